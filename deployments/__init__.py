@@ -1,0 +1,1 @@
+"""The nasflow command, the local stack and prefect.yaml."""

@@ -1,0 +1,1 @@
+"""The stories: each flow reads like the sentence that tells what it does."""

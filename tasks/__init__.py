@@ -1,0 +1,1 @@
+"""The steps of nasflow, a package a stage. Importing it loads nothing."""

@@ -1,0 +1,1 @@
+"""Labels: exports in, snapshots out."""

@@ -1,0 +1,74 @@
+"""Where things are and with which rights, from the environment (prefix ``NASFLOW_``).
+
+Never a flow parameter: parameters are stored and shown. Secrets are ``SecretStr``, so that no repr or log shows them.
+"""
+
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tasks.errors import BadSettings
+
+
+class StoreSettings(BaseSettings):
+    """The S3-compatible store. An empty endpoint is refused: it never means AWS."""
+
+    model_config = SettingsConfigDict(env_prefix="NASFLOW_STORE_", frozen=True)
+
+    endpoint: str = Field(default="", description="URL of the S3 API.")
+    bucket: str = Field(default="", description="Bucket name.")
+    prefix: str = Field(default="", description="Put before every key, such as team-a/.")
+    region: str = Field(default="us-east-1", description="Region that signatures name.")
+    access_key_id: str = Field(default="", description="Empty: boto3's own chain (profile, instance role).")
+    secret_access_key: SecretStr = Field(default=SecretStr(""), description="Belongs to the access key id.")
+    ca_bundle: Path | None = Field(default=None, description="PEM file of the store's own certificate authority.")
+    checksums: Literal["auto", "when_required", "when_supported"] = Field(
+        default="auto", description="boto3's request and response checksums; auto: when_required except on AWS."
+    )
+
+
+class RoboflowSettings(BaseSettings):
+    """Roboflow's API."""
+
+    model_config = SettingsConfigDict(env_prefix="NASFLOW_ROBOFLOW_", frozen=True, populate_by_name=True)
+
+    api_key: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=AliasChoices("NASFLOW_ROBOFLOW_API_KEY", "ROBOFLOW_API_KEY"),
+        description="Private API key.",
+    )
+    api_url: str = Field(default="https://api.roboflow.com", description="Base URL of the API.")
+    timeout: float = Field(default=60, gt=0, description="Seconds without a byte until a request is given up.")
+    deadline: float = Field(default=1800, gt=0, description="Seconds until an export that is not ready is given up.")
+
+
+class WorkSettings(BaseSettings):
+    """This machine: where runs work, and how long their leases hold."""
+
+    model_config = SettingsConfigDict(env_prefix="NASFLOW_", frozen=True)
+
+    work_dir: Path = Field(
+        default=Path.home() / ".cache" / "nasflow", description="Folder for runs in progress and fetched pictures."
+    )
+    lease_seconds: float = Field(default=60, ge=3, description="A run's owner counts as dead after this long silence.")
+    trainer_attempts: int = Field(default=3, ge=1, description="Times a killed trainer is started in one flow run.")
+
+
+Settings = TypeVar("Settings", bound=BaseSettings)
+
+
+def from_environment(kind: type[Settings]) -> Settings:
+    """Read settings of one kind.
+
+    Raises:
+        BadSettings: a variable has a value that cannot be; the message names it, and shows no secret.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        prefix = kind.model_config.get("env_prefix", "")
+        name = f"{prefix}{first['loc'][0]}".upper() if first["loc"] else prefix
+        raise BadSettings(f"environment variable {name}: {first['msg']}; correct it and start again") from None

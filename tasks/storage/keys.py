@@ -1,0 +1,104 @@
+"""Every key of the store is made here, and nowhere else."""
+
+STORE_SCHEME = "store://"
+"""Requests name an object as ``store://KEY``."""
+
+
+def export_zip(sha256: str) -> str:
+    """An export as it was fetched."""
+    return f"datasets/exports/{sha256}.zip"
+
+
+def blob(sha256: str) -> str:
+    """One picture, by content."""
+    return f"datasets/blobs/sha256/{sha256[:2]}/{sha256}"
+
+
+def snapshot(digest: str) -> str:
+    """The manifest of a snapshot."""
+    return f"datasets/snapshots/{digest}.json"
+
+
+def weights_file(sha256: str) -> str:
+    """Weights that a person brought along, by content."""
+    return f"weights/{sha256}.safetensors"
+
+
+def run(run_key: str) -> str:
+    """Prefix of a training run."""
+    return f"runs/{run_key}/"
+
+
+def run_spec(run_key: str) -> str:
+    """The TrainingSpec of a run."""
+    return f"{run(run_key)}spec.json"
+
+
+def run_state(run_key: str) -> str:
+    """The lease of a run."""
+    return f"{run(run_key)}state.json"
+
+
+def run_model(run_key: str) -> str:
+    """The TrainedModel of a finished run; its presence means finished."""
+    return f"{run(run_key)}model.json"
+
+
+def checkpoints(run_key: str) -> str:
+    """Prefix of a run's checkpoints."""
+    return f"{run(run_key)}checkpoints/"
+
+
+def checkpoint_file(run_key: str, epochs_done: int, sha256: str, name: str) -> str:
+    """A file of one checkpoint; fixed width, so that keys sort by epoch, and by content, so that none is overwritten."""
+    return f"{checkpoints(run_key)}{epochs_done:06d}/{sha256[:16]}-{name}"
+
+
+def checkpoint_manifest(run_key: str, epochs_done: int) -> str:
+    """The manifest that makes a checkpoint exist."""
+    return f"{checkpoints(run_key)}{epochs_done:06d}/manifest.json"
+
+
+def run_file(run_key: str, sha256: str, name: str) -> str:
+    """A final file of a run, by content."""
+    return f"{run(run_key)}files/{sha256[:16]}-{name}"
+
+
+def evaluation(run_key: str, snapshot_digest: str) -> str:
+    """Prefix of one evaluation of a run's best weights on a snapshot."""
+    return f"{run(run_key)}evaluations/{snapshot_digest}/"
+
+
+def evaluation_file(run_key: str, snapshot_digest: str, sha256: str, name: str) -> str:
+    """A file of an evaluation, by content."""
+    return f"{evaluation(run_key, snapshot_digest)}{sha256[:16]}-{name}"
+
+
+def evaluation_report(run_key: str, snapshot_digest: str) -> str:
+    """The EvaluationReport; its presence means that the evaluation is done."""
+    return f"{evaluation(run_key, snapshot_digest)}report.json"
+
+
+def models(project: str) -> str:
+    """Prefix of a line of models."""
+    return f"models/{project}/"
+
+
+def model_claim(project: str, version: int) -> str:
+    """Who is writing a version."""
+    return f"{models(project)}{version:06d}/claim.json"
+
+
+def model_card(project: str, version: int) -> str:
+    """The card that makes a version exist."""
+    return f"{models(project)}{version:06d}/card.json"
+
+
+def model_file(project: str, version: int, name: str) -> str:
+    """A file of a version; written only by the holder of its claim."""
+    return f"{models(project)}{version:06d}/{name}"
+
+
+def model_alias(project: str, name: str) -> str:
+    """Where an alias points."""
+    return f"{models(project)}aliases/{name}.json"

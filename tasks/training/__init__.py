@@ -1,0 +1,1 @@
+"""Training: the spec, the process that runs it, and worker/, the only code that imports torch."""
