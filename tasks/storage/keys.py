@@ -50,7 +50,7 @@ def checkpoints(run_key: str) -> str:
 
 
 def checkpoint_file(run_key: str, epochs_done: int, sha256: str, name: str) -> str:
-    """A file of one checkpoint; fixed width, so that keys sort by epoch, and by content, so that none is overwritten."""
+    """A file of one checkpoint: fixed width, so that keys sort by epoch; by content, so that none is overwritten."""
     return f"{checkpoints(run_key)}{epochs_done:06d}/{sha256[:16]}-{name}"
 
 
