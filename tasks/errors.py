@@ -6,7 +6,8 @@
     ├── TransientError          the only branch that is retried
     │   ├── StoreUnavailable    the object store does not answer, or answers 5xx
     │   ├── RoboflowUnavailable Roboflow does not answer, limits the rate, or sends half a zip
-    │   └── WorkerLost          a child run crashed, or its lease ran out
+    │   ├── WorkerLost          a child run crashed, or its lease ran out
+    │   └── LeaseHeld           another flow run works on this training run
     ├── BadInput                exit 2: a person has to change something
     │   ├── BadSettings         the environment
     │   ├── BadRequest          a request or an option
@@ -49,6 +50,10 @@ class RoboflowUnavailable(TransientError):
 
 class WorkerLost(TransientError):
     """A child run ended without a word: crashed, or its lease ran out."""
+
+
+class LeaseHeld(TransientError):
+    """Another flow run works on this training run, until it ends or its lease runs out."""
 
 
 class BadInput(NasflowError):

@@ -207,6 +207,7 @@ class BestEpoch(Part):
 
     epoch: int = Field(ge=1, description="Epoch number, from 1.")
     map: Fraction = Field(description="mAP over IoU 0.50:0.95.")
+    valid_loss: float = Field(description="Loss on the valid split; the lower one wins at equal mAP.")
 
 
 class EpochResult(Part):

@@ -1,0 +1,177 @@
+"""Read truths and detections from COCO files that somebody else wrote. The door: past it, ids line up.
+
+The edge of the ``score`` verb; nothing else in nasflow reads foreign detections.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, TypeAdapter, ValidationError
+
+from tasks.errors import BadInput
+
+_T = TypeVar("_T")
+_Side = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_BBox = tuple[FiniteFloat, FiniteFloat, _Side, _Side]
+
+
+class _Image(BaseModel):
+    id: NonNegativeInt
+    file_name: str = ""
+    width: int = 0
+    height: int = 0
+
+
+class _Category(BaseModel):
+    id: NonNegativeInt
+    name: str
+
+
+class _Truth(BaseModel):
+    image_id: int
+    category_id: int
+    bbox: _BBox
+    iscrowd: bool = False
+
+
+class _TruthFile(BaseModel):
+    images: list[_Image]
+    categories: list[_Category]
+    annotations: list[_Truth]
+
+
+class _Detection(BaseModel):
+    image_id: int
+    category_id: int
+    bbox: _BBox
+    score: float = Field(ge=0, le=1, allow_inf_nan=False)
+
+
+class _DetectionFile(BaseModel):
+    annotations: list[_Detection]
+    images: list[_Image] = []
+    categories: list[_Category] = []
+
+
+def load_truth(path: Path) -> dict[str, Any]:
+    """Read a COCO annotation file; annotations are numbered from 1 anew.
+
+    Returns:
+        A COCO document with ``images``, ``categories`` and ``annotations``, boxes ``[x, y, width, height]`` in pixels.
+
+    Raises:
+        BadInput: missing, not JSON, not of COCO's shape, or with ids that contradict each other.
+    """
+    expected = "COCO annotations: images, categories and annotations"
+    content = _parse(path, _read(path), TypeAdapter(_TruthFile), expected)
+    _check_unique(path, "image id", [image.id for image in content.images])
+    _check_unique(path, "category id", [category.id for category in content.categories])
+    _check_unique(path, "category name", [category.name for category in content.categories])
+    _check_known(path, "annotations", content.annotations, content.images, content.categories)
+    return {
+        "images": [image.model_dump() for image in content.images],
+        "categories": [category.model_dump() for category in content.categories],
+        # From 1, since COCO's reference takes a match with id 0 for a miss; anew, since files repeat ids.
+        "annotations": [
+            {
+                "id": number,
+                "image_id": one.image_id,
+                "category_id": one.category_id,
+                "bbox": list(one.bbox),
+                "area": one.bbox[2] * one.bbox[3],
+                "iscrowd": int(one.iscrowd),
+            }
+            for number, one in enumerate(content.annotations, start=1)
+        ],
+    }
+
+
+def load_detections(path: Path, truth: dict[str, Any]) -> list[dict[str, Any]]:
+    """Read COCO results: a list, or a document that holds one as ``annotations``.
+
+    Args:
+        path: The file.
+        truth: What :func:`load_truth` read; every detection has to be on its pictures and of its classes.
+
+    Raises:
+        BadInput: missing, not JSON, not of that shape, a score outside [0, 1], or ids that the truth does not know.
+    """
+    expected = "COCO results: a list of image_id, category_id, bbox and score"
+    data = _read(path)
+    if data.lstrip()[:1] == b"[":
+        content = _DetectionFile.model_construct(
+            annotations=_parse(path, data, TypeAdapter(list[_Detection]), expected)
+        )
+    else:
+        content = _parse(path, data, TypeAdapter(_DetectionFile), expected)
+    truths = _TruthFile.model_validate(truth)
+    _check_names(path, "category", _names(content.categories), _names(truths.categories))
+    _check_names(path, "image", _file_names(content.images), _file_names(truths.images))
+    _check_known(path, "detections", content.annotations, truths.images, truths.categories)
+    return [{**one.model_dump(), "bbox": list(one.bbox)} for one in content.annotations]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read: {error.strerror}; name a COCO JSON file") from None
+
+
+def _parse(path: Path, data: bytes, adapter: TypeAdapter[_T], expected: str) -> _T:
+    try:
+        return adapter.validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        place = f" at {where}" if where else ""
+        raise BadInput(f"{path}: {first['msg']}{place}{more}; expected {expected}") from None
+
+
+def _check_unique(path: Path, what: str, values: Sequence[int | str]) -> None:
+    if repeated := [value for value, times in Counter(values).items() if times > 1]:
+        raise BadInput(f"{path}: {what} {_some(repeated)} occurs more than once; each needs its own")
+
+
+def _check_known(
+    path: Path,
+    what: str,
+    boxes: Sequence[_Truth] | Sequence[_Detection],
+    images: Sequence[_Image],
+    categories: Sequence[_Category],
+) -> None:
+    for kind, known, used in (
+        ("image", {image.id for image in images}, [box.image_id for box in boxes]),
+        ("category", {category.id for category in categories}, [box.category_id for box in boxes]),
+    ):
+        if unknown := [value for value in used if value not in known]:
+            raise BadInput(
+                f"{path}: {len(unknown)} of {len(boxes)} {what} have an unknown {kind} id: "
+                f"{_some(sorted(set(unknown)))}; the truth has {_some(sorted(known))}, so give both files the same ids"
+            )
+
+
+def _check_names(path: Path, what: str, names: dict[int, str], truths: dict[int, str]) -> None:
+    """Where detections bring names along, an id has to mean the same in both files."""
+    for key, name in names.items():
+        if key in truths and truths[key] != name:
+            raise BadInput(
+                f"{path}: {what} id {key} is {name!r} here and {truths[key]!r} in the truth; give both the same ids"
+            )
+
+
+def _names(categories: Sequence[_Category]) -> dict[int, str]:
+    return {category.id: category.name for category in categories}
+
+
+def _file_names(images: Sequence[_Image]) -> dict[int, str]:
+    return {image.id: image.file_name for image in images if image.file_name}
+
+
+def _some(values: Sequence[int | str], limit: int = 5) -> str:
+    """The first few of a list, and how many more."""
+    more = f" and {len(values) - limit} more" if len(values) > limit else ""
+    return ", ".join(map(str, values[:limit])) + more if values else "none"

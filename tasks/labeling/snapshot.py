@@ -1,0 +1,69 @@
+"""From checked pictures to the frozen DatasetSnapshot. Pure."""
+
+from collections.abc import Sequence
+
+from tasks.labeling.findings import Notes
+from tasks.labeling.sources import hold_out, note_leaks
+from tasks.records import SPLITS, DatasetSnapshot, LabelledImage, LabelSource, Split
+
+
+def make_snapshot(
+    classes: tuple[str, ...], images: Sequence[LabelledImage], source: LabelSource, notes: Notes
+) -> DatasetSnapshot | None:
+    """Make a snapshot of what was read, with a valid split held out of train if there is none.
+
+    Args:
+        classes: Class names in order.
+        images: All pictures that decode.
+        source: Where they came from.
+        notes: What was found so far; told the rest.
+
+    Returns:
+        The snapshot, or None if the notes have errors.
+    """
+    note_leaks(images, notes)
+    images = _with_valid(images, notes)
+    if not any(image.split == "test" for image in images):
+        notes.add("no-test-split")
+    _note_classes(classes, images, notes)
+    if notes.has_errors:
+        return None
+    return DatasetSnapshot(
+        classes=classes,
+        images=tuple(sorted(images, key=lambda image: (image.split, image.file_name, image.sha256))),
+        source=source,
+        findings=notes.findings(),
+    )
+
+
+def _with_valid(images: Sequence[LabelledImage], notes: Notes) -> Sequence[LabelledImage]:
+    labelled = {image.split for image in images if image.boxes}
+    if not any(image.split == "train" for image in images):
+        notes.add("no-train-split")
+    elif "train" not in labelled:
+        notes.add("no-train-boxes")
+    elif "valid" not in labelled:
+        divided = hold_out(images)
+        if divided is None:
+            notes.add("too-small-to-split")
+            return images
+        moved = [new.file_name for old, new in zip(images, divided, strict=True) if old.split != new.split]
+        notes.add("no-valid-split", count=len(moved))
+        return divided
+    return images
+
+
+def _note_classes(classes: tuple[str, ...], images: Sequence[LabelledImage], notes: Notes) -> None:
+    seen: dict[Split, set[int]] = {
+        split: {box.class_index for image in images if image.split == split for box in image.boxes}
+        for split in SPLITS
+        if any(image.split == split for image in images)
+    }
+    for index, name in enumerate(classes):
+        where = [split for split, indices in seen.items() if index in indices]
+        if not where:
+            notes.add("class-unused", name)
+        elif "train" not in where:
+            notes.add("class-not-in-train", f"{name} (only in {', '.join(where)})")
+        elif len(where) < len(seen):
+            notes.add("class-not-in-every-split", f"{name} (only in {', '.join(where)})")

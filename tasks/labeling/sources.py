@@ -1,0 +1,88 @@
+"""Which pictures come from the same source: leaks between splits, and the held-out split that must not leak. Pure."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from tasks.labeling.findings import Notes
+from tasks.records import LabelledImage, Split
+
+HELD_OUT = 5
+"""One source picture of so many goes to valid when an export has no valid split."""
+
+
+def source_name(file_name: str) -> str:
+    """The picture's name before Roboflow's ``.rf.<hash>``, which all its augmented copies share."""
+    stem, mark, _ = file_name.rpartition(".rf.")
+    return stem if mark else file_name
+
+
+def note_leaks(images: Iterable[LabelledImage], notes: Notes) -> None:
+    """Count pictures that are in more than one split, as equal bytes and as copies of one source, and twins in one."""
+    by_bytes: dict[str, list[LabelledImage]] = defaultdict(list)
+    by_source: dict[str, list[LabelledImage]] = defaultdict(list)
+    for image in images:
+        by_bytes[image.sha256].append(image)
+        if ".rf." in image.file_name:  # plain names such as 0001.jpg are used again for other pictures
+            by_source[source_name(image.file_name)].append(image)
+    for same in by_bytes.values():
+        splits = _splits(same)
+        if len(splits) > 1:
+            notes.add("leak-identical", _names(same))
+        if len(same) > len(splits):
+            notes.add("twin-pictures", _names(same), count=len(same) - len(splits))
+    for source, copies in by_source.items():
+        if len(_splits(copies)) > 1:
+            notes.add("leak-source", f"{source} in {', '.join(sorted(_splits(copies)))}")
+
+
+def _splits(images: Iterable[LabelledImage]) -> set[Split]:
+    return {image.split for image in images}
+
+
+def _names(images: Sequence[LabelledImage]) -> str:
+    return " = ".join(f"{image.split}/{image.file_name}" for image in images[:3])
+
+
+def hold_out(images: Sequence[LabelledImage]) -> tuple[LabelledImage, ...] | None:
+    """Move a fifth of train's source pictures to valid, the same ones every time.
+
+    Sources go over whole, with their augmented copies and byte-identical twins. Those with boxes and those without are
+    dealt apart, so that both splits have boxes.
+
+    Returns:
+        All pictures, some of them moved; None if fewer than two sources have boxes.
+    """
+    groups = _groups([image for image in images if image.split == "train"])
+    labelled = [group for group in groups if any(image.boxes for image in group)]
+    empty = [group for group in groups if not any(image.boxes for image in group)]
+    if len(labelled) < 2:
+        return None
+    chosen = labelled[: max(1, round(len(labelled) / HELD_OUT))] + empty[: round(len(empty) / HELD_OUT)]
+    moved = {image.file_name for group in chosen for image in group}
+    return tuple(
+        image.model_copy(update={"split": "valid"}) if image.split == "train" and image.file_name in moved else image
+        for image in images
+    )
+
+
+def _groups(images: Sequence[LabelledImage]) -> list[list[LabelledImage]]:
+    """Pictures by source, twins together, ordered by the SHA-256 of the lowest source name of each group."""
+    parent: dict[str, str] = {}
+
+    def find(key: str) -> str:
+        while parent.setdefault(key, key) != key:
+            key = parent[key]
+        return key
+
+    for image in images:
+        pair = sorted((find(f"name {source_name(image.file_name)}"), find(f"bytes {image.sha256}")))
+        parent[pair[0]] = pair[1]
+    groups: dict[str, list[LabelledImage]] = defaultdict(list)
+    for image in images:
+        groups[find(f"bytes {image.sha256}")].append(image)
+    return sorted(groups.values(), key=_order)
+
+
+def _order(group: Sequence[LabelledImage]) -> str:
+    return hashlib.sha256(min(source_name(image.file_name) for image in group).encode()).hexdigest()

@@ -1,0 +1,131 @@
+"""Snapshots of labels in the store: pictures by content first, the manifest last."""
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from tasks.dataset_folder import fill, image_path
+from tasks.errors import BadExport, CorruptObject, LostRace
+from tasks.records import DatasetSnapshot, LabelledImage, SnapshotRef, StoredFile
+from tasks.storage import keys
+from tasks.storage.documents import create_record, read_record
+from tasks.storage.s3 import Store
+
+Progress = Callable[[int, int], None]
+"""Told pictures done and pictures in all."""
+
+THREADS = 8
+"""Pictures under way at a time: small files, so that waiting for answers is most of the work."""
+
+T = TypeVar("T")
+
+
+def save_snapshot(
+    store: Store,
+    snapshot: DatasetSnapshot,
+    files: Mapping[str, Path],
+    on_progress: Progress = lambda done, total: None,
+) -> SnapshotRef:
+    """Bring a snapshot into the store; pictures that it has already are not sent again.
+
+    Args:
+        store: Where to.
+        snapshot: What to save.
+        files: The picture of every SHA-256 that the snapshot names.
+        on_progress: Told pictures done and pictures in all, from this thread.
+
+    Raises:
+        BadExport: a file is not the picture that the snapshot names any more.
+    """
+    _each(_unique(snapshot), lambda image: _save_picture(store, image, files[image.sha256]), on_progress)
+    # Content-addressed: who was first wrote the same pictures, classes and boxes.
+    with suppress(LostRace):
+        create_record(store, keys.snapshot(snapshot.digest), snapshot)
+    return SnapshotRef(
+        snapshot_digest=snapshot.digest,
+        classes=snapshot.classes,
+        splits=snapshot.counts(),
+        findings=snapshot.findings,
+    )
+
+
+def load_snapshot(store: Store, digest: str) -> DatasetSnapshot:
+    """The manifest of a snapshot.
+
+    Raises:
+        NotInStore: there is no such snapshot.
+        CorruptObject: the manifest is not the one with this digest.
+    """
+    key = keys.snapshot(digest)
+    snapshot, _ = read_record(store, key, DatasetSnapshot)
+    if snapshot.digest != digest:
+        raise CorruptObject(f"{store.uri(key)}: its digest is {snapshot.digest}; delete it and save the labels again")
+    return snapshot
+
+
+def fetch_dataset(
+    store: Store, digest: str, folder: Path, on_progress: Progress = lambda done, total: None
+) -> DatasetSnapshot:
+    """Bring a snapshot and its pictures into a dataset folder; pictures that lie there already are kept.
+
+    Several runs may fetch into one folder at the same time: every file appears whole.
+
+    Args:
+        store: Where from.
+        digest: Digest of the snapshot.
+        folder: The dataset folder.
+        on_progress: Told pictures done and pictures in all, from this thread.
+
+    Raises:
+        NotInStore: the snapshot or one of its pictures is not there.
+        CorruptObject: content and SHA-256 of one disagree.
+    """
+    snapshot = load_snapshot(store, digest)
+    pictures = _unique(snapshot)
+    missing = [image for image in pictures if not _is_there(folder, image)]
+    kept = len(pictures) - len(missing)
+    _each(
+        missing,
+        lambda image: _fetch_picture(store, image, image_path(folder, image)),
+        lambda done, _: on_progress(kept + done, len(pictures)),
+    )
+    # Finds all of them there, and writes the manifest.
+    fill(folder, snapshot, lambda image, path: _fetch_picture(store, image, path))
+    return snapshot
+
+
+def _save_picture(store: Store, image: LabelledImage, path: Path) -> None:
+    def key(sha256: str) -> str:
+        if sha256 != image.sha256:
+            raise BadExport(f"{path}: changed since it was checked ({image.file_name}); read the export again")
+        return keys.blob(sha256)
+
+    store.upload(path, key)
+
+
+def _fetch_picture(store: Store, image: LabelledImage, path: Path) -> None:
+    store.download(StoredFile(key=keys.blob(image.sha256), sha256=image.sha256, size=image.size), path)
+
+
+def _is_there(folder: Path, image: LabelledImage) -> bool:
+    path = image_path(folder, image)
+    return path.exists() and path.stat().st_size == image.size
+
+
+def _unique(snapshot: DatasetSnapshot) -> list[LabelledImage]:
+    """One of all pictures with the same content."""
+    return list({image.sha256: image for image in snapshot.images}.values())
+
+
+def _each(items: Iterable[T], work: Callable[[T], None], on_progress: Progress) -> None:
+    """Do something for every item, in threads; the first error stops what has not begun."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        futures = [pool.submit(work, item) for item in items]
+        try:
+            for done, future in enumerate(as_completed(futures), start=1):
+                future.result()
+                on_progress(done, len(futures))
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -1,0 +1,46 @@
+"""Names of the files in a run's folder, and reading the small ones."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tasks.errors import BadSpec
+from tasks.records import EpochResult, TrainingResult, TrainingSpec
+
+SPEC = "spec.json"
+HISTORY = "history.jsonl"
+LAST = "last.ckpt"
+BEST = "best.safetensors"
+RESULT = "result.json"
+LOG = "trainer.log"
+DATASET = "dataset"
+
+
+def read_spec(path: Path) -> TrainingSpec:
+    """Read spec.json.
+
+    Raises:
+        BadSpec: it is not there, or not a spec.
+    """
+    try:
+        return TrainingSpec.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise BadSpec(f"{path}: no such file; write the TrainingSpec there first") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise BadSpec(f"{path}: {where or 'content'}: {first['msg']}; correct the spec") from None
+
+
+def read_result(folder: Path, run_key: str) -> TrainingResult | None:
+    """The result of a finished run in ``folder``, or None."""
+    path = folder / RESULT
+    if not path.exists():
+        return None
+    result = TrainingResult.model_validate_json(path.read_bytes())
+    return result if result.run_key == run_key else None
+
+
+def read_history(path: Path) -> list[EpochResult]:
+    """The epochs of history.jsonl."""
+    return [EpochResult.model_validate_json(line) for line in path.read_text().splitlines() if line]

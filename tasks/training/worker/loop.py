@@ -1,0 +1,334 @@
+"""The training loop: epochs of steps, validation, the best weights, checkpoints, and going on after a stop."""
+
+import math
+import os
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from super_gradients.training.losses import PPYoloELoss
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from tasks import metrics
+from tasks.dataset_folder import file_sha256, publish_bytes
+from tasks.errors import BadSpec, NotLearning, TrainingStopped
+from tasks.records import BestEpoch, DatasetSnapshot, EpochResult, TrainingResult, TrainingSpec
+from tasks.training import files
+from tasks.training.worker import network as networks
+from tasks.training.worker.checkpoint import Checkpoint, Progress, read_checkpoint, write_checkpoint
+from tasks.training.worker.device import Device, make_fabric
+from tasks.training.worker.events import Events
+from tasks.training.worker.pictures import (
+    EpochBatches,
+    PictureFolder,
+    PlainPictures,
+    TrainingPictures,
+    plain_loader,
+    training_loader,
+)
+from tasks.training.worker.schedule import average_decay, learning_rate
+from tasks.training.worker.validate import LOSS_PARTS, move, run_over
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
+MOST_BAD_STEPS = 5
+"""Steps in a row whose loss is no finite number before training is given up; single ones are left out."""
+CHECKPOINT_SECONDS = 600.0
+"""In a long epoch, a checkpoint is written after this many seconds, too."""
+
+
+class TrainingRun:
+    """One run in one folder; ``train`` starts it, or goes on where its last checkpoint stands."""
+
+    def __init__(
+        self,
+        spec: TrainingSpec,
+        snapshot: DatasetSnapshot,
+        data: Path,
+        out: Path,
+        *,
+        device: Device,
+        events: Events,
+        stop: threading.Event,
+    ) -> None:
+        self.spec, self.out, self.device, self.events, self.stop = spec, out, device, events, stop
+        self.fabric = make_fabric(device)
+        torch.manual_seed(spec.seed)
+        self._set_up_pictures(snapshot, data)
+        self._set_up_network()
+        self.progress = Progress()
+        self.resumed_from_epoch: int | None = None
+        self._last_checkpoint = time.monotonic()
+
+    def _set_up_pictures(self, snapshot: DatasetSnapshot, data: Path) -> None:
+        spec = self.spec
+        self.workers = min(8, (os.cpu_count() or 1) - 1) if self.device.accelerator == "cuda" else 0
+        train = PictureFolder(data, snapshot.of_split("train"), spec.image_size)
+        valid = PictureFolder(data, snapshot.of_split("valid"), spec.image_size)
+        for pictures in (train, valid):
+            pictures.fill_cache(threads=os.cpu_count() or 1)
+        self.train_pictures = TrainingPictures(train, spec.seed)
+        self.valid_images = valid.images
+        self.valid_loader = plain_loader(PlainPictures(valid), spec.batch_size, self.workers)
+        self.valid_truth = metrics.coco_truth(valid.images, spec.classes)
+        self.steps_per_epoch = math.ceil(len(train.images) / spec.batch_size)
+        self.total_steps = self.steps_per_epoch * spec.epochs
+
+    def _set_up_network(self) -> None:
+        spec = self.spec
+        self.plain = networks.build_network(spec.variant, len(spec.classes))
+        self.loss = PPYoloELoss(num_classes=len(spec.classes), use_static_assigner=False)
+        self.average = AveragedModel(self.plain, multi_avg_fn=self._average_step, use_buffers=True)
+        self.average = self.fabric.to_device(self.average).to(memory_format=self.device.memory_format)
+        self.plain = self.plain.to(memory_format=self.device.memory_format)
+        optimizer = torch.optim.AdamW(parameter_groups(self.plain, spec.weight_decay), spec.learning_rate, fused=True)
+        self.network, self.optimizer = self.fabric.setup(self.plain, optimizer)
+
+    def start_from(self, weights: Path, sha256: str) -> None:
+        """Put given weights into the network before the first step."""
+        loaded = networks.load_matching(self.plain, weights, sha256)
+        left_out = f"; not loaded, random instead: {', '.join(loaded.left_out[:6])}" if loaded.left_out else ""
+        self.events.tell("log", message=f"{loaded.matched} of {loaded.total} tensors from {weights.name}{left_out}")
+
+    @torch.no_grad()
+    def _average_step(self, averages: Tensors, current: Tensors, updates: Tensor | int) -> None:
+        decay = average_decay(self.spec.ema_decay, int(updates))
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(list(averages), list(current), 1 - decay)
+        else:  # counters of batches seen
+            torch._foreach_copy_(list(averages), list(current))
+
+    # The story -----------------------------------------------------------------------------------
+
+    def train(self) -> TrainingResult:
+        """Train until all epochs are done or nothing is gained any more.
+
+        Raises:
+            TrainingStopped: a stop was asked for; last.ckpt holds everything up to the last step.
+            NotLearning: the loss is no number any more; last.ckpt holds the last whole epoch.
+        """
+        self._resume()
+        self.events.tell("started", **self._facts())
+        while (ended := self._ended()) is None:
+            self._train_epoch()
+            self._end_epoch()
+        return self._finish(ended)
+
+    def _ended(self) -> str | None:
+        progress = self.progress
+        if progress.epochs_done >= self.spec.epochs:
+            return "epochs"
+        if progress.best and progress.epochs_done - progress.best.epoch >= self.spec.patience:
+            return "patience"
+        return None
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "device": str(self.device),
+            "epochs": self.spec.epochs,
+            "epochs_done": self.progress.epochs_done,
+            "steps_per_epoch": self.steps_per_epoch,
+            "resumed_from_epoch": self.resumed_from_epoch,
+        }
+
+    def _train_epoch(self) -> None:
+        progress, spec = self.progress, self.spec
+        batches = EpochBatches(
+            len(self.train_pictures.pictures.images), spec.batch_size, spec.seed, progress.epochs_done + 1,
+            progress.steps_done,
+        )  # fmt: skip
+        self.network.train()
+        bad_steps = 0
+        for batch in training_loader(self.train_pictures, batches, self.workers):
+            began = time.monotonic()
+            parts = self._step(batch.pictures, batch.targets)
+            bad_steps = 0 if math.isfinite(sum(parts)) else bad_steps + 1
+            if bad_steps >= MOST_BAD_STEPS:
+                raise NotLearning(
+                    f"the loss is not a finite number since {bad_steps} steps, in epoch {progress.epochs_done + 1}; "
+                    f"lower the learning rate ({spec.learning_rate:g}) or look at the labels"
+                )
+            self._count_step(parts if bad_steps == 0 else [0.0] * 4, len(batch.indices), time.monotonic() - began)
+            self._stop_or_save()
+
+    def _step(self, pictures: Tensor, targets: Tensor) -> list[float]:
+        """One optimiser step; gives the loss's parts in the order of LOSS_PARTS."""
+        global_step = self.progress.epochs_done * self.steps_per_epoch + self.progress.steps_done
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.spec, global_step, self.total_steps)
+        outputs = self.network(move(pictures, self.fabric, self.device))
+        loss, parts = self.loss(outputs, self.fabric.to_device(targets))
+        if torch.isfinite(loss):
+            self.fabric.backward(loss)
+            self.optimizer.step()
+            self.average.update_parameters(self.plain)
+        self.optimizer.zero_grad(set_to_none=True)
+        values: list[float] = parts.tolist()
+        return values
+
+    def _count_step(self, parts: Sequence[float], pictures: int, seconds: float) -> None:
+        progress = self.progress
+        progress.steps_done += 1
+        progress.pictures += pictures
+        progress.seconds += seconds
+        progress.training_seconds += seconds
+        progress.epoch_seconds += seconds
+        progress.loss_sums = [total + part for total, part in zip(progress.loss_sums, parts, strict=True)]
+        self.events.tell_step(
+            epoch=progress.epochs_done + 1,
+            step=progress.steps_done,
+            steps=self.steps_per_epoch,
+            loss=round(parts[-1], 4),
+            images_per_second=round(progress.pictures / max(progress.training_seconds, 1e-9), 2),
+            seconds_left=round(self._seconds_left(), 1),
+        )
+
+    def _seconds_left(self) -> float:
+        """Wall time until all epochs are done, at the pace so far; patience may end the run sooner."""
+        progress = self.progress
+        epochs = progress.epochs_done + progress.steps_done / self.steps_per_epoch
+        return progress.seconds / epochs * (self.spec.epochs - epochs)
+
+    def _stop_or_save(self) -> None:
+        if self.stop.is_set():
+            self._save()
+            raise TrainingStopped(
+                f"stopped on request in epoch {self.progress.epochs_done + 1} with a checkpoint; "
+                "run the same again to go on"
+            )
+        if time.monotonic() - self._last_checkpoint > CHECKPOINT_SECONDS:
+            self._save()
+
+    def _end_epoch(self) -> None:
+        """Validate the averaged weights, and publish history, checkpoint and best weights in this order."""
+        progress = self.progress
+        began = time.monotonic()
+        result = self._validate()
+        seconds = time.monotonic() - began
+        progress.seconds += seconds
+        result = result.model_copy(update={"seconds": round(progress.epoch_seconds + seconds, 3)})
+        progress.history.append(result)
+        if is_better(result, progress.best):
+            progress.best = BestEpoch(epoch=result.epoch, map=result.map, valid_loss=result.valid_losses["total"])
+        progress.epochs_done, progress.steps_done = result.epoch, 0
+        progress.loss_sums, progress.epoch_seconds = [0.0] * 4, 0.0
+        self._save()
+        self._write_best_if_due()
+        self.events.tell("epoch", **result.model_dump(), best_epoch=progress.best and progress.best.epoch,
+                         epochs=self.spec.epochs, seconds_left=round(self._seconds_left(), 1))  # fmt: skip
+
+    def _validate(self) -> EpochResult:
+        progress = self.progress
+        found = run_over(
+            self.valid_loader, self.average.module, self.valid_images,
+            size=self.spec.image_size, fabric=self.fabric, device=self.device, loss=self.loss,
+        )  # fmt: skip
+        scores = metrics.score(self.valid_truth, found.detections)
+        means = [total / progress.steps_done for total in progress.loss_sums]
+        return EpochResult(
+            epoch=progress.epochs_done + 1,
+            losses=rounded(dict(zip(LOSS_PARTS, means, strict=True))),
+            valid_losses=rounded(found.losses),
+            map=round(scores.map, 6),
+            map50=round(scores.map50, 6),
+            precision=round(scores.precision, 6),
+            recall=round(scores.recall, 6),
+            lr=self.optimizer.param_groups[0]["lr"],
+            seconds=0,
+        )
+
+    # Files ---------------------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        """Write history.jsonl and last.ckpt, and tell."""
+        history = "".join(line.model_dump_json() + "\n" for line in self.progress.history)
+        publish_bytes(self.out / files.HISTORY, history.encode())
+        checkpoint = Checkpoint(
+            progress=self.progress,
+            network=self.plain.state_dict(),
+            average=self.average.state_dict(),
+            optimizer=self.optimizer.state_dict(),
+            scaler=self.fabric.strategy.precision.state_dict(),
+            random_state=torch.get_rng_state(),
+        )
+        sha256, size = write_checkpoint(self.out / files.LAST, self.spec.digest, checkpoint)
+        self._last_checkpoint = time.monotonic()
+        self.events.tell("checkpoint", epochs_done=self.progress.epochs_done, sha256=sha256, size=size)
+
+    def _write_best_if_due(self) -> None:
+        """Write best.safetensors when the epoch just done is the best one.
+
+        It comes after last.ckpt, which holds the same weights: a kill between the two loses nothing, since resuming
+        makes it up.
+        """
+        best = self.progress.best
+        if best and best.epoch == self.progress.epochs_done:
+            networks.write_weights(self.out / files.BEST, self.average.module, self.spec, best)
+
+    def _resume(self) -> None:
+        path = self.out / files.LAST
+        if not path.exists():
+            return
+        checkpoint = read_checkpoint(path, self.spec.digest)
+        self.plain.load_state_dict(checkpoint.network)
+        self.average.load_state_dict(checkpoint.average)
+        self.optimizer.load_state_dict(checkpoint.optimizer)
+        self.fabric.strategy.precision.load_state_dict(checkpoint.scaler)
+        torch.set_rng_state(checkpoint.random_state)
+        self.progress = checkpoint.progress
+        self.resumed_from_epoch = self.progress.epochs_done
+        self._check_best()
+
+    def _check_best(self) -> None:
+        """Make best.safetensors the one that the checkpoint speaks of."""
+        best = self.progress.best
+        if best is None or (self.progress.steps_done == 0 and best.epoch == self.progress.epochs_done):
+            return self._write_best_if_due()
+        path = self.out / files.BEST
+        there = networks.read_metadata(path) if path.exists() else {}
+        if there.get("run_key") != self.spec.digest or there.get("epoch") != str(best.epoch):
+            raise BadSpec(
+                f"{path}: is not the best epoch ({best.epoch}) of {self.out / files.LAST}; "
+                "restore it, or remove both to start from the beginning"
+            )
+        return None
+
+    def _finish(self, ended: Any) -> TrainingResult:
+        progress = self.progress
+        if progress.best is None:
+            raise NotLearning("no epoch was validated")
+        result = TrainingResult(
+            run_key=self.spec.digest,
+            epochs_done=progress.epochs_done,
+            best_epoch=progress.best.epoch,
+            best_map=progress.best.map,
+            ended=ended,
+            seconds=round(progress.seconds, 3),
+            images_per_second=round(progress.pictures / max(progress.training_seconds, 1e-9), 3),
+            weights_sha256=file_sha256(self.out / files.BEST),
+            resumed_from_epoch=self.resumed_from_epoch,
+            device=str(self.device),
+        )
+        publish_bytes(self.out / files.RESULT, result.model_dump_json(indent=1).encode())
+        return result
+
+
+def is_better(result: EpochResult, best: BestEpoch | None) -> bool:
+    """Higher mAP, or the same mAP with a lower loss on the valid split (so that a start at mAP 0 counts as gain)."""
+    return best is None or (result.map, -result.valid_losses["total"]) > (best.map, -best.valid_loss)
+
+
+def rounded(values: dict[str, float]) -> dict[str, float]:
+    """Six decimals, for people who read the file."""
+    return {name: round(value, 6) for name, value in values.items()}
+
+
+def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """AdamW's groups: weight decay on weights of two dimensions and more, not on biases and norms."""
+    decayed: Iterable[nn.Parameter] = [p for p in network.parameters() if p.ndim > 1]
+    plain: Iterable[nn.Parameter] = [p for p in network.parameters() if p.ndim <= 1]
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]

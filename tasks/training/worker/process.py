@@ -1,0 +1,81 @@
+"""What both trainer commands share: a quiet environment, stopping on request, and errors as exit codes.
+
+Exit codes: 0 done, 2 bad spec, 3 out of memory, 4 stopped on request with a checkpoint, 5 not learning, 1 other.
+"""
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import BadInput, NasflowError, NotLearning, OutOfMemory, TrainingStopped
+from tasks.training.worker.events import Events
+
+EXIT_CODES: dict[type[NasflowError], int] = {BadInput: 2, OutOfMemory: 3, TrainingStopped: 4, NotLearning: 5}
+MEMORY_WORDS = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+
+
+def quiet_libraries(log_folder: Path) -> None:
+    """Keep super-gradients and albumentations from the network, the home folder and the except hook.
+
+    Must run before super-gradients is imported.
+    """
+    os.environ.update(
+        CRASH_HANDLER="FALSE",
+        UPLOAD_LOGS="FALSE",
+        NO_ALBUMENTATIONS_UPDATE="1",
+        SUPER_GRADIENTS_LOG_DIR=str(log_folder / "sg_logs"),
+        HYDRA_FULL_ERROR="1",
+    )
+
+
+def stop_on_request(*, with_parent: bool) -> threading.Event:
+    """An event that is set by SIGTERM or SIGINT, or, with ``with_parent``, when stdin ends since the parent died."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if with_parent:
+        threading.Thread(target=_wait_for_end_of_stdin, args=[stop], daemon=True).start()
+    return stop
+
+
+def _wait_for_end_of_stdin(stop: threading.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    stop.set()
+
+
+def run(work: Callable[[], dict[str, Any]], events: Events) -> int:
+    """Do the work, tell how it ended, and give the exit code."""
+    try:
+        events.tell("finished", **work())
+    except NasflowError as error:
+        return _end(events, error)
+    except (MemoryError, RuntimeError) as error:
+        traceback.print_exc()
+        if isinstance(error, MemoryError) or any(word in str(error).lower() for word in MEMORY_WORDS):
+            return _end(events, OutOfMemory(_memory_message(error)))
+        return _end(events, NasflowError(f"{type(error).__name__}: {_first_line(error)}"))
+    except Exception as error:  # noqa: BLE001, the parent needs one line, and the log has the traceback
+        traceback.print_exc()
+        return _end(events, NasflowError(f"{type(error).__name__}: {_first_line(error)}"))
+    return 0
+
+
+def _end(events: Events, error: NasflowError) -> int:
+    code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
+    events.tell("error", kind=type(error).__name__, message=str(error), exit_code=code)
+    print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)  # noqa: T201
+    return code
+
+
+def _memory_message(error: BaseException) -> str:
+    return f"out of memory ({_first_line(error)}); lower the batch size or the image size, or take a smaller variant"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0][:300]

@@ -1,0 +1,26 @@
+"""The learning rate over a run. Pure arithmetic."""
+
+import math
+
+from tasks.records import TrainingSpec
+
+
+def learning_rate(spec: TrainingSpec, step: int, total_steps: int) -> float:
+    """Learning rate of a step: linear warm-up, then a cosine down to ``final_learning_rate_ratio``.
+
+    Args:
+        spec: Peak, length of the warm-up and last ratio.
+        step: Optimiser steps done before this one, from 0.
+        total_steps: Steps of the whole run.
+    """
+    warmup = min(spec.warmup_steps, total_steps // 10)
+    if step < warmup:
+        return spec.learning_rate * (step + 1) / (warmup + 1)
+    done = (step - warmup) / max(1, total_steps - warmup)
+    low = spec.final_learning_rate_ratio
+    return spec.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+
+
+def average_decay(highest: float, updates: int) -> float:
+    """Decay of the averaged weights, warmed up so that they catch up within a few hundred steps."""
+    return min(highest, (1 + updates) / (10 + updates))

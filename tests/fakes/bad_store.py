@@ -1,0 +1,162 @@
+"""A small S3 server in this process that misbehaves as told: what other stores do and a good one does not."""
+
+import hashlib
+import re
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+BUCKET = "bucket"
+CHECKSUM_HEADER = re.compile(r"x-amz-(checksum|sdk-checksum|trailer)", re.IGNORECASE)
+
+
+class BadStore:
+    """Objects in memory behind HTTP; every fault is an attribute that a test sets.
+
+    Attributes:
+        refuse_checksums: Answer 400 to checksum headers and chunked bodies, as older stores do.
+        ignore_conditions: Take no notice of If-Match and If-None-Match.
+        lack_conditions: Answer 501 to them.
+        once: Answers (status, code) given to the next requests, one each; None lets a request pass.
+        always: Answer given to every request.
+        drop_answers: How many of the next writes are carried out without an answer.
+        asked: Method and path of every request so far.
+    """
+
+    def __init__(self, certificate: Path | None = None) -> None:
+        self.refuse_checksums = False
+        self.ignore_conditions = False
+        self.lack_conditions = False
+        self.once: list[tuple[int, str] | None] = []
+        self.always: tuple[int, str] | None = None
+        self.drop_answers = 0
+        self.asked: list[str] = []
+        self.objects: dict[str, tuple[bytes, dict[str, str]]] = {}
+        self.parts: dict[int, bytes] = {}
+        self.parts_metadata: dict[str, str] = {}
+        self.lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"store": self}))
+        self._server.daemon_threads = True
+        scheme = "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            scheme = "https"
+        self.endpoint = f"{scheme}://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> "BadStore":
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def fault(self, headers: dict[str, str]) -> tuple[int, str] | None:
+        """The answer that a fault dictates, if one does."""
+        chunked = "aws-chunked" in headers.get("content-encoding", "") or "STREAMING" in headers.get(
+            "x-amz-content-sha256", ""
+        )
+        conditional = "if-match" in headers or "if-none-match" in headers
+        if self.once:
+            return self.once.pop(0)
+        if self.refuse_checksums and (chunked or any(CHECKSUM_HEADER.match(name) for name in headers)):
+            return 400, "InvalidArgument"
+        if self.lack_conditions and conditional:
+            return 501, "NotImplemented"
+        return self.always
+
+    def condition_fails(self, key: str, headers: dict[str, str]) -> bool:
+        if self.ignore_conditions:
+            return False
+        there = self.objects.get(key)
+        if headers.get("if-none-match") == "*":
+            return there is not None
+        return "if-match" in headers and (there is None or _etag(there[0]) != headers["if-match"])
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    store: BadStore
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def answer(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | (headers or {})).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def answer_error(self, status: int, code: str) -> None:
+        self.answer(status, f"<Error><Code>{code}</Code><Message>as told</Message></Error>".encode())
+
+    def do_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        url = urlsplit(self.path)
+        key, query = unquote(url.path).removeprefix(f"/{BUCKET}/"), parse_qs(url.query, keep_blank_values=True)
+        with self.store.lock:
+            self.store.asked.append(f"{self.command} {self.path}")
+            if fault := self.store.fault(headers):
+                self.answer_error(*fault)
+            else:
+                getattr(self, self.command.lower())(key, query, headers, body)
+
+    do_GET = do_HEAD = do_PUT = do_DELETE = do_POST = do_any  # noqa: N815 names that http.server calls
+
+    def get(self, key: str, _query: dict, headers: dict[str, str], _body: bytes) -> None:
+        if key not in self.store.objects:
+            return self.answer_error(404, "NoSuchKey")
+        data, more = self.store.objects[key]
+        more = more | {"ETag": _etag(data), "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
+        if "range" not in headers:
+            return self.answer(200, data, more)
+        first, last = headers["range"].removeprefix("bytes=").split("-")
+        part = data[int(first) : int(last) + 1 if last else None]
+        more |= {"Content-Range": f"bytes {first}-{int(first) + len(part) - 1}/{len(data)}"}
+        return self.answer(206, part, more)
+
+    head = get
+
+    def put(self, key: str, query: dict, headers: dict[str, str], body: bytes) -> None:
+        if "partNumber" in query:
+            self.store.parts[int(query["partNumber"][0])] = body
+            return self.answer(200, headers={"ETag": _etag(body)})
+        if self.store.condition_fails(key, headers):
+            return self.answer_error(412, "PreconditionFailed")
+        self.store.objects[key] = body, _metadata(headers)
+        if self.store.drop_answers:
+            self.store.drop_answers -= 1
+            self.close_connection = True
+            return None
+        return self.answer(200, headers={"ETag": _etag(body)})
+
+    def post(self, key: str, query: dict, headers: dict[str, str], _body: bytes) -> None:
+        store = self.store
+        if "uploads" in query:
+            store.parts, store.parts_metadata = {}, _metadata(headers)
+            return self.answer(
+                200, b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
+            )
+        store.objects[key] = b"".join(store.parts[number] for number in sorted(store.parts)), store.parts_metadata
+        return self.answer(200, b"<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>")
+
+    def delete(self, key: str, _query: dict, _headers: dict[str, str], _body: bytes) -> None:
+        self.store.objects.pop(key, None)
+        self.answer(204)
+
+
+def _etag(data: bytes) -> str:
+    return f'"{hashlib.md5(data).hexdigest()}"'  # noqa: S324 as S3 does
+
+
+def _metadata(headers: dict[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.startswith("x-amz-meta-")}

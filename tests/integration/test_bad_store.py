@@ -1,0 +1,174 @@
+"""The store, against a server that does what servers should not."""
+
+import datetime
+import ipaddress
+import os
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import SecretStr
+
+from tasks.errors import BadSettings, LostRace, NotInStore, StoreError, StoreUnavailable
+from tasks.settings import StoreSettings
+from tasks.storage.s3 import Store
+from tests.fakes.bad_store import BUCKET, BadStore
+
+BIG = 20 * 1024**2
+
+
+@pytest.fixture
+def bad():
+    with BadStore() as server:
+        yield server
+
+
+def store_of(server: BadStore, **more) -> Store:
+    return Store(
+        StoreSettings(
+            endpoint=server.endpoint,
+            bucket=BUCKET,
+            access_key_id="key",
+            secret_access_key=SecretStr("s3cret"),
+            **more,
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A house authority's certificate and key for 127.0.0.1, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "house")])
+    now = datetime.datetime.now(datetime.UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("house") / "house.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(private + built.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+def test_probe_refuses_a_store_that_ignores_conditions(bad):
+    store_of(bad).probe()
+    bad.ignore_conditions = True
+    with pytest.raises(StoreError, match=r"ignores If-None-Match, two writers would both win; use AWS S3"):
+        store_of(bad).probe()
+    assert bad.objects == {}
+
+
+def test_probe_refuses_a_store_without_conditions(bad):
+    bad.lack_conditions = True
+    with pytest.raises(StoreError, match="501 NotImplemented; the store cannot do this, use one with conditional"):
+        store_of(bad).probe()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_no_checksum_headers_reach_a_store_that_refuses_them(scheme, certificate, tmp_path):
+    tls = scheme == "https"
+    with BadStore(certificate if tls else None) as bad:
+        bad.refuse_checksums = True
+        store = store_of(bad, ca_bundle=certificate if tls else None)
+        for size in (10, BIG):
+            (tmp_path / "x").write_bytes(os.urandom(size))
+            store.download(store.upload(tmp_path / "x", f"x{size}"), tmp_path / "got")
+            assert (tmp_path / "got").read_bytes() == (tmp_path / "x").read_bytes()
+        store.probe()
+        store = store_of(bad, ca_bundle=certificate if tls else None, checksums="when_supported")
+        with pytest.raises(StoreError, match="400 InvalidArgument"):
+            store.put("x", b"")
+
+
+def test_a_house_authority_is_named_not_passed_over(certificate):
+    with BadStore(certificate) as bad:
+        with pytest.raises(BadSettings, match="set NASFLOW_STORE_CA_BUNDLE to the PEM file"):
+            store_of(bad).put("x", b"")
+        store_of(bad, ca_bundle=certificate).put("x", b"")
+
+
+def test_tls_to_a_plain_server_is_told(bad):
+    bad.endpoint = bad.endpoint.replace("http:", "https:")
+    with pytest.raises(BadSettings, match="begin NASFLOW_STORE_ENDPOINT with http://"):
+        store_of(bad).put("x", b"")
+
+
+@pytest.mark.parametrize("answer", [(400, "ExpiredToken"), (403, "RequestTimeTooSkewed")])
+@pytest.mark.parametrize("size", [10, BIG])
+def test_old_credentials_are_renewed_once(bad, tmp_path, answer, size):
+    (tmp_path / "x").write_bytes(os.urandom(size))
+    store = store_of(bad)
+    bad.once = [answer]  # to the HEAD, whose answer has no body
+    stored = store.upload(tmp_path / "x", "x")
+    store.delete(["x"])
+    before = len(bad.asked)
+
+    bad.once = [(404, "NoSuchKey"), answer]  # to the HEAD and to what sends
+    assert store.upload(tmp_path / "x", "x") == stored
+    assert len(bad.asked) > before + 2
+    bad.once = [answer]
+    store.download(stored, tmp_path / "got")
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "RequestTimeTooSkewed"])
+def test_credentials_that_stay_old_are_worth_a_later_try(bad, code):
+    bad.always = (403, code)
+    with pytest.raises(StoreUnavailable, match=f"403 {code}, also with fresh credentials.*clock") as caught:
+        store_of(bad).get("x")
+    assert len(bad.asked) == 2
+    assert "s3cret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_one_bad_moment_is_not_noticed(bad):
+    bad.once = [(503, "SlowDown")]
+    store_of(bad).put("x", b"1")
+    bad.once = [(409, "ConditionalRequestConflict"), (409, "ConditionalRequestConflict")]
+    store_of(bad).create("y", b"1")
+
+
+@pytest.mark.parametrize("answer", [(503, "SlowDown"), (500, "InternalError"), (429, "TooManyRequests")])
+def test_a_store_that_stays_busy_is_unavailable(bad, answer):
+    bad.always = answer
+    with pytest.raises(StoreUnavailable, match=f"write x at http.*{answer[0]} {answer[1]}; try again later"):
+        store_of(bad).put("x", b"1")
+
+
+def test_endless_conflict_is_a_lost_race(bad):
+    bad.always = (409, "ConditionalRequestConflict")
+    with pytest.raises(LostRace):
+        # The look for our own object that follows is refused as well here.
+        store_of(bad).create("x", b"1")
+
+
+def test_a_condition_on_a_removed_object_may_be_answered_with_404(bad):
+    bad.once = [(404, "NoSuchKey")]
+    with pytest.raises(LostRace, match="removed by another writer"):
+        store_of(bad).replace("x", b"1", '"etag"')
+
+
+def test_a_write_whose_answer_was_lost_is_no_lost_race(bad):
+    store = store_of(bad)
+    bad.drop_answers = 1
+    etag = store.create("x", b"1")
+    bad.drop_answers = 1
+    etag = store.replace("x", b"2", etag)
+    assert store.get("x") == (b"2", etag)
+    assert len([asked for asked in bad.asked if asked.startswith("PUT")]) == 4
+
+
+def test_missing_objects_are_not_in_store(bad):
+    with pytest.raises(NotInStore):
+        store_of(bad).get("x")

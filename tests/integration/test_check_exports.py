@@ -1,0 +1,329 @@
+"""The check of exports on disk: real ones against counts found by another reader, and made ones with faults.
+
+Real exports are not part of this repository: NASFLOW_TEST_EXPORTS names a folder of them with its expected.json.
+"""
+
+import io
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tasks.errors import BadExport
+from tasks.labeling.check import inspect_export, require_snapshot
+from tasks.labeling.zips import pack
+from tests.fakes.exports import document, numbered, picture, write_export, write_split
+
+BOX = (10, 10, 40, 30)
+
+
+def found(inspection):
+    return {finding.code: finding for finding in inspection.findings}
+
+
+# Real exports -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def exports():
+    folder = os.environ.get("NASFLOW_TEST_EXPORTS")
+    if not folder:
+        pytest.skip("NASFLOW_TEST_EXPORTS is not set: real exports are not tested")
+    return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def expected(exports):
+    return json.loads((exports / "expected.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def inspected(exports, tmp_path_factory):
+    kept = {}
+
+    def inspect(name):
+        if name not in kept:
+            kept[name] = inspect_export(exports / name, tmp_path_factory.mktemp("scratch"))
+        return kept[name]
+
+    return inspect
+
+
+COCO = [
+    "animals-coco-polygons",
+    "digits-coco-grey",
+    "dogs-thermal-coco",
+    "eggs-coco-224",
+    "maths-coco-55classes",
+    "rabbits-coco-missingfiles",
+    "zips/FarmAnimalDetector.v1i.coco.zip",
+    "zips/FarmAnimalDetector.v3i.coco.zip",
+]
+
+
+@pytest.mark.parametrize("name", COCO)
+def test_real_exports_hold_what_another_reader_found(expected, inspected, name):
+    inspection, truth = inspected(name), expected[name]
+    keys = ("images", "boxes", "background")
+    assert {split: counts.model_dump() for split, counts in inspection.splits.items()} == {
+        split: {key: counts[key] for key in keys} for split, counts in truth["splits"].items()
+    }
+    assert set(inspection.classes) == set(truth["classes"])
+    roots = found(inspection)["root-category"].examples if "root-category" in found(inspection) else (None,)
+    assert roots == (truth["root_category"],)
+
+
+@pytest.mark.parametrize("name", [name for name in COCO if "missing" not in name])
+def test_real_exports_make_snapshots_with_every_box(expected, inspected, name):
+    snapshot = require_snapshot(inspected(name))
+    totals = dict.fromkeys(snapshot.classes, 0)
+    for image in snapshot.images:
+        for box in image.boxes:
+            totals[snapshot.classes[box.class_index]] += 1
+            assert 0 <= box.x1 < box.x2 <= image.width
+            assert 0 <= box.y1 < box.y2 <= image.height
+    assert totals == expected[name]["classes"]
+
+
+def test_real_boxes_over_the_edge(inspected):
+    findings = found(inspected("animals-coco-polygons"))
+    assert findings["box-clipped"].count == 1
+    assert "by 244.6 px" in findings["box-clipped"].examples[0]
+    assert findings["box-rounded"].count == 9
+    assert findings["leak-identical"].count == 2
+
+
+def test_real_class_lists(inspected):
+    assert inspected("digits-coco-grey").classes == tuple("0123456789")
+    findings = found(inspected("maths-coco-55classes"))
+    assert findings["class-unused"].examples == ("x-",)
+    assert findings["class-not-in-train"].count == 1
+    assert findings["leak-source"].count == 4
+
+
+def test_real_missing_files(inspected):
+    inspection = inspected("rabbits-coco-missingfiles")
+    assert found(inspection)["picture-missing"].count == 20
+    with pytest.raises(BadExport, match=r"not on disk: 20; .*such as train/1100e271fb475048_jpg"):
+        require_snapshot(inspection)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("bin-darknet-grey", "darknet"),
+        ("cats-yolov5-badids", "YOLO"),
+        ("farm-yolov8-labeldir", "YOLO"),
+        ("farm-catdog-tfcsv", "CSV"),
+        ("cards-voc-trainonly", "Pascal VOC"),
+        ("zips/FarmAnimalDetector.v1i.yolov8.zip", "YOLO"),
+        ("zips/FarmAnimalDetector.v1i.retinanet.zip", "CSV"),
+    ],
+)
+def test_real_exports_of_other_formats_are_named(exports, tmp_path, name, kind):
+    with pytest.raises(BadExport, match=f"looks like {kind}; this version reads COCO JSON: export it as COCO"):
+        inspect_export(exports / name, tmp_path)
+
+
+def test_a_real_zip_and_its_folder_have_one_digest(exports, inspected, tmp_path):
+    name = "zips/FarmAnimalDetector.v1i.coco.zip"
+    shutil.unpack_archive(exports / name, tmp_path / "folder")
+    folder = inspect_export(tmp_path / "folder", tmp_path)
+    assert require_snapshot(folder).digest == require_snapshot(inspected(name)).digest
+
+
+# Made exports -------------------------------------------------------------------------------------
+
+
+def test_folder_zip_and_zipped_folder_have_one_digest(tmp_path):
+    export = write_export(tmp_path / "export", test=2)
+    pack(export, tmp_path / "flat.zip")
+    (tmp_path / "outer").mkdir()
+    shutil.copytree(export, tmp_path / "outer" / "export")
+    pack(tmp_path / "outer", tmp_path / "nested.zip")
+    paths = [export, tmp_path / "flat.zip", tmp_path / "nested.zip", tmp_path / "outer"]
+    inspections = [inspect_export(path, tmp_path / "scratch") for path in paths]
+    assert len({require_snapshot(inspection).digest for inspection in inspections}) == 1
+    for inspection in inspections:
+        assert set(inspection.files) == {image.sha256 for image in inspection.snapshot.images}
+        assert all(path.is_file() for path in inspection.files.values())
+
+
+def test_progress_counts_every_picture(tmp_path):
+    told = []
+    inspect_export(write_export(tmp_path / "x"), tmp_path, lambda done, total: told.append((done, total)))
+    assert told == [(i, 6) for i in range(1, 7)]
+
+
+def test_a9_val_is_valid(tmp_path):
+    export = write_export(tmp_path / "x")
+    (export / "valid").rename(export / "val")
+    assert inspect_export(export, tmp_path).splits["valid"].images == 2
+
+
+@pytest.mark.parametrize("valid", ["absent", "empty folder", "no pictures"])
+def test_a9_without_a_valid_split_one_is_held_out(tmp_path, valid):
+    export = write_export(tmp_path / "x", train=10, valid=0)
+    if valid != "absent":
+        (export / "valid").mkdir()
+    if valid == "no pictures":
+        write_split(export / "valid", document([]))
+    inspection = inspect_export(export, tmp_path)
+    assert found(inspection)["no-valid-split"].count == 2
+    assert inspection.splits["train"].images == 10
+    counts = require_snapshot(inspection).counts()
+    assert (counts["train"].images, counts["valid"].images) == (8, 2)
+    assert found(inspection)["no-test-split"].severity == "info"
+
+
+def test_a10_background_pictures_are_counted(tmp_path):
+    export = write_export(tmp_path / "x")
+    write_split(export / "train", document(["a.jpg", "b.jpg", "c.jpg"], [(0, 1, BOX)]))
+    for path in export.glob("train/*.rf.*"):
+        path.unlink()
+    inspection = inspect_export(export, tmp_path)
+    assert inspection.splits["train"].model_dump() == {"images": 3, "boxes": 1, "background": 2}
+    assert require_snapshot(inspection).counts()["train"] == inspection.splits["train"]
+
+
+def test_a11_one_name_in_two_splits_does_not_collide(tmp_path):
+    for split in ("train", "valid"):
+        write_split(tmp_path / "x" / split, document(["cat.jpg"], [(0, 1, BOX)]))
+    snapshot = require_snapshot(inspect_export(tmp_path / "x", tmp_path))
+    assert len({image.sha256 for image in snapshot.images}) == 2
+
+
+def test_a13_dropped_boxes_leave_the_picture(tmp_path):
+    boxes = [
+        [-5, -5, 20, 20],
+        [90, 90, 30, 30],
+        [10, 10, 0, 20],
+        [10, 10, -3, 5],
+        [200, 200, 5, 5],
+        [float("nan"), 1, 2, 3],
+    ]
+    export = write_export(tmp_path / "x")
+    write_split(export / "train", document(["a.jpg", *numbered("train", 4)], [(0, 1, box) for box in boxes]))
+    inspection = inspect_export(export, tmp_path)
+    assert inspection.splits["train"].boxes == 6
+    [image] = [image for image in require_snapshot(inspection).images if image.file_name == "a.jpg"]
+    assert [box[1:] for box in image.boxes] == [(0, 0, 15, 15), (90, 90, 100, 100)]
+    assert (found(inspection)["box-clipped"].count, found(inspection)["box-dropped"].count) == (2, 4)
+
+
+def with_picture(tmp_path, name, data, **listed):
+    """A sound export plus one picture, listed and labelled in train."""
+    export = write_export(tmp_path / "x")
+    names = numbered("train", 4)
+    entry = {"id": 9, "file_name": name, "width": 100, "height": 100, **listed}
+    entries = [{"id": i, "file_name": n, "width": 100, "height": 100} for i, n in enumerate(names)]
+    pictures = {n: picture(("train", n)) for n in names} | ({name: data} if data is not None else {})
+    write_split(export / "train", document([*entries, entry], [(0, 1, BOX), (1, 2, BOX), (9, 1, BOX)]), pictures)
+    return inspect_export(export, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGBA"), ("PNG", "P"), ("PNG", "I;16"), ("WEBP", "RGB"), ("PNG", "1")],
+)
+def test_a14_odd_pictures_are_fine(tmp_path, kind, mode):
+    file = io.BytesIO()
+    image = Image.new("I;16", (100, 100), 4000) if mode == "I;16" else Image.new("RGB", (100, 100)).convert(mode)
+    image.save(file, kind)
+    inspection = with_picture(tmp_path, "odd.jpg", file.getvalue())
+    assert require_snapshot(inspection).counts()["train"].images == 5
+    assert not found(inspection).keys() & {"size-differs", "picture-broken"}
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (picture(1)[: len(picture(1)) // 2], "truncated"),
+        (b"", "not a picture"),
+        (b"<html>403 Forbidden</html>", "not a picture"),
+        (picture(1, kind="GIF"), "GIF is not read in training; use JPEG or PNG"),
+    ],
+)
+def test_a14_broken_pictures_are_errors_by_name(tmp_path, data, reason):
+    inspection = with_picture(tmp_path, "bad.jpg", data)
+    [example] = found(inspection)["picture-broken"].examples
+    assert example.startswith("train/bad.jpg: ")
+    assert reason in example
+    assert inspection.splits["train"].images == 5
+    with pytest.raises(BadExport, match=r"cannot be decoded whole: 1.*train/bad.jpg"):
+        require_snapshot(inspection)
+
+
+def test_an_exif_rotation_is_not_applied_and_told(tmp_path):
+    image, file = Image.new("RGB", (120, 60)), io.BytesIO()
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(file, "JPEG", exif=exif)
+    inspection = with_picture(tmp_path, "turned.jpg", file.getvalue(), width=60, height=120)
+    assert found(inspection)["exif-rotation"].examples == ("train/turned.jpg",)
+    assert found(inspection)["size-differs"].examples == ("train/turned.jpg: 60x120 in the JSON, 120x60 in the file",)
+    [turned] = [image for image in require_snapshot(inspection).images if image.file_name == "turned.jpg"]
+    assert (turned.width, turned.height) == (120, 60)
+    cv2 = pytest.importorskip("cv2")
+    decoded = cv2.imread(str(inspection.files[turned.sha256]), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    assert decoded.shape == (60, 120, 3)
+
+
+def test_missing_and_unlisted_pictures(tmp_path):
+    inspection = with_picture(tmp_path, "gone.jpg", None)
+    assert found(inspection)["picture-missing"].examples == ("train/gone.jpg",)
+    assert inspection.snapshot is None
+    (tmp_path / "x" / "valid" / "extra.png").write_bytes(picture(5))
+    assert found(inspect_export(tmp_path / "x", tmp_path))["picture-unlisted"].examples == ("valid/extra.png",)
+
+
+def test_pictures_in_folders_of_a_split(tmp_path):
+    inspection = with_picture(tmp_path, "images/deep.jpg", picture(5))
+    assert require_snapshot(inspection).counts()["train"].images == 5
+    assert "picture-unlisted" not in found(inspection)
+
+
+def files(folder, **contents):
+    for name, data in contents.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("contents", "match"),
+    [
+        ({}, "empty; name a COCO export"),
+        ({"note.txt": b"x"}, "no train/_annotations.coco.json in it; this version reads COCO"),
+        ({"data.yaml": b"x", "train__labels__a.txt": b""}, "looks like YOLO"),
+        ({"train__a.tfrecord": b"x"}, "looks like TFRecord"),
+        ({"train___annotations.createml.json": b"x"}, "looks like CreateML"),
+        ({"_annotations.coco.json": b"{}"}, "lies at the top; move it"),
+        ({"train___annotations.coco.json": b'{"images": ['}, "x: train/_annotations.coco.json: not JSON"),
+        ({"train___annotations.coco.json": b"\xff\xfe"}, "not JSON"),
+        ({"train___annotations.coco.json": b"[" * 100_000}, "not JSON"),
+        ({"train___annotations.coco.json": b"[]"}, "not a JSON object but list"),
+        ({"train___annotations.coco.json": b"{}", "valid__a.jpg": b"x"}, "valid/ has pictures but no _annot"),
+        ({"val___annotations.coco.json": b"{}", "valid___annotations.coco.json": b"{}"}, "both valid/ and val/"),
+    ],
+)
+def test_what_is_no_coco_export_says_so_in_one_line(tmp_path, contents, match):
+    (tmp_path / "x").mkdir()
+    files(tmp_path / "x", **contents)
+    with pytest.raises(BadExport, match=match) as caught:
+        inspect_export(tmp_path / "x", tmp_path / "scratch")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_path_that_is_not_there(tmp_path):
+    with pytest.raises(BadExport, match=r"nowhere: not there; name a COCO export"):
+        inspect_export(tmp_path / "nowhere", tmp_path)
+
+
+def test_a_file_that_is_no_zip(tmp_path):
+    (tmp_path / "x.zip").write_bytes(b"no")
+    with pytest.raises(BadExport, match=r"x.zip: not a zip"):
+        inspect_export(tmp_path / "x.zip", tmp_path / "scratch")

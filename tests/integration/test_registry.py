@@ -1,0 +1,214 @@
+"""The registry against a real server: versions, aliases, kills and races."""
+
+import hashlib
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from tasks.errors import CorruptObject, LostRace, NotInStore
+from tasks.promotion.registry import find_alias, find_version, move_alias, projects, publish, versions
+from tasks.records import (
+    EvaluationReport,
+    PromotionDecision,
+    Scores,
+    SplitCounts,
+    StoredFile,
+    TrainedModel,
+    TrainingResult,
+    TrainingSpec,
+)
+from tasks.storage import keys
+
+NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
+DECISION = PromotionDecision(promote=True, reason="First.", candidate_map=0.5, champion_map=None, champion_version=None)
+
+
+def clock():
+    return NOW
+
+
+def stored(content: bytes) -> StoredFile:
+    return StoredFile(key="runs/x", sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+
+
+def trained(seed: int, weights: bytes) -> TrainedModel:
+    spec = TrainingSpec(
+        snapshot_digest="1" * 64, classes=("apple", "pear"), variant="s", epochs=2, image_size=64,
+        batch_size=2, learning_rate=1e-3, patience=2, seed=seed,
+    )  # fmt: skip
+    result = TrainingResult(
+        run_key=spec.digest, epochs_done=2, best_epoch=1, best_map=0.5, ended="epochs", seconds=1, images_per_second=1,
+        weights_sha256=stored(weights).sha256, resumed_from_epoch=None, device="cpu",
+    )  # fmt: skip
+    return TrainedModel(run_key=spec.digest, spec=spec, result=result, weights=stored(weights), history=stored(b"{}\n"))
+
+
+def measured(model: TrainedModel, value: float = 0.5) -> EvaluationReport:
+    return EvaluationReport(
+        weights_sha256=model.weights.sha256, run_key=model.run_key, snapshot_digest="1" * 64, split="test",
+        counts=SplitCounts(images=3, boxes=4, background=0),
+        scores=Scores(map=value, map50=value, map75=value, precision=1, recall=1, threshold=0.5, per_class={}),
+        detections=stored(b"[]"), report=stored(b"<html>"),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def publish_seed(store, tmp_path):
+    """Publish the model of a seed; every seed has its own weights."""
+
+    page = tmp_path / "report.html"
+    page.write_bytes(b"<html>")
+    for number in range(5):
+        (tmp_path / f"{number}.safetensors").write_bytes(b"weights %d" % number)
+
+    def publish_seed(seed=0, project="fruit", value=0.5):
+        weights = tmp_path / f"{seed}.safetensors"
+        model = trained(seed, weights.read_bytes())
+        return publish(store, project, model, measured(model, value), DECISION, weights, page, clock)
+
+    return publish_seed
+
+
+def together(*calls):
+    """Run calls at the same moment; their results or errors, in order."""
+    barrier, results = threading.Barrier(len(calls)), [None] * len(calls)
+
+    def run(at, call):
+        barrier.wait()
+        try:
+            results[at] = call()
+        except LostRace as error:
+            results[at] = error
+
+    threads = [threading.Thread(target=run, args=one) for one in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_versions_count_from_one_and_hold_their_files(store, publish_seed, tmp_path):
+    first, second = publish_seed(0), publish_seed(1)
+    assert (first.version, second.version) == (1, 2)
+    assert (first.classes, first.variant, first.split, first.created_at) == (("apple", "pear"), "s", "test", NOW)
+    store.download(second.weights, tmp_path / "pulled")
+    assert (tmp_path / "pulled").read_bytes() == b"weights 1"
+    assert versions(store, "fruit") == [first, second]
+    assert find_version(store, "fruit", 2) == second
+    assert find_version(store, "fruit", 3) is None
+
+
+def test_lines_of_models_do_not_mix(store, publish_seed):
+    assert (projects(store), versions(store, "fruit")) == ([], [])
+    publish_seed(0)
+    assert publish_seed(0, project="fruit-2").version == 1
+    move_alias(store, "fruit", "champion", 1, None, "First.", clock)
+    assert projects(store) == ["fruit", "fruit-2"]
+    assert len(versions(store, "fruit")) == 1
+
+
+def test_the_same_again_is_the_same_version(store, publish_seed):
+    first = publish_seed(0)
+    assert publish_seed(0) == first
+    assert publish_seed(0, value=0.6).version == 2  # another report of the same run
+    assert publish_seed(0) == first
+
+
+@pytest.mark.parametrize("lost", ["card.json", "weights.safetensors"])
+def test_after_a_kill_the_claimed_version_is_finished(store, publish_seed, monkeypatch, lost):
+    real_upload, real_create = store.upload, store.create
+
+    def die_at(real):
+        def call(*args, **options):
+            if any(str(argument).endswith(lost) for argument in args):
+                raise KeyboardInterrupt
+            return real(*args, **options)
+
+        return call
+
+    monkeypatch.setattr(store, "upload", die_at(real_upload))
+    monkeypatch.setattr(store, "create", die_at(real_create))
+    with pytest.raises(KeyboardInterrupt):
+        publish_seed(0)
+    monkeypatch.undo()
+    assert versions(store, "fruit") == []
+    assert publish_seed(1).version == 2  # the number is taken, though there is no card yet
+    assert publish_seed(0).version == 1
+    assert [card.version for card in versions(store, "fruit")] == [1, 2]
+
+
+def test_racing_publishers_get_different_versions(store, publish_seed):
+    cards = together(*(lambda seed=seed: publish_seed(seed) for seed in range(4)))
+    assert sorted(card.version for card in cards) == [1, 2, 3, 4]
+    assert versions(store, "fruit") == sorted(cards, key=lambda card: card.version)
+
+
+def test_racing_publishers_of_one_model_get_one_version(store, publish_seed):
+    cards = together(*[publish_seed] * 4)
+    assert [card.version for card in cards] == [1] * 4
+    assert versions(store, "fruit") == cards[:1]
+
+
+@pytest.mark.parametrize("other", ["file", "report"])
+def test_weights_that_were_not_measured_are_not_published(store, tmp_path, other):
+    weights = tmp_path / "best.safetensors"
+    weights.write_bytes(b"others" if other == "file" else b"weights")
+    model = trained(0, b"weights")
+    report = measured(trained(0, b"others") if other == "report" else model)
+    with pytest.raises(CorruptObject, match="publish the same weights"):
+        publish(store, "fruit", model, report, DECISION, weights, weights, clock)
+    assert store.list(keys.models("fruit")) == []
+
+
+def test_alias_moves_and_remembers(store, publish_seed):
+    publish_seed(0), publish_seed(1)
+    assert find_alias(store, "fruit", "champion") is None
+    move_alias(store, "fruit", "champion", 1, None, "First.", clock)
+    moved = move_alias(store, "fruit", "champion", 2, 1, "Better.", clock)
+    assert find_alias(store, "fruit", "champion") == moved
+    assert [(move.version, move.reason) for move in moved.history] == [(1, "First."), (2, "Better.")]
+    assert move_alias(store, "fruit", "champion", 2, 1, "Again.", clock) == moved
+
+
+def test_alias_is_not_moved_on_an_outdated_decision(store, publish_seed):
+    for seed in range(3):
+        publish_seed(seed)
+    move_alias(store, "fruit", "champion", 2, None, "First.", clock)
+    with pytest.raises(LostRace, match="champion of fruit points to version 2, this was decided against version 1"):
+        move_alias(store, "fruit", "champion", 3, 1, "Better than 1.", clock)
+    with pytest.raises(LostRace, match="decided against none"):
+        move_alias(store, "fruit", "champion", 3, None, "First.", clock)
+    with pytest.raises(LostRace, match="other of fruit is not set"):
+        move_alias(store, "fruit", "other", 3, 1, "Better than 1.", clock)
+    assert find_alias(store, "fruit", "champion").version == 2
+
+
+def test_alias_does_not_point_to_what_is_not_there(store):
+    with pytest.raises(NotInStore, match="fruit has no version 7"):
+        move_alias(store, "fruit", "champion", 7, None, "Why not.", clock)
+
+
+@pytest.mark.parametrize("expected", [None, 1])
+def test_of_racing_moves_one_wins(store, publish_seed, expected):
+    for seed in range(5):
+        publish_seed(seed)
+    if expected:
+        move_alias(store, "fruit", "champion", expected, None, "First.", clock)
+    results = together(
+        *(
+            lambda version=version: move_alias(store, "fruit", "champion", version, expected, "Mine.", clock)
+            for version in (2, 3, 4, 5)
+        )
+    )
+    won = [result for result in results if not isinstance(result, LostRace)]
+    assert [find_alias(store, "fruit", "champion")] == won
+    assert len(won[0].history) == (2 if expected else 1)
+
+
+def test_racing_moves_to_one_version_all_succeed_once(store, publish_seed):
+    publish_seed(0)
+    results = together(*[lambda: move_alias(store, "fruit", "champion", 1, None, "First.", clock)] * 4)
+    assert results == [find_alias(store, "fruit", "champion")] * 4
+    assert len(results[0].history) == 1

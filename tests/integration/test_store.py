@@ -1,0 +1,217 @@
+"""The store, against a real server."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pydantic import SecretStr
+
+from tasks.errors import BadSettings, CorruptObject, LostRace, NotInStore, StoreError, StoreUnavailable
+from tasks.records import StoredFile
+from tasks.settings import StoreSettings
+from tasks.storage.s3 import Store
+from tests.fakes.slow_link import SlowLink
+
+MEBI = 1024**2
+UPLOAD = """
+import sys
+from pathlib import Path
+from tasks.storage.s3 import Store
+Store.from_environment().upload(Path(sys.argv[1]), "model.bin")
+"""
+
+
+def as_environment(settings: StoreSettings) -> dict[str, str]:
+    values = settings.model_dump(exclude={"ca_bundle", "secret_access_key"}) | {
+        "secret_access_key": settings.secret_access_key.get_secret_value()
+    }
+    return {**os.environ, **{f"NASFLOW_STORE_{name.upper()}": str(value) for name, value in values.items()}}
+
+
+def pending_uploads(store: Store) -> list[str]:
+    answer = store._client.list_multipart_uploads(Bucket=store._settings.bucket)
+    return [upload["Key"] for upload in answer.get("Uploads", [])]
+
+
+def test_what_is_put_comes_back(store):
+    etag = store.put("a/b.json", b"{}", content_type="application/json")
+    assert store.get("a/b.json") == (b"{}", etag)
+    assert store.exists("a/b.json")
+    assert not store.exists("a/c.json")
+    with pytest.raises(NotInStore, match=r"read a/c\.json at http.*404 NoSuchKey"):
+        store.get("a/c.json")
+
+
+def test_delete_passes_over_what_is_not_there(store):
+    store.put("a", b"")
+    store.delete(["a", "b"])
+    assert store.list("") == []
+
+
+def test_list_is_complete_sorted_and_within_the_prefix(store, store_settings):
+    keys = [f"many/{number:04d}" for number in range(1100)] + ["o/a-b", "o/a/b"]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda key: store.put(key, b""), keys))
+    assert store.list("") == sorted(keys)
+    assert store.list("o/") == ["o/a-b", "o/a/b"]
+    assert Store(store_settings.model_copy(update={"prefix": "elsewhere"})).list("") == []
+
+
+def test_of_racing_creates_one_wins(store):
+    start = threading.Barrier(12)
+
+    def create(number: int) -> bool:
+        start.wait()
+        try:
+            store.create("claim", str(number).encode())
+        except LostRace:
+            return False
+        return True
+
+    with ThreadPoolExecutor(12) as pool:
+        won = list(pool.map(create, range(12)))
+    assert won.count(True) == 1
+    assert store.get("claim")[0] == str(won.index(True)).encode()
+
+
+def test_of_racing_replaces_one_wins(store):
+    etag = store.create("alias", b"start")
+    start = threading.Barrier(12)
+
+    def replace(number: int) -> bool:
+        start.wait()
+        try:
+            store.replace("alias", str(number).encode(), etag)
+        except LostRace:
+            return False
+        return True
+
+    with ThreadPoolExecutor(12) as pool:
+        assert list(pool.map(replace, range(12))).count(True) == 1
+
+
+def test_replace_of_a_removed_object_is_a_lost_race(store):
+    etag = store.put("alias", b"1")
+    store.delete(["alias"])
+    with pytest.raises(LostRace):
+        store.replace("alias", b"2", etag)
+
+
+def test_probe_passes_and_leaves_nothing(store):
+    store.probe()
+    assert store.list("") == []
+
+
+@pytest.mark.parametrize("size", [0, 1000, 20 * MEBI + 17])
+def test_files_travel_both_ways(store, tmp_path, size):
+    data = os.urandom(size)
+    (tmp_path / "sent").write_bytes(data)
+    stored = store.upload(tmp_path / "sent", "files/x")
+    assert stored == StoredFile(key="files/x", sha256=hashlib.sha256(data).hexdigest(), size=size)
+    store.download(stored, tmp_path / "new folder" / "got")
+    assert (tmp_path / "new folder" / "got").read_bytes() == data
+    assert [path.name for path in (tmp_path / "new folder").iterdir()] == ["got"]
+
+
+def test_a_file_that_is_there_is_not_sent_again(store, tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"content")
+    store.upload(path, lambda sha256: f"by-content/{sha256}")
+    [key] = store.list("by-content/")
+    before = store._head(key)["LastModified"], store.get(key)
+    assert store.upload(path, lambda sha256: f"by-content/{sha256}").key == key
+    assert (store._head(key)["LastModified"], store.get(key)) == before
+    path.write_bytes(b"Content")
+    assert store.upload(path, key).sha256 == hashlib.sha256(b"Content").hexdigest()
+    assert store.get(key)[0] == b"Content"
+
+
+@pytest.mark.parametrize("size", [1000, 20 * MEBI])
+@pytest.mark.parametrize("change", ["overwrite", "truncate"])
+def test_a_file_changed_while_it_is_read_is_not_stored(store, tmp_path, size, change):
+    path = tmp_path / "x"
+    path.write_bytes(os.urandom(size))
+
+    def key(_sha256: str) -> str:  # called between the first reading and the sending
+        with path.open("r+b") as file:
+            if change == "truncate":
+                file.truncate(size // 2)
+            else:
+                file.seek(size - 10)
+                file.write(b"0123456789")
+        return "x"
+
+    with pytest.raises(StoreError, match="the file was changed while it was read"):
+        store.upload(path, key)
+    assert store.list("") == []
+    assert pending_uploads(store) == []
+
+
+def test_a_name_given_to_a_newer_file_does_not_matter(store, tmp_path):
+    path = tmp_path / "last.ckpt"
+    path.write_bytes(b"old")
+
+    def key(_sha256: str) -> str:
+        (tmp_path / "new").write_bytes(b"newer")
+        (tmp_path / "new").replace(path)
+        return "x"
+
+    assert store.upload(path, key).size == 3
+    assert store.get("x")[0] == b"old"
+
+
+def test_damage_is_seen_on_download(store, tmp_path):
+    (tmp_path / "x").write_bytes(b"content")
+    stored = store.upload(tmp_path / "x", "x")
+    store.put("x", b"cOntent")
+    with pytest.raises(CorruptObject, match=r"s3://tests/.*/x: 7 bytes with SHA-256 .* recorded were 7 bytes"):
+        store.download(stored, tmp_path / "got")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_killed_upload_leaves_no_object_and_can_be_repeated(store, store_settings, tmp_path):
+    path = tmp_path / "model"
+    path.write_bytes(os.urandom(32 * MEBI))
+    with SlowLink(store_settings.endpoint, pass_bytes=20 * MEBI) as link:
+        environment = as_environment(store_settings.model_copy(update={"endpoint": link.endpoint}))
+        process = subprocess.Popen([sys.executable, "-c", UPLOAD, str(path)], env=environment)
+        assert link.stalled.wait(30)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert store.list("") == []
+    store.download(store.upload(path, "model.bin"), tmp_path / "got")
+
+
+def test_link_works_without_credentials_and_uri_names_the_object(store, store_settings):
+    store.put("report/ü b.html", b"hello")
+    with urllib.request.urlopen(store.link("report/ü b.html", 60)) as answer:
+        assert answer.read() == b"hello"
+    assert "X-Amz-Signature" in store.link("report/ü b.html", 60)
+    assert store.uri("a") == f"s3://tests/{store_settings.prefix}a"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"secret_access_key": SecretStr("wr0ng-s3cret")}, "403 SignatureDoesNotMatch; correct NASFLOW_STORE_ACCESS"),
+        ({"access_key_id": "nobody"}, "403 InvalidAccessKeyId; correct NASFLOW_STORE_ACCESS_KEY_ID"),
+        ({"bucket": "elsewhere"}, "404 NoSuchBucket; create the bucket elsewhere, or correct NASFLOW_STORE_BUCKET"),
+    ],
+)
+def test_wrong_settings_are_told_without_secrets(store_settings, change, message):
+    settings = store_settings.model_copy(update=change)
+    with pytest.raises(BadSettings, match=message) as caught:
+        Store(settings).put("a", b"")
+    assert settings.secret_access_key.get_secret_value() not in str(caught.value)
+
+
+def test_no_server_is_unavailable(store_settings):
+    settings = store_settings.model_copy(update={"endpoint": "http://127.0.0.1:9"})
+    with pytest.raises(StoreUnavailable, match=r"no answer .*NASFLOW_STORE_ENDPOINT"):
+        Store(settings).get("a")
