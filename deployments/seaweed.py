@@ -8,7 +8,6 @@ import logging
 import os
 import random
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,13 +18,13 @@ from types import TracebackType
 
 from pydantic import SecretStr
 
+from deployments import processes
 from tasks.errors import NasflowError, ServerProblem
 from tasks.settings import StoreSettings
 from tasks.storage.s3 import Store
 
 logger = logging.getLogger(__name__)
 
-HOST = "127.0.0.1"
 SERVERS = ("s3", "filer", "master", "volume", "admin")
 GRPC_OFFSET = 10_000
 """weed listens for gRPC on every port of its own plus this."""
@@ -34,16 +33,6 @@ START_SECONDS = 60
 STOP_SECONDS = 5
 MEMORY_LIMIT = "400MiB"
 """Go's soft limit; without it the transfer of a large file takes a gigabyte."""
-
-# exec keeps the process id, and what the kernel was told to send when the parent's thread ends.
-_TIED = """
-import ctypes, os, signal, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-if os.getppid() != int(sys.argv[1]):
-    sys.exit("the parent has ended")
-os.execv(sys.argv[2], sys.argv[2:])
-"""
 
 
 class Seaweed:
@@ -100,12 +89,7 @@ class Seaweed:
         """End the server: asked first, killed after five seconds, which loses nothing."""
         if self._process is None:
             return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        processes.stop(self._process, STOP_SECONDS)
         self._process = None
         # A killed server leaves its local sockets behind.
         for port in self._ports.values():
@@ -116,7 +100,7 @@ class Seaweed:
     def settings(self) -> StoreSettings:
         """How to reach the store."""
         return StoreSettings(
-            endpoint=f"http://{HOST}:{self._ports['s3']}",
+            endpoint=f"http://{processes.HOST}:{self._ports['s3']}",
             bucket=self._bucket,
             prefix="",
             region="us-east-1",
@@ -146,26 +130,16 @@ class Seaweed:
             raise ServerProblem(f"{self._folder}: no use as the store's folder ({error}); name another one") from None
 
     def _start(self, weed: Path) -> None:
-        command = [sys.executable, "-S", "-c", _TIED, str(os.getpid()), str(weed), *self._arguments()]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                cwd=self._folder,
-                env=self._server_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                # Ctrl-C at the terminal is for the parent, which then stops its servers in order.
-                start_new_session=True,
-            )
+        command = [str(weed), *self._arguments()]
+        self._process = processes.start(command, self.log, self._server_environment(), cwd=self._folder)
 
     def _arguments(self) -> list[str]:
         """Local only, no telemetry, no servers that nobody needs, and buckets that behave as on AWS."""
         return [
             "mini",
             f"-dir={self._folder / 'data'}",
-            f"-ip={HOST}",
-            f"-ip.bind={HOST}",
+            f"-ip={processes.HOST}",
+            f"-ip.bind={processes.HOST}",
             *(f"-{server}.port={port}" for server, port in self._ports.items()),
             f"-bucket={self._bucket}",
             "-webdav=false",
@@ -196,7 +170,7 @@ class Seaweed:
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:
                 raise ServerProblem(f"SeaweedFS ended while starting; the reason is in {self.log}")
-            if _is_open(self._ports["s3"]):
+            if processes.is_open(self._ports["s3"]):
                 store = store or Store(self.settings())
                 try:
                     store.put("canary", b"sings")
@@ -213,7 +187,7 @@ def _identity(path: Path) -> dict[str, str]:
     """Credentials of this folder, made at the first start and readable by this user only."""
     if not path.exists():
         made = {"access_key_id": secrets.token_hex(10), "secret_access_key": secrets.token_urlsafe(30)}
-        _write_private(path, made)
+        processes.write_private(path, made)
     identity: dict[str, str] = json.loads(path.read_text())
     return identity
 
@@ -222,37 +196,15 @@ def _ports(path: Path) -> dict[str, int]:
     """The ports of the last start if they are free, so that addresses stay; else others."""
     with suppress(FileNotFoundError, ValueError):
         ports: dict[str, int] = json.loads(path.read_text())
-        if all(_is_free(port) and _is_free(port + GRPC_OFFSET) for port in ports.values()):
+        if all(processes.is_free(port) and processes.is_free(port + GRPC_OFFSET) for port in ports.values()):
             return ports
     # Both ranges lie below the ports that Linux gives to outgoing connections.
     candidates = random.sample(range(10_000, 20_000), 200)
-    free = [port for port in candidates if _is_free(port) and _is_free(port + GRPC_OFFSET)]
+    free = [port for port in candidates if processes.is_free(port) and processes.is_free(port + GRPC_OFFSET)]
     if len(free) < len(SERVERS):
-        raise ServerProblem(f"no {len(SERVERS)} free ports between 10000 and 30000 on {HOST}; stop other servers")
+        raise ServerProblem(
+            f"no {len(SERVERS)} free ports between 10000 and 30000 on {processes.HOST}; stop other servers"
+        )
     ports = dict(zip(SERVERS, free, strict=False))
-    _write_private(path, ports)
+    processes.write_private(path, ports)
     return ports
-
-
-def _write_private(path: Path, content: dict[str, str] | dict[str, int]) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(content, file, indent=1)
-    temporary.replace(path)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-        return True
-
-
-def _is_open(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex((HOST, port)) == 0

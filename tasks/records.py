@@ -376,7 +376,8 @@ class EvaluateJob(Record):
     """Parameter of the evaluate deployment: measure a finished run's best weights on a snapshot."""
 
     run_key: Sha256 = Field(description="Run whose best weights are measured.")
-    snapshot_digest: Sha256 = Field(description="Snapshot whose test split (else valid) is used.")
+    snapshot_digest: Sha256 = Field(description="Snapshot it is measured on.")
+    split: Split = Field(description="Split it is measured on.")
 
 
 class RetrainOutcome(Record):

@@ -1,13 +1,36 @@
-"""When a step is tried again, and after how long. The one predicate and the shared delays."""
+"""What a step is to Prefect: when it is tried again, after how long, and that nothing is cached by its inputs."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
 
 from tasks.errors import TransientError
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 RETRY_DELAYS: list[float] = [2, 10, 60]
-"""Seconds before each further attempt of a task; jitter is added by Prefect."""
+"""Seconds before each further attempt."""
 
 
 def retry_if_transient(task: Any, task_run: Any, state: Any) -> bool:
     """Prefect's ``retry_condition_fn``: say whether a failed task run may succeed when tried again."""
     return isinstance(state.result(raise_on_failure=False), TransientError)
+
+
+def step(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Make a function a task that is tried again after a TransientError, and after nothing else.
+
+    Work that is done is found again by its digest in the store, so Prefect's own cache stays off.
+    """
+    return task(
+        name=name,
+        retries=len(RETRY_DELAYS),
+        retry_delay_seconds=RETRY_DELAYS,
+        retry_jitter_factor=0.5,
+        retry_condition_fn=retry_if_transient,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )

@@ -214,6 +214,17 @@ class Store:
         """Say whether there is an object under this key."""
         return self._head(key) is not None
 
+    def size(self, key: str) -> int:
+        """Size of an object in bytes.
+
+        Raises:
+            NotInStore: there is none.
+        """
+        head = self._head(key)
+        if head is None:
+            raise NotInStore(f"{self.uri(key)}: no such object; check the key")
+        return head["ContentLength"]
+
     def _head(self, key: str) -> "HeadObjectOutputTypeDef | None":
         def call(client: "S3Client") -> "HeadObjectOutputTypeDef":
             try:

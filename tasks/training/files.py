@@ -33,11 +33,19 @@ def read_spec(path: Path) -> TrainingSpec:
 
 
 def read_result(folder: Path, run_key: str) -> TrainingResult | None:
-    """The result of a finished run in ``folder``, or None."""
+    """The result of a finished run in ``folder``, or None.
+
+    Raises:
+        BadSpec: result.json holds something else.
+    """
     path = folder / RESULT
     if not path.exists():
         return None
-    result = TrainingResult.model_validate_json(path.read_bytes())
+    try:
+        result = TrainingResult.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        message = error.errors()[0]["msg"]
+        raise BadSpec(f"{path}: not a result of training ({message}); remove it to go on from {LAST}") from None
     return result if result.run_key == run_key else None
 
 

@@ -6,12 +6,12 @@ The same command again resumes from last.ckpt; after the end it changes nothing 
 import argparse
 import fcntl
 import sys
-import time
+import threading
 from pathlib import Path
 from typing import IO, Any
 
 from tasks import dataset_folder
-from tasks.errors import BadSpec
+from tasks.errors import BadSpec, BadWeights, TrainingStopped
 from tasks.records import DatasetSnapshot, TrainingSpec
 from tasks.training import files
 from tasks.training.worker.events import Events
@@ -32,20 +32,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stop-with-parent", action="store_true", help="stop when stdin ends")
     given = parser.parse_args(arguments)
     stop = stop_on_request(with_parent=given.stop_with_parent)
-    events = Events(given.events)
-    return run(lambda: train(given, events, stop), events)
+    return run(lambda events: train(given, events, stop), given.events)
 
 
-def train(given: argparse.Namespace, events: Events, stop: Any) -> dict[str, Any]:
+def train(given: argparse.Namespace, events: Events, stop: threading.Event) -> dict[str, Any]:
     """Check what was given before anything heavy is loaded, then train."""
     spec = files.read_spec(given.spec)
     snapshot = dataset_folder.load(given.data)
-    check_fit(spec, snapshot, given.weights)
+    check_fit(spec, snapshot)
     given.out.mkdir(parents=True, exist_ok=True)
     if (result := files.read_result(given.out, spec.digest)) is not None:
         return result.model_dump(mode="json")
+    check_weights(spec, given.weights)
     with (given.out / ".lock").open("w") as lock:
-        wait_for_lock(lock, given.out)
+        wait_for_lock(lock, given.out, stop)
+        # The one that had the folder until now may have finished the run.
+        if (result := files.read_result(given.out, spec.digest)) is not None:
+            return result.model_dump(mode="json")
         quiet_libraries(given.out)
         from tasks.training.worker.device import choose_device
         from tasks.training.worker.loop import TrainingRun
@@ -53,25 +56,27 @@ def train(given: argparse.Namespace, events: Events, stop: Any) -> dict[str, Any
         device = choose_device()
         training = TrainingRun(spec, snapshot, given.data, given.out, device=device, events=events, stop=stop)
         if spec.weights_sha256:
-            training.start_from(given.weights, spec.weights_sha256)
+            training.start_from(given.weights)
         return training.train().model_dump(mode="json")
 
 
-def wait_for_lock(lock: IO[str], folder: Path) -> None:
+def wait_for_lock(lock: IO[str], folder: Path, stop: threading.Event) -> None:
     """Take the folder for as long as this process lives; one that is stopping gets time to write its checkpoint.
 
     Raises:
         BadSpec: another trainer keeps the folder.
+        TrainingStopped: a stop was asked for meanwhile.
     """
     for _ in range(LOCK_SECONDS):
         try:
             return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            time.sleep(1)
+            if stop.wait(1):
+                raise TrainingStopped(f"{folder}: stopped on request, before training began") from None
     raise BadSpec(f"{folder}: another trainer works in this folder; wait for it, or stop it")
 
 
-def check_fit(spec: TrainingSpec, snapshot: DatasetSnapshot, weights: Path | None) -> None:
+def check_fit(spec: TrainingSpec, snapshot: DatasetSnapshot) -> None:
     """Refuse a spec that does not belong to the dataset folder, or labels that cannot be trained on.
 
     Raises:
@@ -87,11 +92,30 @@ def check_fit(spec: TrainingSpec, snapshot: DatasetSnapshot, weights: Path | Non
     for split in ("train", "valid"):
         if not any(image.boxes for image in snapshot.of_split(split)):
             raise BadSpec(f"split {split} has no labelled boxes, so there is nothing to learn or measure; label some")
-    highest = max(box.class_index for image in snapshot.images for box in image.boxes)
-    if highest >= len(spec.classes):
-        raise BadSpec(f"a box has class index {highest}, but there are {len(spec.classes)} classes; export again")
+    for image in snapshot.images:
+        for box in image.boxes:
+            if not 0 <= box.class_index < len(spec.classes):
+                raise BadSpec(
+                    f"picture {image.file_name} ({image.split}) has a box with class index {box.class_index}, "
+                    f"but there are {len(spec.classes)} classes, counted from 0; export again"
+                )
+
+
+def check_weights(spec: TrainingSpec, weights: Path | None) -> None:
+    """Refuse weights other than the ones the spec names.
+
+    Raises:
+        BadSpec: the spec names weights and none are given, or the other way round.
+        BadWeights: not there, or with another SHA-256.
+    """
     if (spec.weights_sha256 is None) != (weights is None):
         raise BadSpec("weights and their SHA-256 in the spec go together; give both or neither")
+    if weights is None:
+        return
+    if not weights.is_file():
+        raise BadWeights(f"weights {weights}: no such file; correct the path, or start without weights")
+    if (got := dataset_folder.file_sha256(weights)) != spec.weights_sha256:
+        raise BadWeights(f"weights {weights}: SHA-256 is {got}, expected {spec.weights_sha256}; fetch the file again")
 
 
 if __name__ == "__main__":

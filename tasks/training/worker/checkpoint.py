@@ -35,7 +35,9 @@ class Progress:
     pictures: int = 0
     """Pictures trained on."""
     loss_sums: list[float] = field(default_factory=lambda: [0.0] * 4)
-    """Sums over the steps of the epoch under way, in the order of the loss's parts."""
+    """Sums over the good steps of the epoch under way, in the order of the loss's parts."""
+    good_steps: int = 0
+    """Steps of the epoch under way whose loss was a finite number."""
     epoch_seconds: float = 0.0
     """Wall time of the epoch under way."""
 

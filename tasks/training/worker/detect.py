@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stop-with-parent", action="store_true", help="stop when stdin ends")
     given = parser.parse_args(arguments)
     stop = stop_on_request(with_parent=given.stop_with_parent)
-    events = Events(given.events)
-    return run(lambda: detect(given, events, stop), events)
+    return run(lambda events: detect(given, events, stop), given.events)
 
 
-def detect(given: argparse.Namespace, events: Events, stop: Any) -> dict[str, Any]:
+def detect(given: argparse.Namespace, events: Events, stop: threading.Event) -> dict[str, Any]:
     """Load the weights, go over the split, publish the detections."""
     snapshot = dataset_folder.load(given.data)
     given.out.parent.mkdir(parents=True, exist_ok=True)

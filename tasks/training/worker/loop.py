@@ -62,6 +62,7 @@ class TrainingRun:
         self._set_up_network()
         self.progress = Progress()
         self.resumed_from_epoch: int | None = None
+        self._bad_steps = 0
         self._last_checkpoint = time.monotonic()
 
     def _set_up_pictures(self, snapshot: DatasetSnapshot, data: Path) -> None:
@@ -88,9 +89,9 @@ class TrainingRun:
         optimizer = torch.optim.AdamW(parameter_groups(self.plain, spec.weight_decay), spec.learning_rate, fused=True)
         self.network, self.optimizer = self.fabric.setup(self.plain, optimizer)
 
-    def start_from(self, weights: Path, sha256: str) -> None:
+    def start_from(self, weights: Path) -> None:
         """Put given weights into the network before the first step."""
-        loaded = networks.load_matching(self.plain, weights, sha256)
+        loaded = networks.load_matching(self.plain, weights, self.spec.classes)
         left_out = f"; not loaded, random instead: {', '.join(loaded.left_out[:6])}" if loaded.left_out else ""
         self.events.tell("log", message=f"{loaded.matched} of {loaded.total} tensors from {weights.name}{left_out}")
 
@@ -142,17 +143,11 @@ class TrainingRun:
             progress.steps_done,
         )  # fmt: skip
         self.network.train()
-        bad_steps = 0
         for batch in training_loader(self.train_pictures, batches, self.workers):
             began = time.monotonic()
             parts = self._step(batch.pictures, batch.targets)
-            bad_steps = 0 if math.isfinite(sum(parts)) else bad_steps + 1
-            if bad_steps >= MOST_BAD_STEPS:
-                raise NotLearning(
-                    f"the loss is not a finite number since {bad_steps} steps, in epoch {progress.epochs_done + 1}; "
-                    f"lower the learning rate ({spec.learning_rate:g}) or look at the labels"
-                )
-            self._count_step(parts if bad_steps == 0 else [0.0] * 4, len(batch.indices), time.monotonic() - began)
+            self._check_step(parts)
+            self._count_step(parts, len(batch.indices), time.monotonic() - began)
             self._stop_or_save()
 
     def _step(self, pictures: Tensor, targets: Tensor) -> list[float]:
@@ -170,6 +165,24 @@ class TrainingRun:
         values: list[float] = parts.tolist()
         return values
 
+    def _check_step(self, parts: Sequence[float]) -> None:
+        """Add a step's loss to the epoch's, or count it as a bad one."""
+        progress = self.progress
+        if math.isfinite(sum(parts)):
+            self._bad_steps = 0
+            progress.good_steps += 1
+            progress.loss_sums = [total + part for total, part in zip(progress.loss_sums, parts, strict=True)]
+            return
+        self._bad_steps += 1
+        if self._bad_steps >= MOST_BAD_STEPS:
+            raise self._not_learning(f"the loss is no finite number since {self._bad_steps} steps")
+
+    def _not_learning(self, what: str) -> NotLearning:
+        return NotLearning(
+            f"{what}, in epoch {self.progress.epochs_done + 1}; "
+            f"lower the learning rate ({self.spec.learning_rate:g}) or look at the labels"
+        )
+
     def _count_step(self, parts: Sequence[float], pictures: int, seconds: float) -> None:
         progress = self.progress
         progress.steps_done += 1
@@ -177,12 +190,11 @@ class TrainingRun:
         progress.seconds += seconds
         progress.training_seconds += seconds
         progress.epoch_seconds += seconds
-        progress.loss_sums = [total + part for total, part in zip(progress.loss_sums, parts, strict=True)]
         self.events.tell_step(
             epoch=progress.epochs_done + 1,
             step=progress.steps_done,
             steps=self.steps_per_epoch,
-            loss=round(parts[-1], 4),
+            loss=round(parts[-1], 4) if math.isfinite(parts[-1]) else None,
             images_per_second=round(progress.pictures / max(progress.training_seconds, 1e-9), 2),
             seconds_left=round(self._seconds_left(), 1),
         )
@@ -194,14 +206,17 @@ class TrainingRun:
         return progress.seconds / epochs * (self.spec.epochs - epochs)
 
     def _stop_or_save(self) -> None:
+        self._stop_if_asked()
+        if time.monotonic() - self._last_checkpoint > CHECKPOINT_SECONDS:
+            self._save()
+
+    def _stop_if_asked(self) -> None:
         if self.stop.is_set():
             self._save()
             raise TrainingStopped(
                 f"stopped on request in epoch {self.progress.epochs_done + 1} with a checkpoint; "
                 "run the same again to go on"
             )
-        if time.monotonic() - self._last_checkpoint > CHECKPOINT_SECONDS:
-            self._save()
 
     def _end_epoch(self) -> None:
         """Validate the averaged weights, and publish history, checkpoint and best weights in this order."""
@@ -215,7 +230,7 @@ class TrainingRun:
         if is_better(result, progress.best):
             progress.best = BestEpoch(epoch=result.epoch, map=result.map, valid_loss=result.valid_losses["total"])
         progress.epochs_done, progress.steps_done = result.epoch, 0
-        progress.loss_sums, progress.epoch_seconds = [0.0] * 4, 0.0
+        progress.loss_sums, progress.good_steps, progress.epoch_seconds = [0.0] * 4, 0, 0.0
         self._save()
         self._write_best_if_due()
         self.events.tell("epoch", **result.model_dump(), best_epoch=progress.best and progress.best.epoch,
@@ -226,9 +241,12 @@ class TrainingRun:
         found = run_over(
             self.valid_loader, self.average.module, self.valid_images,
             size=self.spec.image_size, fabric=self.fabric, device=self.device, loss=self.loss,
+            on_batch=lambda done, total: self._stop_if_asked(),
         )  # fmt: skip
+        if progress.good_steps == 0 or not math.isfinite(found.losses["total"]):
+            raise self._not_learning("the loss is no finite number on the valid split")
         scores = metrics.score(self.valid_truth, found.detections)
-        means = [total / progress.steps_done for total in progress.loss_sums]
+        means = [total / progress.good_steps for total in progress.loss_sums]
         return EpochResult(
             epoch=progress.epochs_done + 1,
             losses=rounded(dict(zip(LOSS_PARTS, means, strict=True))),
@@ -244,7 +262,13 @@ class TrainingRun:
     # Files ---------------------------------------------------------------------------------------
 
     def _save(self) -> None:
-        """Write history.jsonl and last.ckpt, and tell."""
+        """Write history.jsonl and last.ckpt, and tell.
+
+        Raises:
+            NotLearning: the weights are no finite numbers, so the last checkpoint is kept.
+        """
+        if not all(torch.isfinite(parameter).all() for parameter in self.plain.parameters()):
+            raise self._not_learning("the weights are no finite numbers any more")
         history = "".join(line.model_dump_json() + "\n" for line in self.progress.history)
         publish_bytes(self.out / files.HISTORY, history.encode())
         checkpoint = Checkpoint(
@@ -257,7 +281,10 @@ class TrainingRun:
         )
         sha256, size = write_checkpoint(self.out / files.LAST, self.spec.digest, checkpoint)
         self._last_checkpoint = time.monotonic()
-        self.events.tell("checkpoint", epochs_done=self.progress.epochs_done, sha256=sha256, size=size)
+        progress = self.progress
+        self.events.tell(
+            "checkpoint", epochs_done=progress.epochs_done, steps_done=progress.steps_done, sha256=sha256, size=size
+        )
 
     def _write_best_if_due(self) -> None:
         """Write best.safetensors when the epoch just done is the best one.

@@ -5,7 +5,7 @@ pictures go in: RGB, divided by 255, longest side scaled to the input size, padd
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from safetensors.torch import save
 from super_gradients.training import models
 from torch import Tensor, nn
 
-from tasks.dataset_folder import file_sha256, publish_bytes
+from tasks.dataset_folder import publish_bytes
 from tasks.errors import BadWeights
 from tasks.records import BestEpoch, TrainingSpec
 
+CLASS_HEAD = ".cls_pred."
+"""Part of the names of the tensors that hold one row a class."""
 PREPROCESSING = {"channels": "RGB", "scale": "1/255", "resize": "longest side", "padding": "right and below, 114"}
 
 
@@ -68,6 +70,15 @@ def read_metadata(path: Path) -> dict[str, str]:
     return metadata
 
 
+def known_classes(path: Path) -> tuple[str, ...] | None:
+    """The classes that a weights file of ours names; None for files of others."""
+    if path.suffix != ".safetensors":
+        return None
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+    return tuple(json.loads(metadata["classes"])) if "classes" in metadata else None
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file, or of a torch checkpoint that holds nothing but data.
 
@@ -89,24 +100,29 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return {name.removeprefix("module."): value for name, value in content.items() if isinstance(value, Tensor)}
 
 
-def load_matching(network: nn.Module, path: Path, sha256: str) -> LoadedWeights:
-    """Load what fits by name and shape; with other classes, the heads keep their random start.
+def load_matching(network: nn.Module, path: Path, classes: Sequence[str]) -> LoadedWeights:
+    """Load what fits by name and shape; with other classes, the class heads keep their random start.
+
+    Args:
+        network: Gets the weights.
+        path: Where they are.
+        classes: The network's. As many classes with other names are other classes, where the file names its own.
 
     Raises:
-        BadWeights: not there, another SHA-256, unreadable, or of another network.
+        BadWeights: unreadable, not finite, or of another network.
     """
-    if not path.is_file():
-        raise BadWeights(f"weights {path}: no such file; correct the path, or start without weights")
-    if (got := file_sha256(path)) != sha256:
-        raise BadWeights(f"weights {path}: SHA-256 is {got}, expected {sha256}; fetch the file again")
     own = network.state_dict()
     given = read_tensors(path)
+    if known_classes(path) not in (None, tuple(classes)):
+        given = {name: value for name, value in given.items() if CLASS_HEAD not in name}
     fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
     if len(fitting) < len(own) // 2:
         raise BadWeights(
             f"weights {path}: {len(fitting)} of {len(own)} tensors fit; they belong to another network, "
             "check the variant"
         )
+    if bad := [name for name, value in fitting.items() if not torch.isfinite(value).all()]:
+        raise BadWeights(f"weights {path}: {bad[0]} holds values that are no finite numbers; take other weights")
     network.load_state_dict(fitting, strict=False)
     return LoadedWeights(len(fitting), len(own), tuple(sorted(own.keys() - fitting.keys())))
 

@@ -195,9 +195,15 @@ class EpochBatches(Sampler[list[Any]]):
 
 def training_loader(dataset: TrainingPictures, batches: EpochBatches, workers: int) -> DataLoader[Any]:
     """Loader of one epoch's batches."""
-    return DataLoader(dataset, batch_sampler=batches, collate_fn=collate, num_workers=workers, pin_memory=workers > 0)
+    return DataLoader(dataset, batch_sampler=batches, **_loading(workers))
 
 
 def plain_loader(dataset: PlainPictures, batch_size: int, workers: int) -> DataLoader[Any]:
     """Loader of a split in order."""
-    return DataLoader(dataset, batch_size=batch_size, collate_fn=collate, num_workers=workers, pin_memory=workers > 0)
+    return DataLoader(dataset, batch_size=batch_size, **_loading(workers))
+
+
+def _loading(workers: int) -> dict[str, Any]:
+    # A generator of its own: starting a loader, as a resumed epoch does once more, draws nothing from the run's.
+    generator = torch.Generator().manual_seed(0)
+    return {"collate_fn": collate, "num_workers": workers, "pin_memory": workers > 0, "generator": generator}

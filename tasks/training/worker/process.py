@@ -12,24 +12,33 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import BadInput, NasflowError, NotLearning, OutOfMemory, TrainingStopped
+from tasks.errors import BadInput, BadSpec, NasflowError, NotLearning, OutOfMemory, TrainingStopped
 from tasks.training.worker.events import Events
 
 EXIT_CODES: dict[type[NasflowError], int] = {BadInput: 2, OutOfMemory: 3, TrainingStopped: 4, NotLearning: 5}
-MEMORY_WORDS = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
+MEMORY_WORDS = (
+    "out of memory", "not enough memory", "insufficient memory", "can't allocate memory", "cannot allocate memory",
+    "alloc_failed", "out of shared memory",
+)  # fmt: skip
+"""What torch, CUDA's libraries and OpenCV say when there is too little of it."""
 
 
 def quiet_libraries(log_folder: Path) -> None:
-    """Keep super-gradients and albumentations from the network, the home folder and the except hook.
+    """Keep the libraries from the network, the home folder and the except hook.
 
-    Must run before super-gradients is imported.
+    Must run before torch and super-gradients are imported.
     """
+    caches = log_folder / "sg_logs" / "caches"
+    caches.mkdir(parents=True, exist_ok=True)
     os.environ.update(
         CRASH_HANDLER="FALSE",
         UPLOAD_LOGS="FALSE",
         NO_ALBUMENTATIONS_UPDATE="1",
         SUPER_GRADIENTS_LOG_DIR=str(log_folder / "sg_logs"),
         HYDRA_FULL_ERROR="1",
+        MPLCONFIGDIR=str(caches),
+        XDG_CACHE_HOME=str(caches),
+        XDG_CONFIG_HOME=str(caches),
     )
 
 
@@ -49,19 +58,21 @@ def _wait_for_end_of_stdin(stop: threading.Event) -> None:
     stop.set()
 
 
-def run(work: Callable[[], dict[str, Any]], events: Events) -> int:
+def run(work: Callable[[Events], dict[str, Any]], events_path: Path | None) -> int:
     """Do the work, tell how it ended, and give the exit code."""
     try:
-        events.tell("finished", **work())
+        events = Events(events_path)
+    except OSError as error:
+        message = f"events {events_path}: {error.strerror}; give a file, or a descriptor that is open for writing"
+        return _end(Events(None), BadSpec(message))
+    try:
+        events.tell("finished", **work(events))
     except NasflowError as error:
         return _end(events, error)
-    except (MemoryError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001, the parent needs one line, and the log has the traceback
         traceback.print_exc()
         if isinstance(error, MemoryError) or any(word in str(error).lower() for word in MEMORY_WORDS):
             return _end(events, OutOfMemory(_memory_message(error)))
-        return _end(events, NasflowError(f"{type(error).__name__}: {_first_line(error)}"))
-    except Exception as error:  # noqa: BLE001, the parent needs one line, and the log has the traceback
-        traceback.print_exc()
         return _end(events, NasflowError(f"{type(error).__name__}: {_first_line(error)}"))
     return 0
 

@@ -1,0 +1,112 @@
+"""Servers and workers as children of this process: started, tied to its life, and ended by their own process id."""
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+HOST = "127.0.0.1"
+
+# exec keeps the process id, and what the kernel was told to send when the parent's thread ends.
+_TIED = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("the parent has ended")
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def start(
+    command: list[str], log: Path, environment: Mapping[str, str], *, cwd: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a server. On Linux it is killed when the thread that called this ends, however that happens.
+
+    Args:
+        command: Program, by its full path, and arguments.
+        log: File that its output is added to.
+        environment: All of its variables.
+        cwd: Where it works.
+    """
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-S", "-c", _TIED, str(os.getpid()), *command],
+            cwd=cwd,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            # Ctrl-C at the terminal is for the parent, which then stops its servers in order.
+            start_new_session=True,
+        )
+
+
+def stop(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """End a process: asked first, killed after ``seconds``."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def stop_with_children(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """End a process and all that it started: asked first, killed after ``seconds``.
+
+    A Prefect worker that is asked to end leaves its flow runs running, so they are asked as well.
+    """
+    family: list[psutil.Process] = []
+    with suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(process.pid)
+        family = [parent, *parent.children(recursive=True)]
+    for member in family:
+        with suppress(psutil.NoSuchProcess):
+            member.terminate()
+    _, alive = psutil.wait_procs(family, timeout=seconds)
+    for member in alive:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    process.wait()
+
+
+def free_port(wished: int | None = None) -> int:
+    """A free port of this machine: the one wished for if it is free, else any below those of outgoing connections."""
+    if wished is not None and is_free(wished):
+        return wished
+    return next(port for port in random.sample(range(10_000, 20_000), 1000) if is_free(port))
+
+
+def is_free(port: int) -> bool:
+    """Say whether a server could listen on this port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def is_open(port: int) -> bool:
+    """Say whether something listens on this port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def write_private(path: Path, content: Mapping[str, object]) -> None:
+    """Write JSON that only this user may read, whole or not at all."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(content, file, indent=1)
+    temporary.replace(path)

@@ -1,0 +1,13 @@
+"""One evaluation on this worker."""
+
+from prefect import flow
+
+from tasks.evaluation.task import score_detections
+from tasks.records import EvaluateJob, EvaluationReport
+from tasks.training.task import detect_split
+
+
+@flow(name="evaluate", persist_result=False)
+def evaluate(job: EvaluateJob) -> EvaluationReport:
+    """Run a model over the pictures it is measured on, score what it found, and write the report page."""
+    return score_detections(job, detect_split(job))

@@ -1,0 +1,27 @@
+"""Labels in, a judged and published detector out."""
+
+from prefect import flow
+
+from tasks.evaluation.task import evaluate_on_worker
+from tasks.labeling.task import check_labels, export_labels
+from tasks.promotion.task import decide_promotion, find_champion, find_run, promote, publish_model, summarise
+from tasks.records import RetrainOutcome, RetrainRequest
+from tasks.training.task import plan_training, train_on_worker
+
+
+@flow(name="retrain", persist_result=False)
+def retrain(request: RetrainRequest) -> RetrainOutcome:
+    """Export the labels, check them, train, evaluate, judge against the champion, publish, and promote if better."""
+    snapshot = check_labels(export_labels(request))
+    champion = find_champion(request.project)
+    model = train_on_worker(plan_training(request, snapshot, champion))
+
+    report = evaluate_on_worker(model, snapshot)
+    champion_report = evaluate_on_worker(find_run(champion), snapshot) if champion else None
+    decision = decide_promotion(report, champion_report, champion, request.min_gain)
+
+    version = publish_model(request.project, model, report, decision)
+    alias = promote(version, champion) if decision.promote else None
+    return summarise(
+        RetrainOutcome(snapshot=snapshot, model=model, report=report, decision=decision, version=version, alias=alias)
+    )

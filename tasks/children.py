@@ -1,0 +1,89 @@
+"""Runs of other deployments: started, waited for, looked at when they end, and cancelled when their parent dies."""
+
+import time
+from typing import Any
+from uuid import UUID
+
+from prefect import get_run_logger
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.runtime import flow_run, task_run
+from prefect.states import Cancelling
+
+from tasks.errors import BadInput, NasflowError, ServerProblem, TrainingStopped, WorkerLost
+
+POLL_SECONDS = 2.0
+REMIND_SECONDS = 60.0
+"""A run that no worker takes is spoken of this often; a busy GPU is no reason to give up."""
+
+
+def run_child(deployment: str, parameters: dict[str, Any]) -> None:
+    """Run a deployment and wait for its end.
+
+    Args:
+        deployment: ``flow/deployment``.
+        parameters: Its parameters, as JSON.
+
+    Raises:
+        WorkerLost: it crashed, or its worker went away; it may be asked for again.
+        TrainingStopped: somebody cancelled it.
+        BadInput: it failed since a person has to change something.
+        NasflowError: it failed otherwise; the message is the child's.
+        ServerProblem: there is no such deployment.
+    """
+    try:
+        # Called without an event loop it is no coroutine, which its type does not say.
+        child: FlowRun = run_deployment(  # type: ignore[assignment]
+            deployment,
+            parameters=parameters,
+            timeout=0,
+            # A parent that is run again finds the child it had, until it asks for a new attempt.
+            idempotency_key=f"{flow_run.id}-{task_run.name}-{task_run.run_count}",
+        )
+    except ObjectNotFound:
+        raise ServerProblem(f"no deployment {deployment} on this server; run `nasflow deploy`") from None
+    with get_client(sync_client=True) as client:
+        try:
+            state = _wait(client, child, deployment)
+        except BaseException:
+            client.set_flow_run_state(child.id, Cancelling(message="its parent run ended"), force=False)
+            raise
+    _raise_for(state, deployment)
+
+
+def _wait(client: SyncPrefectClient, child: FlowRun, deployment: str) -> State:
+    """The state that the child ends in."""
+    get_run_logger().info("waiting for %s, flow run %s", deployment, child.name)
+    asked = reminded = time.monotonic()
+    while True:
+        now = client.read_flow_run(UUID(str(child.id)))
+        if now.state is not None and now.state.is_final():
+            return now.state
+        if now.start_time is None and time.monotonic() - reminded > REMIND_SECONDS:
+            reminded = time.monotonic()
+            get_run_logger().warning(
+                "no worker has taken %s for %d s; start one with `prefect worker start --pool %s`, "
+                "or wait until one is free",
+                now.name, round(reminded - asked), now.work_pool_name or "gpu",
+            )  # fmt: skip
+        time.sleep(POLL_SECONDS)
+
+
+def _raise_for(state: State, deployment: str) -> None:
+    if state.is_completed():
+        return
+    message = state.message or state.name or ""
+    if state.is_crashed():
+        raise WorkerLost(f"{deployment} crashed: {message}; it is asked for again, and goes on where it was")
+    if state.is_cancelled():
+        raise TrainingStopped(f"{deployment} was cancelled")
+    cause = message.removeprefix("Flow run encountered an exception: ")
+    kind = cause.partition(":")[0]
+    names = {known.__name__: known for known in _all_below(BadInput)}
+    raise names.get(kind, NasflowError)(cause)
+
+
+def _all_below(kind: type[NasflowError]) -> list[type[NasflowError]]:
+    return [kind, *(below for child in kind.__subclasses__() for below in _all_below(child))]

@@ -1,0 +1,88 @@
+"""Labels from where they are into the store: the export's zip first, then the snapshot of what is in it."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tasks.errors import BadExport, BadRequest
+from tasks.labeling import zips
+from tasks.labeling.check import inspect_export, require_snapshot
+from tasks.labeling.roboflow import fetch_export
+from tasks.records import LabelExport, LabelSource, RetrainRequest, SnapshotRef, StoredFile
+from tasks.settings import RoboflowSettings
+from tasks.storage import keys
+from tasks.storage.datasets import save_snapshot
+from tasks.storage.s3 import Store
+
+
+def export_to_store(
+    store: Store, request: RetrainRequest, roboflow: Callable[[], RoboflowSettings], scratch: Path
+) -> LabelExport:
+    """Fetch the labels that the request names, and keep them as one zip.
+
+    Args:
+        store: Where the zip goes.
+        request: Names Roboflow's workspace, or an export.
+        roboflow: Gives the settings of Roboflow, when they are needed.
+        scratch: Folder for passing files.
+
+    Raises:
+        BadRequest: it names both or neither.
+        BadExport: there is no folder or zip where it says.
+        RoboflowRefused, RoboflowUnavailable: what Roboflow says.
+    """
+    if (request.workspace is None) == (request.export is None):
+        raise BadRequest(
+            f"project {request.project}: labels come from a Roboflow workspace or from an export, "
+            f"got {'neither' if request.export is None else 'both'}; give one of the two"
+        )
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        archive = Path(folder) / "export.zip"
+        if request.workspace is not None:
+            source = fetch_export(roboflow(), request.workspace, request.project, request.version, archive)
+        else:
+            source = _take_export(store, request.export or "", archive)
+        stored = store.upload(archive, keys.export_zip, content_type="application/zip")
+    return LabelExport(source=source, key=stored.key, sha256=stored.sha256, size=stored.size)
+
+
+def _take_export(store: Store, export: str, archive: Path) -> LabelSource:
+    """Bring an export from disk or store to ``archive``."""
+    if export.startswith(keys.STORE_SCHEME):
+        key = export.removeprefix(keys.STORE_SCHEME)
+        archive.write_bytes(store.get(key)[0])
+        return LabelSource(kind="file", name=Path(key).name)
+    path = Path(export)
+    if path.is_dir():
+        zips.pack(path, archive)
+    elif path.is_file():
+        shutil.copyfile(path, archive)
+    else:
+        raise BadExport(
+            f"{export}: no such folder or zip on the worker; correct the path, "
+            "or let `nasflow retrain --export` send the export"
+        )
+    return LabelSource(kind="file", name=path.name)
+
+
+def check_to_store(
+    store: Store,
+    export: LabelExport,
+    scratch: Path,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> SnapshotRef:
+    """Check an export's zip, and store its labels as a snapshot.
+
+    Raises:
+        BadExport: it cannot be trained on; the message says why.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        archive = Path(folder) / export.source.name.replace("/", "-")
+        archive = archive.with_suffix(".zip")
+        store.download(StoredFile(key=export.key, sha256=export.sha256, size=export.size), archive)
+        inspection = inspect_export(archive, Path(folder), on_progress)
+        snapshot = require_snapshot(inspection).model_copy(update={"source": export.source})
+        return save_snapshot(store, snapshot, inspection.files)

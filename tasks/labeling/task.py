@@ -1,0 +1,37 @@
+"""Prefect surface of the labels: fetching an export, and checking it into a snapshot."""
+
+from prefect import get_run_logger
+from prefect.artifacts import create_table_artifact
+
+from tasks.labeling.in_store import check_to_store, export_to_store
+from tasks.records import LabelExport, RetrainRequest, SnapshotRef
+from tasks.retrying import step
+from tasks.settings import RoboflowSettings, WorkSettings, from_environment
+from tasks.storage.s3 import Store
+from tasks.telling import ProgressBar
+
+
+@step("export labels")
+def export_labels(request: RetrainRequest) -> LabelExport:
+    """Bring the labels that the request names into the store, as one zip."""
+    scratch = from_environment(WorkSettings).work_dir / "scratch"
+    export = export_to_store(Store.from_environment(), request, lambda: from_environment(RoboflowSettings), scratch)
+    version = f" version {export.source.version}" if export.source.version else ""
+    get_run_logger().info("labels: %s%s, zip of %.1f MB", export.source.name, version, export.size / 1e6)
+    return export
+
+
+@step("check labels")
+def check_labels(export: LabelExport) -> SnapshotRef:
+    """Check the export, and freeze its labels as a snapshot in the store."""
+    scratch = from_environment(WorkSettings).work_dir / "scratch"
+    bar = ProgressBar("pictures checked")
+    snapshot = check_to_store(Store.from_environment(), export, scratch, bar.show)
+    for split, counts in snapshot.splits.items():
+        get_run_logger().info(
+            "%s: %d pictures, %d boxes, %d without boxes", split, counts.images, counts.boxes, counts.background
+        )
+    if snapshot.findings:
+        rows = [finding.model_dump(include={"code", "severity", "count", "message"}) for finding in snapshot.findings]
+        create_table_artifact(rows, key="label-findings", description="What the check of the labels saw or changed")
+    return snapshot

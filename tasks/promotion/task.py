@@ -1,0 +1,98 @@
+"""Prefect surface of promotion: the champion, the gate, publishing, the alias, and the summary of it all."""
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prefect import get_run_logger
+from prefect.artifacts import create_markdown_artifact
+
+from tasks.promotion import registry
+from tasks.promotion.gate import decide
+from tasks.promotion.summary import outcome_markdown
+from tasks.records import (
+    EvaluationReport,
+    ModelVersion,
+    PromotionDecision,
+    RetrainOutcome,
+    TrainedModel,
+)
+from tasks.retrying import step
+from tasks.settings import WorkSettings, from_environment
+from tasks.storage.documents import read_record
+from tasks.storage.keys import run_model
+from tasks.storage.s3 import Store
+
+CHAMPION = "champion"
+LINK_DAYS = 7
+"""The longest that signed links may hold."""
+
+
+def utc_now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+@step("find the champion")
+def find_champion(project: str) -> ModelVersion | None:
+    """The model in use, or None before the first promotion."""
+    store = Store.from_environment()
+    alias = registry.find_alias(store, project, CHAMPION)
+    return registry.find_version(store, project, alias.version) if alias else None
+
+
+@step("find the champion's run")
+def find_run(version: ModelVersion) -> TrainedModel:
+    """The run that a version came from."""
+    return read_record(Store.from_environment(), run_model(version.run_key), TrainedModel)[0]
+
+
+@step("decide promotion")
+def decide_promotion(
+    report: EvaluationReport,
+    champion_report: EvaluationReport | None,
+    champion: ModelVersion | None,
+    min_gain: float,
+) -> PromotionDecision:
+    """Let the gate judge, and log its word."""
+    decision = decide(report, champion_report, champion.version if champion else None, min_gain)
+    get_run_logger().info("%s: %s", "promote" if decision.promote else "keep the champion", decision.reason)
+    return decision
+
+
+@step("publish the model")
+def publish_model(
+    project: str, model: TrainedModel, report: EvaluationReport, decision: PromotionDecision
+) -> ModelVersion:
+    """Publish weights and report as a version of the project."""
+    store = Store.from_environment()
+    scratch = from_environment(WorkSettings).work_dir / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch) as name:
+        weights, page = Path(name) / "weights.safetensors", Path(name) / "report.html"
+        store.download(model.weights, weights)
+        store.download(report.report, page)
+        version = registry.publish(store, project, model, report, decision, weights, page, utc_now)
+    get_run_logger().info("published %s version %d", project, version.version)
+    return version
+
+
+@step("promote")
+def promote(version: ModelVersion, champion: ModelVersion | None) -> str:
+    """Move the champion alias, unless somebody else moved it since the gate's decision."""
+    expected = champion.version if champion else None
+    store = Store.from_environment()
+    registry.move_alias(store, version.project, CHAMPION, version.version, expected, version.decision.reason, utc_now)
+    get_run_logger().info("%s: champion is now version %d", version.project, version.version)
+    return CHAMPION
+
+
+@step("summarise")
+def summarise(outcome: RetrainOutcome) -> RetrainOutcome:
+    """Show the outcome as a page in Prefect, with a link to the report."""
+    link = Store.from_environment().link(outcome.version.report.key, LINK_DAYS * 86_400)
+    text = outcome_markdown(
+        outcome.snapshot, outcome.model, outcome.report, outcome.decision, outcome.version, link, LINK_DAYS
+    )
+    create_markdown_artifact(text, key=f"retrain-{outcome.version.project}", description="Outcome of the retrain run")
+    return outcome

@@ -1,0 +1,253 @@
+"""A training run on a worker: from the store, through the trainer process, into the store again.
+
+Owns the run's lease, its folder on this machine, and the checkpoints that go up while training goes on. Killed at any
+instant and started again, here or on another machine, it goes on from the newest checkpoint that verifies.
+"""
+
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from tasks.dataset_folder import file_sha256, publish_bytes
+from tasks.errors import BadWeights, NasflowError, WorkerLost
+from tasks.records import EvaluateJob, StoredFile, TrainedModel, TrainingResult, TrainJob
+from tasks.settings import WorkSettings
+from tasks.storage import keys
+from tasks.storage.datasets import fetch_dataset
+from tasks.storage.runs import (
+    Lease,
+    find_model,
+    hold_lease,
+    prune_checkpoints,
+    restore_checkpoint,
+    save_checkpoint,
+    save_model,
+)
+from tasks.storage.s3 import Store
+from tasks.training import files
+from tasks.training.launch import DETECT, TRAIN, Event, TrainerProcess, detect_arguments, train_arguments
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT_FILES = (files.LAST, files.BEST, files.HISTORY)
+Tell = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where one run works on this machine."""
+
+    work: Path
+    run: Path
+    data: Path
+
+    @classmethod
+    def of(cls, settings: WorkSettings, run_key: str, snapshot_digest: str) -> "Places":
+        """Places below the work folder."""
+        work = settings.work_dir
+        return cls(work, work / "runs" / run_key, work / "datasets" / snapshot_digest)
+
+
+def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettings, tell: Tell) -> TrainedModel:
+    """Train what the job says; a finished run with the same spec is given back as it is.
+
+    Args:
+        store: Where snapshot, checkpoints and model are.
+        job: What to train.
+        owner: Who holds the lease; the same after a retry.
+        settings: This machine.
+        tell: Hears the trainer's events.
+
+    Raises:
+        LeaseHeld: another run works on the same spec.
+        WorkerLost: the trainer was killed more often than ``settings.trainer_attempts``, or the lease was lost.
+        NasflowError: whatever ended the trainer.
+    """
+    run_key = job.spec.digest
+    if model := find_model(store, run_key):
+        logger.info("run %s is finished already; its model is used again", run_key[:12])
+        return model
+    places = Places.of(settings, run_key, job.spec.snapshot_digest)
+    with hold_lease(store, run_key, owner, settings.lease_seconds) as lease:
+        fetch_dataset(store, job.spec.snapshot_digest, places.data)
+        weights = _fetch_weights(store, job, places)
+        _prepare(store, job, places)
+        with CheckpointUploader(store, run_key, places.run) as uploader:
+            for attempt in range(1, settings.trainer_attempts + 1):
+                try:
+                    _train(places, weights, lease, uploader, tell)
+                    break
+                except WorkerLost as error:
+                    if attempt == settings.trainer_attempts or lease.lost.is_set():
+                        raise
+                    logger.warning("%s (start %d of %d)", error, attempt, settings.trainer_attempts)
+        model = _publish(store, job, places)
+    shutil.rmtree(places.run, ignore_errors=True)
+    return model
+
+
+def _prepare(store: Store, job: TrainJob, places: Places) -> None:
+    """Bring the run's folder to its newest checkpoint, of this machine or of the store."""
+    run_key = job.spec.digest
+    places.run.mkdir(parents=True, exist_ok=True)
+    publish_bytes(places.run / files.SPEC, job.spec.model_dump_json(indent=1).encode())
+    store.put(keys.run_spec(run_key), job.spec.model_dump_json(indent=1).encode(), content_type="application/json")
+    history = places.run / files.HISTORY
+    here = len(files.read_history(history)) if history.exists() and (places.run / files.LAST).exists() else -1
+    aside = places.run / "restored"
+    manifest = restore_checkpoint(store, run_key, aside, CHECKPOINT_FILES)
+    if manifest is not None and manifest.epochs_done > here:
+        for name in manifest.files:
+            (aside / name).replace(places.run / name)
+        logger.info("going on from the store's checkpoint of epoch %d", manifest.epochs_done)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _fetch_weights(store: Store, job: TrainJob, places: Places) -> Path | None:
+    sha256 = job.spec.weights_sha256
+    if sha256 is None:
+        return None
+    if not job.weights.startswith(keys.STORE_SCHEME):
+        path = Path(job.weights)
+        if not path.is_file():
+            raise BadWeights(f"weights {path}: no such file on this worker; correct the path, or use a store:// key")
+        return path
+    key = job.weights.removeprefix(keys.STORE_SCHEME)
+    path = places.work / "weights" / f"{sha256}{Path(key).suffix}"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        store.download(StoredFile(key=key, sha256=sha256, size=store.size(key)), path)
+    return path
+
+
+def _train(places: Places, weights: Path | None, lease: Lease, uploader: "CheckpointUploader", tell: Tell) -> None:
+    """One trainer process from start to end."""
+    arguments = train_arguments(places.run / files.SPEC, places.data, places.run, weights)
+    with TrainerProcess(TRAIN, arguments, places.run / files.LOG) as trainer:
+        for event in trainer.events():
+            if lease.lost.is_set():
+                raise WorkerLost("the lease on this run was lost to another; this one stops")
+            if event["event"] == "checkpoint":
+                uploader.offer(event["epochs_done"], event["sha256"])
+                lease.report(event["epochs_done"])
+            tell(event)
+        trainer.result()
+
+
+def _publish(store: Store, job: TrainJob, places: Places) -> TrainedModel:
+    """Content first, the model's record last."""
+    run_key = job.spec.digest
+    result = TrainingResult.model_validate_json((places.run / files.RESULT).read_bytes())
+
+    def upload(name: str) -> StoredFile:
+        return store.upload(places.run / name, lambda sha256: keys.run_file(run_key, sha256, name))
+
+    model = TrainedModel(
+        run_key=run_key,
+        spec=job.spec,
+        result=result,
+        weights=upload(files.BEST),
+        history=upload(files.HISTORY),
+    )
+    return save_model(store, model)
+
+
+class CheckpointUploader:
+    """Sends checkpoints to the store in a thread of its own, so that training does not wait for the network.
+
+    When the network is slower than the epochs, the newest checkpoint goes next, and those between are left out.
+    """
+
+    def __init__(self, store: Store, run_key: str, folder: Path) -> None:
+        self._store, self._run_key, self._folder = store, run_key, folder
+        self._offered: tuple[int, str] | None = None
+        self._changed = threading.Condition()
+        self._ending = False
+        self._thread = threading.Thread(target=self._work, name="checkpoint-upload", daemon=True)
+
+    def __enter__(self) -> "CheckpointUploader":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._changed:
+            self._ending = True
+            self._changed.notify()
+        self._thread.join()
+
+    def offer(self, epochs_done: int, sha256: str) -> None:
+        """Tell that last.ckpt is now the one with this SHA-256."""
+        with self._changed:
+            if self._offered is not None:
+                logger.info("checkpoint of epoch %d not sent: a newer one is there", self._offered[0])
+            self._offered = (epochs_done, sha256)
+            self._changed.notify()
+
+    def _work(self) -> None:
+        while (offered := self._next()) is not None:
+            try:
+                self._send(*offered)
+            except (NasflowError, OSError) as error:
+                # Training goes on: the next checkpoint is a new try, and the files stay on this machine.
+                logger.warning("checkpoint of epoch %d not sent: %s", offered[0], error)
+
+    def _next(self) -> tuple[int, str] | None:
+        with self._changed:
+            while self._offered is None and not self._ending:
+                self._changed.wait()
+            offered, self._offered = self._offered, None
+            return offered
+
+    def _send(self, epochs_done: int, sha256: str) -> None:
+        spool = self._folder / "spool"
+        shutil.rmtree(spool, ignore_errors=True)
+        spool.mkdir()
+        there = [name for name in CHECKPOINT_FILES if (self._folder / name).exists()]
+        for name in there:
+            # The trainer replaces files by renaming, so a link keeps this one.
+            os.link(self._folder / name, spool / name)
+        if file_sha256(spool / files.LAST) == sha256:
+            save_checkpoint(self._store, self._run_key, epochs_done, {name: spool / name for name in there})
+            prune_checkpoints(self._store, self._run_key)
+            logger.info("checkpoint of epoch %d is in the store", epochs_done)
+        shutil.rmtree(spool, ignore_errors=True)
+
+
+# Detections --------------------------------------------------------------------------------------
+
+
+def detect_in_store(store: Store, job: EvaluateJob, settings: WorkSettings, tell: Tell) -> StoredFile:
+    """Run a finished run's best weights over the split to be measured, and store the detections.
+
+    Raises:
+        NasflowError: the run is not finished, or its weights do not fit the snapshot.
+    """
+    model = find_model(store, job.run_key)
+    if model is None:
+        raise NasflowError(f"run {job.run_key[:12]} has no finished model in the store; train it first")
+    places = Places.of(settings, job.run_key, job.snapshot_digest)
+    fetch_dataset(store, job.snapshot_digest, places.data)
+    weights = places.work / "weights" / f"{model.weights.sha256}.safetensors"
+    if not weights.exists():
+        weights.parent.mkdir(parents=True, exist_ok=True)
+        store.download(model.weights, weights)
+    folder = places.work / "detections" / f"{job.run_key[:16]}-{job.snapshot_digest[:16]}-{os.getpid()}"
+    out = folder / "detections.json"
+    arguments = detect_arguments(weights, places.data, job.split, out)
+    with TrainerProcess(DETECT, arguments, folder / files.LOG) as detector:
+        for event in detector.events():
+            tell(event)
+        detector.result()
+    stored = store.upload(
+        out, lambda sha256: keys.evaluation_file(job.run_key, job.snapshot_digest, sha256, "detections.json"),
+        content_type="application/json",
+    )  # fmt: skip
+    shutil.rmtree(folder, ignore_errors=True)
+    return stored

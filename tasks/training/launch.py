@@ -1,0 +1,141 @@
+"""Starting a trainer process, hearing what it tells, and ending it. The edge between this process and torch.
+
+The child gets a pipe for its JSON lines and a stdin that ends when this process does; its own output goes to a log
+file. It runs in a process group of its own, so that it and its children can be ended together.
+"""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tasks.errors import BadSpec, NasflowError, NotLearning, OutOfMemory, TrainingStopped, WorkerLost
+
+Event = dict[str, Any]
+
+TRAIN = "tasks.training.worker"
+DETECT = "tasks.training.worker.detect"
+STOP_SECONDS = 25.0
+"""Time to finish a step and write a checkpoint; Prefect kills a cancelled flow run's process after 30 s."""
+PRIVATE = ("NASFLOW_STORE_", "NASFLOW_ROBOFLOW_", "ROBOFLOW_", "AWS_", "PREFECT_")
+"""Environment variables that the trainer does not need, since it talks to no one."""
+EXIT_ERRORS: dict[int, type[NasflowError]] = {2: BadSpec, 3: OutOfMemory, 4: TrainingStopped, 5: NotLearning}
+
+
+class TrainerProcess:
+    """A trainer under way, as a context manager: leaving the block ends it, whatever happened."""
+
+    def __init__(self, module: str, arguments: list[str], log: Path) -> None:
+        self._command = [sys.executable, "-m", module, *arguments, "--stop-with-parent"]
+        self._log = log
+        self._events: queue.Queue[Event | None] = queue.Queue()
+        self._last_error: Event | None = None
+
+    def __enter__(self) -> "TrainerProcess":
+        read_end, write_end = os.pipe()
+        try:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    [*self._command, "--events", f"/dev/fd/{write_end}"],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=[write_end],
+                    process_group=0,
+                    env={name: value for name, value in os.environ.items() if not name.startswith(PRIVATE)},
+                )
+        finally:
+            os.close(write_end)
+        # A thread empties the pipe, so that a reader that is busy never stops the trainer.
+        self._reader = threading.Thread(target=self._read, args=[read_end], daemon=True)
+        self._reader.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """Process id, which is its group's id too."""
+        return self._process.pid
+
+    def events(self, tick: float = 1.0) -> Iterator[Event]:
+        """Events until the process ends; ``{"event": "tick"}`` when nothing came for ``tick`` seconds."""
+        while True:
+            try:
+                event = self._events.get(timeout=tick)
+            except queue.Empty:
+                yield {"event": "tick"}
+                continue
+            if event is None:
+                return
+            if event["event"] == "error":
+                self._last_error = event
+            yield event
+
+    def result(self) -> None:
+        """Wait for the end, and raise what it means.
+
+        Raises:
+            BadSpec, OutOfMemory, TrainingStopped, NotLearning: as the trainer said.
+            WorkerLost: it was killed.
+            NasflowError: anything else.
+        """
+        code = self._process.wait()
+        if code == 0:
+            return
+        if code < 0:
+            name = signal.Signals(-code).name
+            hint = "; the machine may have run out of memory" if code == -signal.SIGKILL else ""
+            raise WorkerLost(
+                f"the trainer was killed by {name}{hint}; the same again goes on from its last checkpoint; {self._tail()}"
+            )
+        message = self._last_error["message"] if self._last_error else self._tail()
+        raise EXIT_ERRORS.get(code, NasflowError)(message)
+
+    def stop(self) -> None:
+        """Ask it to write a checkpoint and end; kill the whole group when it does not."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.pid, signal.SIGKILL)
+                self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._reader.join(timeout=5)
+
+    def _read(self, descriptor: int) -> None:
+        with os.fdopen(descriptor, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                try:
+                    self._events.put(json.loads(line))
+                except json.JSONDecodeError:
+                    continue  # the last line of a process that was killed while it wrote
+        self._events.put(None)
+
+    def _tail(self) -> str:
+        lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        return f"its log {self._log} ends: {lines[-1][:300]}" if lines else f"its log {self._log} is empty"
+
+
+def train_arguments(spec: Path, data: Path, out: Path, weights: Path | None) -> list[str]:
+    """Command line of the trainer."""
+    arguments = ["--spec", str(spec), "--data", str(data), "--out", str(out)]
+    return arguments + (["--weights", str(weights)] if weights else [])
+
+
+def detect_arguments(weights: Path, data: Path, split: str, out: Path) -> list[str]:
+    """Command line of the detector."""
+    return ["--weights", str(weights), "--data", str(data), "--split", split, "--out", str(out)]

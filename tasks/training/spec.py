@@ -1,0 +1,54 @@
+"""From a request and a snapshot to a TrainingSpec. Pure."""
+
+from tasks.errors import BadRequest
+from tasks.records import ModelVersion, RetrainRequest, SnapshotRef, TrainingSpec, TrainJob
+from tasks.storage.keys import STORE_SCHEME
+
+
+def plan(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion | None) -> TrainJob:
+    """What to train, and from which weights.
+
+    Raises:
+        BadRequest: the weights are named in a way that cannot be used.
+    """
+    weights, sha256 = _start(request, champion)
+    spec = TrainingSpec(
+        snapshot_digest=snapshot.snapshot_digest,
+        classes=snapshot.classes,
+        variant=request.variant,
+        epochs=request.epochs,
+        image_size=request.image_size,
+        batch_size=request.batch_size,
+        learning_rate=request.learning_rate,
+        patience=request.patience,
+        seed=request.seed,
+        weights_sha256=sha256,
+    )
+    return TrainJob(spec=spec, weights=weights)
+
+
+def _start(request: RetrainRequest, champion: ModelVersion | None) -> tuple[str, str | None]:
+    """Where the weights are, and their SHA-256."""
+    if request.weights == "none":
+        return "none", None
+    if request.weights == "champion":
+        if champion is None:
+            raise BadRequest(f"weights: project {request.project} has no champion yet; start with weights none")
+        return f"{STORE_SCHEME}{champion.weights.key}", champion.weights.sha256
+    if request.weights_sha256 is None:
+        raise BadRequest(f"weights: {request.weights} is given without weights_sha256; add it, as sha256sum prints it")
+    return request.weights, request.weights_sha256
+
+
+def check_line(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion | None) -> None:
+    """Refuse labels whose classes are not those of the project's champion: their scores could not be compared.
+
+    Raises:
+        BadRequest: with both lists.
+    """
+    if champion is not None and champion.classes != snapshot.classes:
+        raise BadRequest(
+            f"project {request.project}: the champion, version {champion.version}, knows classes "
+            f"{', '.join(champion.classes)}; these labels have {', '.join(snapshot.classes)}; "
+            "give the new classes a project name of their own"
+        )

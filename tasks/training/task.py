@@ -1,0 +1,63 @@
+"""Prefect surface of training: planning it, running it on this worker, and asking another worker for it."""
+
+from prefect import get_run_logger
+from prefect.runtime import flow_run
+
+from tasks.children import run_child
+from tasks.errors import NasflowError
+from tasks.records import EvaluateJob, ModelVersion, RetrainRequest, SnapshotRef, StoredFile, TrainedModel, TrainJob
+from tasks.retrying import step
+from tasks.settings import WorkSettings, from_environment
+from tasks.storage.runs import find_model
+from tasks.storage.s3 import Store
+from tasks.telling import EpochBoard, ProgressBar
+from tasks.training.in_store import detect_in_store, train_in_store
+from tasks.training.launch import Event
+from tasks.training.spec import check_line, plan
+
+
+@step("plan training")
+def plan_training(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion | None) -> TrainJob:
+    """Turn request and labels into the spec that decides everything."""
+    check_line(request, snapshot, champion)
+    job = plan(request, snapshot, champion)
+    get_run_logger().info("run %s: YOLO-NAS %s, %d epochs", job.spec.digest[:12], job.spec.variant, job.spec.epochs)
+    return job
+
+
+@step("train on a GPU worker")
+def train_on_worker(job: TrainJob) -> TrainedModel:
+    """Have the train deployment do it, and take the model from the store, which knows best what was done."""
+    store = Store.from_environment()
+    if model := find_model(store, job.spec.digest):
+        get_run_logger().info("run %s is finished already; its model is used again", job.spec.digest[:12])
+        return model
+    run_child("train/train", {"job": job.model_dump(mode="json")})
+    model = find_model(store, job.spec.digest)
+    if model is None:
+        raise NasflowError(f"run {job.spec.digest[:12]}: the train run completed without a model; look at its logs")
+    return model
+
+
+@step("train")
+def train_model(job: TrainJob) -> TrainedModel:
+    """Train on this machine, showing every epoch."""
+    board = EpochBoard(job.spec.digest)
+    try:
+        return train_in_store(
+            Store.from_environment(), job, str(flow_run.id), from_environment(WorkSettings), board.hear
+        )
+    finally:
+        board.close()
+
+
+@step("detect")
+def detect_split(job: EvaluateJob) -> StoredFile:
+    """Run a model over the pictures it is measured on."""
+    bar = ProgressBar("batches of pictures")
+
+    def hear(event: Event) -> None:
+        if event["event"] == "step":
+            bar.show(event["step"], event["steps"])
+
+    return detect_in_store(Store.from_environment(), job, from_environment(WorkSettings), hear)
