@@ -104,7 +104,7 @@ def versions(store: Store, project: str) -> list[ModelVersion]:
 
 def projects(store: Store) -> list[str]:
     """All lines of models that have a published version, by name."""
-    root = keys.models("")[:-1]
+    root = keys.all_models()
     parts = [key.removeprefix(root).split("/") for key in store.list(root)]
     return sorted({part[0] for part in parts if len(part) == 3 and part[2] == "card.json"})
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact
+from prefect.runtime import flow_run
 
 from tasks.promotion import registry
 from tasks.promotion.gate import decide
@@ -19,8 +20,8 @@ from tasks.records import (
 )
 from tasks.retrying import step
 from tasks.settings import WorkSettings, from_environment
+from tasks.storage import keys
 from tasks.storage.documents import read_record
-from tasks.storage.keys import run_model
 from tasks.storage.s3 import Store
 
 CHAMPION = "champion"
@@ -44,7 +45,7 @@ def find_champion(project: str) -> ModelVersion | None:
 @step("find the champion's run")
 def find_run(version: ModelVersion) -> TrainedModel:
     """The run that a version came from."""
-    return read_record(Store.from_environment(), run_model(version.run_key), TrainedModel)[0]
+    return read_record(Store.from_environment(), keys.run_model(version.run_key), TrainedModel)[0]
 
 
 @step("decide promotion")
@@ -90,9 +91,15 @@ def promote(version: ModelVersion, champion: ModelVersion | None) -> str:
 @step("summarise")
 def summarise(outcome: RetrainOutcome) -> RetrainOutcome:
     """Show the outcome as a page in Prefect, with a link to the report."""
-    link = Store.from_environment().link(outcome.version.report.key, LINK_DAYS * 86_400)
+    store = Store.from_environment()
+    link = store.link(outcome.version.report.key, LINK_DAYS * 86_400)
     text = outcome_markdown(
         outcome.snapshot, outcome.model, outcome.report, outcome.decision, outcome.version, link, LINK_DAYS
+    )
+    store.put(
+        keys.retrain_outcome(str(flow_run.id)),
+        outcome.model_dump_json(indent=1).encode(),
+        content_type="application/json",
     )
     create_markdown_artifact(text, key=f"retrain-{outcome.version.project}", description="Outcome of the retrain run")
     return outcome

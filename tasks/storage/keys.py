@@ -79,6 +79,16 @@ def evaluation_report(run_key: str, snapshot_digest: str) -> str:
     return f"{evaluation(run_key, snapshot_digest)}report.json"
 
 
+def retrain_outcome(flow_run_id: str) -> str:
+    """What a retrain flow run came to."""
+    return f"retrains/{flow_run_id}.json"
+
+
+def all_models() -> str:
+    """Prefix of all lines of models."""
+    return "models/"
+
+
 def models(project: str) -> str:
     """Prefix of a line of models."""
     return f"models/{project}/"

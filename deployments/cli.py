@@ -1,0 +1,319 @@
+"""The ``nasflow`` command: verbs, options, and how errors end. The work is in the modules beside it.
+
+Exit codes: 0 done, 1 failed, 2 bad input. An error is one line; ``nasflow --debug VERB`` adds the traceback.
+"""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import click
+import typer
+
+from tasks.errors import BadRequest, NasflowError
+
+app = typer.Typer(
+    help="Labels in, a judged and published YOLO-NAS detector out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+models = typer.Typer(help="The registry of published models.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(models, name="models")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Export = Annotated[Path, typer.Argument(help="A labelled export: COCO, its folder or zip.")]
+Variant = Annotated[Literal["s", "m", "l"], typer.Option(help="YOLO-NAS size.")]
+Epochs = Annotated[int, typer.Option(help="Most passes over the training pictures.")]
+ImageSize = Annotated[int, typer.Option(help="Side of the square network input in pixels, a multiple of 32.")]
+BatchSize = Annotated[int, typer.Option(help="Pictures per step.")]
+LearningRate = Annotated[float, typer.Option(help="Peak learning rate of AdamW.")]
+Patience = Annotated[int, typer.Option(help="Stop after this many epochs without a better mAP.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Weights = Annotated[str, typer.Option(help="Weights to start from: a file, or none.")]
+
+
+@app.callback()
+def _options(context: typer.Context, debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False) -> None:
+    context.obj = {"debug": debug}
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path, typer.Option("--dir", help="Folder that keeps everything.")] = Path("nasflow-demo"),
+    seed: Seed = 0,
+    keep: Annotated[bool, typer.Option(help="Leave the stack running until Ctrl-C.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run the whole chain on drawn pictures: servers, labels, training, report, promotion."""
+    from deployments.demo import demo as run
+
+    _stop_like_ctrl_c()
+    document = run(directory, seed, keep=keep)
+    _show(document, as_json, _show_outcome)
+
+
+@app.command()
+def up(
+    directory: Annotated[Path, typer.Option("--dir", help="Folder that keeps everything.")] = Path("nasflow-local"),
+    as_json: Json = False,
+) -> None:
+    """Run the local stack in the foreground: Prefect, an object store, a worker for each pool."""
+    from deployments.demo import up as run
+
+    _stop_like_ctrl_c()
+    run(directory, as_json=as_json)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Tell what is wrong with this machine, the store and the server, with a remedy each."""
+    from deployments.console import table
+    from deployments.doctor import doctor as run
+
+    document = run()
+    rows = [[check["status"], check["name"], check["message"], check["remedy"]] for check in document["checks"]]
+    _show(document, as_json, lambda _: table(["", "what", "found", "remedy"], rows))
+    raise typer.Exit(0 if document["ok"] else 1)
+
+
+@app.command()
+def check(export: Export, as_json: Json = False) -> None:
+    """Read a labelled export, and tell what it is and what is wrong with it."""
+    from deployments.local import check as run
+
+    document = run(export)
+    _show(document, as_json, _show_check)
+    raise typer.Exit(0 if document["ok"] else 2)
+
+
+@app.command()
+def train(
+    export: Export,
+    out: Annotated[Path, typer.Option(help="Folder for what the run writes; the same again resumes.")],
+    variant: Variant = "s",
+    epochs: Epochs = 100,
+    image_size: ImageSize = 640,
+    batch_size: BatchSize = 8,
+    learning_rate: LearningRate = 5e-4,
+    patience: Patience = 20,
+    seed: Seed = 0,
+    weights: Weights = "none",
+    as_json: Json = False,
+) -> None:
+    """Train without Prefect or a store. The same command again goes on where it was."""
+    from deployments.local import train as run
+
+    request = _request(
+        project="local", export=str(export), variant=variant, epochs=epochs, image_size=image_size,
+        batch_size=batch_size, learning_rate=learning_rate, patience=patience, seed=seed, weights=weights,
+    )  # fmt: skip
+    _show(run(export, out, request), as_json, _show_training)
+
+
+@app.command()
+def score(
+    truth: Annotated[Path, typer.Option(help="COCO JSON with the labels.")],
+    detections: Annotated[Path, typer.Option(help="COCO results JSON.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.html.")],
+    as_json: Json = False,
+) -> None:
+    """Score detections in COCO format, from anywhere, and write the report page."""
+    from deployments.local import score as run
+
+    _show(run(truth, detections, out), as_json, _show_scores)
+
+
+@app.command()
+def retrain(
+    project: Annotated[str | None, typer.Option(help="Line of models; with --workspace, the Roboflow project.")] = None,
+    workspace: Annotated[str | None, typer.Option(help="Roboflow workspace.")] = None,
+    version: Annotated[int | None, typer.Option(help="Roboflow version; left out, the latest.")] = None,
+    export: Annotated[Path | None, typer.Option(help="Instead of Roboflow: an export on this machine.")] = None,
+    variant: Variant = "s",
+    epochs: Epochs = 100,
+    image_size: ImageSize = 640,
+    batch_size: BatchSize = 8,
+    learning_rate: LearningRate = 5e-4,
+    patience: Patience = 20,
+    seed: Seed = 0,
+    weights: Annotated[str, typer.Option(help="none, champion, a file on the worker, or store://KEY.")] = "none",
+    weights_sha256: Annotated[str | None, typer.Option(help="SHA-256 of that file.")] = None,
+    min_gain: Annotated[float, typer.Option(help="Smallest rise of mAP that promotes.")] = 0.0,
+    wait: Annotated[bool, typer.Option(help="Follow the run to its end.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Ask the retrain deployment for a run, and follow it."""
+    from deployments import remote
+
+    if (workspace is None) == (export is None):
+        raise BadRequest("retrain: give either --workspace with --project, or --export")
+    if export is None and project is None:
+        raise BadRequest("retrain: --workspace needs --project, the Roboflow project")
+    request = _request(
+        project=project or remote.project_from(export or Path()), workspace=workspace, version=version,
+        variant=variant, epochs=epochs, image_size=image_size, batch_size=batch_size, learning_rate=learning_rate,
+        patience=patience, seed=seed, weights=weights, weights_sha256=weights_sha256, min_gain=min_gain,
+    )  # fmt: skip
+    _show(remote.retrain(request, export, wait=wait), as_json, _show_outcome)
+
+
+@app.command()
+def deploy(as_json: Json = False) -> None:
+    """Register work pools and deployments on the server that PREFECT_API_URL names."""
+    from deployments.console import say
+    from deployments.register import register
+
+    names = register()
+    _show({"ok": True, "deployments": names}, as_json, lambda _: say(f"registered {', '.join(names)}"))
+
+
+@models.command("list")
+def models_list(
+    project: Annotated[str | None, typer.Option(help="One line of models only.")] = None, as_json: Json = False
+) -> None:
+    """List the published models."""
+    from deployments.console import table
+    from deployments.remote import list_models
+    from tasks.storage.s3 import Store
+
+    lines = list_models(Store.from_environment(), project)
+    names = ["project", "version", "alias", "map", "map50", "split", "created_at"]
+    rows = [[line[name] for name in names] for line in lines]
+    _show({"ok": True, "models": lines}, as_json, lambda _: table(names, rows))
+
+
+@models.command("show")
+def models_show(
+    project: Annotated[str, typer.Argument(help="Line of models.")],
+    which: Annotated[str, typer.Argument(help="Version number or alias.")] = "champion",
+    as_json: Json = False,
+) -> None:
+    """Show one published model: its scores, what it was trained on, and where its files are."""
+    from deployments.console import table
+    from deployments.remote import show_model
+    from tasks.storage.s3 import Store
+
+    card = show_model(Store.from_environment(), project, which)
+    rows = [[name, value] for name, value in card.items() if not isinstance(value, dict | list)]
+    rows += [[name, card["scores"][name]] for name in ("map", "map50", "map75", "precision", "recall", "threshold")]
+    _show(card, as_json, lambda _: table(["what", "value"], [[name, str(value)] for name, value in rows]))
+
+
+# Showing -----------------------------------------------------------------------------------------
+
+
+def _show(document: dict[str, Any], as_json: bool, show: Any) -> None:
+    from deployments import console
+
+    if as_json:
+        console.document(document)
+    else:
+        show(document)
+
+
+def _show_check(document: dict[str, Any]) -> None:
+    from deployments.console import say, table
+
+    rows = [[split, *counts.values()] for split, counts in document["splits"].items()]
+    title = f"{document['format']}, classes: {', '.join(document['classes'])}"
+    table(["split", "images", "boxes", "background"], rows, title)
+    for finding in document["findings"]:
+        examples = f" ({', '.join(finding['examples'][:3])})" if finding["examples"] else ""
+        say(f"{finding['severity']}: {finding['message']}{examples}")
+    say(f"ok, snapshot {document['digest'][:12]}" if document["ok"] else "this export cannot be trained on as it is")
+
+
+def _show_training(document: dict[str, Any]) -> None:
+    from deployments.console import table
+
+    table(["what", "value"], [[name, str(value)] for name, value in document.items()])
+
+
+def _show_scores(document: dict[str, Any]) -> None:
+    from deployments.console import say, table
+
+    columns = ["truths", "ap", "ap50", "precision", "recall", "threshold"]
+    rows = [[name, *(values[column] for column in columns)] for name, values in document["per_class"].items()]
+    title = f"mAP {document['map']:.3f}, mAP50 {document['map50']:.3f}, mAP75 {document['map75']:.3f}"
+    table(["class", *columns], rows, title)
+    say(f"report: {document['report']}")
+
+
+def _show_outcome(document: dict[str, Any]) -> None:
+    from deployments.console import say, table
+
+    if "evaluation" not in document:
+        say(f"flow run {document['flow_run']} asked for")
+        return
+    evaluation, model = document["evaluation"], document["model"]
+    rows = [[name, f"{seconds:.1f}"] for name, seconds in document["steps"].items()]
+    table(["step", "seconds"], rows)
+    say(f"{model['project']} version {model['version']}: {document['decision']['reason']}")
+    say(f"mAP {evaluation['map']:.3f}, mAP50 {evaluation['map50']:.3f} on the {evaluation['split']} split")
+    say(f"report: {document['report']}")
+
+
+# Input and errors --------------------------------------------------------------------------------
+
+
+def _request(**values: Any) -> Any:
+    """A RetrainRequest from options; what does not fit is one line that names the option."""
+    from pydantic import ValidationError
+
+    from tasks.records import RetrainRequest
+
+    try:
+        return RetrainRequest(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise BadRequest(f"{option}: {first['msg']}, got {first['input']}") from None
+
+
+def _stop_like_ctrl_c() -> None:
+    """Let SIGTERM stop servers in order, as Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def main() -> None:
+    """Run the command, and end with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command, and give its exit code."""
+    from deployments import console
+
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(arguments, prog_name="nasflow", standalone_mode=False)
+    except NasflowError as error:
+        return _failed(str(error), error.exit_code, arguments)
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.ClickException as error:
+        return _failed(error.format_message(), 2, arguments)
+    except (KeyboardInterrupt, click.Abort):
+        console.say("stopped")
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _failed(message: str, code: int, arguments: list[str]) -> int:
+    """One line on stderr, and for programs a document; with --debug the traceback before it."""
+    from deployments import console
+
+    if "--debug" in arguments:
+        console.err.print_exception()
+    line = " ".join(message.split())
+    if "--json" in arguments:
+        console.document({"ok": False, "error": line})
+    console.say(f"error: {line}")
+    return code

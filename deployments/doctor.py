@@ -1,0 +1,129 @@
+"""What is wrong with this machine, environment, store and server, with a remedy each."""
+
+import importlib.metadata
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tasks.errors import NasflowError
+from tasks.settings import RoboflowSettings, WorkSettings, from_environment
+from tasks.storage.s3 import Store
+
+Check = dict[str, Any]
+"""``name``, ``status`` (ok, warning or error), ``message``, ``remedy``."""
+
+NEEDED_GB = 8
+SMALL_MEMORY_GB = 6
+
+_TRAINER_PROBE = """
+import json, os, sys, tempfile
+os.environ.update(CRASH_HANDLER="FALSE", NO_ALBUMENTATIONS_UPDATE="1", SUPER_GRADIENTS_LOG_DIR=tempfile.mkdtemp())
+import torch
+from tasks.training.worker.device import choose_device
+import super_gradients
+gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+print("\\n" + json.dumps({"torch": torch.__version__, "sg": super_gradients.__version__,
+                          "device": str(choose_device()), "gpus": gpus}))
+"""
+
+
+def doctor() -> dict[str, Any]:
+    """Run all checks; ``ok`` is true when none is an error."""
+    checks = [_python(), _memory(), _disk(), _trainer(), _store(), _server(), _roboflow()]
+    return {"ok": all(check["status"] != "error" for check in checks), "checks": checks}
+
+
+def _check(name: str, status: str, message: str, remedy: str = "") -> Check:
+    return {"name": name, "status": status, "message": message, "remedy": remedy}
+
+
+def _python() -> Check:
+    version = ".".join(map(str, sys.version_info[:3]))
+    names = ("prefect", "boto3", "roboflow", "pydantic", "hotcoco")
+    try:
+        found = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
+    except importlib.metadata.PackageNotFoundError as error:
+        return _check("python", "error", f"{version}; package {error.name} is missing", "run `make setup`")
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        return _check("python", "error", version, "use Python 3.11, 3.12 or 3.13")
+    return _check("python", "ok", f"{version}; {found}")
+
+
+def _memory() -> Check:
+    gigabytes = psutil.virtual_memory().available / 1e9
+    message = f"{gigabytes:.1f} GB free, {os.cpu_count()} processor cores"
+    if gigabytes < SMALL_MEMORY_GB:
+        return _check("memory", "warning", message, "train variant s with a small batch, or on another machine")
+    return _check("memory", "ok", message)
+
+
+def _disk() -> Check:
+    folder = from_environment(WorkSettings).work_dir
+    there = next(parent for parent in [folder, *folder.parents] if parent.exists())
+    gigabytes = shutil.disk_usage(there).free / 1e9
+    message = f"{gigabytes:.1f} GB free for {folder}"
+    if gigabytes < NEEDED_GB:
+        return _check("disk", "warning", message, f"free {NEEDED_GB} GB, or set NASFLOW_WORK_DIR to another disk")
+    return _check("disk", "ok", message)
+
+
+def _trainer() -> Check:
+    """In a process of its own, since importing super-gradients changes the one it is in."""
+    command = [sys.executable, "-W", "ignore", "-c", _TRAINER_PROBE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path.cwd())
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines()
+        reason = lines[-1] if lines else f"exit code {done.returncode}"
+        return _check("trainer", "warning", f"cannot train here: {reason}", "run `make setup`, or train elsewhere")
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    gpus = ", ".join(found["gpus"]) or "no GPU"
+    message = f"torch {found['torch']}, super-gradients {found['sg']}; trains on {found['device']}; {gpus}"
+    return _check("trainer", "ok", message)
+
+
+def _store() -> Check:
+    return _attempt("store", _probe_store, "set the NASFLOW_STORE_ variables as the README says")
+
+
+def _probe_store() -> str:
+    store = Store.from_environment()
+    store.probe()
+    return f"{store.uri('')} reads, writes, and keeps conditions"
+
+
+def _server() -> Check:
+    return _attempt("server", _ask_server, "start the server, or set PREFECT_API_URL; then `nasflow deploy`")
+
+
+def _ask_server() -> str:
+    from prefect.client.orchestration import get_client
+    from prefect.settings import get_current_settings
+
+    url = get_current_settings().api.url
+    if not url:
+        raise NasflowError("PREFECT_API_URL is not set")
+    with get_client(sync_client=True) as client:
+        if (problem := client.api_healthcheck()) is not None:
+            raise NasflowError(f"{url}: {problem}")
+        client.read_deployment_by_name("retrain/retrain")
+    return f"{url} answers, and knows the retrain deployment"
+
+
+def _roboflow() -> Check:
+    if from_environment(RoboflowSettings).api_key.get_secret_value():
+        return _check("roboflow", "ok", "an API key is set")
+    return _check("roboflow", "warning", "no API key", "set ROBOFLOW_API_KEY, unless you use exports from disk")
+
+
+def _attempt(name: str, work: Callable[[], str], remedy: str) -> Check:
+    try:
+        return _check(name, "ok", work())
+    except Exception as error:  # noqa: BLE001, whatever a client raises is what is wrong
+        return _check(name, "error", str(error).splitlines()[0] if str(error) else type(error).__name__, remedy)

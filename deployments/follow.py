@@ -1,0 +1,149 @@
+"""Asking a deployment for a run through Prefect's API, and following it to its end."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from httpx import HTTPError, HTTPStatusError
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    ArtifactFilterType,
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterParentFlowRunId,
+    TaskRunFilter,
+)
+from prefect.client.schemas.objects import FlowRun, TaskRun
+from prefect.client.schemas.sorting import ArtifactSort
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import get_current_settings
+
+from deployments.register import first_line
+from tasks.errors import BadRequest, NasflowError, ServerProblem
+from tasks.records import RetrainRequest
+
+POLL_SECONDS = 1.0
+LOST_SECONDS = 120.0
+"""A server that is away for this long is given up."""
+Show = Callable[[float, float, str], None]
+
+
+def ask_for_retrain(request: RetrainRequest) -> FlowRun:
+    """Create a run of the retrain deployment.
+
+    Raises:
+        ServerProblem: no server, or no such deployment on it.
+        BadRequest: the server refuses the request.
+    """
+    url = get_current_settings().api.url
+    if not url:
+        raise ServerProblem("PREFECT_API_URL is not set; set it to the server's API, such as http://server:4200/api")
+    try:
+        with get_client(sync_client=True) as client:
+            deployment = client.read_deployment_by_name("retrain/retrain")
+            return client.create_flow_run_from_deployment(
+                deployment.id, parameters={"request": request.model_dump(mode="json", exclude_none=True)}
+            )
+    except ObjectNotFound:
+        raise ServerProblem(f"{url}: no deployment retrain/retrain; run `nasflow deploy` first") from None
+    except HTTPStatusError as error:
+        raise BadRequest(f"{url}: {error.response.text[:300]}") from None
+    except (HTTPError, RuntimeError) as error:
+        raise ServerProblem(f"{url}: {first_line(error)}; is PREFECT_API_URL right, and the server up?") from None
+
+
+def follow(run: FlowRun, show: Show) -> FlowRun:
+    """Wait for a run's end, showing what it and its children do.
+
+    Raises:
+        ServerProblem: the server is away for too long.
+        NasflowError: the run did not complete; the message is its own.
+    """
+    answered = time.monotonic()
+    with get_client(sync_client=True) as client:
+        while True:
+            try:
+                run = client.read_flow_run(UUID(str(run.id)))
+                show(*_what_runs(client, run))
+                answered = time.monotonic()
+            except HTTPError as error:
+                if time.monotonic() - answered > LOST_SECONDS:
+                    raise ServerProblem(
+                        f"the Prefect server does not answer any more ({first_line(error)}); the run may go on"
+                    ) from None
+            if run.state is not None and run.state.is_final():
+                break
+            time.sleep(POLL_SECONDS)
+    if not run.state.is_completed():
+        message = (run.state.message or run.state.name or "").removeprefix("Flow run encountered an exception: ")
+        raise NasflowError(f"flow run {run.name} ({run.id}) ended {run.state.name}: {message}")
+    return run
+
+
+def _what_runs(client: SyncPrefectClient, run: FlowRun) -> tuple[float, float, str]:
+    """Percent, of 100, and a text about the innermost thing that runs."""
+    tasks = [task for task in task_runs(client, run) if task.state is not None and task.state.is_running()]
+    if not tasks:
+        return 0, 100, f"{run.name}: {run.state.name.lower() if run.state else 'waiting'}"
+    step = max(tasks, key=lambda task: task.start_time or task.created)
+    progress = _latest_progress(client, run)
+    if progress is None:
+        return 0, 100, _plain_name(step)
+    percent, text = progress
+    return percent, 100, f"{_plain_name(step)}: {text}"
+
+
+def _latest_progress(client: SyncPrefectClient, run: FlowRun) -> tuple[float, str] | None:
+    """The newest progress bar of the run's children that run."""
+    parent = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(str(run.id))]))
+    children = client.read_flow_runs(flow_run_filter=parent)
+    running = [UUID(str(child.id)) for child in children if child.state is not None and child.state.is_running()]
+    if not running:
+        return None
+    found = client.read_artifacts(
+        artifact_filter=ArtifactFilter(
+            flow_run_id=ArtifactFilterFlowRunId(any_=running), type=ArtifactFilterType(any_=["progress"])
+        ),
+        sort=ArtifactSort.UPDATED_DESC,
+        limit=1,
+    )
+    if not found or not isinstance(found[0].data, int | float):
+        return None
+    return float(found[0].data), found[0].description or ""
+
+
+def task_runs(client: SyncPrefectClient, run: FlowRun) -> list[TaskRun]:
+    """The task runs of a flow run."""
+    return client.read_task_runs(
+        flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[UUID(str(run.id))])),
+        task_run_filter=TaskRunFilter(),
+    )
+
+
+def step_seconds(run: FlowRun) -> dict[str, float]:
+    """Wall time of each step of a finished run, in seconds, in their order."""
+    with get_client(sync_client=True) as client:
+        steps = [
+            task for task in task_runs(client, run) if task.start_time and task.task_key.find("run_deployment") < 0
+        ]
+    steps.sort(key=lambda task: task.start_time or task.created)
+    return {_plain_name(step): round(step.total_run_time.total_seconds(), 1) for step in steps}
+
+
+def _plain_name(step: TaskRun) -> str:
+    """The step's name without the suffix that Prefect gives to make it unique."""
+    return step.name.rpartition("-")[0] or step.name
+
+
+def describe(run: FlowRun) -> dict[str, Any]:
+    """Id, state and address of a run, for a document."""
+    ui = get_current_settings().ui_url
+    return {
+        "flow_run": str(run.id),
+        "flow_run_name": run.name,
+        "flow_run_state": run.state.name if run.state else None,
+        "url": f"{ui}/runs/flow-run/{run.id}" if ui else None,
+    }

@@ -1,0 +1,151 @@
+"""Verbs that need neither server nor store: check, train and score."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from deployments.console import progress_bar, time_left
+from tasks import dataset_folder
+from tasks.dataset_folder import publish_bytes
+from tasks.errors import BadRequest
+from tasks.labeling.check import Inspection, inspect_export, require_snapshot
+from tasks.records import DatasetSnapshot, LabelledImage, RetrainRequest, SnapshotRef, TrainingResult, TrainJob
+from tasks.training import files
+from tasks.training.launch import TRAIN, Event, TrainerProcess, train_arguments
+from tasks.training.spec import plan
+
+
+def check(export: Path) -> dict[str, Any]:
+    """Read a labelled export, and tell what it is and what is wrong with it."""
+    with tempfile.TemporaryDirectory(prefix="nasflow-check-") as scratch, progress_bar("reading pictures") as bar:
+        inspection = inspect_export(
+            export, Path(scratch), lambda done, total: bar.show(done, total, "reading pictures")
+        )
+    return {
+        "ok": inspection.snapshot is not None,
+        "format": inspection.format,
+        "classes": list(inspection.classes),
+        "digest": inspection.snapshot.digest if inspection.snapshot else None,
+        "splits": {split: counts.model_dump() for split, counts in inspection.splits.items()},
+        "findings": [finding.model_dump(mode="json") for finding in inspection.findings],
+    }
+
+
+def train(export: Path, out: Path, request: RetrainRequest) -> dict[str, Any]:
+    """Train on an export without Prefect or a store; the same again goes on where it was."""
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nasflow-train-")))
+        bar = stack.enter_context(progress_bar("reading pictures"))
+        inspection = inspect_export(export, scratch, lambda done, total: bar.show(done, total, "reading pictures"))
+        snapshot = require_snapshot(inspection)
+        job = _plan(request, snapshot)
+        _claim_folder(out, job)
+        dataset_folder.fill(out / files.DATASET, snapshot, _linker(inspection))
+        weights = Path(job.weights) if job.spec.weights_sha256 else None
+        arguments = train_arguments(out / files.SPEC, out / files.DATASET, out, weights)
+        with TrainerProcess(TRAIN, arguments, out / files.LOG) as trainer:
+            for event in trainer.events():
+                _show(event, bar.show)
+            trainer.result()
+    return _train_document(out)
+
+
+def _plan(request: RetrainRequest, snapshot: DatasetSnapshot) -> TrainJob:
+    reference = SnapshotRef(
+        snapshot_digest=snapshot.digest,
+        classes=snapshot.classes,
+        splits=snapshot.counts(),
+        findings=snapshot.findings,
+    )
+    if request.weights == "champion":
+        raise BadRequest("weights: champion is known to a store alone; give a file, or none")
+    if request.weights != "none" and request.weights_sha256 is None:
+        path = Path(request.weights)
+        if not path.is_file():
+            raise BadRequest(f"weights: {path}: no such file; correct the path, or leave it out")
+        request = request.model_copy(update={"weights_sha256": dataset_folder.file_sha256(path)})
+    return plan(request, reference, None)
+
+
+def _claim_folder(out: Path, job: TrainJob) -> None:
+    """Write spec.json, unless the folder holds another run."""
+    path = out / files.SPEC
+    if path.exists():
+        there = files.read_spec(path)
+        if there.digest == job.spec.digest:
+            return
+        old, new = there.model_dump(), job.spec.model_dump()
+        differing = ", ".join(f"{name} {old[name]!r}, now {new[name]!r}" for name in new if old[name] != new[name])
+        raise BadRequest(
+            f"{out}: holds a run with {differing[:300]}; take another folder, or the options it began with"
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        publish_bytes(path, job.spec.model_dump_json(indent=1).encode())
+    except OSError as error:
+        raise BadRequest(f"{out}: {error.strerror}; name a folder that can be written") from None
+
+
+def _linker(inspection: Inspection) -> Callable[[LabelledImage, Path], None]:
+    def fetch(image: LabelledImage, path: Path) -> None:
+        aside = path.with_suffix(".tmp")
+        shutil.copyfile(inspection.files[image.sha256], aside)
+        aside.replace(path)
+
+    return fetch
+
+
+def _show(event: Event, show: Callable[[float, float, str], None]) -> None:
+    if event["event"] == "step":
+        done = event["epoch"] - 1 + event["step"] / event["steps"]
+        epochs = max(1.0, done + event["seconds_left"] / max(event["seconds_per_epoch"], 1e-9))
+        show(done, epochs, f"epoch {event['epoch']}, loss {event['loss']:.3f}, {time_left(event['seconds_left'])}")
+    elif event["event"] == "epoch":
+        text = (
+            f"epoch {event['epoch']} of {event['epochs']}, mAP {event['map']:.3f}, {time_left(event['seconds_left'])}"
+        )
+        show(event["epoch"], event["epochs"], text)
+
+
+def _train_document(out: Path) -> dict[str, Any]:
+    result = TrainingResult.model_validate_json((out / files.RESULT).read_bytes())
+    names = (
+        "run_key", "epochs_done", "best_epoch", "best_map", "ended", "seconds", "images_per_second",
+        "weights_sha256", "resumed_from_epoch", "device",
+    )  # fmt: skip
+    document = {name: getattr(result, name) for name in names}
+    return {**document, "history": str(out / files.HISTORY), "weights": str(out / files.BEST)}
+
+
+def score(truth_file: Path, detections_file: Path, out: Path) -> dict[str, Any]:
+    """Score COCO-format detections against COCO-format truth, and write the report page."""
+    from tasks import metrics
+    from tasks.evaluation.coco_files import load_detections, load_truth
+    from tasks.evaluation.report import ReportContent, write_report
+    from tasks.records import SplitCounts
+
+    truth = load_truth(truth_file)
+    detections = load_detections(detections_file, truth)
+    scores = metrics.score(truth, detections, intervals=True)
+    labelled = {annotation["image_id"] for annotation in truth["annotations"]}
+    counts = SplitCounts(
+        images=len(truth["images"]),
+        boxes=len(truth["annotations"]),
+        background=len(truth["images"]) - len(labelled),
+    )
+    content = ReportContent(
+        title=detections_file.stem,
+        measured_on=truth_file.name,
+        counts=counts,
+        scores=scores,
+        facts={"Truth": str(truth_file), "Detections": f"{detections_file}, {len(detections)} boxes"},
+    )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_report(out / "report.html", content)
+    except OSError as error:
+        raise BadRequest(f"{out}: {error.strerror}; name a folder that can be written") from None
+    return {**scores.model_dump(mode="json"), "report": str(out / "report.html")}

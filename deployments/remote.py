@@ -1,0 +1,155 @@
+"""Verbs that talk to a store, and to a Prefect server: retrain and models."""
+
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from deployments.console import progress_bar, say
+from tasks.errors import BadExport, BadInput
+from tasks.labeling import zips
+from tasks.promotion import registry
+from tasks.records import ModelVersion, RetrainOutcome, RetrainRequest
+from tasks.storage import keys
+from tasks.storage.documents import read_record
+from tasks.storage.s3 import Store
+
+
+def project_from(export: Path) -> str:
+    """A project name for an export whose user gave none: its file name, as far as that goes into one."""
+    name = re.sub(r"[^a-z0-9_-]+", "-", export.stem.lower()).strip("-_")[:60]
+    return name or "labels"
+
+
+def send_export(store: Store, export: Path) -> str:
+    """Put an export into the store, where every worker finds it; gives ``store://KEY``."""
+    if not export.exists():
+        raise BadExport(f"{export}: no such folder or zip; correct the path")
+    with tempfile.TemporaryDirectory(prefix="nasflow-export-") as folder:
+        archive = export
+        if export.is_dir():
+            archive = Path(folder) / "export.zip"
+            zips.pack(export, archive)
+        stored = store.upload(archive, keys.export_zip, content_type="application/zip")
+    return f"{keys.STORE_SCHEME}{stored.key}"
+
+
+def retrain(request: RetrainRequest, export: Path | None, *, wait: bool, out: Path | None = None) -> dict[str, Any]:
+    """Ask the deployment for a run, and follow it to its end.
+
+    Args:
+        request: What to ask for.
+        export: An export on this machine, to be sent to the store first.
+        wait: False to give the run's id at once.
+        out: Folder that the report page is copied to.
+    """
+    from deployments import follow
+
+    if export is not None:
+        say(f"sending {export}")
+        request = request.model_copy(update={"export": send_export(Store.from_environment(), export)})
+    run = follow.ask_for_retrain(request)
+    described = follow.describe(run)
+    say(f"flow run {run.name}: {described['url'] or run.id}")
+    if not wait:
+        return {"ok": True, **described}
+    with progress_bar(run.name) as bar:
+        run = follow.follow(run, bar.show)
+    store = Store.from_environment()
+    outcome = read_record(store, keys.retrain_outcome(str(run.id)), RetrainOutcome)[0]
+    return {
+        "ok": True,
+        **outcome_document(store, outcome),
+        "steps": follow.step_seconds(run),
+        "report": fetch_report(store, outcome.version, out) if out else store.uri(outcome.version.report.key),
+        **follow.describe(run),
+    }
+
+
+def outcome_document(store: Store, outcome: RetrainOutcome) -> dict[str, Any]:
+    """What a retrain run came to."""
+    result, report, version = outcome.model.result, outcome.report, outcome.version
+    champion = registry.find_alias(store, version.project, "champion")
+    return {
+        "training": {
+            "run_key": result.run_key,
+            "epochs_done": result.epochs_done,
+            "best_epoch": result.best_epoch,
+            "best_map": result.best_map,
+            "ended": result.ended,
+            "seconds": result.seconds,
+            "images_per_second": result.images_per_second,
+            "history": store.uri(outcome.model.history.key),
+            "weights": store.uri(outcome.model.weights.key),
+            "weights_sha256": result.weights_sha256,
+            "resumed_from_epoch": result.resumed_from_epoch,
+            "device": result.device,
+        },
+        "evaluation": {"split": report.split, **report.scores.model_dump(mode="json")},
+        "model": {
+            "project": version.project,
+            "version": version.version,
+            "alias": "champion" if champion and champion.version == version.version else None,
+        },
+        "decision": outcome.decision.model_dump(mode="json", exclude={"schema_version"}),
+    }
+
+
+def fetch_report(store: Store, version: ModelVersion, folder: Path) -> str:
+    """Copy a version's report page into a folder, and give its path."""
+    path = folder / "report.html"
+    store.download(version.report, path)
+    return str(path)
+
+
+def list_models(store: Store, project: str | None) -> list[dict[str, Any]]:
+    """One line a version, with the aliases that point to it."""
+    lines = []
+    for name in [project] if project else registry.projects(store):
+        champion = registry.find_alias(store, name, "champion")
+        for card in registry.versions(store, name):
+            lines.append(
+                {
+                    "project": name,
+                    "version": card.version,
+                    "alias": "champion" if champion and champion.version == card.version else None,
+                    "map": card.scores.map,
+                    "map50": card.scores.map50,
+                    "split": card.split,
+                    "variant": card.variant,
+                    "classes": list(card.classes),
+                    "created_at": card.created_at.isoformat(),
+                }
+            )
+    return lines
+
+
+def show_model(store: Store, project: str, which: str) -> dict[str, Any]:
+    """A version, by number or alias, with its card and where its files are.
+
+    Raises:
+        BadInput: there is none.
+    """
+    card = _find(store, project, which)
+    champion = registry.find_alias(store, project, "champion")
+    return {
+        **card.model_dump(mode="json"),
+        "alias": "champion" if champion and champion.version == card.version else None,
+        "alias_history": [move.model_dump(mode="json") for move in champion.history] if champion else [],
+        "weights_uri": store.uri(card.weights.key),
+        "report_uri": store.uri(card.report.key),
+    }
+
+
+def _find(store: Store, project: str, which: str) -> ModelVersion:
+    if which.isdigit():
+        number = int(which)
+    else:
+        alias = registry.find_alias(store, project, which)
+        if alias is None:
+            raise BadInput(f"project {project}: no alias {which}; `nasflow models list` shows what there is")
+        number = alias.version
+    card = registry.find_version(store, project, number) if number > 0 else None
+    if card is None:
+        raise BadInput(f"project {project}: no version {which}; `nasflow models list` shows what there is")
+    return card
