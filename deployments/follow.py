@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -87,8 +88,8 @@ def _what_runs(client: SyncPrefectClient, run: FlowRun) -> tuple[float, float, s
     """Percent, of 100, and a text about the innermost thing that runs."""
     tasks = [task for task in task_runs(client, run) if task.state is not None and task.state.is_running()]
     if not tasks:
-        return 0, 100, f"{run.name}: {run.state.name.lower() if run.state else 'waiting'}"
-    step = max(tasks, key=lambda task: task.start_time or task.created)
+        return 0, 100, f"{run.name}: {(run.state.name or '').lower() if run.state else 'waiting'}"
+    step = max(tasks, key=_started)
     progress = _latest_progress(client, run)
     if progress is None:
         return 0, 100, _plain_name(step)
@@ -126,11 +127,14 @@ def task_runs(client: SyncPrefectClient, run: FlowRun) -> list[TaskRun]:
 def step_seconds(run: FlowRun) -> dict[str, float]:
     """Wall time of each step of a finished run, in seconds, in their order."""
     with get_client(sync_client=True) as client:
-        steps = [
-            task for task in task_runs(client, run) if task.start_time and task.task_key.find("run_deployment") < 0
-        ]
-    steps.sort(key=lambda task: task.start_time or task.created)
+        # Prefect stands each child run in for by a task run, which is no step of ours.
+        steps = [task for task in task_runs(client, run) if task.start_time and "run_deployment" not in task.task_key]
+    steps.sort(key=_started)
     return {_plain_name(step): round(step.total_run_time.total_seconds(), 1) for step in steps}
+
+
+def _started(step: TaskRun) -> datetime:
+    return step.start_time or datetime.max.replace(tzinfo=UTC)
 
 
 def _plain_name(step: TaskRun) -> str:

@@ -79,9 +79,7 @@ def _claim_folder(out: Path, job: TrainJob) -> None:
             return
         old, new = there.model_dump(), job.spec.model_dump()
         differing = ", ".join(f"{name} {old[name]!r}, now {new[name]!r}" for name in new if old[name] != new[name])
-        raise BadRequest(
-            f"{out}: holds a run with {differing[:300]}; take another folder, or the options it began with"
-        )
+        raise BadRequest(f"{out}: holds a run with {differing[:300]}; take another folder, or its options")
     try:
         out.mkdir(parents=True, exist_ok=True)
         publish_bytes(path, job.spec.model_dump_json(indent=1).encode())
@@ -101,13 +99,13 @@ def _linker(inspection: Inspection) -> Callable[[LabelledImage, Path], None]:
 def _show(event: Event, show: Callable[[float, float, str], None]) -> None:
     if event["event"] == "step":
         done = event["epoch"] - 1 + event["step"] / event["steps"]
-        epochs = max(1.0, done + event["seconds_left"] / max(event["seconds_per_epoch"], 1e-9))
-        show(done, epochs, f"epoch {event['epoch']}, loss {event['loss']:.3f}, {time_left(event['seconds_left'])}")
+        what = f"loss {event['loss']:.3f}"
     elif event["event"] == "epoch":
-        text = (
-            f"epoch {event['epoch']} of {event['epochs']}, mAP {event['map']:.3f}, {time_left(event['seconds_left'])}"
-        )
-        show(event["epoch"], event["epochs"], text)
+        done, what = event["epoch"], f"mAP {event['map']:.3f}"
+    else:
+        return
+    text = f"epoch {event['epoch']} of {event['epochs']}, {what}, {time_left(event['seconds_left'])}"
+    show(done, event["epochs"], text)
 
 
 def _train_document(out: Path) -> dict[str, Any]:

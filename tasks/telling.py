@@ -76,15 +76,14 @@ class EpochBoard:
 
     def _started(self, event: Event) -> None:
         resumed = event["resumed_from_epoch"]
-        self._epochs, self._steps = event["epochs"], event["steps_per_epoch"]
         get_run_logger().info(
-            "training on %s: %d epochs of %d steps%s", event["device"], self._epochs, self._steps,
+            "training on %s: %d epochs of %d steps%s", event["device"], event["epochs"], event["steps_per_epoch"],
             "" if resumed is None else f", going on after epoch {resumed}",
         )  # fmt: skip
 
     def _step(self, event: Event) -> None:
         done = event["epoch"] - 1 + event["step"] / event["steps"]
-        self._bar.show(done, self._epochs, f"epoch {event['epoch']} of {self._epochs}, {_time_left(event)}")
+        self._bar.show(done, event["epochs"], f"epoch {event['epoch']} of {event['epochs']}, {_time_left(event)}")
 
     def _epoch(self, event: Event) -> None:
         get_run_logger().info(
@@ -100,7 +99,9 @@ class EpochBoard:
                 **{name: event[name] for name in ("map", "map50", "precision", "recall", "seconds")},
             }
         )
-        self._bar.show(event["epoch"], self._epochs, f"epoch {event['epoch']} of {self._epochs}, {_time_left(event)}")
+        self._bar.show(
+            event["epoch"], event["epochs"], f"epoch {event['epoch']} of {event['epochs']}, {_time_left(event)}"
+        )
         if time.monotonic() > self._next_table:
             self._next_table = time.monotonic() + TABLE_SECONDS
             self.close()

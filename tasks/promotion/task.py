@@ -21,7 +21,7 @@ from tasks.records import (
 from tasks.retrying import step
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage import keys
-from tasks.storage.documents import read_record
+from tasks.storage.documents import put_record, read_record
 from tasks.storage.s3 import Store
 
 CHAMPION = "champion"
@@ -96,10 +96,6 @@ def summarise(outcome: RetrainOutcome) -> RetrainOutcome:
     text = outcome_markdown(
         outcome.snapshot, outcome.model, outcome.report, outcome.decision, outcome.version, link, LINK_DAYS
     )
-    store.put(
-        keys.retrain_outcome(str(flow_run.id)),
-        outcome.model_dump_json(indent=1).encode(),
-        content_type="application/json",
-    )
+    put_record(store, keys.retrain_outcome(str(flow_run.id)), outcome)
     create_markdown_artifact(text, key=f"retrain-{outcome.version.project}", description="Outcome of the retrain run")
     return outcome

@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,8 +161,11 @@ def _publish(store: Store, job: TrainJob, places: Places) -> TrainedModel:
 class CheckpointUploader:
     """Sends checkpoints to the store in a thread of its own, so that training does not wait for the network.
 
-    When the network is slower than the epochs, the newest checkpoint goes next, and those between are left out.
+    Epochs may be shorter than an upload takes: then the newest checkpoint goes next, and those between are left out.
+    Uploading takes a tenth of the time at most, since it takes processor time and room from training.
     """
+
+    SHARE = 0.1
 
     def __init__(self, store: Store, run_key: str, folder: Path) -> None:
         self._store, self._run_key, self._folder = store, run_key, folder
@@ -185,23 +189,26 @@ class CheckpointUploader:
     def offer(self, epochs_done: int, sha256: str) -> None:
         """Tell that last.ckpt is now the one with this SHA-256."""
         with self._changed:
-            if self._offered is not None:
-                logger.info("checkpoint of epoch %d not sent: a newer one is there", self._offered[0])
             self._offered = (epochs_done, sha256)
             self._changed.notify()
 
     def _work(self) -> None:
-        while (offered := self._next()) is not None:
+        pause = 0.0
+        while (offered := self._next(pause)) is not None:
+            began = time.monotonic()
             try:
                 self._send(*offered)
             except (NasflowError, OSError) as error:
                 # Training goes on: the next checkpoint is a new try, and the files stay on this machine.
                 logger.warning("checkpoint of epoch %d not sent: %s", offered[0], error)
+            pause = (time.monotonic() - began) * (1 / self.SHARE - 1)
 
-    def _next(self) -> tuple[int, str] | None:
+    def _next(self, pause: float) -> tuple[int, str] | None:
+        """The newest checkpoint, once ``pause`` seconds are over; at the end at once."""
+        ready = time.monotonic() + pause
         with self._changed:
-            while self._offered is None and not self._ending:
-                self._changed.wait()
+            while not self._ending and (self._offered is None or time.monotonic() < ready):
+                self._changed.wait(None if self._offered is None else ready - time.monotonic())
             offered, self._offered = self._offered, None
             return offered
 

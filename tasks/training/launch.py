@@ -98,7 +98,8 @@ class TrainerProcess:
             name = signal.Signals(-code).name
             hint = "; the machine may have run out of memory" if code == -signal.SIGKILL else ""
             raise WorkerLost(
-                f"the trainer was killed by {name}{hint}; the same again goes on from its last checkpoint; {self._tail()}"
+                f"the trainer was killed by {name}{hint}; started again, it goes on from its last checkpoint; "
+                f"{self._tail()}"
             )
         message = self._last_error["message"] if self._last_error else self._tail()
         raise EXIT_ERRORS.get(code, NasflowError)(message)

@@ -49,6 +49,8 @@ def train(given: argparse.Namespace, events: Events, stop: threading.Event) -> d
         # The one that had the folder until now may have finished the run.
         if (result := files.read_result(given.out, spec.digest)) is not None:
             return result.model_dump(mode="json")
+        for unfinished in given.out.glob(".*.tmp"):  # of a trainer that was killed while it wrote
+            unfinished.unlink()
         quiet_libraries(given.out)
         from tasks.training.worker.device import choose_device
         from tasks.training.worker.loop import TrainingRun

@@ -192,6 +192,7 @@ class TrainingRun:
         progress.epoch_seconds += seconds
         self.events.tell_step(
             epoch=progress.epochs_done + 1,
+            epochs=self.spec.epochs,
             step=progress.steps_done,
             steps=self.steps_per_epoch,
             loss=round(parts[-1], 4) if math.isfinite(parts[-1]) else None,

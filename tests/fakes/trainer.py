@@ -1,0 +1,75 @@
+"""The trainer as a process of its own, with what it told and printed."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+TRAIN = "tasks.training.worker"
+DETECT = "tasks.training.worker.detect"
+PATIENCE = 120
+
+
+class Trainer:
+    """One process under way. Its home folder does not exist, and it computes on one thread to leave the others be."""
+
+    def __init__(self, folder: Path, *arguments: object, module: str = TRAIN) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.home = folder / "no-home"
+        self._events = folder / f"events-{time.monotonic_ns()}.jsonl"
+        self._output = [folder / f"{name}-{time.monotonic_ns()}.txt" for name in ("stdout", "stderr")]
+        with self._output[0].open("wb") as stdout, self._output[1].open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", module, *map(str, arguments), "--events", str(self._events)],
+                stdin=subprocess.PIPE, stdout=stdout, stderr=stderr,
+                env={**os.environ, "HOME": str(self.home), "OMP_NUM_THREADS": "1"},
+            )  # fmt: skip
+
+    def __enter__(self) -> "Trainer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdin:
+            self.process.stdin.close()
+
+    @property
+    def events(self) -> list[dict]:
+        """What it told so far, whole lines only."""
+        text = self._events.read_text() if self._events.exists() else ""
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    @property
+    def stdout(self) -> str:
+        return self._output[0].read_text()
+
+    @property
+    def stderr(self) -> str:
+        return self._output[1].read_text()
+
+    def told(self, kind: str) -> list[dict]:
+        """Events of one kind."""
+        return [event for event in self.events if event["event"] == kind]
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """Wait until something is so; it must become so before the process ends."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert self.process.poll() is None, f"ended early with {self.process.returncode}: {self.stderr[-2000:]}"
+            assert time.monotonic() < deadline, f"nothing in {PATIENCE} s: {self.events[-3:]}"
+            time.sleep(0.005)
+
+    def ended(self) -> int:
+        """Exit code, once it has ended."""
+        return self.process.wait(PATIENCE)
+
+
+def run(folder: Path, *arguments: object, module: str = TRAIN) -> Trainer:
+    """Run it to its end."""
+    with Trainer(folder, *arguments, module=module) as trainer:
+        trainer.ended()
+    return trainer

@@ -1,0 +1,407 @@
+"""The trainer process, run for real on drawings of 64 pixels: what it writes and tells, killed, stopped and misled."""
+
+import hashlib
+import json
+import resource
+import shutil
+import signal
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from tasks.dataset_folder import file_sha256
+from tasks.records import DatasetSnapshot, TrainingResult, TrainingSpec
+from tasks.training import files
+from tests.fakes.datasets import make_spec, write_dataset, write_spec
+from tests.fakes.trainer import DETECT, Trainer, run
+
+STEPS = 4
+"""Steps of an epoch: 8 pictures, 2 a step."""
+
+
+class Job(NamedTuple):
+    """A dataset folder, a spec for it, and what a run of it came to."""
+
+    data: Path
+    spec_path: Path
+    spec: TrainingSpec
+    snapshot: DatasetSnapshot
+    out: Path
+    trainer: Trainer
+
+    def arguments(self, out: Path) -> list[object]:
+        return ["--spec", self.spec_path, "--data", self.data, "--out", out]
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
+    """A run of three epochs that nobody disturbs."""
+    folder = tmp_path_factory.mktemp("job")
+    snapshot = write_dataset(folder / "data")
+    spec = make_spec(snapshot, seed=2)
+    path = write_spec(folder / "spec.json", spec)
+    trainer = run(folder, "--spec", path, "--data", folder / "data", "--out", folder / "out")
+    return Job(folder / "data", path, spec, snapshot, folder / "out", trainer)
+
+
+@pytest.fixture(scope="module")
+def stopped(job: Job, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trainer]:
+    """A run that SIGTERM stopped in the middle of its first epoch."""
+    out = tmp_path_factory.mktemp("stopped") / "out"
+    with Trainer(out.parent, *job.arguments(out)) as trainer:
+        trainer.until(lambda: trainer.told("step"))
+        trainer.process.send_signal(signal.SIGTERM)
+        trainer.ended()
+    return out, trainer
+
+
+def curve(out: Path) -> list[dict]:
+    """The history without its wall times."""
+    return [line.model_dump(exclude={"seconds"}) for line in files.read_history(out / files.HISTORY)]
+
+
+def state_of(out: Path) -> dict[str, tuple[int, str]]:
+    """Time and content of every file."""
+    return {str(p): (p.stat().st_mtime_ns, file_sha256(p)) for p in out.rglob("*") if p.is_file()}
+
+
+def metadata_of(weights: Path) -> dict[str, str]:
+    with safe_open(weights, framework="pt") as file:
+        return file.metadata()
+
+
+def assert_refused(trainer: Trainer, code: int, *words: str) -> None:
+    """It ended with ``code`` and one line that says ``words``, on stderr and as an event, without a traceback."""
+    assert trainer.process.returncode == code, trainer.stderr[-2000:]
+    assert "Traceback" not in trainer.stderr
+    error = trainer.events[-1]
+    assert (error["event"], error["exit_code"]) == ("error", code)
+    assert "\n" not in error["message"]
+    assert trainer.stderr.splitlines()[-1] == f"{error['kind']}: {error['message']}"
+    for word in words:
+        assert word in error["message"]
+
+
+# What a run gives ----------------------------------------------------------------------------------
+
+
+def test_run_writes_its_files(job: Job) -> None:
+    assert job.trainer.process.returncode == 0, job.trainer.stderr[-2000:]
+    history = files.read_history(job.out / files.HISTORY)
+    assert [line.epoch for line in history] == [1, 2, 3]
+    assert all(set(line.losses) == set(line.valid_losses) == {"class", "iou", "dfl", "total"} for line in history)
+    assert all(line.losses["total"] > 0 for line in history)
+    result = files.read_result(job.out, job.spec.digest)
+    assert result is not None
+    assert (result.epochs_done, result.ended, result.resumed_from_epoch) == (3, "epochs", None)
+    assert result.weights_sha256 == file_sha256(job.out / files.BEST)
+    best = max(history, key=lambda line: (line.map, -line.valid_losses["total"]))
+    assert (result.best_epoch, result.best_map) == (best.epoch, best.map)
+    metadata = metadata_of(job.out / files.BEST)
+    assert json.loads(metadata["classes"]) == list(job.spec.classes)
+    assert (metadata["epoch"], metadata["run_key"]) == (str(best.epoch), job.spec.digest)
+    assert (metadata["variant"], metadata["image_size"], metadata["channels"]) == ("s", "64", "RGB")
+    known = {files.HISTORY, files.LAST, files.BEST, files.RESULT, ".lock", "sg_logs"}
+    assert {path.name for path in job.out.iterdir()} == known
+
+
+def test_run_tells_how_far_it_is(job: Job) -> None:
+    events = job.trainer.events
+    assert [event["event"] for event in events if event["event"] != "step"] == [
+        "started", *["checkpoint", "epoch"] * 3, "finished",
+    ]  # fmt: skip
+    assert events[0]["resumed_from_epoch"] is None
+    steps = job.trainer.told("step")
+    assert steps
+    assert all(0 < step["step"] <= step["steps"] == STEPS and step["seconds_left"] >= 0 for step in steps)
+    epochs = job.trainer.told("epoch")
+    assert [epoch["epoch"] for epoch in epochs] == [1, 2, 3]
+    assert epochs[0]["seconds_left"] > epochs[1]["seconds_left"] > epochs[2]["seconds_left"] == 0
+    last = job.trainer.told("checkpoint")[-1]
+    assert (last["epochs_done"], last["steps_done"]) == (3, 0)
+    assert (last["sha256"], last["size"]) == (file_sha256(job.out / files.LAST), (job.out / files.LAST).stat().st_size)
+    finished = {name: value for name, value in events[-1].items() if name not in ("event", "time")}
+    assert TrainingResult.model_validate(finished) == files.read_result(job.out, job.spec.digest)
+
+
+def test_run_keeps_stdout_and_home_clean(job: Job) -> None:
+    assert "{" not in job.trainer.stdout
+    assert not job.trainer.home.exists()
+
+
+def test_same_command_after_the_end_changes_nothing(job: Job, tmp_path: Path) -> None:
+    before = state_of(job.out)
+    again = run(tmp_path, *job.arguments(job.out))
+    assert again.process.returncode == 0
+    assert state_of(job.out) == before
+    assert again.events[-1] | {"time": 0} == job.trainer.events[-1] | {"time": 0}
+
+
+def test_detect_gives_coco_results(job: Job, tmp_path: Path) -> None:
+    out = tmp_path / "detections.json"
+    weights = ["--weights", job.out / files.BEST, "--data", job.data, "--split", "valid", "--out", out]
+    trainer = run(tmp_path, *weights, module=DETECT)
+    assert trainer.process.returncode == 0, trainer.stderr[-2000:]
+    found = json.loads(out.read_text())
+    assert trainer.events[-1]["detections"] == len(found) > 0
+    assert {row["image_id"] for row in found} <= {1, 2, 3}
+    assert {row["category_id"] for row in found} <= {1, 2}
+    for row in found:
+        x, y, width, height = row["bbox"]
+        assert 0 <= x <= x + width <= 64.01
+        assert 0 <= y <= y + height <= 64.01
+
+
+# Killed and stopped --------------------------------------------------------------------------------
+
+
+def test_killed_run_goes_on_as_if_nothing_had_been(job: Job, tmp_path: Path) -> None:
+    """SIGKILL in a step, between last.ckpt and best.safetensors, in a later step and while last.ckpt is written.
+
+    The histories are equal to the last digit, not only close.
+    """
+    out = tmp_path / "out"
+
+    with Trainer(tmp_path, *job.arguments(out)) as first:
+        first.until(lambda: first.told("step"))
+    assert not (out / files.LAST).exists()
+
+    with Trainer(tmp_path, *job.arguments(out)) as second:
+        second.until(lambda: second.told("checkpoint"))
+    assert second.told("started")[0]["resumed_from_epoch"] is None
+    assert (out / files.LAST).exists()
+    assert not (out / files.BEST).exists(), "killed too late to be between the two files"
+    kept = file_sha256(out / files.LAST)
+
+    with Trainer(tmp_path, *job.arguments(out)) as third:
+        third.until(lambda: third.told("step"))
+    assert third.told("started")[0]["resumed_from_epoch"] == 1
+    assert metadata_of(out / files.BEST)["epoch"] == "1"
+
+    with Trainer(tmp_path, *job.arguments(out)) as fourth:
+        fourth.until(lambda: list(out.glob(f".{files.LAST}.*.tmp")))
+    assert list(out.glob(f".{files.LAST}.*.tmp"))
+    assert file_sha256(out / files.LAST) == kept
+
+    # A rival in the same folder waits for the one that works, and then has nothing to do.
+    with Trainer(tmp_path, *job.arguments(out)) as last:
+        last.until(lambda: last.told("started"))
+        with Trainer(tmp_path, *job.arguments(out)) as rival:
+            assert last.ended() == 0, last.stderr[-2000:]
+            finished = state_of(out)
+            assert rival.ended() == 0, rival.stderr[-2000:]
+    assert last.told("started")[0]["resumed_from_epoch"] == 1
+    assert not list(out.glob(".*.tmp"))
+    assert curve(out) == curve(job.out)
+    result, undisturbed = (files.read_result(folder, job.spec.digest) for folder in (out, job.out))
+    assert result.resumed_from_epoch == 1
+    assert result.best_epoch == undisturbed.best_epoch == 3, "the best epoch has to come after the resumption"
+    assert_same_tensors(out / files.BEST, job.out / files.BEST)
+    assert state_of(out) == finished
+    assert rival.events[-1] | {"time": 0} == last.events[-1] | {"time": 0}
+    assert not rival.told("started")
+
+
+def test_stopped_run_goes_on_at_that_very_step(job: Job, stopped: tuple[Path, Trainer], tmp_path: Path) -> None:
+    """SIGTERM, then the end of stdin: both stop it with a checkpoint, and the history is equal to the last digit."""
+    assert_refused(stopped[1], 4, "stopped on request", "run the same again")
+    by_signal = stopped[1].told("checkpoint")[-1]
+    assert by_signal["epochs_done"] == 0
+    assert 0 < by_signal["steps_done"] < STEPS
+    out = tmp_path / "out"
+    shutil.copytree(stopped[0], out)
+
+    with Trainer(tmp_path, *job.arguments(out), "--stop-with-parent") as orphan:
+        orphan.until(lambda: orphan.told("step"))
+        orphan.process.stdin.close()
+        orphan.ended()
+    assert_refused(orphan, 4, "stopped on request")
+    by_parent = orphan.told("checkpoint")[-1]
+    assert (by_parent["epochs_done"], by_parent["steps_done"]) > (0, by_signal["steps_done"])
+
+    last = run(tmp_path, *job.arguments(out))
+    assert last.process.returncode == 0, last.stderr[-2000:]
+    assert curve(out) == curve(job.out)
+    assert_same_tensors(out / files.BEST, job.out / files.BEST)
+
+
+def assert_same_tensors(one: Path, other: Path) -> None:
+    first, second = load_file(one), load_file(other)
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+# Refused -------------------------------------------------------------------------------------------
+
+
+def test_truncated_checkpoint(job: Job, stopped: tuple[Path, Trainer], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / files.LAST).write_bytes((stopped[0] / files.LAST).read_bytes()[:100_000])
+    assert_refused(run(tmp_path, *job.arguments(out)), 2, files.LAST, "not a readable checkpoint", "remove it")
+
+
+def test_checkpoint_of_another_spec(job: Job, stopped: tuple[Path, Trainer], tmp_path: Path) -> None:
+    before = file_sha256(stopped[0] / files.LAST)
+    other = write_spec(tmp_path / "spec.json", job.spec.model_copy(update={"epochs": 4}))
+    trainer = run(tmp_path, "--spec", other, "--data", job.data, "--out", stopped[0])
+    assert_refused(trainer, 2, files.LAST, "belongs to run", job.spec.digest[:12], "take another folder")
+    assert file_sha256(stopped[0] / files.LAST) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "dataset", "words"),
+    [
+        ({"snapshot_digest": "0" * 64}, {}, ["is for snapshot 000000000000", "take the folder"]),
+        ({"classes": ("square", "disc")}, {}, ["the spec has classes", "plan the spec again"]),
+        ({}, {"valid_objects": 0}, ["split valid has no labelled boxes"]),
+        ({}, {"objects": 0}, ["split train has no labelled boxes"]),
+        ({}, {"classes": ["disc"]}, ["train0.png (train)", "class index 1", "1 classes"]),
+        ({"weights_sha256": "0" * 64}, {}, ["go together"]),
+    ],
+)
+def test_spec_that_does_not_fit_its_data(tmp_path: Path, changes: dict, dataset: dict, words: list[str]) -> None:
+    snapshot = write_dataset(tmp_path / "data", 2, 1, **dataset)
+    spec = write_spec(tmp_path / "spec.json", make_spec(snapshot, **changes))
+    assert_refused(run(tmp_path, "--spec", spec, "--data", tmp_path / "data", "--out", tmp_path / "out"), 2, *words)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("{", ["Invalid JSON"]), ('{"epochs": 0}', ["spec.json", "correct the spec"]), (None, ["no such file"])],
+)
+def test_broken_spec(tmp_path: Path, content: str | None, words: list[str]) -> None:
+    if content is not None:
+        (tmp_path / "spec.json").write_text(content)
+    trainer = run(tmp_path, "--spec", tmp_path / "spec.json", "--data", tmp_path, "--out", tmp_path / "out")
+    assert_refused(trainer, 2, *words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_dataset_folder(job: Job, tmp_path: Path) -> None:
+    trainer = run(tmp_path, "--spec", job.spec_path, "--data", tmp_path / "none", "--out", tmp_path / "out")
+    assert_refused(trainer, 2, "no snapshot.json")
+
+
+# Starting weights ----------------------------------------------------------------------------------
+
+
+class Start(NamedTuple):
+    """A run of one step from given weights."""
+
+    trainer: Trainer
+    out: Path
+
+    @property
+    def log(self) -> str:
+        return self.trainer.told("log")[0]["message"]
+
+
+def start_from(weights: Path, folder: Path, *, sha256: str | None = None, **dataset: object) -> Start:
+    snapshot = write_dataset(folder / "data", 2, 1, **dataset)
+    spec = make_spec(snapshot, epochs=1, seed=5, weights_sha256=sha256 or file_sha256(weights))
+    path, out = write_spec(folder / "spec.json", spec), folder / "out"
+    arguments = ["--spec", path, "--data", folder / "data", "--out", out, "--weights", weights]
+    return Start(run(folder, *arguments), out)
+
+
+def test_weights_of_the_same_classes_load_whole(job: Job, tmp_path: Path) -> None:
+    start = start_from(job.out / files.BEST, tmp_path)
+    assert start.trainer.process.returncode == 0, start.trainer.stderr[-2000:]
+    assert start.log == "921 of 921 tensors from best.safetensors"
+    # One step of the learning rate moves no weight by more than twice of it.
+    before, after = load_file(job.out / files.BEST), load_file(start.out / files.BEST)
+    name = "heads.head1.cls_pred.weight"
+    assert (before[name] - after[name]).abs().max() <= 2 * 5e-4
+
+
+@pytest.mark.parametrize("classes", [("disc", "square", "star"), ("circle", "square")])
+def test_weights_of_other_classes_leave_the_class_heads_random(job: Job, tmp_path: Path, classes: tuple) -> None:
+    start = start_from(job.out / files.BEST, tmp_path, classes=classes)
+    assert start.trainer.process.returncode == 0, start.trainer.stderr[-2000:]
+    assert start.log.startswith("915 of 921 tensors from best.safetensors; not loaded, random instead: heads.head1.cls")
+    assert load_file(start.out / files.BEST)["heads.head1.cls_pred.weight"].shape[0] == len(classes)
+
+
+def test_weights_in_a_file_of_super_gradients(job: Job, tmp_path: Path) -> None:
+    weights = tmp_path / "ckpt_best.pth"
+    torch.save({"net": load_file(job.out / files.BEST), "epoch": 3, "acc": torch.tensor(0.5)}, weights)
+    start = start_from(weights, tmp_path)
+    assert start.trainer.process.returncode == 0, start.trainer.stderr[-2000:]
+    assert start.log == "921 of 921 tensors from ckpt_best.pth"
+
+
+def test_weights_with_another_sha256(job: Job, tmp_path: Path) -> None:
+    start = start_from(job.out / files.BEST, tmp_path, sha256="0" * 64)
+    assert_refused(start.trainer, 2, "SHA-256 is", "expected 000")
+
+
+def test_weights_that_are_not_there(job: Job, tmp_path: Path) -> None:
+    start = start_from(tmp_path / "none.safetensors", tmp_path, sha256="0" * 64)
+    assert_refused(start.trainer, 2, "no such file")
+
+
+def refused_files(job: Job, folder: Path) -> dict[str, tuple[Path, str]]:
+    own = load_file(job.out / files.BEST)
+    text, pickled, other, spoiled = (
+        folder / name for name in ("text.safetensors", "code.pth", "other.safetensors", "spoiled.safetensors")
+    )
+    text.write_text("<html>404</html>")
+    torch.save({"net": hashlib.sha256}, pickled)
+    save_file({name: torch.zeros(3) for name in own}, other)
+    name = "heads.head1.reg_pred.weight"
+    save_file({**own, name: torch.full_like(own[name], float("nan"))}, spoiled)
+    return {
+        "not a weights file": (text, "cannot be read"),
+        "a pickle with code": (pickled, "cannot be read"),
+        "another network": (other, "belong to another network"),
+        "not a number": (spoiled, "no finite numbers"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["not a weights file", "a pickle with code", "another network", "not a number"])
+def test_weights_that_cannot_be_used(job: Job, tmp_path: Path, kind: str) -> None:
+    weights, words = refused_files(job, tmp_path)[kind]
+    start = start_from(weights, tmp_path)
+    assert_refused(start.trainer, 2, words)
+    assert not (start.out / files.LAST).exists()
+
+
+# Not learning, and too little memory ---------------------------------------------------------------
+
+
+def test_loss_that_is_no_number_leaves_the_checkpoint(job: Job, stopped: tuple[Path, Trainer], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    content = torch.load(stopped[0] / files.LAST, weights_only=True)
+    content["network"]["heads.head1.reg_pred.weight"].fill_(float("nan"))
+    torch.save(content, out / files.LAST)
+    before = file_sha256(out / files.LAST)
+    trainer = run(tmp_path, *job.arguments(out))
+    assert_refused(trainer, 5, "no finite number", "in epoch 1", "lower the learning rate")
+    assert file_sha256(out / files.LAST) == before
+
+
+def test_divergence(job: Job, tmp_path: Path) -> None:
+    spec = write_spec(tmp_path / "spec.json", job.spec.model_copy(update={"learning_rate": 1e30}))
+    trainer = run(tmp_path, "--spec", spec, "--data", job.data, "--out", tmp_path / "out")
+    assert_refused(trainer, 5, "no finite number", "lower the learning rate (1e+30)")
+    assert not (tmp_path / "out" / files.LAST).exists()
+
+
+def test_out_of_memory(job: Job, tmp_path: Path) -> None:
+    """The process gets 300 MB more than it holds when training begins; the first activations need more."""
+    spec = write_spec(tmp_path / "spec.json", job.spec.model_copy(update={"image_size": 1024, "batch_size": 8}))
+    with Trainer(tmp_path, "--spec", spec, "--data", job.data, "--out", tmp_path / "out") as trainer:
+        trainer.until(lambda: trainer.told("started"))
+        pages = int(Path(f"/proc/{trainer.process.pid}/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + 300_000_000
+        resource.prlimit(trainer.process.pid, resource.RLIMIT_AS, (limit, limit))
+        assert trainer.ended() == 3, trainer.stderr[-2000:]
+    error = trainer.events[-1]
+    assert (error["event"], error["kind"], error["exit_code"]) == ("error", "OutOfMemory", 3)
+    assert "lower the batch size" in error["message"]
