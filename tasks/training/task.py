@@ -10,7 +10,8 @@ from tasks.retrying import step
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
-from tasks.telling import EpochBoard, ProgressBar
+from tasks.telling import ProgressBar
+from tasks.training.board import EpochBoard
 from tasks.training.in_store import detect_in_store, train_in_store
 from tasks.training.launch import Event
 from tasks.training.spec import check_line, plan

@@ -143,12 +143,13 @@ class TrainingRun:
             progress.steps_done,
         )  # fmt: skip
         self.network.train()
+        began = time.monotonic()
         for batch in training_loader(self.train_pictures, batches, self.workers):
-            began = time.monotonic()
             parts = self._step(batch.pictures, batch.targets)
             self._check_step(parts)
             self._count_step(parts, len(batch.indices), time.monotonic() - began)
             self._stop_or_save()
+            began = time.monotonic()  # waiting for the next pictures counts, saving does not
 
     def _step(self, pictures: Tensor, targets: Tensor) -> list[float]:
         """One optimiser step; gives the loss's parts in the order of LOSS_PARTS."""
@@ -175,13 +176,12 @@ class TrainingRun:
             return
         self._bad_steps += 1
         if self._bad_steps >= MOST_BAD_STEPS:
-            raise self._not_learning(f"the loss is no finite number since {self._bad_steps} steps")
+            raise self._not_learning(
+                f"the loss is no finite number since {self._bad_steps} steps, in epoch {progress.epochs_done + 1}"
+            )
 
     def _not_learning(self, what: str) -> NotLearning:
-        return NotLearning(
-            f"{what}, in epoch {self.progress.epochs_done + 1}; "
-            f"lower the learning rate ({self.spec.learning_rate:g}) or look at the labels"
-        )
+        return NotLearning(f"{what}; lower the learning rate ({self.spec.learning_rate:g}) or look at the labels")
 
     def _count_step(self, parts: Sequence[float], pictures: int, seconds: float) -> None:
         progress = self.progress
@@ -245,7 +245,9 @@ class TrainingRun:
             on_batch=lambda done, total: self._stop_if_asked(),
         )  # fmt: skip
         if progress.good_steps == 0 or not math.isfinite(found.losses["total"]):
-            raise self._not_learning("the loss is no finite number on the valid split")
+            raise self._not_learning(
+                f"the loss on the valid split is no finite number in epoch {progress.epochs_done + 1}"
+            )
         scores = metrics.score(self.valid_truth, found.detections)
         means = [total / progress.good_steps for total in progress.loss_sums]
         return EpochResult(

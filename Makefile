@@ -1,0 +1,51 @@
+# The verbs for people and for continuous integration alike.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO_DIR ?= nasflow-demo
+
+.PHONY: setup check test unit integration e2e browser demo bench lock clean
+
+setup: $(STAMP)
+
+# Installed again only when a lock or the package's metadata has changed.
+$(STAMP): infra/requirements/dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not here; install Python 3.11, or give PYTHON=..." >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "error: $(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r infra/requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test: setup check unit integration e2e browser
+
+unit: setup
+	$(BIN)/pytest tests/unit -q
+
+integration: setup
+	$(BIN)/pytest tests/integration -q
+
+e2e: setup
+	$(BIN)/pytest tests/e2e -q
+
+browser: setup
+	$(BIN)/pytest tests/browser -q
+
+demo: setup
+	$(BIN)/nasflow demo --dir $(DEMO_DIR)
+
+bench: setup
+	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+lock: setup
+	infra/requirements/compile.sh
+
+clean:
+	rm -rf $(VENV) build *.egg-info
