@@ -18,7 +18,7 @@ err = Console(stderr=True, highlight=False)
 
 def say(message: str) -> None:
     """Tell a person what is going on."""
-    err.print(message, markup=False)
+    err.print(message, markup=False, soft_wrap=True)
 
 
 def document(content: dict[str, Any]) -> None:

@@ -59,6 +59,7 @@ def up(folder: Path, *, as_json: bool) -> None:
         if as_json:
             document({"ok": True, "ui": stack.ui, "api": f"{stack.ui}/api", "folder": str(stack.folder)})
         say(f"Prefect: {stack.ui}  (API {stack.ui}/api)")
+        say(f"in another terminal: source {stack.folder}/env.sh, then nasflow retrain --export PATH")
         say(f"everything is in {stack.folder}; Ctrl-C ends it")
         run_until_interrupted(stack)
 

@@ -1,6 +1,5 @@
 """Servers and workers as children of this process: started, tied to its life, and ended by their own process id."""
 
-import json
 import os
 import random
 import socket
@@ -103,10 +102,10 @@ def is_open(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
-def write_private(path: Path, content: Mapping[str, object]) -> None:
-    """Write JSON that only this user may read, whole or not at all."""
+def publish_private(path: Path, text: str) -> None:
+    """Write a file that only this user may read, whole or not at all."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump(content, file, indent=1)
+        file.write(text)
     temporary.replace(path)

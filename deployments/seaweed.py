@@ -187,7 +187,7 @@ def _identity(path: Path) -> dict[str, str]:
     """Credentials of this folder, made at the first start and readable by this user only."""
     if not path.exists():
         made = {"access_key_id": secrets.token_hex(10), "secret_access_key": secrets.token_urlsafe(30)}
-        processes.write_private(path, made)
+        processes.publish_private(path, json.dumps(made, indent=1))
     identity: dict[str, str] = json.loads(path.read_text())
     return identity
 
@@ -206,5 +206,5 @@ def _ports(path: Path) -> dict[str, int]:
             f"no {len(SERVERS)} free ports between 10000 and 30000 on {processes.HOST}; stop other servers"
         )
     ports = dict(zip(SERVERS, free, strict=False))
-    processes.write_private(path, ports)
+    processes.publish_private(path, json.dumps(ports, indent=1))
     return ports

@@ -5,6 +5,7 @@ Everything listens on this machine only, and ends with this process. The folder 
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -54,6 +55,7 @@ class Stack:
             self._say("registering deployments, starting workers")
             register()
             self._workers = [self._start_worker(pool) for pool in POOLS]
+            self._write_environment()
         except BaseException:
             self._stop()
             raise
@@ -92,7 +94,7 @@ class Stack:
                     raise ServerProblem(
                         f"{self.folder}: a local stack runs here already, process {pid}; use it, or stop it"
                     )
-        processes.write_private(path, {"pid": os.getpid()})
+        processes.publish_private(path, json.dumps({"pid": os.getpid()}))
 
     def _start_server(self) -> None:
         self._port = processes.free_port(PREFECT_PORT)
@@ -120,6 +122,11 @@ class Stack:
             # Otherwise a server that restarts forgets who holds a concurrency slot.
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         }
+
+    def _write_environment(self) -> None:
+        """Write what another terminal needs to use this stack; it holds the store's secret, for this user only."""
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self._environment().items()]
+        processes.publish_private(self.folder / "env.sh", "".join(lines))
 
     def _wait_for_server(self) -> None:
         deadline = time.monotonic() + SERVER_SECONDS
@@ -150,4 +157,5 @@ class Stack:
             processes.stop(self._server, STOP_SECONDS)
             self._server = None
         self._seaweed.stop()
-        (self.folder / "stack.json").unlink(missing_ok=True)
+        for name in ("stack.json", "env.sh"):
+            (self.folder / name).unlink(missing_ok=True)

@@ -39,6 +39,8 @@ def compare(folder: Path) -> None:
         )
     ]
     network = copy.deepcopy(run.plain)
+    for group in run.optimizer.param_groups:
+        group["fused"] = False  # the same arithmetic, rounded otherwise; super-gradients does not use it
     run.network.train()
     ours = []
     for batch in batches:

@@ -6,6 +6,7 @@ Only for processes of their own, in which ``quiet_libraries`` was called before 
 import time
 from pathlib import Path
 
+import torch
 from super_gradients.training import Trainer
 from super_gradients.training.losses import PPYoloELoss
 from super_gradients.training.utils.callbacks import Phase, PhaseCallback
@@ -25,7 +26,7 @@ class KeptLosses(PPYoloELoss):
 
     def forward(self, outputs, targets):
         loss, parts = super().forward(outputs, targets)
-        if len(outputs) != 2:  # in eval mode there are decoded boxes beside the raw outputs
+        if torch.is_grad_enabled():  # not in its validation
             self.parts.append(parts.tolist())
         return loss, parts
 

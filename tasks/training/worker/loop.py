@@ -4,7 +4,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -358,7 +358,10 @@ def rounded(values: dict[str, float]) -> dict[str, float]:
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """AdamW's groups: weight decay on weights of two dimensions and more, not on biases and norms."""
-    decayed: Iterable[nn.Parameter] = [p for p in network.parameters() if p.ndim > 1]
-    plain: Iterable[nn.Parameter] = [p for p in network.parameters() if p.ndim <= 1]
+    """AdamW's groups: weight decay on all but biases and norms, as in super-gradients; shortcut gains are neither."""
+    norms = {id(p) for part in network.modules() if isinstance(part, nn.BatchNorm2d) for p in part.parameters()}
+    decayed: list[nn.Parameter] = []
+    plain: list[nn.Parameter] = []
+    for name, parameter in network.named_parameters():
+        (plain if name.endswith("bias") or id(parameter) in norms else decayed).append(parameter)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]

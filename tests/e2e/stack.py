@@ -1,0 +1,87 @@
+"""``nasflow up`` as people start it, and the command and the API against it."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+NASFLOW = str(Path(sys.executable).with_name("nasflow"))
+
+
+class LocalStack:
+    """A running local stack, as a context manager."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __enter__(self):
+        # A short lease, so that a killed worker's run is free soon.
+        environment = {**os.environ, "NASFLOW_LEASE_SECONDS": "6"}
+        command = [NASFLOW, "up", "--dir", str(self.folder), "--json"]
+        with (self.folder / "up.log").open("w") as log:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+        document = ""
+        while not document.endswith("}\n"):
+            line = self.process.stdout.readline()
+            if not line:
+                raise AssertionError((self.folder / "up.log").read_text())
+            document += line
+        self.addresses = json.loads(document)
+        self.environment = {}
+        for line in (self.folder / "env.sh").read_text().splitlines():
+            name, _, value = line.removeprefix("export ").partition("=")
+            self.environment[name] = shlex.split(value)[0]
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+        self.process.stdout.close()
+
+    def nasflow(self, *arguments, code=0):
+        """Run the command with ``--json``, and give its document."""
+        done = self.run(*arguments, "--json")
+        assert done.returncode == code, done.stderr
+        return json.loads(done.stdout)
+
+    def run(self, *arguments):
+        """Run the command."""
+        environment = {**os.environ, **self.environment}
+        return subprocess.run([NASFLOW, *arguments], capture_output=True, text=True, check=False, env=environment)
+
+    def api(self, path, body=None):
+        """Ask Prefect's API."""
+        request = urllib.request.Request(
+            self.addresses["api"] + path,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+            method="GET" if body is None else "POST",
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def state(self, flow_run):
+        """Name and message of a flow run's state."""
+        state = self.api(f"/flow_runs/{flow_run}")["state"]
+        return state["name"], state["message"]
+
+    def artifacts(self, flow_run):
+        """Artifacts of a flow run and its children."""
+        children = self.api("/flow_runs/filter", {"flow_runs": {"parent_flow_run_id": {"any_": [flow_run]}}})
+        runs = [flow_run, *(child["id"] for child in children)]
+        return self.api("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": runs}}, "limit": 200})
+
+
+def wait_for(what, seconds):
+    """What ``what`` gives once it is true; fails after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := what():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"did not happen within {seconds} s")

@@ -1,0 +1,177 @@
+"""The whole chain through deployments on real servers and workers."""
+
+import json
+import re
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tasks.storage import keys
+from tasks.storage.s3 import Store
+from tests.e2e.stack import wait_for
+
+TINY = ["--image-size", "64", "--batch-size", "4", "--learning-rate", "0.001", "--patience", "50"]
+
+
+def retrain(stack, export, project, *options, epochs=2):
+    return stack.nasflow(
+        "retrain", "--export", str(export), "--project", project, "--epochs", str(epochs), *TINY, *options
+    )
+
+
+@pytest.fixture(scope="session")
+def first(stack, export):
+    """A first retrain run of a project, from labels to champion."""
+    return retrain(stack, export, "pets")
+
+
+def test_the_first_model_becomes_champion(stack, first):
+    assert first["flow_run_state"] == "Completed"
+    assert first["training"]["epochs_done"] == 2
+    assert first["evaluation"]["split"] == "test"
+    assert first["model"] == {"project": "pets", "version": 1, "alias": "champion"}
+    names = list(first["steps"])
+    assert names[:3] == ["export labels", "check labels", "find the champion"]
+    assert names[-1] == "summarise"
+
+
+def test_prefect_shows_progress_epochs_and_summary(stack, first):
+    artifacts = stack.artifacts(first["flow_run"])
+    bars = [artifact for artifact in artifacts if artifact["type"] == "progress"]
+    assert any("epoch 2 of 2" in (bar["description"] or "") for bar in bars)
+    epochs = next(artifact for artifact in artifacts if (artifact["key"] or "").startswith("epochs-"))
+    assert [row["epoch"] for row in json.loads(epochs["data"])] == [1, 2]
+    assert "pets version 1: champion" in summary_of(stack, first)
+
+
+def summary_of(stack, document):
+    return next(a["data"] for a in stack.artifacts(document["flow_run"]) if a["type"] == "markdown")
+
+
+def test_the_summary_links_to_a_report_that_opens(stack, first):
+    link = re.search(r"\[Open the report\]\((.*?)\)", summary_of(stack, first)).group(1)
+    with urllib.request.urlopen(link, timeout=30) as answer:
+        assert answer.headers["Content-Type"].startswith("text/html")
+        page = answer.read().decode()
+    assert f"{first['evaluation']['map']:.3f}" in page
+
+
+def test_no_secret_is_shown(stack, first):
+    secret = stack.environment["NASFLOW_STORE_SECRET_ACCESS_KEY"]
+    logs = stack.api("/logs/filter", {"limit": 200})
+    runs = stack.api("/flow_runs/filter", {"limit": 200})
+    assert len(logs) > 10
+    assert secret not in json.dumps([logs, runs, stack.artifacts(first["flow_run"]), first])
+    for log in (stack.folder / "logs").iterdir():
+        assert secret not in log.read_text()
+
+
+def test_the_same_again_trains_nothing_and_publishes_nothing(stack, first, export):
+    again = retrain(stack, export, "pets")
+    assert again["training"]["run_key"] == first["training"]["run_key"]
+    assert again["model"] == first["model"]
+    assert again["decision"]["promote"] is False
+    trained = stack.api("/flow_runs/filter", {"flows": {"name": {"any_": ["train"]}}, "limit": 50})
+    specs = [run["parameters"]["job"]["spec"] for run in trained]
+    assert sum(spec["seed"] == 0 and spec["epochs"] == 2 for spec in specs) == 1
+
+
+def test_a_second_model_is_judged_on_the_same_pictures(stack, first, export):
+    second = retrain(stack, export, "pets", "--seed", "7")
+    decision = second["decision"]
+    assert second["model"]["version"] == 2
+    if first["evaluation"]["map"] > 0:
+        assert decision["champion_map"] == pytest.approx(first["evaluation"]["map"])
+    better = second["evaluation"]["map"] > first["evaluation"]["map"]
+    assert decision["promote"] is better
+    models = stack.nasflow("models", "list", "--project", "pets")["models"]
+    assert [line["version"] for line in models] == [1, 2]
+    assert [line["alias"] for line in models] == ([None, "champion"] if better else ["champion", None])
+
+
+def test_a_request_with_an_unknown_key_or_a_wrong_type_is_refused(stack):
+    deployment = stack.api("/deployments/name/retrain/retrain")
+    path = f"/deployments/{deployment['id']}/create_flow_run"
+    for request in ({"project": "pets", "epoch": 3}, {"project": "pets", "epochs": "many"}, {"project": "Pets!"}):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            stack.api(path, {"parameters": {"request": request}})
+        refused.value.close()
+        assert refused.value.code == 409
+
+
+def test_a_request_over_the_api_that_names_no_labels_fails_with_one_clear_line(stack):
+    deployment = stack.api("/deployments/name/retrain/retrain")
+    path = f"/deployments/{deployment['id']}/create_flow_run"
+    run = stack.api(path, {"parameters": {"request": {"project": "nothing"}}})["id"]
+    _, message = wait_for(lambda: (state := stack.state(run))[0] == "Failed" and state, 60)
+    assert "labels come from a Roboflow workspace or from an export, got neither; give one of the two" in message
+
+
+def test_bad_labels_fail_the_run_with_what_and_remedy(stack, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "note.txt").write_text("no labels here")
+    done = stack.run("retrain", "--export", str(tmp_path / "empty"), "--project", "empty")
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert "Failed: BadExport: " in last
+    assert "Traceback" not in done.stderr
+
+
+def test_registering_again_changes_nothing(stack):
+    before = stack.api("/deployments/filter", {})
+    assert stack.nasflow("deploy")["ok"]
+    after = stack.api("/deployments/filter", {})
+    assert {d["id"] for d in before} == {d["id"] for d in after}
+    schedules = next(d for d in after if d["name"] == "retrain")["schedules"]
+    assert [(s["slug"], s["active"]) for s in schedules] == [("daily", False)]
+
+
+def trainer_of(stack):
+    """The trainer process that works in the stack's folder, if there is one."""
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if "tasks.training.worker" in command and any(part.startswith(str(stack.folder)) for part in command):
+            return process
+    return None
+
+
+def start_long_run(stack, export, project, seed):
+    """A run that takes long enough to be disturbed, its trainer, and its key, once a checkpoint is in the store."""
+    run = retrain(stack, export, project, "--seed", str(seed), "--no-wait", epochs=15)["flow_run"]
+    trainer = wait_for(lambda: trainer_of(stack), 60)
+    command = trainer.cmdline()
+    run_key = Path(command[command.index("--out") + 1]).name
+    store = Store.from_environment()
+    wait_for(lambda: any(key.endswith("manifest.json") for key in store.list(keys.checkpoints(run_key))), 90)
+    return run, trainer, run_key
+
+
+def assert_resumed_to_the_end(stack, run, run_key):
+    wait_for(lambda: stack.state(run)[0] in ("Completed", "Failed", "Crashed"), 200)
+    assert stack.state(run)[0] == "Completed", stack.state(run)
+    result = json.loads(Store.from_environment().get(keys.run_model(run_key))[0])["result"]
+    assert result["epochs_done"] == 15
+    assert result["resumed_from_epoch"] >= 1
+
+
+def test_a_killed_trainer_goes_on_from_its_checkpoint(stack, export):
+    run, trainer, run_key = start_long_run(stack, export, "killed", 11)
+    trainer.kill()
+    assert_resumed_to_the_end(stack, run, run_key)
+
+
+def test_a_killed_flow_run_is_asked_for_again_and_goes_on(stack, export):
+    run, trainer, run_key = start_long_run(stack, export, "crashed", 12)
+    trainer.parent().kill()
+    assert_resumed_to_the_end(stack, run, run_key)
+
+
+def test_cancelling_ends_the_trainer_and_publishes_nothing(stack, export):
+    run, trainer, _ = start_long_run(stack, export, "cancelled", 13)
+    stack.api(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    wait_for(lambda: not trainer.is_running(), 90)
+    wait_for(lambda: stack.state(run)[0] == "Cancelled", 90)
+    assert stack.nasflow("models", "list", "--project", "cancelled")["models"] == []

@@ -1,0 +1,64 @@
+"""Reading the small files of a run's folder."""
+
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import BadSpec
+from tasks.records import EpochResult, TrainingResult, TrainingSpec
+from tasks.training import files
+
+SPEC = TrainingSpec(
+    snapshot_digest="0" * 64, classes=("disc",), variant="s", epochs=10, image_size=64, batch_size=2,
+    learning_rate=1e-3, patience=5, seed=0,
+)  # fmt: skip
+RESULT = TrainingResult(
+    run_key=SPEC.digest, epochs_done=10, best_epoch=7, best_map=0.5, ended="epochs", seconds=1.0,
+    images_per_second=2.0, weights_sha256="1" * 64, resumed_from_epoch=None, device="cpu 32-true",
+)  # fmt: skip
+
+
+def test_spec_comes_back_with_its_digest(tmp_path: Path) -> None:
+    (tmp_path / files.SPEC).write_text(SPEC.model_dump_json())
+    assert files.read_spec(tmp_path / files.SPEC).digest == SPEC.digest
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "content: Invalid JSON"),
+        (SPEC.model_dump_json().replace('"image_size":64', '"image_size":65'), "image_size: .* multiple of 32"),
+        (SPEC.model_dump_json().replace('"seed":0', '"seed":0,"speed":9'), "speed: Extra inputs"),
+    ],
+)
+def test_spec_that_is_none(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / files.SPEC).write_text(content)
+    with pytest.raises(BadSpec, match=rf"spec\.json: {message}.*; correct the spec$"):
+        files.read_spec(tmp_path / files.SPEC)
+
+
+def test_spec_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(BadSpec, match="no such file"):
+        files.read_spec(tmp_path / files.SPEC)
+
+
+def test_result_is_of_this_run_alone(tmp_path: Path) -> None:
+    assert files.read_result(tmp_path, SPEC.digest) is None
+    (tmp_path / files.RESULT).write_text(RESULT.model_dump_json())
+    assert files.read_result(tmp_path, SPEC.digest) == RESULT
+    assert files.read_result(tmp_path, "2" * 64) is None
+
+
+def test_damaged_result(tmp_path: Path) -> None:
+    (tmp_path / files.RESULT).write_text('{"run_key"')
+    with pytest.raises(BadSpec, match=r"result\.json: not a result of training .* remove it"):
+        files.read_result(tmp_path, SPEC.digest)
+
+
+def test_history(tmp_path: Path) -> None:
+    lines = [
+        EpochResult(epoch=epoch, losses={}, valid_losses={}, map=0, map50=0, precision=0, recall=0, lr=1e-3, seconds=1)
+        for epoch in (1, 2)
+    ]
+    (tmp_path / files.HISTORY).write_text("".join(line.model_dump_json() + "\n" for line in lines))
+    assert files.read_history(tmp_path / files.HISTORY) == lines
