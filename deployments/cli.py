@@ -1,6 +1,7 @@
 """The ``nasflow`` command: verbs, options, and how errors end. The work is in the modules beside it.
 
-Exit codes: 0 done, 1 failed, 2 bad input. An error is one line; ``nasflow --debug VERB`` adds the traceback.
+Exit codes: 0 done, 1 failed, 2 bad input, 130 stopped on request. An error is one line; ``nasflow --debug VERB`` adds
+the traceback.
 """
 
 import signal
@@ -11,17 +12,21 @@ from typing import Annotated, Any, Literal
 import click
 import typer
 
-from tasks.errors import BadRequest, NasflowError
+from tasks.errors import BadRequest, NasflowError, TrainingStopped
 
 app = typer.Typer(
     help="Labels in, a judged and published YOLO-NAS detector out.",
     no_args_is_help=True,
     add_completion=False,
+    suggest_commands=False,  # click does
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 models = typer.Typer(help="The registry of published models.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(models, name="models")
+
+STOPPED = 130
+"""As shells tell the end by SIGINT."""
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Export = Annotated[Path, typer.Argument(help="A labelled export: COCO, its folder or zip.")]
@@ -106,6 +111,7 @@ def train(
     """Train without Prefect or a store. The same command again goes on where it was."""
     from deployments.local import train as run
 
+    _stop_like_ctrl_c()
     request = _request(
         project="local", export=str(export), variant=variant, epochs=epochs, image_size=image_size,
         batch_size=batch_size, learning_rate=learning_rate, patience=patience, seed=seed, weights=weights,
@@ -294,15 +300,24 @@ def run(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
     try:
         code = command.main(arguments, prog_name="nasflow", standalone_mode=False)
+    except TrainingStopped as error:
+        return _failed(str(error), STOPPED, arguments)
     except NasflowError as error:
         return _failed(str(error), error.exit_code, arguments)
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        console.say(error.format_message())
+        return 2
     except click.ClickException as error:
         return _failed(error.format_message(), 2, arguments)
     except (KeyboardInterrupt, click.Abort):
-        console.say("stopped")
-        return 130
+        code = STOPPED
+    except Exception as error:  # noqa: BLE001, a fault of ours is one line too, until somebody asks for more
+        first = (str(error).splitlines() or [""])[0]
+        return _failed(f"{type(error).__name__}: {first}; `nasflow --debug` tells where", 1, arguments)
+    if code == STOPPED:  # which typer makes of Ctrl-C
+        return _failed("stopped", STOPPED, arguments)
     return code if isinstance(code, int) else 0
 
 

@@ -11,9 +11,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
+_documented = False
 
 
 def say(message: str) -> None:
@@ -22,27 +24,29 @@ def say(message: str) -> None:
 
 
 def document(content: dict[str, Any]) -> None:
-    """The one JSON document on stdout."""
+    """The one JSON document on stdout; a second one, about an error after it, is left out."""
+    global _documented
+    if _documented:
+        return
+    _documented = True
     print(json.dumps(content, ensure_ascii=False, indent=2, default=str), flush=True)  # noqa: T201
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
     """A table; numbers to the right, nothing of it read as markup."""
-    shown = Table(title=title, title_justify="left", header_style="bold")
+    shown = Table(title=Text(title) if title else None, title_justify="left", header_style="bold")
     for index, name in enumerate(columns):
         numbers = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        shown.add_column(name, justify="right" if numbers else "left", overflow="fold")
+        shown.add_column(Text(name), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(_cell(value) for value in row))
     out.print(shown)
 
 
-def _cell(value: object) -> str:
-    from rich.markup import escape
-
+def _cell(value: object) -> Text:
     if value is None:
-        return "–"  # noqa: RUF001
-    return f"{value:.3f}" if isinstance(value, float) else escape(str(value))
+        return Text("\N{EN DASH}")
+    return Text(f"{value:.3f}" if isinstance(value, float) else str(value))
 
 
 class Bar:

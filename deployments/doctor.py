@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from tasks.errors import NasflowError
+from tasks.errors import BadSettings, NasflowError
 from tasks.settings import RoboflowSettings, WorkSettings, from_environment
 from tasks.storage.s3 import Store
 
@@ -36,12 +36,21 @@ print("\\n" + json.dumps({"torch": torch.__version__, "sg": super_gradients.__ve
 
 def doctor() -> dict[str, Any]:
     """Run all checks; ``ok`` is true when none is an error."""
-    checks = [_python(), _memory(), _disk(), _trainer(), _store(), _server(), _roboflow()]
+    works = [_python, _memory, _disk, _trainer, _store, _server, _roboflow]
+    checks = [_safely(work) for work in works]
     return {"ok": all(check["status"] != "error" for check in checks), "checks": checks}
 
 
 def _check(name: str, status: str, message: str, remedy: str = "") -> Check:
     return {"name": name, "status": status, "message": message, "remedy": remedy}
+
+
+def _safely(work: Callable[[], Check]) -> Check:
+    """A check that cannot read its own settings has found something, too."""
+    try:
+        return work()
+    except BadSettings as error:
+        return _check(work.__name__.strip("_"), "error", str(error), "correct the variable")
 
 
 def _python() -> Check:
@@ -104,11 +113,10 @@ def _server() -> Check:
 
 def _ask_server() -> str:
     from prefect.client.orchestration import get_client
-    from prefect.settings import get_current_settings
 
-    url = get_current_settings().api.url
-    if not url:
-        raise NasflowError("PREFECT_API_URL is not set")
+    from deployments.register import server_url
+
+    url = server_url()
     with get_client(sync_client=True) as client:
         if (problem := client.api_healthcheck()) is not None:
             raise NasflowError(f"{url}: {problem}")

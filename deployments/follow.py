@@ -22,7 +22,7 @@ from prefect.client.schemas.sorting import ArtifactSort
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
-from deployments.register import first_line
+from deployments.register import first_line, server_url
 from tasks.errors import BadRequest, NasflowError, ServerProblem
 from tasks.records import RetrainRequest
 
@@ -36,12 +36,11 @@ def ask_for_retrain(request: RetrainRequest) -> FlowRun:
     """Create a run of the retrain deployment.
 
     Raises:
-        ServerProblem: no server, or no such deployment on it.
+        BadSettings: no server is set.
+        ServerProblem: the server does not answer, or no such deployment on it.
         BadRequest: the server refuses the request.
     """
-    url = get_current_settings().api.url
-    if not url:
-        raise ServerProblem("PREFECT_API_URL is not set; set it to the server's API, such as http://server:4200/api")
+    url = server_url()
     try:
         with get_client(sync_client=True) as client:
             deployment = client.read_deployment_by_name("retrain/retrain")

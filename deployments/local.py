@@ -36,38 +36,48 @@ def check(export: Path) -> dict[str, Any]:
 
 def train(export: Path, out: Path, request: RetrainRequest) -> dict[str, Any]:
     """Train on an export without Prefect or a store; the same again goes on where it was."""
+    request = _find_weights(request)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nasflow-train-")))
         bar = stack.enter_context(progress_bar("reading pictures"))
         inspection = inspect_export(export, scratch, lambda done, total: bar.show(done, total, "reading pictures"))
         snapshot = require_snapshot(inspection)
-        job = _plan(request, snapshot)
+        job = plan(request, _reference(snapshot), None)
         _claim_folder(out, job)
         dataset_folder.fill(out / files.DATASET, snapshot, _linker(inspection))
         weights = Path(job.weights) if job.spec.weights_sha256 else None
         arguments = train_arguments(out / files.SPEC, out / files.DATASET, out, weights)
         with TrainerProcess(TRAIN, arguments, out / files.LOG) as trainer:
-            for event in trainer.events():
-                _show(event, bar.show)
+            try:
+                for event in trainer.events():
+                    _show(event, bar.show)
+            except KeyboardInterrupt:
+                trainer.stop()
+                for _ in trainer.events():  # its last word is how to go on
+                    pass
             trainer.result()
     return _train_document(out)
 
 
-def _plan(request: RetrainRequest, snapshot: DatasetSnapshot) -> TrainJob:
-    reference = SnapshotRef(
+def _find_weights(request: RetrainRequest) -> RetrainRequest:
+    """The request with the SHA-256 of its weights file."""
+    if request.weights == "none":
+        return request
+    if request.weights == "champion":
+        raise BadRequest("--weights: champion is known to a store alone; give a file, or none")
+    path = Path(request.weights)
+    if not path.is_file():
+        raise BadRequest(f"--weights {path}: no such file; correct the path, or leave it out")
+    return request.model_copy(update={"weights_sha256": dataset_folder.file_sha256(path)})
+
+
+def _reference(snapshot: DatasetSnapshot) -> SnapshotRef:
+    return SnapshotRef(
         snapshot_digest=snapshot.digest,
         classes=snapshot.classes,
         splits=snapshot.counts(),
         findings=snapshot.findings,
     )
-    if request.weights == "champion":
-        raise BadRequest("weights: champion is known to a store alone; give a file, or none")
-    if request.weights != "none" and request.weights_sha256 is None:
-        path = Path(request.weights)
-        if not path.is_file():
-            raise BadRequest(f"weights: {path}: no such file; correct the path, or leave it out")
-        request = request.model_copy(update={"weights_sha256": dataset_folder.file_sha256(path)})
-    return plan(request, reference, None)
 
 
 def _claim_folder(out: Path, job: TrainJob) -> None:
@@ -79,12 +89,12 @@ def _claim_folder(out: Path, job: TrainJob) -> None:
             return
         old, new = there.model_dump(), job.spec.model_dump()
         differing = ", ".join(f"{name} {old[name]!r}, now {new[name]!r}" for name in new if old[name] != new[name])
-        raise BadRequest(f"{out}: holds a run with {differing[:300]}; take another folder, or its options")
+        raise BadRequest(f"--out {out}: holds a run with {differing[:300]}; take another folder, or its options")
     try:
         out.mkdir(parents=True, exist_ok=True)
         publish_bytes(path, job.spec.model_dump_json(indent=1).encode())
     except OSError as error:
-        raise BadRequest(f"{out}: {error.strerror}; name a folder that can be written") from None
+        raise BadRequest(f"--out {out}: {error.strerror}; name a folder that can be written") from None
 
 
 def _linker(inspection: Inspection) -> Callable[[LabelledImage, Path], None]:
@@ -145,5 +155,5 @@ def score(truth_file: Path, detections_file: Path, out: Path) -> dict[str, Any]:
         out.mkdir(parents=True, exist_ok=True)
         write_report(out / "report.html", content)
     except OSError as error:
-        raise BadRequest(f"{out}: {error.strerror}; name a folder that can be written") from None
+        raise BadRequest(f"--out {out}: {error.strerror}; name a folder that can be written") from None
     return {**scores.model_dump(mode="json"), "report": str(out / "report.html")}

@@ -5,12 +5,15 @@ import sys
 from importlib import resources
 from pathlib import Path
 
-from tasks.errors import ServerProblem
+from tasks.errors import BadSettings, ServerProblem
 
 POOLS = {
     "default": "Light flow runs: labels, the gate, publishing.",
     "gpu": "Training and evaluation; start one worker a GPU, with --limit 1.",
 }
+
+DEPLOYMENTS = ("retrain/retrain", "train/train", "evaluate/evaluate")
+"""What prefect.yaml describes, as flow/deployment."""
 
 
 def register() -> list[str]:
@@ -19,13 +22,14 @@ def register() -> list[str]:
     A pool that is there keeps what its owner has set.
 
     Raises:
+        BadSettings: no server is set.
         ServerProblem: the server does not answer, or refuses.
     """
     for name, description in POOLS.items():
         _make_pool(name, description)
     with resources.as_file(resources.files("deployments").joinpath("prefect.yaml")) as file:
         _deploy(file)
-    return ["retrain/retrain", "train/train", "evaluate/evaluate"]
+    return list(DEPLOYMENTS)
 
 
 def _make_pool(name: str, description: str) -> None:
@@ -33,12 +37,9 @@ def _make_pool(name: str, description: str) -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectAlreadyExists
-    from prefect.settings import get_current_settings
     from prefect.workers.process import ProcessWorker
 
-    url = get_current_settings().api.url
-    if not url:
-        raise ServerProblem("PREFECT_API_URL is not set; set it to the server's API, such as http://server:4200/api")
+    url = server_url()
     template = ProcessWorker.get_default_base_job_template()
     pool = WorkPoolCreate(name=name, type="process", description=description, base_job_template=template)
     try:
@@ -57,6 +58,20 @@ def _deploy(file: Path) -> None:
     if done.returncode != 0:
         lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         raise ServerProblem(f"prefect deploy: {lines[-1] if lines else 'failed'}; mend that, and deploy again")
+
+
+def server_url() -> str:
+    """Address of the Prefect server's API.
+
+    Raises:
+        BadSettings: none is set.
+    """
+    from prefect.settings import get_current_settings
+
+    url = get_current_settings().api.url
+    if not url:
+        raise BadSettings("PREFECT_API_URL is not set; set it to the server's API, such as http://server:4200/api")
+    return str(url)
 
 
 def first_line(error: BaseException) -> str:

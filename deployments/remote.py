@@ -43,19 +43,21 @@ def retrain(request: RetrainRequest, export: Path | None, *, wait: bool, out: Pa
         wait: False to give the run's id at once.
         out: Folder that the report page is copied to.
     """
-    from deployments import follow
+    from deployments import follow, register
 
-    if export is not None:
+    register.server_url()
+    # Asked for now: after the run, its outcome is read from it.
+    store = Store.from_environment() if wait or export is not None else None
+    if store is not None and export is not None:
         say(f"sending {export}")
-        request = request.model_copy(update={"export": send_export(Store.from_environment(), export)})
+        request = request.model_copy(update={"export": send_export(store, export)})
     run = follow.ask_for_retrain(request)
     described = follow.describe(run)
     say(f"flow run {run.name}: {described['url'] or run.id}")
-    if not wait:
+    if not wait or store is None:
         return {"ok": True, **described}
     with progress_bar(run.name) as bar:
         run = follow.follow(run, bar.show)
-    store = Store.from_environment()
     outcome = read_record(store, keys.retrain_outcome(str(run.id)), RetrainOutcome)[0]
     return {
         "ok": True,
@@ -142,7 +144,7 @@ def show_model(store: Store, project: str, which: str) -> dict[str, Any]:
 
 
 def _find(store: Store, project: str, which: str) -> ModelVersion:
-    if which.isdigit():
+    if which.isdecimal():
         number = int(which)
     else:
         alias = registry.find_alias(store, project, which)

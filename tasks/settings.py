@@ -15,7 +15,7 @@ from tasks.errors import BadSettings
 class StoreSettings(BaseSettings):
     """The S3-compatible store. An empty endpoint is refused: it never means AWS."""
 
-    model_config = SettingsConfigDict(env_prefix="NASFLOW_STORE_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="NASFLOW_STORE_", frozen=True, env_ignore_empty=True)
 
     endpoint: str = Field(default="", description="URL of the S3 API.")
     bucket: str = Field(default="", description="Bucket name.")
@@ -32,7 +32,9 @@ class StoreSettings(BaseSettings):
 class RoboflowSettings(BaseSettings):
     """Roboflow's API."""
 
-    model_config = SettingsConfigDict(env_prefix="NASFLOW_ROBOFLOW_", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="NASFLOW_ROBOFLOW_", frozen=True, env_ignore_empty=True, allow_inf_nan=False, populate_by_name=True
+    )
 
     api_key: SecretStr = Field(
         default=SecretStr(""),
@@ -47,7 +49,7 @@ class RoboflowSettings(BaseSettings):
 class WorkSettings(BaseSettings):
     """This machine: where runs work, and how long their leases hold."""
 
-    model_config = SettingsConfigDict(env_prefix="NASFLOW_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="NASFLOW_", frozen=True, env_ignore_empty=True, allow_inf_nan=False)
 
     work_dir: Path = Field(
         default=Path.home() / ".cache" / "nasflow", description="Folder for runs in progress and fetched pictures."

@@ -54,7 +54,7 @@ def _take_export(store: Store, export: str, archive: Path) -> LabelSource:
         key = export.removeprefix(keys.STORE_SCHEME)
         archive.write_bytes(store.get(key)[0])
         return LabelSource(kind="file", name=Path(key).name)
-    path = Path(export)
+    path = Path(export).resolve()
     if path.is_dir():
         zips.pack(path, archive)
     elif path.is_file():

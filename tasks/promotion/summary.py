@@ -1,5 +1,7 @@
 """The outcome of a retrain run, told in markdown. Pure."""
 
+import re
+
 from tasks.records import EvaluationReport, ModelVersion, PromotionDecision, SnapshotRef, TrainedModel
 
 
@@ -49,6 +51,5 @@ def _number(value: float | None) -> str:
 
 
 def _cell(name: str) -> str:
-    """A class name that cannot break the table or become HTML."""
-    escaped = name.replace("&", "&amp;").replace("<", "&lt;").replace("|", "&#124;")
-    return escaped.replace("`", "&#96;").replace("\n", " ")
+    """A class name that is read as plain text: whatever could be markdown or HTML becomes an entity."""
+    return re.sub(r"[^\w\s.,-]|_", lambda found: f"&#{ord(found[0])};", " ".join(name.split()))

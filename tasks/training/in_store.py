@@ -78,7 +78,7 @@ def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettin
         fetch_dataset(store, job.spec.snapshot_digest, places.data)
         weights = _fetch_weights(store, job, places)
         _prepare(store, job, places)
-        with CheckpointUploader(store, run_key, places.run) as uploader:
+        with CheckpointUploader(store, run_key, places.run, lease.lost) as uploader:
             for attempt in range(1, settings.trainer_attempts + 1):
                 try:
                     _train(places, weights, lease, uploader, tell)
@@ -98,8 +98,7 @@ def _prepare(store: Store, job: TrainJob, places: Places) -> None:
     places.run.mkdir(parents=True, exist_ok=True)
     publish_bytes(places.run / files.SPEC, job.spec.model_dump_json(indent=1).encode())
     store.put(keys.run_spec(run_key), job.spec.model_dump_json(indent=1).encode(), content_type="application/json")
-    history = places.run / files.HISTORY
-    here = len(files.read_history(history)) if history.exists() and (places.run / files.LAST).exists() else -1
+    here = _epochs_here(places.run)
     aside = places.run / "restored"
     manifest = restore_checkpoint(store, run_key, aside, CHECKPOINT_FILES)
     if manifest is not None and manifest.epochs_done > here:
@@ -107,6 +106,18 @@ def _prepare(store: Store, job: TrainJob, places: Places) -> None:
             (aside / name).replace(places.run / name)
         logger.info("going on from the store's checkpoint of epoch %d", manifest.epochs_done)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _epochs_here(folder: Path) -> int:
+    """Whole epochs in a run's folder on this machine; -1 if there is nothing to go on from."""
+    history = folder / files.HISTORY
+    if not history.exists() or not (folder / files.LAST).exists():
+        return -1
+    try:
+        return len(files.read_history(history))
+    except ValueError as error:
+        logger.warning("%s is damaged, so the store's checkpoint is taken: %s", history, error)
+        return -1
 
 
 def _fetch_weights(store: Store, job: TrainJob, places: Places) -> Path | None:
@@ -130,14 +141,28 @@ def _train(places: Places, weights: Path | None, lease: Lease, uploader: "Checkp
     """One trainer process from start to end."""
     arguments = train_arguments(places.run / files.SPEC, places.data, places.run, weights)
     with TrainerProcess(TRAIN, arguments, places.run / files.LOG) as trainer:
-        for event in trainer.events():
-            if lease.lost.is_set():
-                raise WorkerLost("the lease on this run was lost to another; this one stops")
-            if event["event"] == "checkpoint":
-                uploader.offer(event["epochs_done"], event["sha256"])
-                lease.report(event["epochs_done"])
-            tell(event)
+        try:
+            for event in trainer.events():
+                _refuse_if_lost(lease)
+                _keep_checkpoint(event, lease, uploader)
+                tell(event)
+        except BaseException:
+            trainer.stop()
+            for event in trainer.events():
+                _keep_checkpoint(event, lease, uploader)
+            raise
         trainer.result()
+
+
+def _refuse_if_lost(lease: Lease) -> None:
+    if lease.lost.is_set():
+        raise WorkerLost("the lease on this run was lost to another; this one stops")
+
+
+def _keep_checkpoint(event: Event, lease: Lease, uploader: "CheckpointUploader") -> None:
+    if event["event"] == "checkpoint":
+        uploader.offer(event["epochs_done"], event["sha256"])
+        lease.report(event["epochs_done"])
 
 
 def _publish(store: Store, job: TrainJob, places: Places) -> TrainedModel:
@@ -163,12 +188,18 @@ class CheckpointUploader:
 
     Epochs may be shorter than an upload takes: then the newest checkpoint goes next, and those between are left out.
     Uploading takes a tenth of the time at most, since it takes processor time and room from training.
+
+    Args:
+        store: Where to.
+        run_key: Digest of the TrainingSpec.
+        folder: The run's folder.
+        lost: Set when the run belongs to another: nothing is sent any more.
     """
 
     SHARE = 0.1
 
-    def __init__(self, store: Store, run_key: str, folder: Path) -> None:
-        self._store, self._run_key, self._folder = store, run_key, folder
+    def __init__(self, store: Store, run_key: str, folder: Path, lost: threading.Event) -> None:
+        self._store, self._run_key, self._folder, self._lost = store, run_key, folder, lost
         self._offered: tuple[int, str] | None = None
         self._changed = threading.Condition()
         self._ending = False
@@ -194,7 +225,7 @@ class CheckpointUploader:
 
     def _work(self) -> None:
         pause = 0.0
-        while (offered := self._next(pause)) is not None:
+        while (offered := self._next(pause)) is not None and not self._lost.is_set():
             began = time.monotonic()
             try:
                 self._send(*offered)

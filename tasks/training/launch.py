@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -32,9 +33,12 @@ EXIT_ERRORS: dict[int, type[NasflowError]] = {2: BadSpec, 3: OutOfMemory, 4: Tra
 class TrainerProcess:
     """A trainer under way, as a context manager: leaving the block ends it, whatever happened."""
 
-    def __init__(self, module: str, arguments: list[str], log: Path) -> None:
-        self._command = [sys.executable, "-m", module, *arguments, "--stop-with-parent"]
+    def __init__(self, module: str, arguments: list[str], log: Path, stop_seconds: float = STOP_SECONDS) -> None:
+        # -P: the folder that somebody works in may have a tasks.py of its own.
+        self._command = [sys.executable, "-P", "-m", module, *arguments, "--stop-with-parent"]
         self._log = log
+        self._stop_seconds = stop_seconds
+        self._asked_to_stop = False
         self._events: queue.Queue[Event | None] = queue.Queue()
         self._last_error: Event | None = None
 
@@ -75,6 +79,8 @@ class TrainerProcess:
             try:
                 event = self._events.get(timeout=tick)
             except queue.Empty:
+                if self._process.poll() is not None:
+                    self._end_group()  # children that outlive it keep the pipe open
                 yield {"event": "tick"}
                 continue
             if event is None:
@@ -94,8 +100,10 @@ class TrainerProcess:
         code = self._process.wait()
         if code == 0:
             return
+        if code < 0 and self._asked_to_stop:
+            raise TrainingStopped("stopped on request before it could write a checkpoint; run the same again to go on")
         if code < 0:
-            name = signal.Signals(-code).name
+            name = _signal_name(-code)
             hint = "; the machine may have run out of memory" if code == -signal.SIGKILL else ""
             raise WorkerLost(
                 f"the trainer was killed by {name}{hint}; started again, it goes on from its last checkpoint; "
@@ -105,17 +113,21 @@ class TrainerProcess:
         raise EXIT_ERRORS.get(code, NasflowError)(message)
 
     def stop(self) -> None:
-        """Ask it to write a checkpoint and end; kill the whole group when it does not."""
+        """Ask it to write a checkpoint and end; then kill what is left of its group."""
         if self._process.poll() is None:
+            self._asked_to_stop = True
             self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.pid, signal.SIGKILL)
-                self._process.wait()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(self._stop_seconds)
+        self._end_group()
+        self._process.wait()
         if self._process.stdin:
             self._process.stdin.close()
         self._reader.join(timeout=5)
+
+    def _end_group(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     def _read(self, descriptor: int) -> None:
         with os.fdopen(descriptor, encoding="utf-8", errors="replace") as lines:
@@ -129,6 +141,10 @@ class TrainerProcess:
     def _tail(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
         return f"its log {self._log} ends: {lines[-1][:300]}" if lines else f"its log {self._log} is empty"
+
+
+def _signal_name(number: int) -> str:
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
 
 def train_arguments(spec: Path, data: Path, out: Path, weights: Path | None) -> list[str]:

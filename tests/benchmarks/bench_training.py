@@ -72,12 +72,11 @@ def main() -> None:
         ours_wall = started("tasks.training.worker", "--spec", path, "--data", folder / "data", "--out", folder / "out")
         result = files.read_result(folder / "out", spec.digest)
         assert result is not None
+        ours = result.images_per_second
     print(f"{PICTURES} pictures of {SIZE} px, batch {BATCH}, {EPOCHS} epochs, YOLO-NAS-S from scratch")
     print(f"super-gradients Trainer   {theirs:6.2f} pictures/s, {theirs_wall:5.1f} s in all, fp32")
-    print(
-        f"nasflow trainer           {result.images_per_second:6.2f} pictures/s, {ours_wall:5.1f} s in all, {result.device}"
-    )
-    print(f"ratio                     {result.images_per_second / theirs:6.2f}")
+    print(f"nasflow trainer           {ours:6.2f} pictures/s, {ours_wall:5.1f} s in all, {result.device}")
+    print(f"ratio                     {ours / theirs:6.2f}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,53 @@
+"""A real browser, and the local stack for it to look at."""
+
+import shutil
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+
+from deployments.cartoons import draw_export
+from tests.e2e.stack import LocalStack
+
+HOW_TO_GET_IT = "no chromium and chromedriver; on Debian: apt-get install chromium chromium-driver"
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1300,2600",
+)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip(HOW_TO_GET_IT)
+    options = Options()
+    options.binary_location = chromium
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(option)
+    opened = webdriver.Chrome(options=options, service=Service(driver))
+    yield opened
+    opened.quit()
+
+
+@pytest.fixture(scope="session")
+def stack(browser, tmp_path_factory):
+    with LocalStack(tmp_path_factory.mktemp("stack")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def export(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("labels") / "pets"
+    draw_export(folder, 2, train=12, valid=4, test=4, size=96)
+    return folder

@@ -1,0 +1,78 @@
+"""What a person does in Prefect's UI: fill in the form, watch the run, open the report."""
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from tests.e2e.stack import wait_for
+
+SETTINGS = {"Epochs": "2", "Image Size": "64", "Batch Size": "4", "Patience": "50"}
+
+
+def shown(browser, path, seconds=30):
+    return WebDriverWait(browser, seconds).until(lambda b: b.find_element(By.XPATH, path))
+
+
+def field(browser, title):
+    """The part of the form that belongs to a field."""
+    name = f"normalize-space()='{title}' or normalize-space()='{title} (Optional)'"
+    header = f".//*[contains(@class, 'schema-form-property__header')]//*[{name}]"
+    # The innermost one: the request itself is a field, too.
+    return shown(browser, f"(//div[contains(@class, 'schema-form-property')][{header}])[last()]")
+
+
+def fill(browser, title, value):
+    box = field(browser, title).find_element(By.CSS_SELECTOR, ".p-base-input__control")
+    box.send_keys(Keys.CONTROL, "a")
+    box.send_keys(value)
+
+
+@pytest.fixture(scope="session")
+def run(browser, stack, export):
+    """A run that was asked for by the form; gives its id once it is done."""
+    deployment = stack.api("/deployments/name/retrain/retrain")["id"]
+    browser.get(f"{stack.addresses['ui']}/deployments/deployment/{deployment}/run")
+    fill(browser, "Project", "from-the-form")
+    field(browser, "Export").find_element(By.XPATH, ".//button[normalize-space()='str']").click()
+    fill(browser, "Export", str(export))
+    for title, value in SETTINGS.items():
+        fill(browser, title, value)
+    shown(browser, "//button[normalize-space()='Submit']").click()
+    flow = {"flows": {"name": {"any_": ["retrain"]}}}
+    asked = wait_for(lambda: stack.api("/flow_runs/filter", flow), 30)[0]
+    wait_for(lambda: stack.state(asked["id"])[0] in ("Completed", "Failed", "Crashed"), 240)
+    return asked
+
+
+def test_the_form_says_what_each_field_is(browser, stack, run):
+    browser.get(f"{stack.addresses['ui']}/deployments/deployment/{run['deployment_id']}/run")
+    shown(browser, "//*[contains(text(), 'Side of the square network input in pixels')]")
+    text = browser.find_element(By.TAG_NAME, "body").text
+    for words in ("Name of the line of models", "Roboflow workspace", "Most passes over the training pictures"):
+        assert words in text
+
+
+def test_a_run_asked_for_by_the_form_completes(stack, run):
+    request = run["parameters"]["request"]
+    assert request["project"] == "from-the-form"
+    assert request["epochs"] == 2
+    assert stack.state(run["id"])[0] == "Completed", stack.state(run["id"])
+
+
+def test_the_run_shows_the_summary_and_its_link_opens_the_report(browser, stack, run):
+    artifact = next(a for a in stack.artifacts(run["id"]) if a["type"] == "markdown")
+    browser.get(f"{stack.addresses['ui']}/artifacts/artifact/{artifact['id']}")
+    link = shown(browser, "//a[normalize-space()='Open the report']")
+    browser.get(link.get_attribute("href"))
+    shown(browser, "//table//th")
+    assert "mAP" in browser.find_element(By.TAG_NAME, "body").text
+    pictures = browser.execute_script("return [...document.images].map(i => i.complete && i.naturalWidth > 0)")
+    assert pictures
+    assert all(pictures)
+
+
+def test_the_train_run_shows_the_epochs(browser, stack, run):
+    artifact = next(a for a in stack.artifacts(run["id"]) if (a["key"] or "").startswith("epochs-"))
+    browser.get(f"{stack.addresses['ui']}/artifacts/artifact/{artifact['id']}")
+    shown(browser, "//*[contains(text(), 'valid loss')]")

@@ -1,0 +1,59 @@
+"""A published model without a training run: made-up weights, scores and report, in a real registry."""
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tasks.promotion.registry import move_alias, publish
+from tasks.records import (
+    EvaluationReport,
+    ModelVersion,
+    PromotionDecision,
+    Scores,
+    SplitCounts,
+    StoredFile,
+    TrainedModel,
+    TrainingResult,
+    TrainingSpec,
+)
+from tasks.storage.s3 import Store
+
+SNAPSHOT = "1" * 64
+
+
+def stored(content: bytes) -> StoredFile:
+    return StoredFile(key="runs/x", sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+
+
+def publish_one(store: Store, folder: Path) -> ModelVersion:
+    """Publish version 1 of project fruit, and make it the champion."""
+    weights, page = folder / "weights.safetensors", folder / "page.html"
+    weights.write_bytes(b"weights")
+    page.write_bytes(b"<html>")
+    spec = TrainingSpec(
+        snapshot_digest=SNAPSHOT, classes=("apple", "pear"), variant="s", epochs=2, image_size=64, batch_size=2,
+        learning_rate=1e-3, patience=2, seed=0,
+    )  # fmt: skip
+    result = TrainingResult(
+        run_key=spec.digest, epochs_done=2, best_epoch=1, best_map=0.5, ended="epochs", seconds=1, images_per_second=1,
+        weights_sha256=stored(b"weights").sha256, resumed_from_epoch=None, device="cpu",
+    )  # fmt: skip
+    model = TrainedModel(
+        run_key=spec.digest, spec=spec, result=result, weights=stored(b"weights"), history=stored(b"{}\n")
+    )
+    report = EvaluationReport(
+        weights_sha256=model.weights.sha256, run_key=model.run_key, snapshot_digest=SNAPSHOT, split="test",
+        counts=SplitCounts(images=3, boxes=4, background=0),
+        scores=Scores(map=0.5, map50=0.6, map75=0.4, precision=1, recall=1, threshold=0.5, per_class={}),
+        detections=stored(b"[]"), report=stored(b"<html>"),
+    )  # fmt: skip
+    decision = PromotionDecision(
+        promote=True, reason="First.", candidate_map=0.5, champion_map=None, champion_version=None
+    )
+    card = publish(store, "fruit", model, report, decision, weights, page, now)
+    move_alias(store, "fruit", "champion", card.version, None, decision.reason, now)
+    return card
+
+
+def now() -> datetime:
+    return datetime.now(UTC)

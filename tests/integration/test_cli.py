@@ -1,0 +1,515 @@
+"""The ``nasflow`` command as people and programs start it."""
+
+import json
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from deployments.cartoons import draw_export
+from tasks.dataset_folder import file_sha256
+from tasks.labeling import zips
+from tests.fakes.exports import CATEGORIES, document, numbered, write_export, write_split
+from tests.fakes.published import publish_one
+
+NASFLOW = str(Path(sys.executable).with_name("nasflow"))
+PRIVATE = ("NASFLOW_", "AWS_", "PREFECT_", "ROBOFLOW_")
+TINY = ["--epochs", "2", "--image-size", "64", "--batch-size", "4", "--learning-rate", "0.001"]
+CLOSED = "http://127.0.0.1:9/api"
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """No setting of this machine, and a home folder that is empty."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE)}
+    return {**kept, "HOME": str(tmp_path / "home"), "PREFECT_HOME": str(tmp_path / "prefect"),
+            "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false", "OMP_NUM_THREADS": "1"}  # fmt: skip
+
+
+@pytest.fixture
+def nasflow(environment):
+    """Run the command."""
+
+    def nasflow(*arguments, **more):
+        command = [NASFLOW, *map(str, arguments)]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=120, env={**environment, **more}
+        )
+        assert "Traceback" not in done.stderr
+        return done
+
+    return nasflow
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """An export that is quickly trained on."""
+    folder = tmp_path_factory.mktemp("labels") / "pets"
+    draw_export(folder, 1, train=8, valid=2, test=2, size=64)
+    return folder
+
+
+def error_of(done, code=2):
+    """The one line of an error, the same on stderr and, as the one document, on stdout."""
+    assert done.returncode == code, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.stderr.splitlines()[-1] == line
+    content = json.loads(done.stdout)
+    assert content == {"ok": False, "error": line.removeprefix("error: ")}
+    return content["error"]
+
+
+# Usage -------------------------------------------------------------------------------------------
+
+
+def test_without_a_verb_the_help_is_shown(nasflow):
+    for arguments in ([], ["models"]):
+        done = nasflow(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("Usage: nasflow")
+        assert len(done.stderr.splitlines()) > 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["chekc"], "No such command 'chekc'. Did you mean 'check'?"),
+        (["train"], "Missing argument 'EXPORT'"),
+        (["train", "x", "--out", "y", "--epochs", "many"], "'--epochs': 'many' is not a valid int"),
+        (["train", "x", "--out", "y", "--variant", "xl"], "'--variant': 'xl' is not one of 's', 'm', 'l'"),
+        (["check", "x", "--no-such"], "--no-such"),
+    ],
+)
+def test_wrong_usage_is_one_line(nasflow, arguments, words):
+    assert words in error_of(nasflow(*arguments, "--json"))
+
+
+# check -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_check_tells_what_an_export_is(nasflow, tmp_path, kind):
+    export = write_export(tmp_path / "pets", train=4, valid=2, test=1)
+    if kind == "zip":
+        zips.pack(export, tmp_path / "pets.zip")
+        export = tmp_path / "pets.zip"
+    done = nasflow("check", export, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    content = json.loads(done.stdout)
+    assert content["ok"] is True
+    assert (content["format"], content["classes"]) == ("coco", ["cat", "dog"])
+    assert content["splits"] == {
+        "train": {"images": 4, "boxes": 4, "background": 0},
+        "valid": {"images": 2, "boxes": 2, "background": 0},
+        "test": {"images": 1, "boxes": 1, "background": 0},
+    }
+    assert len(content["digest"]) == 64
+    for finding in content["findings"]:
+        assert set(finding) >= {"code", "severity", "count", "message", "examples"}
+
+
+def test_folder_and_zip_are_the_same_snapshot(nasflow, tmp_path):
+    export = write_export(tmp_path / "pets")
+    zips.pack(export, tmp_path / "other.zip")
+    digests = [json.loads(nasflow("check", p, "--json").stdout)["digest"] for p in (export, tmp_path / "other.zip")]
+    assert digests[0] == digests[1]
+
+
+def test_check_shows_people_a_table_in_which_names_are_just_names(nasflow, tmp_path):
+    names = ["[red]a[/red]", ":dog:", "[/nothing]"]
+    categories = [CATEGORIES[0], *({"id": i, "name": n, "supercategory": "animals"} for i, n in enumerate(names, 1))]
+    export = write_export(tmp_path / "pets", train=6, valid=3, categories=categories)
+    done = nasflow("check", export, COLUMNS="200")
+    assert done.returncode == 0
+    for name in names:
+        assert name in done.stdout
+    assert [word for word in ("images", "boxes", "train", "valid", "6", "3") if word not in done.stdout] == []
+    assert "ok, snapshot " in done.stderr
+
+
+def test_errors_are_one_line_however_narrow_the_terminal(nasflow, tmp_path):
+    done = nasflow("check", tmp_path / ("x" * 200), COLUMNS="40")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def broken_json(folder):
+    (write_export(folder) / "train" / "_annotations.coco.json").write_text('{"images": [')
+
+
+def not_a_zip(path):
+    path.write_bytes(b"PK\x03\x04 no, it is not")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: None, "not there"),
+        (lambda path: path.mkdir(), "export"),
+        (not_a_zip, "zip"),
+        (broken_json, "not JSON"),
+    ],
+    ids=["missing", "empty", "not a zip", "broken JSON"],
+)
+@pytest.mark.parametrize("verb", ["check", "train"])
+def test_what_is_no_export_is_refused_in_one_line(nasflow, tmp_path, verb, make, words):
+    make(tmp_path / "labels")
+    more = ["--out", tmp_path / "out"] if verb == "train" else []
+    error = error_of(nasflow(verb, tmp_path / "labels", *more, "--json"))
+    assert words in error
+    assert "labels" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_faults_inside_an_export_are_findings(nasflow, tmp_path):
+    export = write_export(tmp_path / "pets")
+    lost = next((export / "train").glob("*.jpg"))
+    lost.unlink()
+    content = json.loads(nasflow("check", export, "--json").stdout)
+    (finding,) = [finding for finding in content["findings"] if finding["code"] == "picture-missing"]
+    assert (finding["count"], finding["examples"]) == (1, [f"train/{lost.name}"])
+
+
+def test_an_export_that_cannot_be_trained_on_is_bad_input(nasflow, tmp_path):
+    write_split(tmp_path / "pets" / "train", document(numbered("a", 3)))
+    done = nasflow("check", tmp_path / "pets", "--json")
+    content = json.loads(done.stdout)
+    assert (done.returncode, content["ok"], content["digest"]) == (2, False, None)
+    errors = [finding["message"] for finding in content["findings"] if finding["severity"] == "error"]
+    assert errors
+    assert errors[0] in error_of(nasflow("train", tmp_path / "pets", "--out", tmp_path / "out", "--json"))
+    shown = nasflow("check", tmp_path / "pets")
+    assert shown.returncode == 2
+    assert f"error: {errors[0]}" in shown.stderr
+
+
+# train -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(tiny, tmp_path_factory):
+    """A run from start to end: its folder, document and stderr."""
+    out = tmp_path_factory.mktemp("trained") / "out"
+    command = [NASFLOW, "train", str(tiny), "--out", str(out), *TINY, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return out, json.loads(done.stdout), done.stderr
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_train_leaves_what_it_promises(trained):
+    out, result, stderr = trained
+    assert stderr == ""
+    assert result["epochs_done"] == 2
+    assert result["best_epoch"] in (1, 2)
+    assert result["seconds"] > 0
+    assert result["images_per_second"] > 0
+    assert result["resumed_from_epoch"] is None
+    assert (result["history"], result["weights"]) == (str(out / "history.jsonl"), str(out / "best.safetensors"))
+    assert result["weights_sha256"] == file_sha256(out / "best.safetensors")
+    assert len(result["run_key"]) == 64
+    for name in ("spec.json", "history.jsonl", "last.ckpt", "best.safetensors", "result.json"):
+        assert (out / name).stat().st_size > 0
+    assert [line["epoch"] for line in lines(out / "history.jsonl")] == [1, 2]
+    names = {"epoch", "losses", "map", "map50", "precision", "recall", "lr", "seconds"}
+    assert all(names <= set(line) for line in lines(out / "history.jsonl"))
+
+
+def test_the_same_command_again_changes_nothing(nasflow, trained, tiny):
+    out, result, _ = trained
+    before = {path: path.stat().st_mtime_ns for path in out.glob("*.*") if path.suffix != ".log"}
+    done = nasflow("train", tiny, "--out", out, *TINY, "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (0, result)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_another_run_does_not_go_into_the_same_folder(nasflow, trained, tiny):
+    done = nasflow("train", tiny, "--out", trained[0], *TINY, "--epochs", "3", "--seed", "5", "--json")
+    error = error_of(done)
+    assert error.startswith(f"--out {trained[0]}: holds a run with ")
+    assert "epochs 2, now 3" in error
+    assert "seed 0, now 5" in error
+    assert "batch_size" not in error
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--image-size", "100"), ("--image-size", "32"), ("--epochs", "0"), ("--batch-size", "0"),
+        ("--learning-rate", "nan"), ("--learning-rate", "-1"), ("--patience", "0"), ("--seed", "-1"),
+        ("--weights", "/no/such.pth"), ("--weights", "champion"), ("--out", "/dev/null/out"), ("--out", "/dev/null"),
+    ],
+)  # fmt: skip
+def test_an_impossible_option_is_named(nasflow, tiny, tmp_path, option):
+    out = [] if option[0] == "--out" else ["--out", tmp_path / "out"]
+    error = error_of(nasflow("train", tiny, *out, *option, "--json"))
+    assert error.startswith(option[0])
+    assert option[1] in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_of_another_kind_are_refused_by_the_trainer_in_one_line(nasflow, tiny, tmp_path):
+    (tmp_path / "x.safetensors").write_bytes(b"no weights")
+    done = nasflow("train", tiny, "--out", tmp_path / "out", *TINY, "--weights", tmp_path / "x.safetensors", "--json")
+    assert "x.safetensors" in error_of(done)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_says_how_to_go_on_and_does(nasflow, environment, tiny, tmp_path, number):
+    options = ["train", str(tiny), "--out", str(tmp_path / "out"), *TINY, "--epochs", "4", "--json"]
+    with subprocess.Popen(
+        [NASFLOW, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        history = tmp_path / "out" / "history.jsonl"
+        while not history.exists() or not history.read_text():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=40)
+    assert process.returncode == 130
+    (line,) = stderr.splitlines()
+    assert "stopped on request in epoch 2 with a checkpoint; run the same again to go on" in line
+    assert json.loads(stdout) == {"ok": False, "error": line.removeprefix("error: ")}
+    assert (tmp_path / "out" / "last.ckpt").exists()
+    if number == signal.SIGTERM:
+        return
+    again = json.loads(nasflow(*options).stdout)
+    assert (again["epochs_done"], again["resumed_from_epoch"]) == (4, 1)
+    assert [line["epoch"] for line in lines(tmp_path / "out" / "history.jsonl")] == [1, 2, 3, 4]
+
+
+def test_people_see_a_progress_bar_on_a_terminal_and_a_table_at_the_end(environment, trained, tiny):
+    master, slave = pty.openpty()
+    command = [NASFLOW, "train", str(tiny), "--out", str(trained[0]), *TINY]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=slave, text=True, env={**environment, "TERM": "xterm"}
+    ) as process:
+        os.close(slave)
+        shown = b""
+        while True:
+            try:
+                data = os.read(master, 4096)
+            except OSError:  # how a terminal ends
+                break
+            if not data:
+                break
+            shown += data
+        stdout = process.stdout.read()
+    os.close(master)
+    assert process.returncode == 0
+    assert "reading pictures" in shown.decode()
+    assert "weights_sha256" in stdout
+
+
+# score -------------------------------------------------------------------------------------------
+
+
+def coco_truth():
+    boxes = [(0, 1, (10, 10, 20, 30)), (0, 2, (50, 50, 40, 20)), (1, 1, (5, 60, 30, 30))]
+    return document(["a.jpg", "b.jpg", "c.jpg"], boxes, CATEGORIES[1:])
+
+
+def perfect(truth):
+    return [
+        {"image_id": one["image_id"], "category_id": one["category_id"], "bbox": one["bbox"], "score": 0.9}
+        for one in truth["annotations"]
+    ]
+
+
+@pytest.fixture
+def score(nasflow, tmp_path):
+    def score(truth, detections, *more):
+        for name, content in (("truth", truth), ("detections", detections)):
+            path = tmp_path / f"{name}.json"
+            path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return nasflow("score", "--truth", tmp_path / "truth.json", "--detections", tmp_path / "detections.json",
+                       "--out", tmp_path / "out", *more)  # fmt: skip
+
+    return score
+
+
+def test_perfect_detections_score_one(score, tmp_path):
+    done = score(coco_truth(), perfect(coco_truth()), "--json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert [result[name] for name in ("map", "map50", "map75")] == pytest.approx([1, 1, 1])
+    assert set(result["per_class"]) == {"cat", "dog"}
+    for name, truths in (("cat", 2), ("dog", 1)):
+        values = result["per_class"][name]
+        assert [values[key] for key in ("ap", "ap50", "precision", "recall", "truths")] == [1, 1, 1, 1, truths]
+        assert 0 < values["threshold"] <= 0.9
+    assert result["ci95"]["map"] == pytest.approx([1, 1])
+    assert 0 < result["threshold"] <= 0.9
+    assert result["report"] == str(tmp_path / "out" / "report.html")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "truth.json" in page
+    assert page.lstrip().lower().startswith("<!doctype html>")
+
+
+def test_no_detections_score_zero(score):
+    result = json.loads(score(coco_truth(), [], "--json").stdout)
+    assert (result["map"], result["per_class"]["dog"]["recall"]) == (0, 0)
+
+
+def test_scores_are_shown_as_a_table(score):
+    done = score(coco_truth(), perfect(coco_truth()))
+    assert "mAP 1.000, mAP50 1.000, mAP75 1.000" in done.stdout
+    assert "report.html" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("truth", "detections", "words"),
+    [
+        ("[", [], "truth.json: "),
+        ({"images": []}, [], "truth.json: "),
+        (coco_truth(), "nothing", "detections.json: "),
+        (
+            coco_truth(),
+            [{"image_id": 77, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 0.5}],
+            "unknown image id: 77",
+        ),
+        (coco_truth(), [{"image_id": 0, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 50}], "[0].score"),
+    ],
+)
+def test_bad_files_are_refused(score, tmp_path, truth, detections, words):
+    assert words in error_of(score(truth, detections, "--json"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_files_and_an_unwritable_folder_are_refused(nasflow, tmp_path):
+    for name, content in (("t.json", coco_truth()), ("d.json", perfect(coco_truth()))):
+        (tmp_path / name).write_text(json.dumps(content))
+    given = {"--truth": tmp_path / "t.json", "--detections": tmp_path / "d.json", "--out": tmp_path / "out"}
+    for option, wrong in (("--truth", "/no/t.json"), ("--detections", "/no/d.json"), ("--out", "/dev/null/out")):
+        arguments = [part for pair in {**given, option: wrong}.items() for part in pair]
+        assert wrong in error_of(nasflow("score", *arguments, "--json"))
+
+
+# The store and the server ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store_environment(store_settings):
+    values = store_settings.model_dump(exclude={"secret_access_key", "ca_bundle"})
+    secret = store_settings.secret_access_key.get_secret_value()
+    return {f"NASFLOW_STORE_{name}".upper(): str(v) for name, v in {**values, "secret_access_key": secret}.items()}
+
+
+@pytest.mark.parametrize("verb", [["models", "list"], ["models", "show", "pets"]])
+def test_without_a_store_the_variable_is_named(nasflow, verb):
+    assert error_of(nasflow(*verb, "--json")).startswith("NASFLOW_STORE_ENDPOINT is empty")
+
+
+def test_without_a_server_the_variable_is_named(nasflow, tmp_path, store_environment):
+    export = write_export(tmp_path / "pets")
+    asked = (["retrain", "--export", export], ["retrain", "--workspace", "acme", "--project", "pets"], ["deploy"])
+    for verb in asked:
+        assert error_of(nasflow(*verb, "--json", **store_environment)).startswith("PREFECT_API_URL is not set")
+
+
+def test_retrain_asks_for_the_store_before_it_asks_the_server(nasflow, tmp_path):
+    done = nasflow("retrain", "--export", write_export(tmp_path / "pets"), "--json", PREFECT_API_URL=CLOSED)
+    assert error_of(done).startswith("NASFLOW_STORE_ENDPOINT is empty")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ([], "give either --workspace with --project, or --export"),
+        (["--workspace", "acme", "--export", "x"], "give either"),
+        (["--workspace", "acme"], "--workspace needs --project"),
+        (["--export", "x", "--project", "Pets!"], "--project: "),
+        (["--export", "x", "--image-size", "65"], "--image-size: "),
+        (["--export", "x", "--min-gain", "2"], "--min-gain: "),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused_before_anybody_is_asked(nasflow, options, words):
+    assert words in error_of(nasflow("retrain", *options, "--json"))
+
+
+def test_a_server_that_is_not_there_is_one_line(nasflow, store_environment):
+    for verb in (["deploy"], ["retrain", "--workspace", "acme", "--project", "pets"]):
+        done = nasflow(*verb, "--json", PREFECT_API_URL=CLOSED, **store_environment)
+        error = error_of(done, code=1)
+        assert error.startswith(CLOSED)
+        assert error.endswith("is PREFECT_API_URL right, and the server up?")
+
+
+def test_a_published_model_is_listed_and_shown(nasflow, store, store_environment, tmp_path):
+    empty = json.loads(nasflow("models", "list", "--json", **store_environment).stdout)
+    assert empty == {"ok": True, "models": []}
+    card = publish_one(store, tmp_path)
+    (line,) = json.loads(nasflow("models", "list", "--json", **store_environment).stdout)["models"]
+    assert (line["project"], line["version"], line["alias"]) == ("fruit", 1, "champion")
+    assert (line["map"], line["split"], line["classes"]) == (card.scores.map, "test", ["apple", "pear"])
+    for which in ([], ["champion"], ["1"]):
+        shown = json.loads(nasflow("models", "show", "fruit", *which, "--json", **store_environment).stdout)
+        assert (shown["version"], shown["alias"]) == (1, "champion")
+        assert shown["weights"]["sha256"] == card.weights.sha256
+        assert shown["weights_uri"] == store.uri(card.weights.key)
+        assert [move["version"] for move in shown["alias_history"]] == [1]
+    table = nasflow("models", "list", **store_environment).stdout
+    assert "fruit" in table
+    assert "champion" in nasflow("models", "show", "fruit", **store_environment).stdout
+
+
+def test_what_is_not_published_is_bad_input(nasflow, store, store_environment, tmp_path):
+    publish_one(store, tmp_path)
+    for asked in (["pets"], ["fruit", "7"], ["fruit", "0"], ["fruit", "other"], ["fruit", "²"], ["../fruit"]):
+        error = error_of(nasflow("models", "show", *asked, "--json", **store_environment))
+        assert error.startswith(f"project {asked[0]}: no ")
+        assert "`nasflow models list`" in error
+
+
+# doctor ------------------------------------------------------------------------------------------
+
+
+def test_doctor_finds_what_is_missing_and_says_what_to_do(nasflow, tmp_path):
+    done = nasflow("doctor", "--json", NASFLOW_LEASE_SECONDS="soon", ROBOFLOW_API_KEY="", PREFECT_API_URL=CLOSED)
+    assert done.returncode == 1
+    content = json.loads(done.stdout)
+    assert content["ok"] is False
+    checks = {check["name"]: check for check in content["checks"]}
+    assert list(checks) == ["python", "memory", "disk", "trainer", "store", "server", "roboflow"]
+    wrong = {name for name, check in checks.items() if check["status"] == "error"}
+    assert wrong == {"disk", "store", "server"}
+    assert all(check["remedy"] for check in checks.values() if check["status"] != "ok")
+    assert "NASFLOW_LEASE_SECONDS" in checks["disk"]["message"]
+    assert "NASFLOW_STORE_ENDPOINT" in checks["store"]["message"]
+    assert checks["roboflow"]["status"] == "warning"
+    assert "trains on cpu" in checks["trainer"]["message"] or "cuda" in checks["trainer"]["message"]
+
+
+def test_doctor_is_content_with_a_good_store_and_shows_no_secret(nasflow, store_environment):
+    key = "rf_Secret0Key1"
+    done = nasflow("doctor", "--json", **store_environment, ROBOFLOW_API_KEY=key)
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert (checks["store"]["status"], checks["roboflow"]["status"]) == ("ok", "ok")
+    assert checks["store"]["message"].startswith("s3://tests/")
+    for secret in (key, store_environment["NASFLOW_STORE_SECRET_ACCESS_KEY"]):
+        assert secret not in done.stdout + done.stderr
+
+
+# Faults of our own ----------------------------------------------------------------------------------
+
+
+def test_a_fault_that_nobody_thought_of_is_one_line_and_with_debug_a_traceback(nasflow, environment, tiny, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(tiny, tmp_path / "pets")
+    (out / "dataset").mkdir(parents=True)
+    (out / "dataset" / "images").write_text("a file where a folder should be")
+    command = ["train", tmp_path / "pets", "--out", out, *TINY, "--json"]
+    assert "`nasflow --debug` tells where" in error_of(nasflow(*command), code=1)
+    debug = subprocess.run([NASFLOW, "--debug", *map(str, command)], capture_output=True, text=True, check=False,
+                           env=environment)  # fmt: skip
+    assert "Traceback" in debug.stderr
+    assert json.loads(debug.stdout)["ok"] is False

@@ -1,0 +1,199 @@
+"""The trainer's process seen from its parent: what it tells, how it ends, and that nothing of it is left."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tasks.errors import BadSpec, NasflowError, NotLearning, OutOfMemory, TrainingStopped, WorkerLost
+from tasks.training.launch import TrainerProcess
+
+ROOT = Path(__file__).parents[2]
+CHILD = "tests.fakes.child"
+SECRETS = ("NASFLOW_STORE_SECRET_ACCESS_KEY", "NASFLOW_ROBOFLOW_API_KEY", "ROBOFLOW_API_KEY", "AWS_SECRET_ACCESS_KEY",
+           "AWS_PROFILE", "PREFECT_API_KEY", "PREFECT_API_URL")  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+@pytest.fixture
+def start(tmp_path):
+    def start(*arguments, **options):
+        return TrainerProcess(CHILD, list(arguments), tmp_path / "child.log", **options)
+
+    return start
+
+
+def of_kind(events, kind):
+    return [event for event in events if event["event"] == kind]
+
+
+def wait_for(trainer, kind):
+    return next(event for event in trainer.events(0.1) if event["event"] == kind)
+
+
+def group_of(pid):
+    """Processes of a group that are alive."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == pid and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+        except (ProcessLookupError, psutil.NoSuchProcess):
+            continue
+    return found
+
+
+def assert_nothing_left(pid):
+    deadline = time.monotonic() + 5
+    while group_of(pid):
+        assert time.monotonic() < deadline, group_of(pid)
+        time.sleep(0.02)
+
+
+def test_a_reader_that_is_busy_loses_nothing_and_stops_nobody(start):
+    with start("--lines", "10000") as trainer:
+        # More than a pipe holds: it can only end if somebody empties the pipe meanwhile.
+        trainer._process.wait(20)
+        steps = of_kind(trainer.events(), "step")
+        trainer.result()
+    assert [event["step"] for event in steps] == list(range(10_000))
+
+
+def test_silence_is_told_as_ticks(start):
+    with start("--stay", "polite") as trainer:
+        wait_for(trainer, "ready")
+        events = trainer.events(0.05)
+        assert [next(events) for _ in range(3)] == [{"event": "tick"}] * 3
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [(1, NasflowError), (2, BadSpec), (3, OutOfMemory), (4, TrainingStopped), (5, NotLearning), (77, NasflowError)],
+)
+def test_exit_codes_become_errors_with_the_trainers_words(start, code, kind):
+    with start("--error", "what, where, remedy", "--code", str(code)) as trainer:
+        assert of_kind(trainer.events(), "error")
+        with pytest.raises(NasflowError, match=r"^what, where, remedy$") as raised:
+            trainer.result()
+    assert type(raised.value) is kind
+
+
+def test_the_end_of_the_log_is_told_when_the_trainer_said_nothing(tmp_path):
+    for _ in range(2):  # the log is kept over restarts
+        with TrainerProcess("no_such_module", [], tmp_path / "logs" / "x.log") as trainer:
+            assert of_kind(trainer.events(), "error") == []
+            with pytest.raises(
+                NasflowError, match=r"its log .*x\.log ends: .*No module named no_such_module"
+            ) as raised:
+                trainer.result()
+    assert "\n" not in str(raised.value)
+    assert len((tmp_path / "logs" / "x.log").read_text().splitlines()) == 2
+
+
+def test_success_raises_nothing(start):
+    with start() as trainer:
+        assert of_kind(trainer.events(), "error") == []
+        trainer.result()
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (signal.SIGKILL, "killed by SIGKILL; the machine may have run out of memory; started again"),
+        (signal.SIGBUS, "killed by SIGBUS; started again, it goes on from its last checkpoint"),
+        (signal.SIGTERM, "killed by SIGTERM; started again"),
+        (signal.SIGRTMIN + 1, "killed by signal 35; started again"),
+    ],
+)
+def test_a_killed_trainer_may_be_started_again(start, number, words):
+    with start("--half-line", "--kill", str(int(number))) as trainer:
+        assert of_kind(trainer.events(), "ep") == []
+        with pytest.raises(WorkerLost, match=words):
+            trainer.result()
+
+
+def test_leaving_the_block_asks_for_a_stop_and_hears_the_last_word(start):
+    with start("--stay", "polite") as trainer:
+        wait_for(trainer, "ready")
+    assert of_kind(trainer.events(), "checkpoint") == [{"event": "checkpoint", "epochs_done": 1}]
+    with pytest.raises(TrainingStopped):
+        trainer.result()
+    assert_nothing_left(trainer.pid)
+
+
+def test_an_error_in_the_block_ends_the_trainer_too(start):
+    trainer = start("--stay", "polite")
+
+    def work():
+        with trainer:
+            wait_for(trainer, "ready")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work()
+    assert_nothing_left(trainer.pid)
+
+
+def test_one_that_does_not_stop_is_killed_with_all_its_children(start):
+    with start("--stay", "stubborn", "--grandchild", stop_seconds=0.3) as trainer:
+        grandchild = wait_for(trainer, "grandchild")["pid"]
+        wait_for(trainer, "ready")
+        assert set(group_of(trainer.pid)) == {trainer.pid, grandchild}
+    assert_nothing_left(trainer.pid)
+    with pytest.raises(TrainingStopped, match="before it could write a checkpoint; run the same again to go on"):
+        trainer.result()
+
+
+@pytest.mark.parametrize("end", [["--code", "0"], ["--kill", "9"]])
+def test_children_that_outlive_the_trainer_neither_hold_up_nor_stay(start, end):
+    with start("--grandchild", *end) as trainer:
+        began = time.monotonic()
+        assert of_kind(trainer.events(0.2), "grandchild")
+        assert time.monotonic() - began < 10
+    assert_nothing_left(trainer.pid)
+
+
+def test_the_trainer_is_told_no_secrets(start, monkeypatch):
+    for name in SECRETS:
+        monkeypatch.setenv(name, "s3cret")
+    monkeypatch.setenv("NASFLOW_WORK_DIR", "/somewhere")
+    with start("--environment") as trainer:
+        (event,) = of_kind(trainer.events(), "environment")
+    names = set(event["names"])
+    assert {"PATH", "NASFLOW_WORK_DIR"} <= names
+    assert not [name for name in names if name.startswith(("NASFLOW_STORE_", "AWS_", "PREFECT_", "ROBOFLOW_"))]
+    assert not names & set(SECRETS)
+
+
+def test_when_the_parent_is_killed_the_trainer_ends(tmp_path):
+    code = f"""
+import pathlib
+from tasks.training.launch import TrainerProcess
+with TrainerProcess({CHILD!r}, ["--stay", "polite"], pathlib.Path({str(tmp_path / "log")!r})) as trainer:
+    for event in trainer.events():
+        if event["event"] == "ready":
+            print(trainer.pid, flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
+        pid = int(parent.stdout.readline())
+        assert group_of(pid) == [pid]
+        parent.kill()
+    assert_nothing_left(pid)
+
+
+def test_modules_in_the_current_folder_are_not_taken_for_ours(start, tmp_path, monkeypatch):
+    for name in ("tasks.py", "json.py"):
+        (tmp_path / name).write_text("raise SystemExit('the wrong one')")
+    monkeypatch.chdir(tmp_path)
+    with start("--lines", "1") as trainer:
+        assert len(of_kind(trainer.events(), "step")) == 1
+        trainer.result()

@@ -1,0 +1,103 @@
+"""prefect.yaml names flows, parameters and schedules that exist."""
+
+import importlib
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import prefect
+import pytest
+import yaml
+from prefect.client.schemas.schedules import CronSchedule
+from pydantic import ValidationError
+
+import deployments
+from deployments import register
+from tasks.records import Record
+
+FILE = Path(deployments.__file__).with_name("prefect.yaml")
+DEPLOYMENTS = yaml.safe_load(FILE.read_text())["deployments"]
+SHA = "a" * 64
+
+
+def flow_of(deployment):
+    module, _, name = deployment["entrypoint"].rpartition(".")
+    return getattr(importlib.import_module(module), name)
+
+
+@pytest.fixture(params=DEPLOYMENTS, ids=lambda deployment: deployment["name"])
+def deployment(request):
+    return request.param
+
+
+def test_the_three_deployments_are_there():
+    assert [f"{flow_of(d).name}/{d['name']}" for d in DEPLOYMENTS] == list(register.DEPLOYMENTS)
+    assert {d["name"]: d["work_pool"]["name"] for d in DEPLOYMENTS} == {
+        "retrain": "default",
+        "train": "gpu",
+        "evaluate": "gpu",
+    }
+
+
+def test_the_entrypoint_is_a_flow_of_that_name(deployment):
+    flow = flow_of(deployment)
+    assert isinstance(flow, prefect.Flow)
+    # Children are asked for as NAME/NAME.
+    assert flow.name == deployment["name"]
+
+
+def test_the_flow_takes_one_record_that_refuses_unknown_fields(deployment):
+    flow = flow_of(deployment)
+    (parameter,) = flow.parameters.properties
+    (kind,) = (value for name, value in flow.fn.__annotations__.items() if name != "return")
+    assert issubclass(kind, Record)
+    assert kind.model_config["extra"] == "forbid"
+    assert deployment["enforce_parameter_schema"] is True
+    assert flow.parameters.required == [parameter]
+    with pytest.raises((ValidationError, prefect.exceptions.ParameterTypeError)):
+        flow.validate_parameters({parameter: {"no_such_field": 1}})
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("retrain", {"request": {"project": "pets", "workspace": "acme"}}),
+        ("evaluate", {"job": {"run_key": SHA, "snapshot_digest": SHA, "split": "test"}}),
+        (
+            "train",
+            {
+                "job": {
+                    "spec": {
+                        "snapshot_digest": SHA, "classes": ["cat"], "variant": "s", "epochs": 1, "image_size": 64,
+                        "batch_size": 1, "learning_rate": 0.001, "patience": 1, "seed": 0,
+                    }
+                }
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_parameters_may_come_as_plain_json(name, parameters):
+    (deployment,) = (d for d in DEPLOYMENTS if d["name"] == name)
+    (value,) = flow_of(deployment).validate_parameters(parameters).values()
+    assert isinstance(value, Record)
+
+
+def test_every_field_is_described_in_the_form(deployment):
+    definitions = flow_of(deployment).parameters.definitions
+    for record in definitions.values():
+        for field, schema in record["properties"].items():
+            assert schema.get("description"), field
+
+
+def test_schedules_parse_and_are_shipped_inactive():
+    schedules = [schedule for d in DEPLOYMENTS for schedule in d.get("schedules", [])]
+    assert schedules
+    for schedule in schedules:
+        assert CronSchedule(cron=schedule["cron"], timezone=schedule["timezone"]).cron
+        assert ZoneInfo(schedule["timezone"])
+        assert schedule["active"] is False
+        assert schedule["slug"]
+
+
+def test_work_pools_are_the_ones_that_are_registered(deployment):
+    assert deployment["work_pool"]["name"] in register.POOLS
+    assert deployment["work_pool"]["job_variables"]["env"]["PREFECT_LOGGING_EXTRA_LOGGERS"] == "tasks"

@@ -1,0 +1,121 @@
+"""Records: frozen, strict, and known by a digest of what they are."""
+
+import hashlib
+import inspect
+import json
+import math
+
+import pytest
+from pydantic import ValidationError
+
+from tasks import records
+from tasks.records import (
+    Box,
+    DatasetSnapshot,
+    EpochResult,
+    Finding,
+    LabelExport,
+    LabelledImage,
+    LabelSource,
+    Part,
+    Record,
+    RetrainRequest,
+    Scores,
+    TrainingSpec,
+)
+
+SHA = "c" * 64
+SPEC = {
+    "snapshot_digest": SHA, "classes": ("猫", "dog"), "variant": "s", "epochs": 3, "image_size": 64, "batch_size": 2,
+    "learning_rate": 5e-4, "patience": 10, "seed": 1,
+}  # fmt: skip
+IMAGE = LabelledImage(
+    file_name="a.jpg", split="train", sha256=SHA, size=1, width=9, height=9, boxes=(Box(0, 0.5, 0, 3, 4),)
+)
+SNAPSHOT = DatasetSnapshot(classes=("cat",), images=(IMAGE,), source=LabelSource(kind="file", name="one.zip"))
+ALL = [kind for _, kind in inspect.getmembers(records, inspect.isclass) if issubclass(kind, Part)]
+
+
+def test_the_digest_is_the_sha256_of_sorted_json():
+    spec = TrainingSpec(**SPEC)
+    rest = {"schema_version": 1, "weight_decay": 1e-5, "warmup_steps": 100, "final_learning_rate_ratio": 0.1,
+            "ema_decay": 0.9997, "weights_sha256": None}  # fmt: skip
+    text = json.dumps({**SPEC, **rest}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert spec.digest == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_the_digest_does_not_depend_on_the_order_of_fields():
+    backwards = TrainingSpec(**dict(reversed(SPEC.items())))
+    assert backwards.digest == TrainingSpec(**SPEC).digest
+    assert TrainingSpec.model_validate_json(backwards.model_dump_json()).digest == backwards.digest
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"classes": ("dog", "猫")}, {"learning_rate": 5.1e-4},
+                                    {"weights_sha256": SHA}])  # fmt: skip
+def test_the_digest_changes_with_what_decides_a_run(change):
+    assert TrainingSpec(**{**SPEC, **change}).digest != TrainingSpec(**SPEC).digest
+
+
+def test_the_digest_ignores_where_something_came_from():
+    finding = Finding(code="x", severity="info", count=1, message="m")
+    moved = SNAPSHOT.model_copy(update={"source": LabelSource(kind="roboflow", name="a/b", version=3)})
+    assert moved.digest == SNAPSHOT.digest
+    assert SNAPSHOT.model_copy(update={"findings": (finding,)}).digest == SNAPSHOT.digest
+    box = IMAGE.model_copy(update={"boxes": (Box(0, 0.5, 0, 3, 5),)})
+    assert SNAPSHOT.model_copy(update={"images": (box,)}).digest != SNAPSHOT.digest
+    exports = [LabelExport(source=LabelSource(kind="file", name=n), key="k", sha256=SHA, size=1) for n in ("a", "b")]
+    assert exports[0].digest == exports[1].digest
+
+
+def test_fields_that_are_no_identity_exist():
+    for kind in ALL:
+        if issubclass(kind, Record):
+            assert kind.not_identity <= set(kind.model_fields)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_records_are_frozen_strict_and_described(kind):
+    assert kind.model_config["frozen"]
+    assert kind.model_config["extra"] == "forbid"
+    assert not kind.model_config["allow_inf_nan"]
+    assert all(field.description for field in kind.model_fields.values())
+
+
+def test_unknown_fields_are_refused():
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        TrainingSpec(**SPEC, epoch=3)
+
+
+def test_a_record_cannot_be_changed():
+    with pytest.raises(ValidationError, match="frozen"):
+        TrainingSpec(**SPEC).seed = 2
+
+
+def test_another_layout_is_refused():
+    with pytest.raises(ValidationError, match="schema_version"):
+        TrainingSpec(**SPEC, schema_version=2)
+
+
+SCORES = {"map": 0.5, "map50": 0.5, "map75": 0.5, "precision": 1, "recall": 1, "threshold": 0.5, "per_class": {}}
+EPOCH = {"epoch": 1, "losses": {"total": 1.0}, "valid_losses": {"total": 1.0}, "map": 0.5, "map50": 0.5,
+         "precision": 0.5, "recall": 0.5, "lr": 0.1, "seconds": 1}  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_what_is_no_finite_number_is_refused(bad):
+    for kind, values in (
+        (TrainingSpec, {**SPEC, "learning_rate": bad}),
+        (RetrainRequest, {"project": "p", "min_gain": bad}),
+        (Scores, {**SCORES, "map": bad}),
+        (Scores, {**SCORES, "ci95": {"map": (0.0, bad)}}),
+        (EpochResult, {**EPOCH, "losses": {"total": bad}}),
+        (LabelledImage, {**IMAGE.model_dump(), "boxes": [(0, 0, 0, 1, bad)]}),
+    ):
+        with pytest.raises(ValidationError, match=r"finite number|less than or equal|greater than"):
+            kind(**values)
+
+
+@pytest.mark.parametrize("project", ["Pets", "pets/dogs", "", "-pets", "a" * 64, "pets\n"])
+def test_project_names_fit_into_keys(project):
+    with pytest.raises(ValidationError, match="pattern"):
+        RetrainRequest(project=project)

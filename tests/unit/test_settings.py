@@ -1,0 +1,85 @@
+"""Settings from the environment: wrong ones are refused by name, and secrets stay out of sight."""
+
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import BadSettings
+from tasks.settings import RoboflowSettings, StoreSettings, WorkSettings, from_environment
+
+SECRET = "sEcReT-value-1234"
+KINDS = [StoreSettings, RoboflowSettings, WorkSettings]
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch):
+    for kind in KINDS:
+        prefix = kind.model_config["env_prefix"]
+        for field in kind.model_fields:
+            monkeypatch.delenv(f"{prefix}{field}".upper(), raising=False)
+    monkeypatch.delenv("ROBOFLOW_API_KEY", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "variable", "value"),
+    [
+        (WorkSettings, "NASFLOW_LEASE_SECONDS", "soon"),
+        (WorkSettings, "NASFLOW_LEASE_SECONDS", "2"),
+        (WorkSettings, "NASFLOW_LEASE_SECONDS", "nan"),
+        (WorkSettings, "NASFLOW_LEASE_SECONDS", "inf"),
+        (WorkSettings, "NASFLOW_TRAINER_ATTEMPTS", "0"),
+        (WorkSettings, "NASFLOW_TRAINER_ATTEMPTS", "1.5"),
+        (RoboflowSettings, "NASFLOW_ROBOFLOW_TIMEOUT", "-1"),
+        (RoboflowSettings, "NASFLOW_ROBOFLOW_DEADLINE", "inf"),
+        (StoreSettings, "NASFLOW_STORE_CHECKSUMS", "sometimes"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(monkeypatch, kind, variable, value):
+    monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("NASFLOW_STORE_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("ROBOFLOW_API_KEY", SECRET)
+    with pytest.raises(BadSettings) as refused:
+        from_environment(kind)
+    message = str(refused.value)
+    assert message.startswith(f"environment variable {variable}: ")
+    assert message.endswith("; correct it and start again")
+    assert "\n" not in message
+    assert SECRET not in message
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_empty_variable_is_as_good_as_none(monkeypatch, kind):
+    unset = from_environment(kind)
+    for field in kind.model_fields:
+        monkeypatch.setenv(f"{kind.model_config['env_prefix']}{field}".upper(), "")
+    assert from_environment(kind) == unset
+
+
+def test_the_work_folder_comes_from_the_environment(monkeypatch, tmp_path):
+    assert from_environment(WorkSettings).work_dir == Path.home() / ".cache" / "nasflow"
+    monkeypatch.setenv("NASFLOW_WORK_DIR", str(tmp_path))
+    assert from_environment(WorkSettings).work_dir == tmp_path
+
+
+def test_roboflows_own_variable_names_the_key_too(monkeypatch):
+    monkeypatch.setenv("ROBOFLOW_API_KEY", "plain")
+    assert from_environment(RoboflowSettings).api_key.get_secret_value() == "plain"
+    monkeypatch.setenv("NASFLOW_ROBOFLOW_API_KEY", "ours")
+    assert from_environment(RoboflowSettings).api_key.get_secret_value() == "ours"
+
+
+@pytest.mark.parametrize("kind", [StoreSettings, RoboflowSettings])
+def test_no_secret_is_in_what_settings_show(monkeypatch, kind):
+    monkeypatch.setenv("NASFLOW_STORE_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("ROBOFLOW_API_KEY", SECRET)
+    settings = from_environment(kind)
+    assert any(SECRET in str(getattr(v, "get_secret_value", str)()) for v in dict(settings).values())
+    for shown in (repr(settings), str(settings), settings.model_dump_json(), str(settings.model_dump())):
+        assert SECRET not in shown
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_settings_stay_as_they_were_read(kind):
+    settings = from_environment(kind)
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(settings, next(iter(kind.model_fields)), "x")

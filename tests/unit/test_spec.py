@@ -1,0 +1,87 @@
+"""From a request to a spec: where the weights come from, and which labels belong to a line of models."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tasks.errors import BadRequest
+from tasks.records import (
+    ModelVersion,
+    PromotionDecision,
+    RetrainRequest,
+    Scores,
+    SnapshotRef,
+    SplitCounts,
+    StoredFile,
+)
+from tasks.training.spec import check_line, plan
+
+SHA, OTHER = "1" * 64, "2" * 64
+SNAPSHOT = SnapshotRef(
+    snapshot_digest=SHA,
+    classes=("cat", "dog"),
+    splits={"train": SplitCounts(images=2, boxes=2, background=0)},
+    findings=(),
+)
+CHAMPION = ModelVersion(
+    project="pets", version=3, run_key=SHA, snapshot_digest=SHA, classes=("cat", "dog"), variant="s", image_size=64,
+    weights=StoredFile(key="models/pets/000003/weights.safetensors", sha256=OTHER, size=1),
+    report=StoredFile(key="models/pets/000003/report.html", sha256=SHA, size=1), split="test",
+    scores=Scores(map=0.5, map50=0.5, map75=0.5, precision=1, recall=1, threshold=0.5, per_class={}),
+    decision=PromotionDecision(promote=True, reason="First.", candidate_map=0.5, champion_map=None,
+                               champion_version=None),
+    created_at=datetime(2030, 1, 1, tzinfo=UTC),
+)  # fmt: skip
+
+
+def request(**values):
+    return RetrainRequest(project="pets", export="store://x", **values)
+
+
+def test_the_spec_holds_what_was_asked_for():
+    asked = {
+        "variant": "l", "epochs": 7, "image_size": 96, "batch_size": 3, "learning_rate": 0.01, "patience": 4, "seed": 9
+    }  # fmt: skip
+    job = plan(request(**asked), SNAPSHOT, None)
+    assert {name: getattr(job.spec, name) for name in asked} == asked
+    assert (job.spec.snapshot_digest, job.spec.classes) == (SHA, ("cat", "dog"))
+    assert (job.weights, job.spec.weights_sha256) == ("none", None)
+
+
+def test_champion_weights_are_taken_by_key_and_content():
+    job = plan(request(weights="champion"), SNAPSHOT, CHAMPION)
+    assert (job.weights, job.spec.weights_sha256) == ("store://models/pets/000003/weights.safetensors", OTHER)
+
+
+def test_a_champion_is_not_started_from_unless_asked_for():
+    assert plan(request(), SNAPSHOT, CHAMPION).weights == "none"
+
+
+def test_champion_weights_need_a_champion():
+    with pytest.raises(BadRequest, match="project pets has no champion yet; start with weights none"):
+        plan(request(weights="champion"), SNAPSHOT, None)
+
+
+@pytest.mark.parametrize("weights", ["/weights/x.pth", "store://weights/x.safetensors"])
+def test_other_weights_need_their_sha256(weights):
+    job = plan(request(weights=weights, weights_sha256=OTHER), SNAPSHOT, None)
+    assert (job.weights, job.spec.weights_sha256) == (weights, OTHER)
+    with pytest.raises(BadRequest, match=f"{weights} is given without weights_sha256"):
+        plan(request(weights=weights), SNAPSHOT, None)
+
+
+def test_where_weights_and_labels_come_from_does_not_change_the_run():
+    one = plan(request(weights="/here/x.pth", weights_sha256=OTHER, min_gain=0.1), SNAPSHOT, None)
+    two = plan(request(weights="/there/y.pth", weights_sha256=OTHER), SNAPSHOT, CHAMPION)
+    assert one.spec.digest == two.spec.digest
+    assert plan(request(seed=1), SNAPSHOT, None).spec.digest != plan(request(seed=2), SNAPSHOT, None).spec.digest
+
+
+def test_labels_of_other_classes_are_not_compared():
+    check_line(request(), SNAPSHOT, None)
+    check_line(request(), SNAPSHOT, CHAMPION)
+    for classes in (("dog", "cat"), ("cat", "dog", "cow"), ("cat",)):
+        changed = SNAPSHOT.model_copy(update={"classes": classes})
+        with pytest.raises(BadRequest, match=f"version 3, knows classes cat, dog; these labels have "
+                                             f"{', '.join(classes)}; give the new classes a project name"):  # fmt: skip
+            check_line(request(), changed, CHAMPION)

@@ -1,0 +1,105 @@
+"""The outcome in markdown, as a markdown reader sees it: every figure, and no class name that breaks it."""
+
+import pytest
+from markdown_it import MarkdownIt
+
+from tasks.promotion.summary import outcome_markdown
+from tasks.records import (
+    ClassScore,
+    EvaluationReport,
+    ModelVersion,
+    PromotionDecision,
+    Scores,
+    SnapshotRef,
+    SplitCounts,
+    StoredFile,
+    TrainedModel,
+    TrainingResult,
+    TrainingSpec,
+)
+
+SHA = "0123456789abcdef" * 4
+LINK = "https://store.test/b/report.html?X-Amz-Signature=abc&X-Amz-Expires=1"
+PLAIN = ClassScore(ap=0.111, ap50=0.222, precision=0.333, recall=0.444, threshold=0.5, truths=55)
+UNSEEN = ClassScore(ap=None, ap50=None, precision=None, recall=None, threshold=None, truths=0)
+
+
+def summary(per_class, *, promote=True, ended="epochs", reason="First model: mAP 0.6 on 3 test pictures."):
+    classes = tuple(per_class)
+    file = StoredFile(key="models/pets/000004/report.html", sha256=SHA, size=1)
+    counts = SplitCounts(images=31, boxes=47, background=2)
+    spec = TrainingSpec(
+        snapshot_digest=SHA, classes=classes, variant="m", epochs=9, image_size=64, batch_size=2, learning_rate=1e-3,
+        patience=2, seed=0,
+    )  # fmt: skip
+    result = TrainingResult(
+        run_key=SHA, epochs_done=8, best_epoch=6, best_map=0.6, ended=ended, seconds=125.4, images_per_second=12.34,
+        weights_sha256=SHA, resumed_from_epoch=None, device="cuda bf16-mixed",
+    )  # fmt: skip
+    scores = Scores(
+        map=0.61234, map50=0.71234, map75=0.81234, precision=0.91234, recall=0.51234, threshold=0.41,
+        per_class=per_class,
+    )  # fmt: skip
+    decision = PromotionDecision(
+        promote=promote, reason=reason, candidate_map=0.6, champion_map=None, champion_version=None
+    )
+    return outcome_markdown(
+        SnapshotRef(snapshot_digest=SHA, classes=classes, splits={"train": counts, "test": counts}, findings=()),
+        TrainedModel(run_key=SHA, spec=spec, result=result, weights=file, history=file),
+        EvaluationReport(weights_sha256=SHA, run_key=SHA, snapshot_digest=SHA, split="test", counts=counts,
+                         scores=scores, detections=file, report=file),
+        decision,
+        ModelVersion.model_construct(project="pets", version=4, report=file),
+        LINK,
+        7,
+    )  # fmt: skip
+
+
+def cells(text):
+    """Rows of all tables, as cells of plain text; anything that is not plain text is an error."""
+    rows = []
+    for token in MarkdownIt("commonmark", {"html": True}).enable("table").parse(text):
+        if token.type == "tr_open":
+            rows.append([])
+        elif token.type == "inline" and token.level >= 4 and rows:
+            allowed = {"text", "text_special", "strong_open", "strong_close"}
+            assert {child.type for child in token.children} <= allowed, token.content
+            rows[-1].append("".join(child.content for child in token.children if child.type.startswith("text")))
+    return rows
+
+
+def test_every_figure_is_there():
+    text = summary({"cat": PLAIN, "dog": UNSEEN})
+    rows = cells(text)
+    assert ["0.612", "0.712", "0.812", "0.912", "0.512", "0.41"] in rows
+    assert ["cat", "55", "0.111", "0.222", "0.333", "0.444"] in rows
+    assert ["dog", "0"] + ["\N{EN DASH}"] * 4 in rows
+    for figure in (
+        "pets version 4: champion", "test split: 31 pictures, 47 boxes", "31 train, 31 test pictures",
+        "YOLO-NAS m, 8 epochs (all), best epoch 6, 125 s at 12.3 pictures/s on cuda bf16-mixed", SHA[:12],
+        f"[Open the report]({LINK})", "7 days", "`models/pets/000004/report.html`", "First model: mAP 0.6",
+    ):  # fmt: skip
+        assert figure in text
+
+
+def test_a_model_that_is_not_promoted_is_said_so():
+    text = summary({"cat": PLAIN}, promote=False, ended="patience")
+    assert text.startswith("# pets version 4: not promoted\n")
+    assert "8 epochs (no more gain)" in text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a|b", "<b>bold</b>", "<script>alert(1)</script>", "`code`", "a`b", "*star*", "__init__", "snake_case_name",
+        "[text](https://evil.test)", "![x](https://evil.test/x.png)", "<https://evil.test>", "&lt;b&gt;", "a\\|b",
+        "~~gone~~", "# head", "{brace}", "$x$", "größe 5,5 cm", "猫", "a:b!",
+    ],
+)  # fmt: skip
+def test_class_names_are_plain_text(name):
+    (row,) = [row for row in cells(summary({name: PLAIN, "dog": PLAIN})) if row[1] == "55" and row[0] != "dog"]
+    assert row == [name, "55", "0.111", "0.222", "0.333", "0.444"]
+
+
+def test_line_breaks_in_a_class_name_do_not_end_its_row():
+    assert ["a b c", "55", "0.111", "0.222", "0.333", "0.444"] in cells(summary({"a\nb\r\n\tc": PLAIN}))
