@@ -9,7 +9,7 @@ from deployments.console import progress_bar, say
 from tasks.errors import BadExport, BadInput
 from tasks.labeling import zips
 from tasks.promotion import registry
-from tasks.records import ModelVersion, RetrainOutcome, RetrainRequest
+from tasks.records import PROJECT_PATTERN, ModelVersion, RetrainOutcome, RetrainRequest
 from tasks.storage import keys
 from tasks.storage.documents import read_record
 from tasks.storage.s3 import Store
@@ -105,8 +105,14 @@ def fetch_report(store: Store, version: ModelVersion, folder: Path) -> str:
 
 
 def list_models(store: Store, project: str | None) -> list[dict[str, Any]]:
-    """One line a version, with the aliases that point to it."""
+    """One line a version, with the aliases that point to it.
+
+    Raises:
+        BadInput: there can be no such project.
+    """
     lines = []
+    if project is not None:
+        _check_name("project", project)
     for name in [project] if project else registry.projects(store):
         champion = registry.find_alias(store, name, "champion")
         for card in registry.versions(store, name):
@@ -143,10 +149,17 @@ def show_model(store: Store, project: str, which: str) -> dict[str, Any]:
     }
 
 
+def _check_name(what: str, name: str) -> None:
+    if not re.fullmatch(PROJECT_PATTERN.removesuffix("$"), name):
+        raise BadInput(f"{what} {name}: no such name can be; names have small letters, digits, - and _")
+
+
 def _find(store: Store, project: str, which: str) -> ModelVersion:
+    _check_name("project", project)
     if which.isdecimal():
         number = int(which)
     else:
+        _check_name("alias", which)
         alias = registry.find_alias(store, project, which)
         if alias is None:
             raise BadInput(f"project {project}: no alias {which}; `nasflow models list` shows what there is")

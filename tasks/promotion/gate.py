@@ -49,10 +49,10 @@ def _judge(
     candidate: EvaluationReport, champion: EvaluationReport | None, version: int | None, min_gain: float
 ) -> tuple[bool, str]:
     pictures = f"{candidate.counts.images} {candidate.split} pictures"
-    if candidate.scores.map <= 0:
-        return False, f"mAP is 0 on {pictures}: the model finds nothing, so it is not promoted."
     if champion is None:
         return True, f"First model: mAP {_figure(candidate.scores.map)} on {pictures}, no champion to compare with."
+    if candidate.scores.map <= 0:
+        return False, f"mAP is 0 on {pictures}: the model finds nothing, so it is not promoted."
     if candidate.weights_sha256 == champion.weights_sha256:
         return False, f"It is the same model as champion version {version}: weights {candidate.weights_sha256[:12]}."
     gain = round(candidate.scores.map - champion.scores.map, _DECIMALS)

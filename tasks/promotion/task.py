@@ -57,7 +57,7 @@ def decide_promotion(
 ) -> PromotionDecision:
     """Let the gate judge, and log its word."""
     decision = decide(report, champion_report, champion.version if champion else None, min_gain)
-    get_run_logger().info("%s: %s", "promote" if decision.promote else "keep the champion", decision.reason)
+    get_run_logger().info("%s: %s", "promoted" if decision.promote else "not promoted", decision.reason)
     return decision
 
 

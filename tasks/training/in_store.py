@@ -4,6 +4,7 @@ Owns the run's lease, its folder on this machine, and the checkpoints that go up
 instant and started again, here or on another machine, it goes on from the newest checkpoint that verifies.
 """
 
+import contextvars
 import logging
 import os
 import shutil
@@ -203,7 +204,9 @@ class CheckpointUploader:
         self._offered: tuple[int, str] | None = None
         self._changed = threading.Condition()
         self._ending = False
-        self._thread = threading.Thread(target=self._work, name="checkpoint-upload", daemon=True)
+        # With this thread's context, so that log lines find their way to the flow run.
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=[self._work], name="checkpoint-upload", daemon=True)
 
     def __enter__(self) -> "CheckpointUploader":
         self._thread.start()

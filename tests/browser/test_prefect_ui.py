@@ -73,6 +73,9 @@ def test_the_run_shows_the_summary_and_its_link_opens_the_report(browser, stack,
 
 
 def test_the_train_run_shows_the_epochs(browser, stack, run):
-    artifact = next(a for a in stack.artifacts(run["id"]) if (a["key"] or "").startswith("epochs-"))
-    browser.get(f"{stack.addresses['ui']}/artifacts/artifact/{artifact['id']}")
-    shown(browser, "//*[contains(text(), 'valid loss')]")
+    tables = [a for a in stack.artifacts(run["id"]) if (a["key"] or "").startswith("epochs-")]
+    newest = max(tables, key=lambda artifact: artifact["created"])
+    browser.get(f"{stack.addresses['ui']}/artifacts/artifact/{newest['id']}")
+    shown(browser, "//th[contains(., 'valid loss')]")
+    rows = browser.find_elements(By.XPATH, "//tbody/tr")
+    assert [row.text.split()[0] for row in rows] == ["1", "2"]

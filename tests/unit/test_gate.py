@@ -62,9 +62,12 @@ def test_same_weights_are_not_promoted():
     assert decision.reason == "It is the same model as champion version 3: weights aaaaaaaaaaaa."
 
 
-@pytest.mark.parametrize("champion", [None, report(0.0, weights="b")])
-def test_a_model_that_finds_nothing_is_never_promoted(champion):
-    decision = decide(report(0.0), champion, champion and 1, 0)
+def test_the_first_model_becomes_champion_whatever_it_finds():
+    assert decide(report(0.0), None, None, 0.5).promote
+
+
+def test_a_model_that_finds_nothing_never_replaces_a_champion():
+    decision = decide(report(0.0), report(0.0, weights="b"), 1, 0)
     assert not decision.promote
     assert "mAP is 0 on 20 test pictures" in decision.reason
 

@@ -1,0 +1,305 @@
+"""Labels, training and evaluation with a real store: what is there afterwards, and what a kill leaves."""
+
+import json
+import logging
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from pydantic import SecretStr
+
+from deployments.cartoons import draw_export
+from tasks.dataset_folder import file_sha256
+from tasks.errors import BadExport, BadRequest, BadSettings, NasflowError, NotInStore, WorkerLost
+from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_for
+from tasks.labeling import zips
+from tasks.labeling.in_store import check_to_store, export_to_store
+from tasks.records import EvaluateJob, RetrainRequest
+from tasks.settings import RoboflowSettings, WorkSettings
+from tasks.storage import keys
+from tasks.storage.datasets import load_snapshot
+from tasks.storage.runs import find_model, restore_checkpoint
+from tasks.training.in_store import CheckpointUploader, detect_in_store, train_in_store
+from tasks.training.spec import plan
+from tests.fakes.exports import write_export
+from tests.fakes.roboflow_server import KEY, RoboflowServer
+
+RUN = "a" * 64
+
+
+def no_roboflow():
+    raise AssertionError("Roboflow is not needed here")
+
+
+def request(**values):
+    return RetrainRequest(project="pets", **values)
+
+
+# Labels ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pets(tmp_path):
+    return write_export(tmp_path / "pets", train=4, valid=2)
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "store"])
+def test_labels_from_anywhere_are_the_same_snapshot(store, pets, tmp_path, kind):
+    export = str(pets)
+    if kind != "folder":
+        zips.pack(pets, tmp_path / "pets.zip")
+        export = str(tmp_path / "pets.zip")
+    if kind == "store":
+        export = f"store://{store.upload(tmp_path / 'pets.zip', 'incoming/pets.zip').key}"
+    fetched = export_to_store(store, request(export=export), no_roboflow, tmp_path / "scratch")
+    assert fetched.source.kind == "file"
+    assert store.size(fetched.key) == fetched.size
+    seen = []
+    reference = check_to_store(store, fetched, tmp_path / "scratch", lambda *progress: seen.append(progress))
+    assert seen[-1] == (6, 6)
+    assert (reference.classes, reference.splits["train"].images) == (("cat", "dog"), 4)
+    snapshot = load_snapshot(store, reference.snapshot_digest)
+    assert snapshot.source.name in ("pets", "pets.zip")
+    for image in snapshot.images:
+        assert store.get(keys.blob(image.sha256))[0] == (pets / image.split / image.file_name).read_bytes()
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_an_export_is_named_after_its_folder_however_it_is_written(store, pets, tmp_path, monkeypatch):
+    monkeypatch.chdir(pets / "train")
+    fetched = export_to_store(store, request(export=".."), no_roboflow, tmp_path / "scratch")
+    assert fetched.source.name == "pets"
+    check_to_store(store, fetched, tmp_path / "scratch")
+
+
+@pytest.mark.parametrize(("values", "got"), [({}, "neither"), ({"workspace": "acme", "export": "x"}, "both")])
+def test_labels_come_from_one_place(store, tmp_path, values, got):
+    with pytest.raises(BadRequest, match=f"from a Roboflow workspace or from an export, got {got}; give one"):
+        export_to_store(store, request(**values), no_roboflow, tmp_path / "scratch")
+
+
+@pytest.mark.parametrize("export", ["/no/such.zip", "store://no/such.zip"])
+def test_an_export_that_is_not_there_is_named(store, tmp_path, export):
+    with pytest.raises((BadExport, NotInStore), match="no.such.zip.*; .*correct|no/such.zip.*: no such object"):
+        export_to_store(store, request(export=export), no_roboflow, tmp_path / "scratch")
+
+
+def test_labels_that_cannot_be_trained_on_are_not_stored(store, tmp_path):
+    (write_export(tmp_path / "pets") / "train" / "_annotations.coco.json").write_text("[")
+    fetched = export_to_store(store, request(export=str(tmp_path / "pets")), no_roboflow, tmp_path / "scratch")
+    with pytest.raises(BadExport, match="not JSON"):
+        check_to_store(store, fetched, tmp_path / "scratch")
+    assert store.list("datasets/snapshots/") == []
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_roboflows_labels_become_a_snapshot(store, pets, tmp_path):
+    zips.pack(pets, tmp_path / "pets.zip")
+    with RoboflowServer((tmp_path / "pets.zip").read_bytes()) as server:
+        settings = RoboflowSettings(api_key=SecretStr(KEY), api_url=server.url, deadline=20)
+        fetched = export_to_store(store, request(workspace="acme"), lambda: settings, tmp_path / "scratch")
+        with pytest.raises(BadSettings, match="API_KEY is empty"):
+            export_to_store(store, request(workspace="acme"), RoboflowSettings, tmp_path / "scratch")
+    assert (fetched.source.kind, fetched.source.name, fetched.source.version) == ("roboflow", "acme/pets", 10)
+    reference = check_to_store(store, fetched, tmp_path / "scratch")
+    snapshot = load_snapshot(store, reference.snapshot_digest)
+    assert (snapshot.source, len(snapshot.images)) == (fetched.source, 6)
+
+
+# Checkpoints on their way ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "run").mkdir()
+    return tmp_path / "run"
+
+
+def write_epoch(folder, epoch):
+    """What a trainer has written after an epoch; gives the SHA-256 that it tells."""
+    for name in ("history.jsonl", "best.safetensors", "last.ckpt"):
+        aside = folder / f".{name}"
+        aside.write_text(f"{name} {epoch}")
+        aside.replace(folder / name)
+    return file_sha256(folder / "last.ckpt")
+
+
+def restored(store, tmp_path):
+    manifest = restore_checkpoint(store, RUN, tmp_path / "restored", ["last.ckpt", "history.jsonl", "best.safetensors"])
+    if manifest is None:
+        return None
+    return manifest.epochs_done, {path.name: path.read_text() for path in (tmp_path / "restored").iterdir()}
+
+
+def epoch(number):
+    return number, {name: f"{name} {number}" for name in ("last.ckpt", "history.jsonl", "best.safetensors")}
+
+
+def test_the_newest_checkpoint_goes_up_and_those_between_are_left_out(store, folder, tmp_path):
+    with CheckpointUploader(store, RUN, folder, threading.Event()) as uploader:
+        for number in range(1, 31):
+            uploader.offer(number, write_epoch(folder, number))
+    assert restored(store, tmp_path) == epoch(30)
+    manifests = [key for key in store.list(keys.checkpoints(RUN)) if key.endswith("manifest.json")]
+    assert len(manifests) <= 2
+    assert not (folder / "spool").exists()
+
+
+def test_a_checkpoint_that_was_replaced_meanwhile_is_not_sent_under_the_old_number(store, folder, tmp_path):
+    with CheckpointUploader(store, RUN, folder, threading.Event()) as uploader:
+        old = write_epoch(folder, 1)
+        write_epoch(folder, 2)
+        uploader.offer(1, old)
+    assert restored(store, tmp_path) is None
+
+
+def test_a_file_that_is_gone_is_told_and_the_next_checkpoint_goes_up(store, folder, tmp_path, caplog):
+    with CheckpointUploader(store, RUN, folder, threading.Event()) as uploader:
+        uploader.offer(1, "0" * 64)
+        wait_for(lambda: "checkpoint of epoch 1 not sent" in caplog.text)
+        uploader.offer(2, write_epoch(folder, 2))
+    assert restored(store, tmp_path) == epoch(2)
+
+
+def test_nothing_is_sent_once_the_run_belongs_to_another(store, folder, tmp_path):
+    lost = threading.Event()
+    with CheckpointUploader(store, RUN, folder, lost) as uploader:
+        lost.set()
+        uploader.offer(1, write_epoch(folder, 1))
+    assert restored(store, tmp_path) is None
+
+
+def wait_for(what, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return found
+
+
+# Training and evaluation -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def job(store, tmp_path, monkeypatch):
+    """A job on labels in the store: five epochs of two steps."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    draw_export(tmp_path / "labels", 1, train=8, valid=2, test=2, size=64)
+    wanted = request(export=str(tmp_path / "labels"), epochs=5, image_size=64, batch_size=4, learning_rate=1e-3)
+    fetched = export_to_store(store, wanted, no_roboflow, tmp_path / "scratch")
+    reference = check_to_store(store, fetched, tmp_path / "scratch")
+    return plan(wanted, reference, None), reference
+
+
+class Machine:
+    """A worker's machine: its folder, and what its trainer told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = WorkSettings(work_dir=folder)
+        self.events: list[dict] = []
+
+    def started(self):
+        """Epochs that each trainer process began with."""
+        return [event["resumed_from_epoch"] for event in self.events if event["event"] == "started"]
+
+
+def kill_trainer():
+    (trainer,) = [child for child in psutil.Process().children() if "tasks.training.worker" in child.cmdline()]
+    trainer.kill()
+
+
+def has_checkpoint(store, run_key):
+    return any(key.endswith("manifest.json") for key in store.list(keys.checkpoints(run_key)))
+
+
+class Cancelled(BaseException):
+    """What comes out of the blue when a flow run is cancelled."""
+
+
+def test_a_run_is_stopped_goes_on_elsewhere_survives_a_kill_and_is_measured(store, job, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    job, reference = job
+    run_key = job.spec.digest
+
+    # Stopped on one machine in its third epoch; the checkpoint of that moment is in the store.
+    first = Machine(tmp_path / "first")
+
+    def stop_in_third_epoch(event):
+        first.events.append(event)
+        if event["event"] == "epoch" and event["epoch"] == 2:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train_in_store(store, job, "first", first.settings, stop_in_third_epoch)
+    assert find_model(store, run_key) is None
+    assert has_checkpoint(store, run_key)
+    assert json.loads(store.get(keys.run_state(run_key))[0])["status"] == "released"
+
+    # Another machine goes on from there, and its trainer is killed once.
+    second = Machine(tmp_path / "second")
+
+    def kill_once(event):
+        second.events.append(event)
+        if event["event"] == "epoch" and len(second.started()) == 1:
+            kill_trainer()
+
+    model = train_in_store(store, job, "second", second.settings, kill_once)
+    assert second.started()[0] == 2
+    assert len(second.started()) == 2
+    assert second.started()[1] >= 3
+    assert "killed by SIGKILL" in caplog.text
+    assert (model.result.epochs_done, model.result.resumed_from_epoch) == (5, second.started()[1])
+    history = [json.loads(line)["epoch"] for line in store.get(model.history.key)[0].splitlines()]
+    assert history == [1, 2, 3, 4, 5]
+    assert find_model(store, run_key) == model
+    assert json.loads(store.get(keys.run_state(run_key))[0])["status"] == "finished"
+    assert not (second.settings.work_dir / "runs" / run_key).exists()
+
+    # The same again is the stored model at once, without any process.
+    third = Machine(tmp_path / "third")
+    assert train_in_store(store, job, "third", third.settings, third.events.append) == model
+    assert (third.events, third.settings.work_dir.exists()) == ([], False)
+
+    # And it can be measured there.
+    measured = job_for(model, reference)
+    assert measured.split == "test"
+    assert find_evaluation(store, measured) is None
+    detections = detect_in_store(store, measured, third.settings, third.events.append)
+    report = evaluate_in_store(store, measured, detections, third.settings)
+    assert (report.counts.images, report.weights_sha256) == (2, model.weights.sha256)
+    assert set(report.scores.per_class) == set(reference.classes)
+    page = store.get(report.report.key)[0].decode()
+    assert f"{report.scores.map:.3f}" in page
+    assert find_evaluation(store, measured) == report
+    assert evaluate_in_store(store, measured, detections, third.settings) == report
+
+
+def test_a_trainer_that_is_killed_again_and_again_is_given_up(store, job, tmp_path):
+    job, _ = job
+    machine = Machine(tmp_path / "machine")
+    machine.settings = machine.settings.model_copy(update={"trainer_attempts": 2})
+    ended = threading.Event()
+
+    def kill_whatever_starts():
+        while not ended.wait(0.05):
+            for child in psutil.Process().children():
+                child.kill()
+
+    killer = threading.Thread(target=kill_whatever_starts)
+    killer.start()
+    try:
+        with pytest.raises(WorkerLost, match="killed by SIGKILL; the machine may have run out of memory"):
+            train_in_store(store, job, "one", machine.settings, machine.events.append)
+    finally:
+        ended.set()
+        killer.join()
+    assert find_model(store, job.spec.digest) is None
+
+
+def test_an_unfinished_run_cannot_be_measured(store, job, tmp_path):
+    job, reference = job
+    asked = EvaluateJob(run_key=job.spec.digest, snapshot_digest=reference.snapshot_digest, split="test")
+    with pytest.raises(NasflowError, match="has no finished model in the store; train it first"):
+        detect_in_store(store, asked, WorkSettings(work_dir=tmp_path / "work"), lambda event: None)
