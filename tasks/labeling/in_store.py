@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tasks.errors import BadExport, BadRequest
+from tasks.errors import BadExport, BadRequest, NotInStore
 from tasks.labeling import zips
 from tasks.labeling.check import inspect_export, require_snapshot
 from tasks.labeling.roboflow import fetch_export
@@ -37,6 +37,8 @@ def export_to_store(
             f"project {request.project}: labels come from a Roboflow workspace or from an export, "
             f"got {'neither' if request.export is None else 'both'}; give one of the two"
         )
+    if request.export is not None and (sent := _find_sent(store, request.export)):
+        return sent
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         archive = Path(folder) / "export.zip"
@@ -48,11 +50,27 @@ def export_to_store(
     return LabelExport(source=source, key=stored.key, sha256=stored.sha256, size=stored.size)
 
 
+def _find_sent(store: Store, export: str) -> LabelExport | None:
+    """An export that is in the store under its content already, as `nasflow retrain` sends one."""
+    key = export.removeprefix(keys.STORE_SCHEME)
+    sha256 = Path(key).stem
+    if not export.startswith(keys.STORE_SCHEME) or key != keys.export_zip(sha256):
+        return None
+    try:
+        size = store.size(key)
+    except NotInStore:
+        raise BadExport(f"{export}: no such object in the store; send the export again") from None
+    return LabelExport(source=LabelSource(kind="file", name=Path(key).name), key=key, sha256=sha256, size=size)
+
+
 def _take_export(store: Store, export: str, archive: Path) -> LabelSource:
     """Bring an export from disk or store to ``archive``."""
     if export.startswith(keys.STORE_SCHEME):
         key = export.removeprefix(keys.STORE_SCHEME)
-        archive.write_bytes(store.get(key)[0])
+        try:
+            archive.write_bytes(store.get(key)[0])
+        except NotInStore:
+            raise BadExport(f"{export}: no such object in the store; correct the key") from None
         return LabelSource(kind="file", name=Path(key).name)
     path = Path(export).resolve()
     if path.is_dir():

@@ -127,7 +127,7 @@ def test_page_is_whole_and_needs_nothing_else(content):
 
 def test_every_number_is_on_the_page(content):
     text, scores = Page(render(content)).text, content.scores
-    assert "Measured on the test split: 4 pictures, 5 boxes, 1 pictures without boxes." in text
+    assert "Measured on the test split: 4 pictures, 5 boxes, 1 picture without boxes." in text
     for value in (scores.map, scores.map50, scores.map75, scores.precision, scores.recall):
         assert f"{value:.3f}" in text
     low, high = scores.ci95["map"]
