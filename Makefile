@@ -29,8 +29,9 @@ test: setup check unit integration e2e browser
 unit: setup
 	$(BIN)/pytest tests/unit -q
 
+# Two files at a time: most of these tests wait for servers and child processes.
 integration: setup
-	$(BIN)/pytest tests/integration -q
+	$(BIN)/pytest tests/integration -q --numprocesses 2 --dist loadfile
 
 e2e: setup
 	$(BIN)/pytest tests/e2e -q

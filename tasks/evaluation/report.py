@@ -62,6 +62,7 @@ def render(content: ReportContent) -> str:
     """The page as HTML; all names in it are escaped, and the same content gives the same text."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["number"] = _number
+    environment.filters["short"] = _short_name
     environment.filters["jpeg"] = _data_url
     environment.filters["svg"] = Markup  # drawn by curves.py from numbers alone
     template = environment.from_string(
@@ -138,6 +139,13 @@ def _facts(content: ReportContent) -> list[tuple[str, str]]:
 
 def _number(value: float | None) -> str:
     return MISSING if value is None else f"{value:.3f}"
+
+
+def _short_name(file_name: str) -> str:
+    """The name that a picture had before Roboflow added to it: ``cat_jpg.rf.<hash>.jpg`` was ``cat.jpg``."""
+    stem, roboflow, _ = file_name.partition(".rf.")
+    name, _, suffix = stem.rpartition("_")
+    return f"{name}.{suffix}" if roboflow and name else file_name
 
 
 def _data_url(jpeg: bytes) -> str:

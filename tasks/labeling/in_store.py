@@ -37,7 +37,7 @@ def export_to_store(
             f"project {request.project}: labels come from a Roboflow workspace or from an export, "
             f"got {'neither' if request.export is None else 'both'}; give one of the two"
         )
-    if request.export is not None and (sent := _find_sent(store, request.export)):
+    if request.export is not None and (sent := _find_sent(store, request.export, request.project)):
         return sent
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
@@ -50,7 +50,7 @@ def export_to_store(
     return LabelExport(source=source, key=stored.key, sha256=stored.sha256, size=stored.size)
 
 
-def _find_sent(store: Store, export: str) -> LabelExport | None:
+def _find_sent(store: Store, export: str, name: str) -> LabelExport | None:
     """An export that is in the store under its content already, as `nasflow retrain` sends one."""
     key = export.removeprefix(keys.STORE_SCHEME)
     sha256 = Path(key).stem
@@ -60,7 +60,7 @@ def _find_sent(store: Store, export: str) -> LabelExport | None:
         size = store.size(key)
     except NotInStore:
         raise BadExport(f"{export}: no such object in the store; send the export again") from None
-    return LabelExport(source=LabelSource(kind="file", name=Path(key).name), key=key, sha256=sha256, size=size)
+    return LabelExport(source=LabelSource(kind="file", name=name), key=key, sha256=sha256, size=size)
 
 
 def _take_export(store: Store, export: str, archive: Path) -> LabelSource:
