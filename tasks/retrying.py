@@ -1,6 +1,8 @@
 """What a step is to Prefect: when it is tried again, after how long, and that nothing is cached by its inputs."""
 
+import logging
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task, task
@@ -25,12 +27,22 @@ def step(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
 
     Work that is done is found again by its digest in the store, so Prefect's own cache stays off.
     """
-    return task(
-        name=name,
-        retries=len(RETRY_DELAYS),
-        retry_delay_seconds=RETRY_DELAYS,
-        retry_jitter_factor=0.5,
-        retry_condition_fn=retry_if_transient,
-        cache_policy=NO_CACHE,
-        persist_result=False,
-    )
+
+    def decorate(function: Callable[P, R]) -> Task[P, R]:
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            # Prefect gives PREFECT_LOGGING_EXTRA_LOGGERS a handler, but no level.
+            logging.getLogger("tasks").setLevel(logging.INFO)
+            return function(*args, **kwargs)
+
+        return task(
+            name=name,
+            retries=len(RETRY_DELAYS),
+            retry_delay_seconds=RETRY_DELAYS,
+            retry_jitter_factor=0.5,
+            retry_condition_fn=retry_if_transient,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+        )(run)
+
+    return decorate

@@ -60,6 +60,11 @@ def test_the_summary_links_to_a_report_that_opens(stack, first):
     assert f"{first['evaluation']['map']:.3f}" in page
 
 
+def test_the_flow_run_logs_what_the_steps_say(stack, first):
+    messages = [log["message"] for log in stack.api("/logs/filter", {"limit": 200})]
+    assert any(re.match(r"checkpoint of epoch \d+ is in the store", message) for message in messages)
+
+
 def test_no_secret_is_shown(stack, first):
     secret = stack.environment["NASFLOW_STORE_SECRET_ACCESS_KEY"]
     logs = stack.api("/logs/filter", {"limit": 200})
@@ -141,7 +146,7 @@ def trainer_of(stack):
 
 def start_long_run(stack, export, project, seed):
     """A run that takes long enough to be disturbed, its trainer, and its key, once a checkpoint is in the store."""
-    run = retrain(stack, export, project, "--seed", str(seed), "--no-wait", epochs=15)["flow_run"]
+    run = retrain(stack, export, project, "--seed", str(seed), "--no-wait", epochs=10)["flow_run"]
     trainer = wait_for(lambda: trainer_of(stack), 60)
     command = trainer.cmdline()
     run_key = Path(command[command.index("--out") + 1]).name
@@ -154,7 +159,7 @@ def assert_resumed_to_the_end(stack, run, run_key):
     wait_for(lambda: stack.state(run)[0] in ("Completed", "Failed", "Crashed"), 200)
     assert stack.state(run)[0] == "Completed", stack.state(run)
     result = json.loads(Store.from_environment().get(keys.run_model(run_key))[0])["result"]
-    assert result["epochs_done"] == 15
+    assert result["epochs_done"] == 10
     assert result["resumed_from_epoch"] >= 1
 
 
