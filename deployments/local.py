@@ -109,7 +109,7 @@ def _linker(inspection: Inspection) -> Callable[[LabelledImage, Path], None]:
 def _show(event: Event, show: Callable[[float, float, str], None]) -> None:
     if event["event"] == "step":
         done = event["epoch"] - 1 + event["step"] / event["steps"]
-        what = f"loss {event['loss']:.3f}"
+        what = "loss not finite" if event["loss"] is None else f"loss {event['loss']:.3f}"
     elif event["event"] == "epoch":
         done, what = event["epoch"], f"mAP {event['map']:.3f}"
     else:

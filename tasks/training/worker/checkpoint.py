@@ -4,7 +4,7 @@ It holds tensors and plain data only, so that reading it runs no code.
 """
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,33 +13,9 @@ from pydantic import TypeAdapter
 
 from tasks.dataset_folder import file_sha256
 from tasks.errors import BadSpec
-from tasks.records import BestEpoch, EpochResult
+from tasks.training.worker.progress import Progress
 
 FORMAT = 1
-
-
-@dataclass
-class Progress:
-    """How far a run is."""
-
-    epochs_done: int = 0
-    """Whole epochs, each with its validation."""
-    steps_done: int = 0
-    """Steps done of the epoch after them."""
-    history: list[EpochResult] = field(default_factory=list)
-    best: BestEpoch | None = None
-    seconds: float = 0.0
-    """Wall time of training and validation, over all resumptions."""
-    training_seconds: float = 0.0
-    """The part of it spent on training steps."""
-    pictures: int = 0
-    """Pictures trained on."""
-    loss_sums: list[float] = field(default_factory=lambda: [0.0] * 4)
-    """Sums over the good steps of the epoch under way, in the order of the loss's parts."""
-    good_steps: int = 0
-    """Steps of the epoch under way whose loss was a finite number."""
-    epoch_seconds: float = 0.0
-    """Wall time of the epoch under way."""
 
 
 PROGRESS = TypeAdapter(Progress)

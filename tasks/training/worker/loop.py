@@ -16,10 +16,10 @@ from torch.optim.swa_utils import AveragedModel
 from tasks import metrics
 from tasks.dataset_folder import file_sha256, publish_bytes
 from tasks.errors import BadSpec, NotLearning, TrainingStopped
-from tasks.records import BestEpoch, DatasetSnapshot, EpochResult, TrainingResult, TrainingSpec
+from tasks.records import DatasetSnapshot, EpochResult, TrainingResult, TrainingSpec
 from tasks.training import files
 from tasks.training.worker import network as networks
-from tasks.training.worker.checkpoint import Checkpoint, Progress, read_checkpoint, write_checkpoint
+from tasks.training.worker.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from tasks.training.worker.device import Device, make_fabric
 from tasks.training.worker.events import Events
 from tasks.training.worker.pictures import (
@@ -30,6 +30,7 @@ from tasks.training.worker.pictures import (
     plain_loader,
     training_loader,
 )
+from tasks.training.worker.progress import Ending, Progress
 from tasks.training.worker.schedule import average_decay, learning_rate
 from tasks.training.worker.validate import LOSS_PARTS, move, run_over
 
@@ -114,18 +115,10 @@ class TrainingRun:
         """
         self._resume()
         self.events.tell("started", **self._facts())
-        while (ended := self._ended()) is None:
+        while (ended := self.progress.ended(self.spec.epochs, self.spec.patience)) is None:
             self._train_epoch()
             self._end_epoch()
         return self._finish(ended)
-
-    def _ended(self) -> str | None:
-        progress = self.progress
-        if progress.epochs_done >= self.spec.epochs:
-            return "epochs"
-        if progress.best and progress.epochs_done - progress.best.epoch >= self.spec.patience:
-            return "patience"
-        return None
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -147,7 +140,8 @@ class TrainingRun:
         for batch in training_loader(self.train_pictures, batches, self.workers):
             parts = self._step(batch.pictures, batch.targets)
             self._check_step(parts)
-            self._count_step(parts, len(batch.indices), time.monotonic() - began)
+            self.progress.add_step(len(batch.indices), time.monotonic() - began)
+            self._tell_step(parts[-1])
             self._stop_or_save()
             began = time.monotonic()  # waiting for the next pictures counts, saving does not
 
@@ -183,28 +177,20 @@ class TrainingRun:
     def _not_learning(self, what: str) -> NotLearning:
         return NotLearning(f"{what}; lower the learning rate ({self.spec.learning_rate:g}) or look at the labels")
 
-    def _count_step(self, parts: Sequence[float], pictures: int, seconds: float) -> None:
+    def _tell_step(self, loss: float) -> None:
         progress = self.progress
-        progress.steps_done += 1
-        progress.pictures += pictures
-        progress.seconds += seconds
-        progress.training_seconds += seconds
-        progress.epoch_seconds += seconds
         self.events.tell_step(
             epoch=progress.epochs_done + 1,
             epochs=self.spec.epochs,
             step=progress.steps_done,
             steps=self.steps_per_epoch,
-            loss=round(parts[-1], 4) if math.isfinite(parts[-1]) else None,
-            images_per_second=round(progress.pictures / max(progress.training_seconds, 1e-9), 2),
-            seconds_left=round(self._seconds_left(), 1),
+            loss=round(loss, 4) if math.isfinite(loss) else None,
+            images_per_second=round(progress.images_per_second, 2),
+            seconds_left=self._seconds_left(),
         )
 
     def _seconds_left(self) -> float:
-        """Wall time until all epochs are done, at the pace so far; patience may end the run sooner."""
-        progress = self.progress
-        epochs = progress.epochs_done + progress.steps_done / self.steps_per_epoch
-        return progress.seconds / epochs * (self.spec.epochs - epochs)
+        return round(self.progress.seconds_left(self.spec.epochs, self.steps_per_epoch), 1)
 
     def _stop_or_save(self) -> None:
         self._stop_if_asked()
@@ -221,21 +207,14 @@ class TrainingRun:
 
     def _end_epoch(self) -> None:
         """Validate the averaged weights, and publish history, checkpoint and best weights in this order."""
-        progress = self.progress
         began = time.monotonic()
         result = self._validate()
-        seconds = time.monotonic() - began
-        progress.seconds += seconds
-        result = result.model_copy(update={"seconds": round(progress.epoch_seconds + seconds, 3)})
-        progress.history.append(result)
-        if is_better(result, progress.best):
-            progress.best = BestEpoch(epoch=result.epoch, map=result.map, valid_loss=result.valid_losses["total"])
-        progress.epochs_done, progress.steps_done = result.epoch, 0
-        progress.loss_sums, progress.good_steps, progress.epoch_seconds = [0.0] * 4, 0, 0.0
+        result = self.progress.add_epoch(result, time.monotonic() - began)
         self._save()
         self._write_best_if_due()
-        self.events.tell("epoch", **result.model_dump(), best_epoch=progress.best and progress.best.epoch,
-                         epochs=self.spec.epochs, seconds_left=round(self._seconds_left(), 1))  # fmt: skip
+        best = self.progress.best
+        self.events.tell("epoch", **result.model_dump(), best_epoch=best and best.epoch,
+                         epochs=self.spec.epochs, seconds_left=self._seconds_left())  # fmt: skip
 
     def _validate(self) -> EpochResult:
         progress = self.progress
@@ -327,7 +306,7 @@ class TrainingRun:
             )
         return None
 
-    def _finish(self, ended: Any) -> TrainingResult:
+    def _finish(self, ended: Ending) -> TrainingResult:
         progress = self.progress
         if progress.best is None:
             raise NotLearning("no epoch was validated")
@@ -338,18 +317,13 @@ class TrainingRun:
             best_map=progress.best.map,
             ended=ended,
             seconds=round(progress.seconds, 3),
-            images_per_second=round(progress.pictures / max(progress.training_seconds, 1e-9), 3),
+            images_per_second=round(progress.images_per_second, 3),
             weights_sha256=file_sha256(self.out / files.BEST),
             resumed_from_epoch=self.resumed_from_epoch,
             device=str(self.device),
         )
         publish_bytes(self.out / files.RESULT, result.model_dump_json(indent=1).encode())
         return result
-
-
-def is_better(result: EpochResult, best: BestEpoch | None) -> bool:
-    """Higher mAP, or the same mAP with a lower loss on the valid split (so that a start at mAP 0 counts as gain)."""
-    return best is None or (result.map, -result.valid_losses["total"]) > (best.map, -best.valid_loss)
 
 
 def rounded(values: dict[str, float]) -> dict[str, float]:
