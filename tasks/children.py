@@ -4,6 +4,7 @@ import time
 from typing import Any
 from uuid import UUID
 
+from httpx import HTTPError
 from prefect import get_run_logger
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
@@ -12,9 +13,10 @@ from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run, task_run
 from prefect.states import Cancelling
 
-from tasks.errors import BadInput, NasflowError, ServerProblem, TrainingStopped, WorkerLost
+from tasks.errors import BadInput, NasflowError, ServerProblem, ServerUnavailable, TrainingStopped, WorkerLost
 
 POLL_SECONDS = 2.0
+AWAY_SECONDS = 10.0
 REMIND_SECONDS = 60.0
 """A run that no worker takes is spoken of this often; a busy GPU is no reason to give up."""
 
@@ -32,6 +34,7 @@ def run_child(deployment: str, parameters: dict[str, Any]) -> None:
         BadInput: it failed since a person has to change something.
         NasflowError: it failed otherwise; the message is the child's.
         ServerProblem: there is no such deployment.
+        ServerUnavailable: the server does not answer, or refuses.
     """
     try:
         # Called without an event loop it is no coroutine, which its type does not say.
@@ -44,10 +47,14 @@ def run_child(deployment: str, parameters: dict[str, Any]) -> None:
         )
     except ObjectNotFound:
         raise ServerProblem(f"no deployment {deployment} on this server; run `nasflow deploy`") from None
+    except HTTPError as error:
+        raise ServerUnavailable(f"the Prefect server does not take the run of {deployment}: {error}") from None
     with get_client(sync_client=True) as client:
         try:
             state = _wait(client, child, deployment)
-        except BaseException:
+        except Exception:
+            raise  # the child is well, and is found again by the next attempt
+        except BaseException:  # this run is cancelled or its process told to end, which Prefect raises as no Exception
             client.set_flow_run_state(child.id, Cancelling(message="its parent run ended"), force=False)
             raise
     _raise_for(state, deployment)
@@ -58,7 +65,13 @@ def _wait(client: SyncPrefectClient, child: FlowRun, deployment: str) -> State:
     get_run_logger().info("waiting for %s, flow run %s", deployment, child.name)
     asked = reminded = time.monotonic()
     while True:
-        now = client.read_flow_run(UUID(str(child.id)))
+        try:
+            now = client.read_flow_run(UUID(str(child.id)))
+        except (HTTPError, OSError) as error:
+            # A server that is away is no reason to end hours of training.
+            get_run_logger().warning("the Prefect server does not answer (%s); still waiting", error)
+            time.sleep(AWAY_SECONDS)
+            continue
         if now.state is not None and now.state.is_final():
             return now.state
         if now.start_time is None and time.monotonic() - reminded > REMIND_SECONDS:

@@ -6,6 +6,7 @@
     ├── TransientError          the only branch that is retried
     │   ├── StoreUnavailable    the object store does not answer, or answers 5xx
     │   ├── RoboflowUnavailable Roboflow does not answer, limits the rate, or sends half a zip
+    │   ├── ServerUnavailable   the Prefect server does not answer
     │   ├── WorkerLost          a child run crashed, or its lease ran out
     │   └── LeaseHeld           another flow run works on this training run
     ├── BadInput                exit 2: a person has to change something
@@ -46,6 +47,10 @@ class StoreUnavailable(TransientError):
 
 class RoboflowUnavailable(TransientError):
     """Roboflow does not answer, limits the rate, or sent a broken file."""
+
+
+class ServerUnavailable(TransientError):
+    """The Prefect server does not answer."""
 
 
 class WorkerLost(TransientError):

@@ -13,9 +13,11 @@ from tasks.telling import ProgressBar
 
 @step("export labels")
 def export_labels(request: RetrainRequest) -> LabelExport:
-    """Bring the labels that the request names into the store, as one zip."""
+    """Bring the labels that the request names into the store, as one zip; first see that the store can be trusted."""
     scratch = from_environment(WorkSettings).work_dir / "scratch"
-    export = export_to_store(Store.from_environment(), request, lambda: from_environment(RoboflowSettings), scratch)
+    store = Store.from_environment()
+    store.probe()
+    export = export_to_store(store, request, lambda: from_environment(RoboflowSettings), scratch)
     version = f" version {export.source.version}" if export.source.version else ""
     get_run_logger().info("labels: %s%s, zip of %.1f MB", export.source.name, version, export.size / 1e6)
     return export

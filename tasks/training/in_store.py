@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tasks.dataset_folder import file_sha256, publish_bytes
-from tasks.errors import BadWeights, NasflowError, WorkerLost
+from tasks.errors import BadSpec, BadWeights, LeaseHeld, NasflowError, WorkerLost
 from tasks.records import EvaluateJob, StoredFile, TrainedModel, TrainingResult, TrainJob
 from tasks.settings import WorkSettings
 from tasks.storage import keys
@@ -58,6 +58,8 @@ class Places:
 def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettings, tell: Tell) -> TrainedModel:
     """Train what the job says; a finished run with the same spec is given back as it is.
 
+    While another flow run works on the same spec, this one waits for it.
+
     Args:
         store: Where snapshot, checkpoints and model are.
         job: What to train.
@@ -66,7 +68,6 @@ def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettin
         tell: Hears the trainer's events.
 
     Raises:
-        LeaseHeld: another run works on the same spec.
         WorkerLost: the trainer was killed more often than ``settings.trainer_attempts``, or the lease was lost.
         NasflowError: whatever ended the trainer.
     """
@@ -75,7 +76,9 @@ def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettin
         logger.info("run %s is finished already; its model is used again", run_key[:12])
         return model
     places = Places.of(settings, run_key, job.spec.snapshot_digest)
-    with hold_lease(store, run_key, owner, settings.lease_seconds) as lease:
+    with _wait_for_lease(store, run_key, owner, settings) as lease:
+        if model := find_model(store, run_key):  # whoever held the lease has finished it
+            return model
         fetch_dataset(store, job.spec.snapshot_digest, places.data)
         weights = _fetch_weights(store, job, places)
         _prepare(store, job, places)
@@ -84,13 +87,34 @@ def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettin
                 try:
                     _train(places, weights, lease, uploader, tell)
                     break
-                except WorkerLost as error:
-                    if attempt == settings.trainer_attempts or lease.lost.is_set():
+                except (WorkerLost, BadSpec) as error:
+                    if attempt == settings.trainer_attempts or lease.lost.is_set() or not _can_go_on(error, places):
                         raise
                     logger.warning("%s (start %d of %d)", error, attempt, settings.trainer_attempts)
+                    _prepare(store, job, places)
         model = _publish(store, job, places)
     shutil.rmtree(places.run, ignore_errors=True)
     return model
+
+
+def _wait_for_lease(store: Store, run_key: str, owner: str, settings: WorkSettings) -> Lease:
+    """The run's lease, as soon as nobody else has it."""
+    while True:
+        try:
+            return hold_lease(store, run_key, owner, settings.lease_seconds)
+        except LeaseHeld as error:
+            logger.info("%s", error)
+            time.sleep(settings.lease_seconds / 4)
+
+
+def _can_go_on(error: WorkerLost | BadSpec, places: Places) -> bool:
+    """Say whether starting again can help; files that the trainer refuses make way for the store's checkpoint."""
+    if isinstance(error, WorkerLost):
+        return True
+    refused = [path for name in CHECKPOINT_FILES if (path := places.run / name).exists()]
+    for path in refused:
+        path.unlink()
+    return bool(refused)
 
 
 def _prepare(store: Store, job: TrainJob, places: Places) -> None:

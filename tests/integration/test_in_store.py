@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -245,11 +246,12 @@ def test_a_run_is_stopped_goes_on_elsewhere_survives_a_kill_and_is_measured(stor
     assert manifest.files["last.ckpt"].sha256 == file_sha256(first.settings.work_dir / "runs" / run_key / "last.ckpt")
     assert json.loads(store.get(keys.run_state(run_key))[0])["status"] == "released"
 
-    # Another machine, whose own files are damaged, goes on from there, and its trainer is killed once.
+    # Another machine, whose own checkpoint is damaged, goes on from there, and its trainer is killed once.
     second = Machine(tmp_path / "second")
-    (tmp_path / "second" / "runs" / run_key).mkdir(parents=True)
-    for name in ("history.jsonl", "last.ckpt"):
-        (tmp_path / "second" / "runs" / run_key / name).write_bytes(b"{ \xff damaged")
+    own = tmp_path / "second" / "runs" / run_key
+    own.mkdir(parents=True)
+    shutil.copy(first.settings.work_dir / "runs" / run_key / "history.jsonl", own)
+    (own / "last.ckpt").write_bytes(b"{ \xff damaged")
 
     def kill_once(event):
         second.events.append(event)
@@ -260,6 +262,7 @@ def test_a_run_is_stopped_goes_on_elsewhere_survives_a_kill_and_is_measured(stor
     assert second.started()[0] == 2
     assert len(second.started()) == 2
     assert second.started()[1] >= 3
+    assert "not a readable checkpoint" in caplog.text
     assert "killed by SIGKILL" in caplog.text
     assert (model.result.epochs_done, model.result.resumed_from_epoch) == (4, second.started()[1])
     history = [json.loads(line)["epoch"] for line in store.get(model.history.key)[0].splitlines()]
