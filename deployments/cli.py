@@ -257,9 +257,15 @@ def _show_outcome(document: dict[str, Any]) -> None:
     evaluation, model = document["evaluation"], document["model"]
     rows = [[name, f"{seconds:.1f}"] for name, seconds in document["steps"].items()]
     table(["step", "seconds"], rows)
+    if document["reused"]:
+        say(f"used again from an earlier run with the same labels and settings: {', '.join(document['reused'])}")
     say(f"{model['project']} version {model['version']}: {document['decision']['reason']}")
     say(f"mAP {evaluation['map']:.3f}, mAP50 {evaluation['map50']:.3f} on the {evaluation['split']} split")
     say(f"report: {document['report']}")
+    say(f"model: {model.get('file', model['weights'])}")
+    say(f"ok, flow run {document['flow_run_state']}: {document['url']}")
+    if "ui" in document:
+        say(f"Prefect's UI: {document['ui']}, while `nasflow up` runs with the same --dir")
 
 
 # Input and errors --------------------------------------------------------------------------------

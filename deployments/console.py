@@ -34,7 +34,9 @@ def document(content: dict[str, Any]) -> None:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
     """A table; numbers to the right, nothing of it read as markup."""
-    shown = Table(title=Text(title) if title else None, title_justify="left", header_style="bold")
+    if title:
+        out.print(Text(title), soft_wrap=True)
+    shown = Table(header_style="bold")
     for index, name in enumerate(columns):
         numbers = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
         shown.add_column(Text(name), justify="right" if numbers else "left", overflow="fold")

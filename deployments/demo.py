@@ -47,8 +47,10 @@ def demo(folder: Path, seed: int, *, keep: bool) -> dict[str, Any]:
         steps = {"draw pictures": drawn - began, "start the stack": started - drawn, **result["steps"]}
         result["steps"] = {name: round(seconds, 1) for name, seconds in steps.items()}
         result = {"ok": True, "total_seconds": round(time.monotonic() - began, 1), **result}
+        result["model"]["file"] = remote.fetch_weights(result["model"], folder)
+        result["ui"] = stack.ui
         if keep:
-            say(f"done; report {result['report']}; the stack runs on at {stack.ui}, Ctrl-C ends it")
+            say(f"report: {result['report']}; the stack runs on at {stack.ui}, Ctrl-C ends it")
             run_until_interrupted(stack)
     return result
 

@@ -1,5 +1,6 @@
 """Asking a deployment for a run through Prefect's API, and following it to its end."""
 
+import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
+    ArtifactFilterKey,
     ArtifactFilterType,
     FlowRunFilter,
     FlowRunFilterId,
@@ -24,6 +26,7 @@ from prefect.settings import get_current_settings
 
 from deployments.register import first_line, server_url
 from tasks.errors import BadRequest, NasflowError, ServerProblem
+from tasks.promotion.summary import OUTCOME
 from tasks.records import RetrainRequest
 
 POLL_SECONDS = 1.0
@@ -98,8 +101,7 @@ def _what_runs(client: SyncPrefectClient, run: FlowRun) -> tuple[float, float, s
 
 def _latest_progress(client: SyncPrefectClient, run: FlowRun) -> tuple[float, str] | None:
     """The newest progress bar of the run's children that run."""
-    parent = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(str(run.id))]))
-    children = client.read_flow_runs(flow_run_filter=parent)
+    children = _children(client, run)
     running = [UUID(str(child.id)) for child in children if child.state is not None and child.state.is_running()]
     if not running:
         return None
@@ -139,6 +141,36 @@ def _started(step: TaskRun) -> datetime:
 def _plain_name(step: TaskRun) -> str:
     """The step's name without the suffix that Prefect gives to make it unique."""
     return step.name.rpartition("-")[0] or step.name
+
+
+def outcome_row(run: FlowRun) -> dict[str, Any]:
+    """What a completed retrain run says that it came to.
+
+    Raises:
+        NasflowError: it does not say.
+    """
+    wanted = ArtifactFilter(
+        flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(str(run.id))]), key=ArtifactFilterKey(any_=[OUTCOME])
+    )
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(artifact_filter=wanted, sort=ArtifactSort.UPDATED_DESC, limit=1)
+    if not found:
+        raise NasflowError(f"flow run {run.name} completed, but shows no outcome; `nasflow models list` has its model")
+    data: Any = found[0].data
+    row: dict[str, Any] = (json.loads(data) if isinstance(data, str) else data)[0]
+    return row
+
+
+def reused(run: FlowRun) -> list[str]:
+    """What a run took from an earlier one instead of doing it again."""
+    with get_client(sync_client=True) as client:
+        did = {client.read_flow(child.flow_id).name for child in _children(client, run)}
+    return [what for what, flow in (("training", "train"), ("evaluation", "evaluate")) if flow not in did]
+
+
+def _children(client: SyncPrefectClient, run: FlowRun) -> list[FlowRun]:
+    parent = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(str(run.id))]))
+    return client.read_flow_runs(flow_run_filter=parent)
 
 
 def describe(run: FlowRun) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from deployments.console import progress_bar, time_left
+from deployments.console import progress_bar, say, time_left
 from tasks import dataset_folder
 from tasks.dataset_folder import publish_bytes
 from tasks.errors import BadRequest
@@ -15,7 +15,7 @@ from tasks.labeling.check import Inspection, inspect_export, require_snapshot
 from tasks.records import DatasetSnapshot, LabelledImage, RetrainRequest, SnapshotRef, TrainingResult, TrainJob
 from tasks.training import files
 from tasks.training.launch import TRAIN, Event, TrainerProcess, train_arguments
-from tasks.training.spec import plan
+from tasks.training.spec import fitted_batch, plan
 
 
 def check(export: Path) -> dict[str, Any]:
@@ -43,6 +43,7 @@ def train(export: Path, out: Path, request: RetrainRequest) -> dict[str, Any]:
         inspection = inspect_export(export, scratch, lambda done, total: bar.show(done, total, "reading pictures"))
         snapshot = require_snapshot(inspection)
         job = plan(request, _reference(snapshot), None)
+        _tell_changes(snapshot, request, job)
         _claim_folder(out, job)
         dataset_folder.fill(out / files.DATASET, snapshot, _linker(inspection))
         weights = Path(job.weights) if job.spec.weights_sha256 else None
@@ -57,6 +58,15 @@ def train(export: Path, out: Path, request: RetrainRequest) -> dict[str, Any]:
                     pass
             trainer.result()
     return _train_document(out)
+
+
+def _tell_changes(snapshot: DatasetSnapshot, request: RetrainRequest, job: TrainJob) -> None:
+    """Say what of the labels or the request is not used as it was given."""
+    for finding in snapshot.findings:
+        if finding.severity == "warning":
+            say(f"warning: {finding.message}")
+    if job.spec.batch_size < request.batch_size:
+        say(f"warning: {fitted_batch(request, job)}")
 
 
 def _find_weights(request: RetrainRequest) -> RetrainRequest:

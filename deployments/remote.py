@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from deployments.console import progress_bar, say
-from tasks.errors import BadExport, BadInput
+from tasks.errors import BadExport, BadInput, NasflowError
 from tasks.labeling import zips
 from tasks.promotion import registry
-from tasks.records import PROJECT_PATTERN, ModelVersion, RetrainOutcome, RetrainRequest
+from tasks.records import PROJECT_PATTERN, ModelVersion, RetrainRequest
 from tasks.storage import keys
-from tasks.storage.documents import read_record
+from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 
 
@@ -30,7 +30,7 @@ def send_export(store: Store, export: Path) -> str:
         if export.is_dir():
             archive = Path(folder) / "export.zip"
             zips.pack(export, archive)
-        stored = store.upload(archive, keys.export_zip, content_type="application/zip")
+        stored = store.upload(archive, keys.blob, content_type="application/zip")
     return f"{keys.STORE_SCHEME}{stored.key}"
 
 
@@ -58,20 +58,26 @@ def retrain(request: RetrainRequest, export: Path | None, *, wait: bool, out: Pa
         return {"ok": True, **described}
     with progress_bar(run.name) as bar:
         run = follow.follow(run, bar.show)
-    outcome = read_record(store, keys.retrain_outcome(str(run.id)), RetrainOutcome)[0]
+    row = follow.outcome_row(run)
+    version = _find(store, row["project"], str(row["version"]))
     return {
         "ok": True,
-        **outcome_document(store, outcome),
+        **outcome_document(store, version, row),
         "steps": follow.step_seconds(run),
-        "report": fetch_report(store, outcome.version, out) if out else store.uri(outcome.version.report.key),
+        "reused": follow.reused(run),
+        "report": fetch_report(store, version, out) if out else store.uri(version.report.key),
         **follow.describe(run),
     }
 
 
-def outcome_document(store: Store, outcome: RetrainOutcome) -> dict[str, Any]:
-    """What a retrain run came to."""
-    result, report, version = outcome.model.result, outcome.report, outcome.version
+def outcome_document(store: Store, version: ModelVersion, row: dict[str, Any]) -> dict[str, Any]:
+    """What a retrain run came to: the version, its training and scores, and the gate's word of this time."""
+    model = find_model(store, version.run_key)
+    if model is None:
+        raise NasflowError(f"run {version.run_key[:12]} is not in the store that NASFLOW_STORE_ENDPOINT names")
+    result = model.result
     champion = registry.find_alias(store, version.project, "champion")
+    decision = ("promote", "reason", "candidate_map", "champion_map", "champion_version")
     return {
         "training": {
             "run_key": result.run_key,
@@ -81,19 +87,20 @@ def outcome_document(store: Store, outcome: RetrainOutcome) -> dict[str, Any]:
             "ended": result.ended,
             "seconds": result.seconds,
             "images_per_second": result.images_per_second,
-            "history": store.uri(outcome.model.history.key),
-            "weights": store.uri(outcome.model.weights.key),
+            "history": store.uri(model.history.key),
+            "weights": store.uri(model.weights.key),
             "weights_sha256": result.weights_sha256,
             "resumed_from_epoch": result.resumed_from_epoch,
             "device": result.device,
         },
-        "evaluation": {"split": report.split, **report.scores.model_dump(mode="json")},
+        "evaluation": {"split": version.split, **version.scores.model_dump(mode="json")},
         "model": {
             "project": version.project,
             "version": version.version,
             "alias": "champion" if champion and champion.version == version.version else None,
+            "weights": store.uri(version.weights.key),
         },
-        "decision": outcome.decision.model_dump(mode="json", exclude={"schema_version"}),
+        "decision": {name: row[name] for name in decision},
     }
 
 
@@ -101,6 +108,15 @@ def fetch_report(store: Store, version: ModelVersion, folder: Path) -> str:
     """Copy a version's report page into a folder, and give its path."""
     path = folder / "report.html"
     store.download(version.report, path)
+    return str(path)
+
+
+def fetch_weights(model: dict[str, Any], folder: Path) -> str:
+    """Copy a version's weights into a folder, and give their path."""
+    store = Store.from_environment()
+    card = _find(store, model["project"], str(model["version"]))
+    path = folder / "weights.safetensors"
+    store.download(card.weights, path)
     return str(path)
 
 

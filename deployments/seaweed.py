@@ -175,6 +175,7 @@ class Seaweed:
                 try:
                     store.put("canary", b"sings")
                     store.get("canary")
+                    store.delete(["canary"])
                 except NasflowError as error:
                     problem = error
                 else:

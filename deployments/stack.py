@@ -3,7 +3,7 @@
 Everything listens on this machine only, and ends with this process. The folder keeps all that was stored.
 """
 
-import json
+import fcntl
 import os
 import shlex
 import subprocess
@@ -84,20 +84,18 @@ class Stack:
             raise ServerProblem(f"{self.folder}: {error.strerror}; name a folder that can be written") from None
 
     def _refuse_second(self) -> None:
-        """Two stacks on one folder would damage its databases."""
-        path = self.folder / "stack.json"
-        with suppress(FileNotFoundError, ValueError, KeyError):
-            pid = json.loads(path.read_text())["pid"]
-            if pid != os.getpid() and Path(f"/proc/{pid}/cmdline").exists():
-                command = Path(f"/proc/{pid}/cmdline").read_bytes()
-                if b"nasflow" in command:
-                    raise ServerProblem(
-                        f"{self.folder}: a local stack runs here already, process {pid}; use it, or stop it"
-                    )
-        processes.publish_private(path, json.dumps({"pid": os.getpid()}))
+        """Two stacks on one folder would damage its databases; the lock goes with this process, however it ends."""
+        self._lock = (self.folder / ".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise ServerProblem(f"{self.folder}: a local stack runs here already; use it, or stop it") from None
 
     def _start_server(self) -> None:
         self._port = processes.free_port(PREFECT_PORT)
+        if self._port != PREFECT_PORT:
+            self._say(f"port {PREFECT_PORT} is taken by another program; Prefect listens on {self._port} instead")
         os.environ.update(self._environment())
         for name in ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_PROFILE"):
             os.environ.pop(name, None)
@@ -157,5 +155,5 @@ class Stack:
             processes.stop(self._server, STOP_SECONDS)
             self._server = None
         self._seaweed.stop()
-        for name in ("stack.json", "env.sh"):
-            (self.folder / name).unlink(missing_ok=True)
+        (self.folder / "env.sh").unlink(missing_ok=True)
+        self._lock.close()

@@ -21,7 +21,7 @@ def retrain(request: RetrainRequest) -> RetrainOutcome:
     decision = decide_promotion(report, champion_report, champion, request.min_gain)
 
     version = publish_model(request.project, model, report, decision)
-    alias = promote(version, champion) if decision.promote else None
+    alias = promote(version, champion, decision) if decision.promote else None
     return summarise(
         RetrainOutcome(snapshot=snapshot, model=model, report=report, decision=decision, version=version, alias=alias)
     )

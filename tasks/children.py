@@ -1,5 +1,8 @@
 """Runs of other deployments: started, waited for, looked at when they end, and cancelled when their parent dies."""
 
+import hashlib
+import itertools
+import json
 import time
 from typing import Any
 from uuid import UUID
@@ -10,10 +13,11 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
-from prefect.runtime import flow_run, task_run
+from prefect.runtime import flow_run
 from prefect.states import Cancelling
 
-from tasks.errors import BadInput, NasflowError, ServerProblem, ServerUnavailable, TrainingStopped, WorkerLost
+from tasks.errors import NasflowError, ServerProblem, ServerUnavailable, TrainingStopped, WorkerLost
+from tasks.telling import tell_server
 
 POLL_SECONDS = 2.0
 AWAY_SECONDS = 10.0
@@ -31,33 +35,40 @@ def run_child(deployment: str, parameters: dict[str, Any]) -> None:
     Raises:
         WorkerLost: it crashed, or its worker went away; it may be asked for again.
         TrainingStopped: somebody cancelled it.
-        BadInput: it failed since a person has to change something.
-        NasflowError: it failed otherwise; the message is the child's.
+        NasflowError: it failed; kind and message are the child's.
         ServerProblem: there is no such deployment.
         ServerUnavailable: the server does not answer, or refuses.
     """
-    try:
-        # Called without an event loop it is no coroutine, which its type does not say.
-        child: FlowRun = run_deployment(  # type: ignore[assignment]
-            deployment,
-            parameters=parameters,
-            timeout=0,
-            # A parent that is run again finds the child it had, until it asks for a new attempt.
-            idempotency_key=f"{flow_run.id}-{task_run.name}-{task_run.run_count}",
-        )
-    except ObjectNotFound:
-        raise ServerProblem(f"no deployment {deployment} on this server; run `nasflow deploy`") from None
-    except HTTPError as error:
-        raise ServerUnavailable(f"the Prefect server does not take the run of {deployment}: {error}") from None
+    child = _find_or_start(deployment, parameters)
     with get_client(sync_client=True) as client:
         try:
             state = _wait(client, child, deployment)
         except Exception:
             raise  # the child is well, and is found again by the next attempt
         except BaseException:  # this run is cancelled or its process told to end, which Prefect raises as no Exception
-            client.set_flow_run_state(child.id, Cancelling(message="its parent run ended"), force=False)
+            stopping: State = Cancelling(message="its parent run ended")
+            tell_server(lambda: client.set_flow_run_state(child.id, stopping, force=False))
             raise
     _raise_for(state, deployment)
+
+
+def _find_or_start(deployment: str, parameters: dict[str, Any]) -> FlowRun:
+    """The child that an earlier attempt of this run left, or a new one; one that failed or crashed is left alone."""
+    asked = json.dumps([deployment, parameters], sort_keys=True)
+    work = hashlib.sha256(asked.encode()).hexdigest()[:16]
+    for number in itertools.count():
+        try:
+            # Called without an event loop it is no coroutine, which its type does not say.
+            child: FlowRun = run_deployment(  # type: ignore[assignment]
+                deployment, parameters=parameters, timeout=0, idempotency_key=f"{flow_run.id}-{work}-{number}"
+            )
+        except ObjectNotFound:
+            raise ServerProblem(f"no deployment {deployment} on this server; run `nasflow deploy`") from None
+        except HTTPError as error:
+            raise ServerUnavailable(f"the Prefect server does not take the run of {deployment}: {error}") from None
+        if child.state is None or not child.state.is_final() or child.state.is_completed():
+            return child
+    raise AssertionError("unreachable")
 
 
 def _wait(client: SyncPrefectClient, child: FlowRun, deployment: str) -> State:
@@ -94,7 +105,7 @@ def _raise_for(state: State, deployment: str) -> None:
         raise TrainingStopped(f"{deployment} was cancelled")
     cause = message.removeprefix("Flow run encountered an exception: ")
     kind = cause.partition(":")[0]
-    names = {known.__name__: known for known in _all_below(BadInput)}
+    names = {known.__name__: known for known in _all_below(NasflowError)}
     raise names.get(kind, NasflowError)(cause)
 
 

@@ -14,6 +14,7 @@
     │   ├── BadRequest          a request or an option
     │   ├── BadExport           the labels
     │   ├── BadSpec             what the trainer was given
+    │   │   └── BadCheckpoint   what it should go on from
     │   └── BadWeights          a weights file
     ├── StoreError              the store answers, and the answer is no
     │   ├── NotInStore          no such key
@@ -81,6 +82,10 @@ class BadExport(BadInput):
 
 class BadSpec(BadInput):
     """The trainer was given a spec or a dataset folder it cannot use."""
+
+
+class BadCheckpoint(BadSpec):
+    """The files of a run in its folder are damaged or do not belong together."""
 
 
 class BadWeights(BadInput):

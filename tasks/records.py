@@ -255,16 +255,6 @@ class CheckpointManifest(Record):
     files: dict[str, StoredFile] = Field(description="File name in the run's folder, and where it is.")
 
 
-class RunState(Record):
-    """runs/<key>/state.json: who works on a run, and until when that holds."""
-
-    run_key: Sha256 = Field(description="Digest of the TrainingSpec.")
-    status: Literal["running", "released", "finished"] = Field(description="What the run is doing.")
-    owner: str = Field(description="Flow run that holds, or last held, the lease.")
-    lease_until: datetime = Field(description="Until when the owner counts as alive, in UTC.")
-    epochs_done: int = Field(default=0, ge=0, description="Whole epochs done.")
-
-
 class TrainedModel(Record):
     """A finished run: its best weights and how it went."""
 
@@ -273,6 +263,17 @@ class TrainedModel(Record):
     result: TrainingResult = Field(description="How it ended.")
     weights: StoredFile = Field(description="best.safetensors.")
     history: StoredFile = Field(description="history.jsonl.")
+
+
+class RunState(Record):
+    """runs/<key>/state.json: who works on a run, until when that holds, and the model once there is one."""
+
+    run_key: Sha256 = Field(description="Digest of the TrainingSpec.")
+    status: Literal["running", "released", "finished"] = Field(description="What the run is doing.")
+    owner: str = Field(description="Flow run that holds, or last held, the lease.")
+    lease_until: datetime = Field(description="Until when the owner counts as alive, in UTC.")
+    epochs_done: int = Field(default=0, ge=0, description="Whole epochs done.")
+    model: TrainedModel | None = Field(default=None, description="The finished run's model.")
 
 
 # Evaluation and promotion ------------------------------------------------------------------------

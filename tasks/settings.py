@@ -52,7 +52,8 @@ class WorkSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="NASFLOW_", frozen=True, env_ignore_empty=True, allow_inf_nan=False)
 
     work_dir: Path = Field(
-        default=Path.home() / ".cache" / "nasflow", description="Folder for runs in progress and fetched pictures."
+        default_factory=lambda: Path.home() / ".cache" / "nasflow",
+        description="Folder for runs in progress and fetched pictures.",
     )
     lease_seconds: float = Field(default=60, ge=3, description="A run's owner counts as dead after this long silence.")
     trainer_attempts: int = Field(default=3, ge=1, description="Times a killed trainer is started in one flow run.")

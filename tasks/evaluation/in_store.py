@@ -7,7 +7,7 @@ from typing import Any
 
 from tasks import metrics
 from tasks.dataset_folder import image_path
-from tasks.errors import CorruptObject, LostRace
+from tasks.errors import CorruptObject, LostRace, NasflowError
 from tasks.evaluation.pictures import compare_pictures
 from tasks.evaluation.report import ReportContent, write_report
 from tasks.records import (
@@ -26,6 +26,7 @@ from tasks.settings import WorkSettings
 from tasks.storage import keys
 from tasks.storage.datasets import fetch_dataset
 from tasks.storage.documents import create_record, find_record, read_record
+from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 
 Detection = dict[str, Any]
@@ -41,9 +42,10 @@ def job_for(model: TrainedModel, snapshot: SnapshotRef) -> EvaluateJob:
     return EvaluateJob(run_key=model.run_key, snapshot_digest=snapshot.snapshot_digest, split=split)
 
 
-def find_evaluation(store: Store, job: EvaluateJob) -> EvaluationReport | None:
-    """The report of an evaluation that is done."""
-    return find_record(store, keys.evaluation_report(job.run_key, job.snapshot_digest), EvaluationReport)
+def find_evaluation(store: Store, job: EvaluateJob, model: TrainedModel) -> EvaluationReport | None:
+    """The report of an evaluation of ``model`` that is done."""
+    key = keys.evaluation_report(job.run_key, job.snapshot_digest, model.spec.snapshot_digest)
+    return find_record(store, key, EvaluationReport)
 
 
 def evaluate_in_store(
@@ -54,7 +56,10 @@ def evaluate_in_store(
     Raises:
         CorruptObject: the detections are not what was stored.
     """
-    model = read_record(store, keys.run_model(job.run_key), TrainedModel)[0]
+    model = find_model(store, job.run_key)
+    if model is None:
+        raise NasflowError(f"run {job.run_key[:12]} has no finished model in the store; train it first")
+    trained_on = model.spec.snapshot_digest
     data = settings.work_dir / "datasets" / job.snapshot_digest
     snapshot = fetch_dataset(store, job.snapshot_digest, data)
     with tempfile.TemporaryDirectory(dir=_made(settings.work_dir / "scratch")) as name:
@@ -66,7 +71,7 @@ def evaluate_in_store(
         _write_page(page, job, model, snapshot, scores, found, data, _read_history(store, model, folder))
         stored = store.upload(
             page,
-            lambda sha256: keys.evaluation_file(job.run_key, job.snapshot_digest, sha256, "report.html"),
+            keys.evaluation_page(job.run_key, job.snapshot_digest, trained_on),
             content_type="text/html; charset=utf-8",
         )
     report = EvaluationReport(
@@ -79,7 +84,7 @@ def evaluate_in_store(
         detections=detections,
         report=stored,
     )
-    key = keys.evaluation_report(job.run_key, job.snapshot_digest)
+    key = keys.evaluation_report(job.run_key, job.snapshot_digest, trained_on)
     try:
         create_record(store, key, report)
     except LostRace:

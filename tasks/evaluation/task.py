@@ -24,9 +24,9 @@ def evaluate_on_worker(model: TrainedModel, snapshot: SnapshotRef) -> Evaluation
     """Have the evaluate deployment measure a model on a snapshot; an evaluation that is done is used again."""
     store = Store.from_environment()
     job = job_for(model, snapshot)
-    if report := find_evaluation(store, job):
+    if report := find_evaluation(store, job, model):
         return report
     run_child("evaluate/evaluate", {"job": job.model_dump(mode="json")})
-    if report := find_evaluation(store, job):
+    if report := find_evaluation(store, job, model):
         return report
     raise NasflowError(f"run {job.run_key[:12]}: the evaluate run completed without a report; look at its logs")

@@ -46,15 +46,15 @@ def export_to_store(
             source = fetch_export(roboflow(), request.workspace, request.project, request.version, archive)
         else:
             source = _take_export(store, request.export or "", archive)
-        stored = store.upload(archive, keys.export_zip, content_type="application/zip")
+        stored = store.upload(archive, keys.blob, content_type="application/zip")
     return LabelExport(source=source, key=stored.key, sha256=stored.sha256, size=stored.size)
 
 
 def _find_sent(store: Store, export: str, name: str) -> LabelExport | None:
     """An export that is in the store under its content already, as `nasflow retrain` sends one."""
     key = export.removeprefix(keys.STORE_SCHEME)
-    sha256 = Path(key).stem
-    if not export.startswith(keys.STORE_SCHEME) or key != keys.export_zip(sha256):
+    sha256 = Path(key).name
+    if not export.startswith(keys.STORE_SCHEME) or key != keys.blob(sha256):
         return None
     try:
         size = store.size(key)

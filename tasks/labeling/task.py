@@ -8,7 +8,7 @@ from tasks.records import LabelExport, RetrainRequest, SnapshotRef
 from tasks.retrying import step
 from tasks.settings import RoboflowSettings, WorkSettings, from_environment
 from tasks.storage.s3 import Store
-from tasks.telling import ProgressBar
+from tasks.telling import ProgressBar, tell_server
 
 
 @step("export labels")
@@ -35,5 +35,6 @@ def check_labels(export: LabelExport) -> SnapshotRef:
         )
     if snapshot.findings:
         rows = [finding.model_dump(include={"code", "severity", "count", "message"}) for finding in snapshot.findings]
-        create_table_artifact(rows, key="label-findings", description="What the check of the labels saw or changed")
+        title = "What the check of the labels saw or changed"
+        tell_server(lambda: create_table_artifact(rows, "label-findings", title))
     return snapshot

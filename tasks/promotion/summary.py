@@ -2,7 +2,22 @@
 
 import re
 
-from tasks.records import EvaluationReport, ModelVersion, PromotionDecision, SnapshotRef, TrainedModel
+from tasks.records import EvaluationReport, ModelVersion, PromotionDecision, RetrainOutcome, SnapshotRef, TrainedModel
+
+OUTCOME = "retrain-outcome"
+"""Key of the artifact that programs read a run's outcome from."""
+
+
+def outcome_row(outcome: RetrainOutcome) -> dict[str, str | int | float | bool | None]:
+    """The outcome in one row: the version it was published as, and the gate's word."""
+    decision, version = outcome.decision, outcome.version
+    return {
+        "project": version.project,
+        "version": version.version,
+        "alias": outcome.alias,
+        "run_key": version.run_key,
+        **decision.model_dump(mode="json", exclude={"schema_version"}),
+    }
 
 
 def outcome_markdown(

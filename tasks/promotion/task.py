@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from prefect import get_run_logger
-from prefect.artifacts import create_markdown_artifact
-from prefect.runtime import flow_run
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from tasks.errors import NasflowError
 from tasks.promotion import registry
 from tasks.promotion.gate import decide
-from tasks.promotion.summary import outcome_markdown
+from tasks.promotion.summary import OUTCOME, outcome_markdown, outcome_row
 from tasks.records import (
     EvaluationReport,
     ModelVersion,
@@ -20,9 +20,9 @@ from tasks.records import (
 )
 from tasks.retrying import step
 from tasks.settings import WorkSettings, from_environment
-from tasks.storage import keys
-from tasks.storage.documents import put_record, read_record
+from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
+from tasks.telling import tell_server
 
 CHAMPION = "champion"
 LINK_DAYS = 7
@@ -45,7 +45,10 @@ def find_champion(project: str) -> ModelVersion | None:
 @step("find the champion's run")
 def find_run(version: ModelVersion) -> TrainedModel:
     """The run that a version came from."""
-    return read_record(Store.from_environment(), keys.run_model(version.run_key), TrainedModel)[0]
+    model = find_model(Store.from_environment(), version.run_key)
+    if model is None:
+        raise NasflowError(f"{version.project} version {version.version}: its run {version.run_key[:12]} is not there")
+    return model
 
 
 @step("decide promotion")
@@ -79,11 +82,11 @@ def publish_model(
 
 
 @step("promote")
-def promote(version: ModelVersion, champion: ModelVersion | None) -> str:
+def promote(version: ModelVersion, champion: ModelVersion | None, decision: PromotionDecision) -> str:
     """Move the champion alias, unless somebody else moved it since the gate's decision."""
     expected = champion.version if champion else None
     store = Store.from_environment()
-    registry.move_alias(store, version.project, CHAMPION, version.version, expected, version.decision.reason, utc_now)
+    registry.move_alias(store, version.project, CHAMPION, version.version, expected, decision.reason, utc_now)
     get_run_logger().info("%s: champion is now version %d", version.project, version.version)
     return CHAMPION
 
@@ -96,6 +99,7 @@ def summarise(outcome: RetrainOutcome) -> RetrainOutcome:
     text = outcome_markdown(
         outcome.snapshot, outcome.model, outcome.report, outcome.decision, outcome.version, link, LINK_DAYS
     )
-    put_record(store, keys.retrain_outcome(str(flow_run.id)), outcome)
-    create_markdown_artifact(text, key=f"retrain-{outcome.version.project}", description="Outcome of the retrain run")
+    tell_server(lambda: create_table_artifact([outcome_row(outcome)], OUTCOME, "What the run came to"))
+    key, title = f"retrain-{outcome.version.project}", "Outcome of the retrain run"
+    tell_server(lambda: create_markdown_artifact(text, key, title))
     return outcome

@@ -4,24 +4,14 @@ STORE_SCHEME = "store://"
 """Requests name an object as ``store://KEY``."""
 
 
-def export_zip(sha256: str) -> str:
-    """An export as it was fetched."""
-    return f"datasets/exports/{sha256}.zip"
-
-
 def blob(sha256: str) -> str:
-    """One picture, by content."""
+    """One picture, or the zip of an export, by content."""
     return f"datasets/blobs/sha256/{sha256[:2]}/{sha256}"
 
 
 def snapshot(digest: str) -> str:
     """The manifest of a snapshot."""
     return f"datasets/snapshots/{digest}.json"
-
-
-def weights_file(sha256: str) -> str:
-    """Weights that a person brought along, by content."""
-    return f"weights/{sha256}.safetensors"
 
 
 def run(run_key: str) -> str:
@@ -35,13 +25,8 @@ def run_spec(run_key: str) -> str:
 
 
 def run_state(run_key: str) -> str:
-    """The lease of a run."""
+    """The lease of a run, and its model once it is finished."""
     return f"{run(run_key)}state.json"
-
-
-def run_model(run_key: str) -> str:
-    """The TrainedModel of a finished run; its presence means finished."""
-    return f"{run(run_key)}model.json"
 
 
 def checkpoints(run_key: str) -> str:
@@ -59,34 +44,35 @@ def checkpoint_manifest(run_key: str, epochs_done: int) -> str:
     return f"{checkpoints(run_key)}{epochs_done:06d}/manifest.json"
 
 
-def run_file(run_key: str, sha256: str, name: str) -> str:
-    """A final file of a run, by content."""
-    return f"{run(run_key)}files/{sha256[:16]}-{name}"
-
-
-def evaluation(run_key: str, snapshot_digest: str) -> str:
-    """Prefix of one evaluation of a run's best weights on a snapshot."""
-    return f"{run(run_key)}evaluations/{snapshot_digest}/"
-
-
-def evaluation_file(run_key: str, snapshot_digest: str, sha256: str, name: str) -> str:
-    """A file of an evaluation, by content."""
-    return f"{evaluation(run_key, snapshot_digest)}{sha256[:16]}-{name}"
-
-
-def evaluation_report(run_key: str, snapshot_digest: str) -> str:
-    """The EvaluationReport; its presence means that the evaluation is done."""
-    return f"{evaluation(run_key, snapshot_digest)}report.json"
-
-
-def retrain_outcome(flow_run_id: str) -> str:
-    """What a retrain flow run came to."""
-    return f"retrains/{flow_run_id}.json"
-
-
 def all_models() -> str:
     """Prefix of all lines of models."""
     return "models/"
+
+
+def run_history(run_key: str) -> str:
+    """The epochs of a finished run."""
+    return f"{run(run_key)}history.jsonl"
+
+
+def detections(run_key: str, snapshot_digest: str, sha256: str) -> str:
+    """What a run's best weights found on a snapshot."""
+    return f"{run(run_key)}detections/{snapshot_digest}-{sha256[:16]}.json"
+
+
+def evaluation(run_key: str, snapshot_digest: str, trained_on: str) -> str:
+    """Prefix of a run's report: its own folder, or one beside the detections for labels that came later."""
+    own = snapshot_digest == trained_on
+    return run(run_key) if own else f"{run(run_key)}detections/{snapshot_digest}/"
+
+
+def evaluation_page(run_key: str, snapshot_digest: str, trained_on: str) -> str:
+    """The report page."""
+    return f"{evaluation(run_key, snapshot_digest, trained_on)}report/index.html"
+
+
+def evaluation_report(run_key: str, snapshot_digest: str, trained_on: str) -> str:
+    """The EvaluationReport; its presence means that the evaluation is done."""
+    return f"{evaluation(run_key, snapshot_digest, trained_on)}report.json"
 
 
 def models(project: str) -> str:

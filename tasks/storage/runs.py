@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 
-from tasks.errors import CorruptObject, LeaseHeld, LostRace, NasflowError, NotInStore, TransientError
+from tasks.errors import CorruptObject, LeaseHeld, LostRace, NasflowError, NotInStore, TransientError, WorkerLost
 from tasks.records import CheckpointManifest, RunState, StoredFile, TrainedModel
 from tasks.storage import keys
 from tasks.storage.documents import create_record, find_record, put_record, read_record, replace_record
@@ -54,7 +54,7 @@ def hold_lease(store: Store, run_key: str, owner: str, seconds: float, *, clock:
             etag = create_record(store, key, state)
         else:
             _refuse_if_held(before, owner, now)
-            state = state.model_copy(update={"epochs_done": before.epochs_done})
+            state = state.model_copy(update={"epochs_done": before.epochs_done, "model": before.model})
             etag = replace_record(store, key, state, etag)
     except LostRace:
         raise LeaseHeld(f"run {run_key[:12]}: another run took it just now; try again when it is done") from None
@@ -72,7 +72,7 @@ def _refuse_if_held(state: RunState, owner: str, now: datetime) -> None:
 class Lease:
     """A lease that renews itself while the ``with`` block runs.
 
-    After the block the run is "finished", or "released" if the block raised an error.
+    After the block the run is "finished" if it has a model, else "released".
 
     Attributes:
         lost: Set when the lease ran out or another took it: stop working, and write nothing more to the run.
@@ -89,6 +89,7 @@ class Lease:
         self._ended = threading.Event()
         self._wake = threading.Event()
         self._epochs_done = state.epochs_done
+        self._model = state.model
         self._threads = [
             threading.Thread(target=self._keep_renewing, name="lease-renewal", daemon=True),
             threading.Thread(target=self._watch, name="lease-watch", daemon=True),
@@ -106,13 +107,22 @@ class Lease:
         self._wake.set()
         for thread in self._threads:
             thread.join(timeout=self._seconds)
-        if self.lost.is_set() or any(thread.is_alive() for thread in self._threads):
-            return
+        if kind is not None:
+            self._model = self._state.model
+        finishing = kind is None and self._state.model != self._model
         try:
-            self._write("finished" if kind is None else "released", self._clock())
+            if self.lost.is_set() or any(thread.is_alive() for thread in self._threads):
+                raise WorkerLost(f"run {self._state.run_key[:12]}: its lease was lost to another")
+            self._write("finished" if self._model else "released", self._clock())
         except NasflowError as problem:
+            if finishing:
+                raise
             # Not worth failing the run for: the lease runs out by itself.
             logger.warning("lease of run %s not given back: %s", self._state.run_key[:12], problem)
+
+    def finish(self, model: TrainedModel) -> None:
+        """Declare the run finished: leaving the block records it, or raises if that cannot be."""
+        self._model = model
 
     def report(self, epochs_done: int) -> None:
         """Tell how many whole epochs are done; written soon, in the background."""
@@ -139,7 +149,7 @@ class Lease:
 
     def _write(self, status: str, until: datetime) -> None:
         state = self._state.model_copy(
-            update={"status": status, "lease_until": until, "epochs_done": self._epochs_done}
+            update={"status": status, "lease_until": until, "epochs_done": self._epochs_done, "model": self._model}
         )
         key = keys.run_state(state.run_key)
         try:
@@ -251,24 +261,19 @@ def prune_checkpoints(store: Store, run_key: str, keep: int = 2) -> None:
     store.delete(key for key in old if not key.endswith(_MANIFEST))
 
 
-def save_model(store: Store, model: TrainedModel) -> TrainedModel:
-    """Declare a run finished. Returns what the store says: the first to come stays."""
-    key = keys.run_model(model.run_key)
-    try:
-        create_record(store, key, model)
-    except LostRace:
-        logger.info("run %s was finished already", model.run_key[:12])
-        return read_record(store, key, TrainedModel)[0]
-    return model
-
-
 def find_model(store: Store, run_key: str) -> TrainedModel | None:
     """The model of a finished run, or None if the run is not finished.
 
     Raises:
         CorruptObject: the record is damaged.
     """
-    return find_record(store, keys.run_model(run_key), TrainedModel)
+    state = find_record(store, keys.run_state(run_key), RunState)
+    return state.model if state else None
+
+
+def newest_epoch(store: Store, run_key: str) -> int:
+    """Whole epochs of the newest checkpoint; -1 if there is none."""
+    return max((manifest.epochs_done for _, manifest in _manifests(store, run_key)), default=-1)
 
 
 def _manifests(store: Store, run_key: str) -> list[tuple[str, CheckpointManifest]]:

@@ -265,6 +265,25 @@ class Store:
         with ThreadPoolExecutor(DELETE_THREADS) as pool:
             list(pool.map(one, keys))
 
+    def abort_uploads(self, prefix: str) -> None:
+        """Remove what killed processes left of uploads under ``prefix``. Only for who alone writes there."""
+        bucket, start = self._settings.bucket, self._prefix + prefix
+        found = self._ask(
+            f"list uploads under {prefix}", lambda client: client.list_multipart_uploads(Bucket=bucket, Prefix=start)
+        )
+        for upload in found.get("Uploads", []):
+            key, number = upload["Key"], upload["UploadId"]
+            logger.info("removing a half-finished upload of %s", key)
+            self._abort(key, number)
+
+    def _abort(self, key: str, number: str) -> None:
+        bucket = self._settings.bucket
+        with suppress(NotInStore):
+            self._ask(
+                f"remove an upload of {key}",
+                lambda client: client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=number),
+            )
+
     def link(self, key: str, seconds: int) -> str:
         """A signed URL that reads one object without credentials; it is itself a secret for ``seconds``."""
         place = self._place(key)

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tasks.dataset_folder import file_sha256, publish_bytes
-from tasks.errors import BadSpec, BadWeights, LeaseHeld, NasflowError, WorkerLost
+from tasks.errors import BadCheckpoint, BadWeights, LeaseHeld, NasflowError, TrainingFailed, WorkerLost
 from tasks.records import EvaluateJob, StoredFile, TrainedModel, TrainingResult, TrainJob
 from tasks.settings import WorkSettings
 from tasks.storage import keys
@@ -25,10 +25,10 @@ from tasks.storage.runs import (
     Lease,
     find_model,
     hold_lease,
+    newest_epoch,
     prune_checkpoints,
     restore_checkpoint,
     save_checkpoint,
-    save_model,
 )
 from tasks.storage.s3 import Store
 from tasks.training import files
@@ -68,33 +68,57 @@ def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettin
         tell: Hears the trainer's events.
 
     Raises:
-        WorkerLost: the trainer was killed more often than ``settings.trainer_attempts``, or the lease was lost.
+        TrainingFailed: the trainer was killed ``settings.trainer_attempts`` times in a row without ending an epoch.
+        WorkerLost: the lease was lost.
         NasflowError: whatever ended the trainer.
     """
     run_key = job.spec.digest
+    places = Places.of(settings, run_key, job.spec.snapshot_digest)
     if model := find_model(store, run_key):
         logger.info("run %s is finished already; its model is used again", run_key[:12])
         return model
-    places = Places.of(settings, run_key, job.spec.snapshot_digest)
     with _wait_for_lease(store, run_key, owner, settings) as lease:
         if model := find_model(store, run_key):  # whoever held the lease has finished it
             return model
+        store.abort_uploads(keys.run(run_key))
         fetch_dataset(store, job.spec.snapshot_digest, places.data)
         weights = _fetch_weights(store, job, places)
         _prepare(store, job, places)
         with CheckpointUploader(store, run_key, places.run, lease.lost) as uploader:
-            for attempt in range(1, settings.trainer_attempts + 1):
-                try:
-                    _train(places, weights, lease, uploader, tell)
-                    break
-                except (WorkerLost, BadSpec) as error:
-                    if attempt == settings.trainer_attempts or lease.lost.is_set() or not _can_go_on(error, places):
-                        raise
-                    logger.warning("%s (start %d of %d)", error, attempt, settings.trainer_attempts)
-                    _prepare(store, job, places)
+            _train_to_the_end(store, job, places, weights, lease, uploader, settings.trainer_attempts, tell)
         model = _publish(store, job, places)
+        lease.finish(model)
+    prune_checkpoints(store, run_key, keep=1)
     shutil.rmtree(places.run, ignore_errors=True)
     return model
+
+
+def _train_to_the_end(
+    store: Store,
+    job: TrainJob,
+    places: Places,
+    weights: Path | None,
+    lease: Lease,
+    uploader: "CheckpointUploader",
+    attempts: int,
+    tell: Tell,
+) -> None:
+    """Start the trainer again when it was killed, unless it was killed ``attempts`` times without ending an epoch."""
+    left, epochs = attempts, _epochs_here(places.run)
+    while True:
+        try:
+            return _train(places, weights, lease, uploader, tell)
+        except BadCheckpoint as error:
+            logger.warning("%s; the store's newest checkpoint takes its place", error)
+            _set_aside(places.run)
+        except WorkerLost as error:
+            if lease.lost.is_set():
+                raise
+            left, epochs = (attempts, now) if (now := _epochs_here(places.run)) > epochs else (left - 1, epochs)
+            if left == 0:
+                raise TrainingFailed(f"{error}; that was {attempts} times in a row without a whole epoch") from None
+            logger.warning("%s", error)
+        _prepare(store, job, places)
 
 
 def _wait_for_lease(store: Store, run_key: str, owner: str, settings: WorkSettings) -> Lease:
@@ -107,14 +131,14 @@ def _wait_for_lease(store: Store, run_key: str, owner: str, settings: WorkSettin
             time.sleep(settings.lease_seconds / 4)
 
 
-def _can_go_on(error: WorkerLost | BadSpec, places: Places) -> bool:
-    """Say whether starting again can help; files that the trainer refuses make way for the store's checkpoint."""
-    if isinstance(error, WorkerLost):
-        return True
-    refused = [path for name in CHECKPOINT_FILES if (path := places.run / name).exists()]
-    for path in refused:
-        path.unlink()
-    return bool(refused)
+def _set_aside(folder: Path) -> None:
+    """Put files that the trainer refuses out of its way, without losing them."""
+    refused = folder / "refused"
+    shutil.rmtree(refused, ignore_errors=True)
+    refused.mkdir()
+    for name in CHECKPOINT_FILES:
+        if (folder / name).exists():
+            (folder / name).replace(refused / name)
 
 
 def _prepare(store: Store, job: TrainJob, places: Places) -> None:
@@ -123,11 +147,13 @@ def _prepare(store: Store, job: TrainJob, places: Places) -> None:
     places.run.mkdir(parents=True, exist_ok=True)
     publish_bytes(places.run / files.SPEC, job.spec.model_dump_json(indent=1).encode())
     store.put(keys.run_spec(run_key), job.spec.model_dump_json(indent=1).encode(), content_type="application/json")
-    here = _epochs_here(places.run)
+    if newest_epoch(store, run_key) <= _epochs_here(places.run):
+        return
     aside = places.run / "restored"
     manifest = restore_checkpoint(store, run_key, aside, CHECKPOINT_FILES)
-    if manifest is not None and manifest.epochs_done > here:
-        for name in manifest.files:
+    if manifest is not None:
+        # history.jsonl comes last, since it tells how far the folder is.
+        for name in sorted(manifest.files, key=CHECKPOINT_FILES.index):
             (aside / name).replace(places.run / name)
         logger.info("going on from the store's checkpoint of epoch %d", manifest.epochs_done)
     shutil.rmtree(aside, ignore_errors=True)
@@ -191,21 +217,18 @@ def _keep_checkpoint(event: Event, lease: Lease, uploader: "CheckpointUploader")
 
 
 def _publish(store: Store, job: TrainJob, places: Places) -> TrainedModel:
-    """Content first, the model's record last."""
+    """Store what the run came to: its last checkpoint, which holds the best weights, and its history."""
     run_key = job.spec.digest
     result = TrainingResult.model_validate_json((places.run / files.RESULT).read_bytes())
-
-    def upload(name: str) -> StoredFile:
-        return store.upload(places.run / name, lambda sha256: keys.run_file(run_key, sha256, name))
-
-    model = TrainedModel(
+    last = {name: places.run / name for name in CHECKPOINT_FILES}
+    manifest = save_checkpoint(store, run_key, result.epochs_done, last)
+    return TrainedModel(
         run_key=run_key,
         spec=job.spec,
         result=result,
-        weights=upload(files.BEST),
-        history=upload(files.HISTORY),
+        weights=manifest.files[files.BEST],
+        history=store.upload(last[files.HISTORY], keys.run_history(run_key), content_type="application/jsonl"),
     )
-    return save_model(store, model)
 
 
 class CheckpointUploader:
@@ -311,7 +334,7 @@ def detect_in_store(store: Store, job: EvaluateJob, settings: WorkSettings, tell
             tell(event)
         detector.result()
     stored = store.upload(
-        out, lambda sha256: keys.evaluation_file(job.run_key, job.snapshot_digest, sha256, "detections.json"),
+        out, lambda sha256: keys.detections(job.run_key, job.snapshot_digest, sha256),
         content_type="application/json",
     )  # fmt: skip
     shutil.rmtree(folder, ignore_errors=True)

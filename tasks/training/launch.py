@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tasks.errors import BadSpec, NasflowError, NotLearning, OutOfMemory, TrainingStopped, WorkerLost
+from tasks.errors import BadCheckpoint, BadSpec, NasflowError, NotLearning, OutOfMemory, TrainingStopped, WorkerLost
 
 Event = dict[str, Any]
 
@@ -93,7 +93,7 @@ class TrainerProcess:
         """Wait for the end, and raise what it means.
 
         Raises:
-            BadSpec, OutOfMemory, TrainingStopped, NotLearning: as the trainer said.
+            BadCheckpoint, BadSpec, OutOfMemory, TrainingStopped, NotLearning: as the trainer said.
             WorkerLost: it was killed.
             NasflowError: anything else.
         """
@@ -109,8 +109,10 @@ class TrainerProcess:
                 f"the trainer was killed by {name}{hint}; started again, it goes on from its last checkpoint; "
                 f"{self._tail()}"
             )
-        message = self._last_error["message"] if self._last_error else self._tail()
-        raise EXIT_ERRORS.get(code, NasflowError)(message)
+        if self._last_error is None:
+            raise EXIT_ERRORS.get(code, NasflowError)(self._tail())
+        kind = BadCheckpoint if self._last_error["kind"] == "BadCheckpoint" else EXIT_ERRORS.get(code, NasflowError)
+        raise kind(self._last_error["message"])
 
     def stop(self) -> None:
         """Ask it to write a checkpoint and end; then kill what is left of its group."""

@@ -18,13 +18,22 @@ def plan(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion 
         variant=request.variant,
         epochs=request.epochs,
         image_size=request.image_size,
-        batch_size=request.batch_size,
+        # A larger one would be cut at every step; who calls says that it was fitted.
+        batch_size=min(request.batch_size, snapshot.splits["train"].images),
         learning_rate=request.learning_rate,
         patience=request.patience,
         seed=request.seed,
         weights_sha256=sha256,
     )
     return TrainJob(spec=spec, weights=weights)
+
+
+def fitted_batch(request: RetrainRequest, job: TrainJob) -> str:
+    """What to tell when the batch was larger than the train split."""
+    return (
+        f"batch size {request.batch_size} is larger than the train split, {job.spec.batch_size} pictures; "
+        f"{job.spec.batch_size} is used"
+    )
 
 
 def _start(request: RetrainRequest, champion: ModelVersion | None) -> tuple[str, str | None]:

@@ -1,5 +1,8 @@
 """Prefect surface of training: planning it, running it on this worker, and asking another worker for it."""
 
+import os
+import platform
+
 from prefect import get_run_logger
 from prefect.runtime import flow_run
 
@@ -14,7 +17,7 @@ from tasks.telling import ProgressBar
 from tasks.training.board import EpochBoard
 from tasks.training.in_store import detect_in_store, train_in_store
 from tasks.training.launch import Event
-from tasks.training.spec import check_line, plan
+from tasks.training.spec import check_line, fitted_batch, plan
 
 
 @step("plan training")
@@ -22,6 +25,8 @@ def plan_training(request: RetrainRequest, snapshot: SnapshotRef, champion: Mode
     """Turn request and labels into the spec that decides everything."""
     check_line(request, snapshot, champion)
     job = plan(request, snapshot, champion)
+    if job.spec.batch_size < request.batch_size:
+        get_run_logger().warning(fitted_batch(request, job))
     get_run_logger().info("run %s: YOLO-NAS %s, %d epochs", job.spec.digest[:12], job.spec.variant, job.spec.epochs)
     return job
 
@@ -43,11 +48,13 @@ def train_on_worker(job: TrainJob) -> TrainedModel:
 @step("train")
 def train_model(job: TrainJob) -> TrainedModel:
     """Train on this machine, showing every epoch."""
+    store = Store.from_environment()
+    store.probe()
+    # A retry in this process holds the lease still; the same flow run in another process has to wait for it.
+    owner = f"flow run {flow_run.id}, process {os.getpid()} on {platform.node()}"
     board = EpochBoard(job.spec.digest)
     try:
-        return train_in_store(
-            Store.from_environment(), job, str(flow_run.id), from_environment(WorkSettings), board.hear
-        )
+        return train_in_store(store, job, owner, from_environment(WorkSettings), board.hear)
     finally:
         board.close()
 

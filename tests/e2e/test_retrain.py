@@ -6,12 +6,14 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import boto3
 import psutil
 import pytest
 
 from tasks.storage import keys
+from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
-from tests.e2e.stack import wait_for
+from tests.e2e.stack import PLANTED, wait_for
 
 TINY = ["--image-size", "64", "--batch-size", "4", "--learning-rate", "0.001", "--patience", "50"]
 
@@ -32,7 +34,8 @@ def test_the_first_model_becomes_champion(stack, first):
     assert first["flow_run_state"] == "Completed"
     assert first["training"]["epochs_done"] == 2
     assert first["evaluation"]["split"] == "test"
-    assert first["model"] == {"project": "pets", "version": 1, "alias": "champion"}
+    assert (first["model"]["version"], first["model"]["alias"]) == (1, "champion")
+    assert first["reused"] == []
     names = list(first["steps"])
     assert names[:3] == ["export labels", "check labels", "find the champion"]
     assert names[-1] == "summarise"
@@ -66,13 +69,37 @@ def test_the_flow_run_logs_what_the_steps_say(stack, first):
 
 
 def test_no_secret_is_shown(stack, first):
-    secret = stack.environment["NASFLOW_STORE_SECRET_ACCESS_KEY"]
     logs = stack.api("/logs/filter", {"limit": 200})
     runs = stack.api("/flow_runs/filter", {"limit": 200})
+    deployments = stack.api("/deployments/filter", {})
     assert len(logs) > 10
-    assert secret not in json.dumps([logs, runs, stack.artifacts(first["flow_run"]), first])
-    for log in (stack.folder / "logs").iterdir():
-        assert secret not in log.read_text()
+    shown = json.dumps([logs, runs, deployments, stack.artifacts(first["flow_run"]), first])
+    files = [path.read_text() for path in (stack.folder / "logs").iterdir()]
+    for secret in (PLANTED, stack.environment["NASFLOW_STORE_SECRET_ACCESS_KEY"]):
+        assert not any(secret in text for text in [shown, *files])
+
+
+def test_the_store_holds_the_keys_of_the_design_and_no_open_upload(stack, first):
+    hexes = "[0-9a-f]"
+    known = [
+        rf"datasets/blobs/sha256/{hexes}{{2}}/{hexes}{{64}}",
+        rf"datasets/snapshots/{hexes}{{64}}\.json",
+        rf"runs/{hexes}{{64}}/(spec\.json|state\.json|history\.jsonl|report\.json|report/index\.html)",
+        rf"runs/{hexes}{{64}}/(checkpoints/\d+/|detections/)[\w./-]+",
+        r"models/[\w-]+/(\d+|aliases)/[\w.-]+",
+    ]
+    store = Store.from_environment()
+    assert [key for key in store.list("") if not any(re.fullmatch(pattern, key) for pattern in known)] == []
+    variables = stack.environment
+    client = boto3.client(
+        "s3",
+        endpoint_url=variables["NASFLOW_STORE_ENDPOINT"],
+        region_name=variables["NASFLOW_STORE_REGION"],
+        aws_access_key_id=variables["NASFLOW_STORE_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["NASFLOW_STORE_SECRET_ACCESS_KEY"],
+    )
+    assert client.list_multipart_uploads(Bucket=variables["NASFLOW_STORE_BUCKET"]).get("Uploads", []) == []
+    client.close()
 
 
 def test_the_same_again_trains_nothing_and_publishes_nothing(stack, first, export):
@@ -80,6 +107,7 @@ def test_the_same_again_trains_nothing_and_publishes_nothing(stack, first, expor
     assert again["training"]["run_key"] == first["training"]["run_key"]
     assert again["model"] == first["model"]
     assert again["decision"]["promote"] is False
+    assert again["reused"] == ["training", "evaluation"]
     trained = stack.api("/flow_runs/filter", {"flows": {"name": {"any_": ["train"]}}, "limit": 50})
     specs = [run["parameters"]["job"]["spec"] for run in trained]
     assert sum(spec["seed"] == 0 and spec["epochs"] == 2 for spec in specs) == 1
@@ -101,9 +129,16 @@ def test_a_second_model_is_judged_on_the_same_pictures(stack, first, export):
 def test_a_request_with_an_unknown_key_or_a_wrong_type_is_refused(stack):
     deployment = stack.api("/deployments/name/retrain/retrain")
     path = f"/deployments/{deployment['id']}/create_flow_run"
-    for request in ({"project": "pets", "epoch": 3}, {"project": "pets", "epochs": "many"}, {"project": "Pets!"}):
+    good = {"project": "pets"}
+    for parameters in (
+        {"request": {**good, "epoch": 3}},
+        {"request": {**good, "epochs": "many"}},
+        {"request": {"project": "Pets!"}},
+        {"request": good, "epochs": 3},
+        {},
+    ):
         with pytest.raises(urllib.error.HTTPError) as refused:
-            stack.api(path, {"parameters": {"request": request}})
+            stack.api(path, {"parameters": parameters})
         refused.value.close()
         assert refused.value.code == 409
 
@@ -126,13 +161,21 @@ def test_bad_labels_fail_the_run_with_what_and_remedy(stack, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_registering_again_changes_nothing(stack):
-    before = stack.api("/deployments/filter", {})
+def test_registering_again_keeps_what_people_made_of_the_schedule(stack):
+    def schedule():
+        deployment = stack.api("/deployments/name/retrain/retrain")
+        (only,) = deployment["schedules"]
+        return deployment["id"], only
+
+    deployment, shipped = schedule()
+    assert (shipped["slug"], shipped["active"]) == ("daily", False)
+    wanted = {"active": True, "parameters": {"request": {"project": "pets", "workspace": "team"}}}
+    stack.api(f"/deployments/{deployment}/schedules/{shipped['id']}", wanted, method="PATCH")
     assert stack.nasflow("deploy")["ok"]
-    after = stack.api("/deployments/filter", {})
-    assert {d["id"] for d in before} == {d["id"] for d in after}
-    schedules = next(d for d in after if d["name"] == "retrain")["schedules"]
-    assert [(s["slug"], s["active"]) for s in schedules] == [("daily", False)]
+    same, kept = schedule()
+    assert same == deployment
+    assert (kept["active"], kept["parameters"]) == (True, wanted["parameters"])
+    stack.api(f"/deployments/{deployment}/schedules/{kept['id']}", {"active": False}, method="PATCH")
 
 
 def trainer_of(stack):
@@ -158,7 +201,7 @@ def start_long_run(stack, export, project, seed):
 def assert_resumed_to_the_end(stack, run, run_key):
     wait_for(lambda: stack.state(run)[0] in ("Completed", "Failed", "Crashed"), 200)
     assert stack.state(run)[0] == "Completed", stack.state(run)
-    result = json.loads(Store.from_environment().get(keys.run_model(run_key))[0])["result"]
+    result = find_model(Store.from_environment(), run_key).result.model_dump()
     assert result["epochs_done"] == 10
     assert result["resumed_from_epoch"] >= 1
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from tasks.errors import LeaseHeld, TrainingStopped
+from tasks.errors import LeaseHeld, TrainingStopped, WorkerLost
 from tasks.records import CheckpointManifest, RunState, StoredFile, TrainedModel, TrainingResult, TrainingSpec
 from tasks.settings import StoreSettings
 from tasks.storage import keys
@@ -20,7 +20,6 @@ from tasks.storage.runs import (
     prune_checkpoints,
     restore_checkpoint,
     save_checkpoint,
-    save_model,
 )
 from tasks.storage.s3 import Store
 from tests.fakes.bad_store import BUCKET, BadStore
@@ -67,7 +66,7 @@ def test_a_lease_keeps_others_out_and_ends_as_the_block_ends(store):
         with pytest.raises(LeaseHeld, match=r"another run works on this, first, at least until 20.* UTC; wait"):
             hold_lease(store, RUN, "second", 60)
         lease.report(3)
-    assert (state_of(store).status, state_of(store).epochs_done) == ("finished", 3)
+    assert (state_of(store).status, state_of(store).epochs_done) == ("released", 3)
     assert not lease.lost.is_set()
     with pytest.raises(TrainingStopped), hold_lease(store, RUN, "second", 60):
         raise TrainingStopped("as asked")
@@ -85,7 +84,7 @@ def test_a_lease_that_ran_out_is_free_and_the_late_owner_notices(store):
         with first:
             assert first.lost.wait(3)
         assert state_of(store).owner == "second"
-    assert state_of(store).status == "finished"
+    assert state_of(store).status == "released"
 
 
 def test_of_racing_owners_one_gets_the_lease(store):
@@ -140,7 +139,7 @@ def test_a_renewal_that_was_carried_out_without_an_answer_is_no_loss():
             lease.report(2)
             wait_until(lambda: state_of(store).epochs_done == 2)
             assert not lease.lost.is_set()
-        assert state_of(store).status == "finished"
+        assert state_of(store).status == "released"
 
 
 def test_a_checkpoint_comes_back_and_the_newest_first(store, folder, tmp_path):
@@ -217,7 +216,8 @@ def test_pruning_keeps_the_newest_and_what_they_refer_to(store, folder, tmp_path
     assert restored.epochs_done == 5
 
 
-def test_the_first_model_of_a_run_stays(store):
+@pytest.fixture
+def model():
     spec = TrainingSpec(
         snapshot_digest=SHA,
         classes=("a",),
@@ -242,9 +242,39 @@ def test_the_first_model_of_a_run_stays(store):
         device="cpu",
     )
     file = StoredFile(key="x", sha256=SHA, size=1)
-    model = TrainedModel(run_key=spec.digest, spec=spec, result=result, weights=file, history=file)
-    assert find_model(store, spec.digest) is None
-    assert save_model(store, model) == model
-    other = model.model_copy(update={"result": result.model_copy(update={"seconds": 2.0})})
-    assert save_model(store, other) == model
-    assert find_model(store, spec.digest) == model
+    return TrainedModel(run_key=spec.digest, spec=spec, result=result, weights=file, history=file)
+
+
+def test_a_run_is_finished_with_its_model_and_stays_so(store, model):
+    key = model.run_key
+
+    def stopped_before_it_was_recorded():
+        with hold_lease(store, key, "first", 60) as lease:
+            lease.finish(model)
+            raise TrainingStopped("as asked")
+
+    with pytest.raises(TrainingStopped):
+        stopped_before_it_was_recorded()
+    assert find_model(store, key) is None
+    with hold_lease(store, key, "first", 60) as lease:
+        lease.finish(model)
+    assert find_model(store, key) == model
+    # Whoever takes the lease of a finished run leaves its model.
+    with hold_lease(store, key, "second", 60):
+        assert find_model(store, key) == model
+    state = read_record(store, keys.run_state(key), RunState)[0]
+    assert (state.status, state.model) == ("finished", model)
+
+
+def test_a_model_is_not_recorded_by_who_lost_the_lease(store, model):
+    lease = hold_lease(store, model.run_key, "first", 4)
+    hold_lease(store, model.run_key, "second", 60, clock=later(5))
+
+    def finish_late():
+        with lease:
+            lease.finish(model)
+            assert lease.lost.wait(3)
+
+    with pytest.raises(WorkerLost, match="its lease was lost"):
+        finish_late()
+    assert find_model(store, model.run_key) is None

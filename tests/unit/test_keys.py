@@ -13,18 +13,18 @@ SHA, OTHER, RUN = "ab" * 32, "cd" * 32, "ef" * 32
 @pytest.mark.parametrize(
     "key",
     [
-        keys.export_zip(SHA),
         keys.blob(SHA),
         keys.snapshot(SHA),
-        keys.weights_file(SHA),
         keys.run_spec(RUN),
         keys.run_state(RUN),
-        keys.run_model(RUN),
+        keys.run_history(RUN),
         keys.checkpoint_file(RUN, 3, SHA, "last.ckpt"),
         keys.checkpoint_manifest(RUN, 3),
-        keys.run_file(RUN, SHA, "best.safetensors"),
-        keys.evaluation_file(RUN, SHA, OTHER, "report.html"),
-        keys.evaluation_report(RUN, SHA),
+        keys.detections(RUN, SHA, OTHER),
+        keys.evaluation_page(RUN, SHA, SHA),
+        keys.evaluation_page(RUN, SHA, OTHER),
+        keys.evaluation_report(RUN, SHA, SHA),
+        keys.evaluation_report(RUN, SHA, OTHER),
         keys.model_claim("p", 1),
         keys.model_card("p", 1),
         keys.model_file("p", 1, "model.onnx"),
@@ -47,6 +47,12 @@ def test_checkpoints_sort_by_epoch():
 def test_other_content_has_another_key():
     assert keys.checkpoint_file(RUN, 1, SHA, "a") != keys.checkpoint_file(RUN, 1, OTHER, "a")
     assert keys.blob(SHA) != keys.blob(OTHER)
+
+
+def test_a_run_has_a_report_of_its_own_and_one_for_each_later_snapshot():
+    assert keys.evaluation_report(RUN, SHA, SHA) == f"runs/{RUN}/report.json"
+    assert keys.evaluation_page(RUN, SHA, SHA) == f"runs/{RUN}/report/index.html"
+    assert keys.evaluation_report(RUN, OTHER, SHA) != keys.evaluation_report(RUN, SHA, SHA)
 
 
 def test_keys_alone_load_no_boto3():

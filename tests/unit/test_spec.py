@@ -14,13 +14,13 @@ from tasks.records import (
     SplitCounts,
     StoredFile,
 )
-from tasks.training.spec import check_line, plan
+from tasks.training.spec import check_line, fitted_batch, plan
 
 SHA, OTHER = "1" * 64, "2" * 64
 SNAPSHOT = SnapshotRef(
     snapshot_digest=SHA,
     classes=("cat", "dog"),
-    splits={"train": SplitCounts(images=2, boxes=2, background=0)},
+    splits={"train": SplitCounts(images=20, boxes=2, background=0)},
     findings=(),
 )
 CHAMPION = ModelVersion(
@@ -46,6 +46,13 @@ def test_the_spec_holds_what_was_asked_for():
     assert {name: getattr(job.spec, name) for name in asked} == asked
     assert (job.spec.snapshot_digest, job.spec.classes) == (SHA, ("cat", "dog"))
     assert (job.weights, job.spec.weights_sha256) == ("none", None)
+
+
+@pytest.mark.parametrize(("asked", "used"), [(19, 19), (20, 20), (21, 20), (1024, 20)])
+def test_a_batch_larger_than_the_train_split_is_fitted_and_said(asked, used):
+    job = plan(request(batch_size=asked), SNAPSHOT, None)
+    assert job.spec.batch_size == used
+    assert fitted_batch(request(batch_size=asked), job).startswith(f"batch size {asked} is larger than the train split")
 
 
 def test_champion_weights_are_taken_by_key_and_content():

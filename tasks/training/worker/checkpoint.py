@@ -12,7 +12,7 @@ import torch
 from pydantic import TypeAdapter
 
 from tasks.dataset_folder import file_sha256
-from tasks.errors import BadSpec
+from tasks.errors import BadCheckpoint
 from tasks.training.worker.progress import Progress
 
 FORMAT = 1
@@ -63,19 +63,21 @@ def read_checkpoint(path: Path, run_key: str) -> Checkpoint:
     """Read a checkpoint of this very run.
 
     Raises:
-        BadSpec: it is damaged, or of another run.
+        BadCheckpoint: it is damaged, or of another run.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # noqa: BLE001, a damaged file fails in many ways
-        raise BadSpec(
+        raise BadCheckpoint(
             f"{path}: not a readable checkpoint ({str(error).splitlines()[0][:200]}); "
             "remove it to start from the beginning"
         ) from None
     if content["format"] != FORMAT:
-        raise BadSpec(f"{path}: checkpoint format {content['format']}, this version reads {FORMAT}; finish it there")
+        raise BadCheckpoint(
+            f"{path}: checkpoint format {content['format']}, this version reads {FORMAT}; finish it there"
+        )
     if content["run_key"] != run_key:
-        raise BadSpec(
+        raise BadCheckpoint(
             f"{path}: belongs to run {content['run_key'][:12]}, this spec is run {run_key[:12]}; take another folder"
         )
     kept = {name: content[name] for name in ("network", "average", "optimizer", "scaler", "random_state")}

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from tasks import metrics
 from tasks.dataset_folder import file_sha256, publish_bytes
-from tasks.errors import BadSpec, NotLearning, TrainingStopped
+from tasks.errors import BadCheckpoint, NotLearning, TrainingStopped
 from tasks.records import DatasetSnapshot, EpochResult, TrainingResult, TrainingSpec
 from tasks.training import files
 from tasks.training.worker import network as networks
@@ -127,6 +127,7 @@ class TrainingRun:
             "epochs_done": self.progress.epochs_done,
             "steps_per_epoch": self.steps_per_epoch,
             "resumed_from_epoch": self.resumed_from_epoch,
+            "history": [line.model_dump() for line in self.progress.history],
         }
 
     def _train_epoch(self) -> None:
@@ -300,7 +301,7 @@ class TrainingRun:
         path = self.out / files.BEST
         there = networks.read_metadata(path) if path.exists() else {}
         if there.get("run_key") != self.spec.digest or there.get("epoch") != str(best.epoch):
-            raise BadSpec(
+            raise BadCheckpoint(
                 f"{path}: is not the best epoch ({best.epoch}) of {self.out / files.LAST}; "
                 "restore it, or remove both to start from the beginning"
             )
