@@ -111,7 +111,7 @@ class TrainerProcess:
             )
         if self._last_error is None:
             raise EXIT_ERRORS.get(code, NasflowError)(self._tail())
-        kind = BadCheckpoint if self._last_error["kind"] == "BadCheckpoint" else EXIT_ERRORS.get(code, NasflowError)
+        kind = BadCheckpoint if self._last_error.get("kind") == "BadCheckpoint" else EXIT_ERRORS.get(code, NasflowError)
         raise kind(self._last_error["message"])
 
     def stop(self) -> None:

@@ -305,7 +305,7 @@ def test_a_trainer_that_is_killed_again_and_again_is_given_up(store, job, tmp_pa
     killer.start()
     try:
         with pytest.raises(
-            TrainingFailed, match="killed by SIGKILL; the machine may have run out of memory.*2 times in a row"
+            TrainingFailed, match=r"killed by SIGKILL; the machine may have run out of memory.*2 times in a row"
         ):
             train_in_store(store, job, "one", machine.settings, machine.events.append)
     finally:
