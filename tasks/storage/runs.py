@@ -241,21 +241,23 @@ def restore_checkpoint(store: Store, run_key: str, folder: Path, names: Iterable
     return None
 
 
-def prune_checkpoints(store: Store, run_key: str, keep: int = 2) -> None:
+def prune_checkpoints(store: Store, run_key: str, keep: int = 2, *, settled: bool = False) -> None:
     """Delete all but the newest checkpoints. Only the holder of the run's lease may call this.
 
     Args:
         store: Where.
         run_key: Digest of the TrainingSpec.
         keep: How many stay, at least 1.
+        settled: No checkpoint is on its way any more, so that what the newest does not name can go, too.
     """
     kept = dict(_manifests(store, run_key)[-keep:])
     if not kept:
         return
     used = {file.key for manifest in kept.values() for file in manifest.files.values()} | kept.keys()
+    unused = [key for key in store.list(keys.checkpoints(run_key)) if key not in used]
     # Nothing beside the newest checkpoint is touched: another one of its epoch may be on its way.
     newest = max(kept).removesuffix(_MANIFEST)
-    old = [key for key in store.list(keys.checkpoints(run_key)) if key < newest and key not in used]
+    old = [key for key in unused if settled or key < newest]
     # Manifests first: what has no manifest does not exist.
     store.delete(key for key in old if key.endswith(_MANIFEST))
     store.delete(key for key in old if not key.endswith(_MANIFEST))

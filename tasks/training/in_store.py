@@ -88,7 +88,7 @@ def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettin
             _train_to_the_end(store, job, places, weights, lease, uploader, settings.trainer_attempts, tell)
         model = _publish(store, job, places)
         lease.finish(model)
-    prune_checkpoints(store, run_key, keep=1)
+    prune_checkpoints(store, run_key, keep=1, settled=True)
     shutil.rmtree(places.run, ignore_errors=True)
     return model
 

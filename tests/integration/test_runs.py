@@ -216,6 +216,17 @@ def test_pruning_keeps_the_newest_and_what_they_refer_to(store, folder, tmp_path
     assert restored.epochs_done == 5
 
 
+def test_once_settled_only_what_the_newest_checkpoint_names_stays(store, folder):
+    save_checkpoint(store, RUN, 1, {name: folder / name for name in NAMES})
+    next_epoch(folder, 2)
+    manifest = save_checkpoint(store, RUN, 1, {name: folder / name for name in NAMES})
+    prune_checkpoints(store, RUN, keep=1)
+    assert len(store.list(keys.checkpoints(RUN))) == len(NAMES) + 1 + 2
+    prune_checkpoints(store, RUN, keep=1, settled=True)
+    named = {file.key for file in manifest.files.values()} | {keys.checkpoint_manifest(RUN, 1)}
+    assert set(store.list(keys.checkpoints(RUN))) == named
+
+
 @pytest.fixture
 def model():
     spec = TrainingSpec(
