@@ -43,7 +43,9 @@ demo: setup
 	$(BIN)/nasflow demo --dir $(DEMO_DIR)
 
 bench: setup
-	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in tests/benchmarks/bench_*.py; do \
+		echo "== $$file"; $(BIN)/python -m tests.benchmarks.$$(basename $$file .py) || exit 1; \
+	done
 
 lock: setup
 	infra/requirements/compile.sh
