@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -60,15 +61,23 @@ class LocalStack:
         return subprocess.run([NASFLOW, *arguments], capture_output=True, text=True, check=False, env=environment)
 
     def api(self, path, body=None, method=None):
-        """Ask Prefect's API."""
+        """Ask Prefect's API; on SQLite it answers 503 now and then while it writes, which clients try again."""
         request = urllib.request.Request(
             self.addresses["api"] + path,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
             method=method or ("GET" if body is None else "POST"),
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read() or "null")
+        for wait in (0.5, 1, 2, 4, None):
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return json.loads(answer.read() or "null")
+            except urllib.error.HTTPError as error:
+                if error.code != 503 or wait is None:
+                    raise
+                error.close()
+                time.sleep(wait)
+        raise AssertionError("unreachable")
 
     def state(self, flow_run):
         """Name and message of a flow run's state."""
