@@ -34,10 +34,10 @@ integration: setup
 	$(BIN)/pytest tests/integration -q --numprocesses 2 --dist loadfile
 
 e2e: setup
-	$(BIN)/pytest tests/e2e -q
+	$(BIN)/pytest tests/e2e -q --timeout 600
 
 browser: setup
-	$(BIN)/pytest tests/browser -q
+	$(BIN)/pytest tests/browser -q --timeout 600
 
 demo: setup
 	$(BIN)/nasflow demo --dir $(DEMO_DIR)

@@ -199,7 +199,7 @@ def start_long_run(stack, export, project, seed):
 
 
 def assert_resumed_to_the_end(stack, run, run_key):
-    wait_for(lambda: stack.state(run)[0] in ("Completed", "Failed", "Crashed"), 200)
+    wait_for(lambda: stack.state(run)[0] in ("Completed", "Failed", "Crashed"), 300)
     assert stack.state(run)[0] == "Completed", stack.state(run)
     result = find_model(Store.from_environment(), run_key).result.model_dump()
     assert result["epochs_done"] == 10
