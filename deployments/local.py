@@ -42,7 +42,7 @@ def train(export: Path, out: Path, request: RetrainRequest) -> dict[str, Any]:
         bar = stack.enter_context(progress_bar("reading pictures"))
         inspection = inspect_export(export, scratch, lambda done, total: bar.show(done, total, "reading pictures"))
         snapshot = require_snapshot(inspection)
-        job = plan(request, _reference(snapshot), None)
+        job = plan(request, SnapshotRef.of(snapshot), None)
         _tell_changes(snapshot, request, job)
         _claim_folder(out, job)
         dataset_folder.fill(out / files.DATASET, snapshot, _linker(inspection))
@@ -79,15 +79,6 @@ def _find_weights(request: RetrainRequest) -> RetrainRequest:
     if not path.is_file():
         raise BadRequest(f"--weights {path}: no such file; correct the path, or leave it out")
     return request.model_copy(update={"weights_sha256": dataset_folder.file_sha256(path)})
-
-
-def _reference(snapshot: DatasetSnapshot) -> SnapshotRef:
-    return SnapshotRef(
-        snapshot_digest=snapshot.digest,
-        classes=snapshot.classes,
-        splits=snapshot.counts(),
-        findings=snapshot.findings,
-    )
 
 
 def _claim_folder(out: Path, job: TrainJob) -> None:

@@ -104,9 +104,9 @@ def _raise_for(state: State, deployment: str) -> None:
     if state.is_cancelled():
         raise TrainingStopped(f"{deployment} was cancelled")
     cause = message.removeprefix("Flow run encountered an exception: ")
-    kind = cause.partition(":")[0]
-    names = {known.__name__: known for known in _all_below(NasflowError)}
-    raise names.get(kind, NasflowError)(cause)
+    name, _, words = cause.partition(": ")
+    known = {kind.__name__: kind for kind in _all_below(NasflowError)}
+    raise known[name](words) if name in known else NasflowError(cause)
 
 
 def _all_below(kind: type[NasflowError]) -> list[type[NasflowError]]:

@@ -140,6 +140,16 @@ class SnapshotRef(Record):
     splits: dict[Split, SplitCounts] = Field(description="Counts per split.")
     findings: tuple[Finding, ...] = Field(description="What the check saw, dropped or changed.")
 
+    @classmethod
+    def of(cls, snapshot: DatasetSnapshot) -> "SnapshotRef":
+        """The reference to a snapshot."""
+        return cls(
+            snapshot_digest=snapshot.digest,
+            classes=snapshot.classes,
+            splits=snapshot.counts(),
+            findings=snapshot.findings,
+        )
+
 
 # The request -------------------------------------------------------------------------------------
 

@@ -43,12 +43,7 @@ def save_snapshot(
     # Content-addressed: who was first wrote the same pictures, classes and boxes.
     with suppress(LostRace):
         create_record(store, keys.snapshot(snapshot.digest), snapshot)
-    return SnapshotRef(
-        snapshot_digest=snapshot.digest,
-        classes=snapshot.classes,
-        splits=snapshot.counts(),
-        findings=snapshot.findings,
-    )
+    return SnapshotRef.of(snapshot)
 
 
 def load_snapshot(store: Store, digest: str) -> DatasetSnapshot:

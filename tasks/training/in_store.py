@@ -68,6 +68,7 @@ def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettin
         tell: Hears the trainer's events.
 
     Raises:
+        BadCheckpoint: the trainer refuses this machine's checkpoint and the store's.
         TrainingFailed: the trainer was killed ``settings.trainer_attempts`` times in a row without ending an epoch.
         WorkerLost: the lease was lost.
         NasflowError: whatever ended the trainer.
@@ -105,10 +106,14 @@ def _train_to_the_end(
 ) -> None:
     """Start the trainer again when it was killed, unless it was killed ``attempts`` times without ending an epoch."""
     left, epochs = attempts, _epochs_here(places.run)
+    set_aside = False
     while True:
         try:
             return _train(places, weights, lease, uploader, tell)
         except BadCheckpoint as error:
+            if set_aside:  # what came from the store is refused as well
+                raise
+            set_aside = True
             logger.warning("%s; the store's newest checkpoint takes its place", error)
             _set_aside(places.run)
         except WorkerLost as error:

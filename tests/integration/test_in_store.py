@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from deployments.cartoons import draw_export
 from tasks.dataset_folder import file_sha256
-from tasks.errors import BadExport, BadRequest, BadSettings, NasflowError, TrainingFailed
+from tasks.errors import BadCheckpoint, BadExport, BadRequest, BadSettings, NasflowError, TrainingFailed
 from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_for
 from tasks.labeling import zips
 from tasks.labeling.in_store import check_to_store, export_to_store
@@ -21,7 +21,7 @@ from tasks.records import EvaluateJob, RetrainRequest
 from tasks.settings import RoboflowSettings, WorkSettings
 from tasks.storage import keys
 from tasks.storage.datasets import load_snapshot
-from tasks.storage.runs import find_model, restore_checkpoint
+from tasks.storage.runs import find_model, restore_checkpoint, save_checkpoint
 from tasks.training.in_store import CheckpointUploader, detect_in_store, train_in_store
 from tasks.training.spec import plan
 from tests.fakes.exports import write_export
@@ -288,6 +288,16 @@ def test_a_run_is_stopped_goes_on_elsewhere_survives_a_kill_and_is_measured(stor
     assert f"{report.scores.map:.3f}" in page
     assert find_evaluation(store, measured, model) == report
     assert evaluate_in_store(store, measured, detections, third.settings) == report
+
+
+def test_a_checkpoint_that_is_refused_here_and_in_the_store_ends_the_run(store, job, tmp_path):
+    job, _ = job
+    machine = Machine(tmp_path / "machine")
+    (tmp_path / "last.ckpt").write_bytes(b"of another kind")
+    save_checkpoint(store, job.spec.digest, 1, {"last.ckpt": tmp_path / "last.ckpt"})
+    with pytest.raises(BadCheckpoint, match="not a readable checkpoint"):
+        train_in_store(store, job, "one", machine.settings, machine.events.append)
+    assert find_model(store, job.spec.digest) is None
 
 
 def test_a_trainer_that_is_killed_again_and_again_is_given_up(store, job, tmp_path):
