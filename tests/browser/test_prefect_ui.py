@@ -1,6 +1,7 @@
 """What a person does in Prefect's UI: fill in the form, watch the run, open the report."""
 
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -23,9 +24,28 @@ def field(browser, title):
 
 
 def fill(browser, title, value):
-    box = field(browser, title).find_element(By.CSS_SELECTOR, ".p-base-input__control")
-    box.send_keys(Keys.CONTROL, "a")
-    box.send_keys(value)
+    def typed(browser):
+        # The form draws itself anew when the server answers, which can swallow what was typed.
+        box = field(browser, title).find_element(By.CSS_SELECTOR, ".p-base-input__control")
+        if box.get_attribute("value") == value:
+            return True
+        box.send_keys(Keys.CONTROL, "a")
+        box.send_keys(value)
+        return False
+
+    WebDriverWait(browser, 30, ignored_exceptions=[StaleElementReferenceException]).until(typed)
+
+
+def submit(browser):
+    """Press Submit until the form is gone, as a person does whose first press a busy server answered with an error."""
+    form = browser.current_url
+    for _ in range(6):
+        shown(browser, "//button[normalize-space()='Submit']").click()
+        try:
+            return WebDriverWait(browser, 20).until(lambda b: b.current_url != form)
+        except TimeoutException:
+            continue
+    raise AssertionError(f"the form stays: {browser.find_element(By.TAG_NAME, 'body').text}")
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +58,7 @@ def run(browser, stack, export):
     fill(browser, "Export", str(export))
     for title, value in SETTINGS.items():
         fill(browser, title, value)
-    shown(browser, "//button[normalize-space()='Submit']").click()
+    submit(browser)
     flow = {"flows": {"name": {"any_": ["retrain"]}}}
     asked = wait_for(lambda: stack.api("/flow_runs/filter", flow), 30)[0]
     wait_for(lambda: stack.state(asked["id"])[0] in ("Completed", "Failed", "Crashed"), 240)
