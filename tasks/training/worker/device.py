@@ -30,15 +30,15 @@ class Device:
 def choose_device() -> Device:
     """Take a GPU where there is one, and bf16 where the processor computes it in hardware.
 
-    channels-last is for GPUs alone: on CPUs it makes torch 2.14 write outside its memory ("double free", "corrupted
-    double-linked list"), in fp32 and in bf16.
+    channels-last everywhere: about 1.5 times as fast on a CPU, since bf16 and 1 x 1 convolutions want it. It is safe
+    there because of ``convolutions``.
     """
     if torch.cuda.is_available():
         half: Precision = "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
         return Device("cuda", half, channels_last=True)
     abilities = torch.cpu.get_capabilities()
     in_hardware = abilities.get("avx512_bf16") or abilities.get("amx_bf16")
-    return Device("cpu", "bf16-mixed" if in_hardware else "32-true", channels_last=False)
+    return Device("cpu", "bf16-mixed" if in_hardware else "32-true", channels_last=True)
 
 
 def make_fabric(device: Device) -> Fabric:
