@@ -16,10 +16,8 @@ from tasks.training.worker.process import quiet_libraries
 
 def compare(folder: Path) -> None:
     quiet_libraries(folder)
-    from torch import nn
     from torch.utils.data import DataLoader
 
-    from tasks.training.worker.convolutions import SubsampledConv2d
     from tasks.training.worker.device import Device
     from tasks.training.worker.events import Events
     from tasks.training.worker.loop import TrainingRun
@@ -41,9 +39,6 @@ def compare(folder: Path) -> None:
         )
     ]
     network = copy.deepcopy(run.plain)
-    for part in network.modules():
-        if type(part) is SubsampledConv2d:
-            part.__class__ = nn.Conv2d  # as super-gradients has it
     for group in run.optimizer.param_groups:
         group["fused"] = False  # the same arithmetic, rounded otherwise; super-gradients does not use it
     run.network.train()

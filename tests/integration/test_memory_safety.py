@@ -14,11 +14,13 @@ from pathlib import Path
 from tasks.training.worker.process import quiet_libraries
 quiet_libraries(Path(sys.argv[1]))
 from super_gradients.training.losses import PPYoloELoss
+from tasks.training.worker.convolutions import subsample_first
 from tasks.training.worker.network import build_network
 from tasks.training.worker.validate import as_fp32
 precision, steps = sys.argv[2], int(sys.argv[3])
 torch.manual_seed(0)
 network = build_network("s", 2).to(memory_format=torch.channels_last).train()
+assert subsample_first(network) == 5
 loss = PPYoloELoss(num_classes=2, use_static_assigner=False)
 targets = torch.tensor([[i, i % 2, 50.0, 60.0, 40.0, 30.0] for i in range(4)])
 for _ in range(steps):
@@ -49,6 +51,7 @@ import copy, sys, torch
 from pathlib import Path
 from tasks.training.worker.process import quiet_libraries
 quiet_libraries(Path(sys.argv[1]))
+from tasks.training.worker.convolutions import subsample_first
 from tasks.training.worker.network import build_network
 torch.manual_seed(0)
 network = build_network("s", 2).train()
@@ -56,6 +59,7 @@ for part in network.modules():
     if isinstance(part, torch.nn.BatchNorm2d):
         part.eval()  # batch statistics of so small a network blow rounding up a thousandfold
 other = copy.deepcopy(network).to(memory_format=torch.channels_last)
+assert subsample_first(other) == 5
 pictures = torch.rand(2, 3, 128, 128)
 def tensors(value):
     if isinstance(value, (tuple, list)):

@@ -20,6 +20,7 @@ from tasks.records import DatasetSnapshot, EpochResult, TrainingResult, Training
 from tasks.training import files
 from tasks.training.worker import network as networks
 from tasks.training.worker.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from tasks.training.worker.convolutions import subsample_first
 from tasks.training.worker.device import Device, make_fabric
 from tasks.training.worker.events import Events
 from tasks.training.worker.pictures import (
@@ -83,6 +84,8 @@ class TrainingRun:
     def _set_up_network(self) -> None:
         spec = self.spec
         self.plain = networks.build_network(spec.variant, len(spec.classes))
+        if self.device.accelerator == "cpu" and self.device.channels_last:
+            subsample_first(self.plain)
         self.loss = PPYoloELoss(num_classes=len(spec.classes), use_static_assigner=False)
         self.average = AveragedModel(self.plain, multi_avg_fn=self._average_step, use_buffers=True)
         self.average = self.fabric.to_device(self.average).to(memory_format=self.device.memory_format)

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from tasks.dataset_folder import publish_bytes
 from tasks.errors import BadWeights
 from tasks.records import BestEpoch, TrainingSpec
-from tasks.training.worker.convolutions import subsample_first
 
 CLASS_HEAD = ".cls_pred."
 """Part of the names of the tensors that hold one row a class."""
@@ -37,7 +36,6 @@ class LoadedWeights:
 def build_network(variant: str, classes: int) -> nn.Module:
     """A YOLO-NAS network with random weights and ``classes`` outputs."""
     network: nn.Module = models.get(f"yolo_nas_{variant}", num_classes=classes)
-    subsample_first(network)
     return network
 
 
