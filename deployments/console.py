@@ -4,6 +4,7 @@ People's output goes to stderr, except for the result itself, so that ``--json``
 """
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 out = Console(highlight=False, emoji=False)
-err = Console(stderr=True, highlight=False, emoji=False)
+# Asked here, since rich takes FORCE_COLOR, which CI sets, for a terminal whose cursor can be moved.
+err = Console(stderr=True, force_terminal=sys.stderr.isatty(), highlight=False, emoji=False)
 _documented = False
 
 

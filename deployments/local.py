@@ -3,18 +3,18 @@
 import shutil
 import tempfile
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from deployments.console import progress_bar, say, time_left
+from deployments.console import progress_bar, say
+from deployments.training_view import training_view
 from tasks import dataset_folder
 from tasks.dataset_folder import publish_bytes
 from tasks.errors import BadRequest
 from tasks.labeling.check import Inspection, inspect_export, require_snapshot
 from tasks.records import DatasetSnapshot, LabelledImage, RetrainRequest, SnapshotRef, TrainingResult, TrainJob
 from tasks.training import files
-from tasks.training.launch import TRAIN, Event, TrainerProcess, train_arguments
+from tasks.training.launch import TRAIN, TrainerProcess, train_arguments
 from tasks.training.spec import fitted_batch, plan
 
 
@@ -37,27 +37,35 @@ def check(export: Path) -> dict[str, Any]:
 def train(export: Path, out: Path, request: RetrainRequest) -> dict[str, Any]:
     """Train on an export without Prefect or a store; the same again goes on where it was."""
     request = _find_weights(request)
-    with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nasflow-train-")))
-        bar = stack.enter_context(progress_bar("reading pictures"))
-        inspection = inspect_export(export, scratch, lambda done, total: bar.show(done, total, "reading pictures"))
+    with tempfile.TemporaryDirectory(prefix="nasflow-train-") as scratch, progress_bar("reading pictures") as bar:
+        inspection = inspect_export(
+            export, Path(scratch), lambda done, total: bar.show(done, total, "reading pictures")
+        )
         snapshot = require_snapshot(inspection)
         job = plan(request, SnapshotRef.of(snapshot), None)
         _tell_changes(snapshot, request, job)
         _claim_folder(out, job)
         dataset_folder.fill(out / files.DATASET, snapshot, _linker(inspection))
-        weights = Path(job.weights) if job.spec.weights_sha256 else None
-        arguments = train_arguments(out / files.SPEC, out / files.DATASET, out, weights)
-        with TrainerProcess(TRAIN, arguments, out / files.LOG) as trainer:
-            try:
-                for event in trainer.events():
-                    _show(event, bar.show)
-            except KeyboardInterrupt:
-                trainer.stop()
-                for _ in trainer.events():  # its last word is how to go on
-                    pass
-            trainer.result()
+    _run_trainer(out, job, snapshot)
     return _train_document(out)
+
+
+def _run_trainer(out: Path, job: TrainJob, snapshot: DatasetSnapshot) -> None:
+    """Train in a process of its own, showing what it tells; Ctrl-C has it write a checkpoint first."""
+    weights = Path(job.weights) if job.spec.weights_sha256 else None
+    arguments = train_arguments(out / files.SPEC, out / files.DATASET, out, weights)
+    with (
+        training_view(job.spec, snapshot.counts()) as view,
+        TrainerProcess(TRAIN, arguments, out / files.LOG) as trainer,
+    ):
+        try:
+            for event in trainer.events():
+                view.show(event)
+        except KeyboardInterrupt:
+            trainer.stop()
+            for event in trainer.events():  # its last word is how to go on
+                view.show(event)
+        trainer.result()
 
 
 def _tell_changes(snapshot: DatasetSnapshot, request: RetrainRequest, job: TrainJob) -> None:
@@ -105,18 +113,6 @@ def _linker(inspection: Inspection) -> Callable[[LabelledImage, Path], None]:
         aside.replace(path)
 
     return fetch
-
-
-def _show(event: Event, show: Callable[[float, float, str], None]) -> None:
-    if event["event"] == "step":
-        done = event["epoch"] - 1 + event["step"] / event["steps"]
-        what = "loss not finite" if event["loss"] is None else f"loss {event['loss']:.3f}"
-    elif event["event"] == "epoch":
-        done, what = event["epoch"], f"mAP {event['map']:.3f}"
-    else:
-        return
-    text = f"epoch {event['epoch']} of {event['epochs']}, {what}, {time_left(event['seconds_left'])}"
-    show(done, event["epochs"], text)
 
 
 def _train_document(out: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@
     │   ├── BadExport           the labels
     │   ├── BadSpec             what the trainer was given
     │   │   └── BadCheckpoint   what it should go on from
+    │   │       └── DamagedCheckpoint   it cannot be read; the one before it may do
     │   └── BadWeights          a weights file
     ├── StoreError              the store answers, and the answer is no
     │   ├── NotInStore          no such key
@@ -24,6 +25,7 @@
     ├── TrainingFailed          the trainer ended without a model
     │   ├── OutOfMemory         the processor or GPU has too little memory for this spec
     │   ├── NotLearning         the loss stopped being a number
+    │   ├── DiskFull            no room for the next checkpoint
     │   └── TrainingStopped     stopped on request, with a checkpoint written
     ├── IncomparableReports     two reports measured on different pictures
     └── ServerProblem           the Prefect server, a worker or a local server is not there
@@ -88,6 +90,10 @@ class BadCheckpoint(BadSpec):
     """The files of a run in its folder are damaged or do not belong together."""
 
 
+class DamagedCheckpoint(BadCheckpoint):
+    """A checkpoint cannot be read."""
+
+
 class BadWeights(BadInput):
     """A weights file is missing, damaged or of another kind."""
 
@@ -124,6 +130,10 @@ class OutOfMemory(TrainingFailed):
 
 class NotLearning(TrainingFailed):
     """The loss is not a finite number any more."""
+
+
+class DiskFull(TrainingFailed):
+    """There is no room for what a run writes; what it wrote before is whole."""
 
 
 class TrainingStopped(TrainingFailed):

@@ -10,6 +10,7 @@ from tasks.records import EpochResult, TrainingResult, TrainingSpec
 SPEC = "spec.json"
 HISTORY = "history.jsonl"
 LAST = "last.ckpt"
+PREVIOUS = "previous.ckpt"
 BEST = "best.safetensors"
 RESULT = "result.json"
 LOG = "trainer.log"

@@ -141,7 +141,7 @@ def _set_aside(folder: Path) -> None:
     refused = folder / "refused"
     shutil.rmtree(refused, ignore_errors=True)
     refused.mkdir()
-    for name in CHECKPOINT_FILES:
+    for name in (*CHECKPOINT_FILES, files.PREVIOUS):
         if (folder / name).exists():
             (folder / name).replace(refused / name)
 

@@ -17,7 +17,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tasks.errors import BadCheckpoint, BadSpec, NasflowError, NotLearning, OutOfMemory, TrainingStopped, WorkerLost
+from tasks.errors import (
+    BadCheckpoint,
+    BadSpec,
+    DamagedCheckpoint,
+    DiskFull,
+    NasflowError,
+    NotLearning,
+    OutOfMemory,
+    TrainingStopped,
+    WorkerLost,
+)
 
 Event = dict[str, Any]
 
@@ -27,6 +37,12 @@ STOP_SECONDS = 25.0
 """Time to finish a step and write a checkpoint; Prefect kills a cancelled flow run's process after 30 s."""
 PRIVATE = ("NASFLOW_STORE_", "NASFLOW_ROBOFLOW_", "ROBOFLOW_", "AWS_", "PREFECT_")
 """Environment variables that the trainer does not need, since it talks to no one."""
+BARK = "Timeout ("
+"""How the trainer's watchdog begins what it writes to the log."""
+NAMED_ERRORS: dict[str, type[NasflowError]] = {
+    kind.__name__: kind for kind in (BadCheckpoint, DamagedCheckpoint, DiskFull)
+}
+"""Errors that are told apart by name, since they share an exit code."""
 EXIT_ERRORS: dict[int, type[NasflowError]] = {2: BadSpec, 3: OutOfMemory, 4: TrainingStopped, 5: NotLearning}
 
 
@@ -109,9 +125,14 @@ class TrainerProcess:
                 f"the trainer was killed by {name}{hint}; started again, it goes on from its last checkpoint; "
                 f"{self._tail()}"
             )
+        if self._last_error is None and code == 1 and (bark := self._bark()):
+            raise WorkerLost(
+                f"the trainer made no step any more ({bark}); where each thread was stands in {self._log}; "
+                "started again, it goes on from its last checkpoint"
+            )
         if self._last_error is None:
             raise EXIT_ERRORS.get(code, NasflowError)(self._tail())
-        kind = BadCheckpoint if self._last_error.get("kind") == "BadCheckpoint" else EXIT_ERRORS.get(code, NasflowError)
+        kind = NAMED_ERRORS.get(self._last_error["kind"], EXIT_ERRORS.get(code, NasflowError))
         raise kind(self._last_error["message"])
 
     def stop(self) -> None:
@@ -139,6 +160,11 @@ class TrainerProcess:
                 except json.JSONDecodeError:
                     continue  # the last line of a process that was killed while it wrote
         self._events.put(None)
+
+    def _bark(self) -> str | None:
+        """The line with which the watchdog ended the trainer, if it did."""
+        lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        return next((line for line in reversed(lines) if line.startswith(BARK)), None)
 
     def _tail(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []

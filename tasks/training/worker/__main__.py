@@ -8,7 +8,7 @@ import fcntl
 import sys
 import threading
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tasks import dataset_folder
 from tasks.errors import BadSpec, BadWeights, TrainingStopped
@@ -16,7 +16,13 @@ from tasks.records import DatasetSnapshot, TrainingSpec
 from tasks.training import files
 from tasks.training.worker.events import Events
 from tasks.training.worker.process import quiet_libraries, run, stop_on_request
+from tasks.training.worker.watchdog import Watchdog
 
+if TYPE_CHECKING:  # it imports torch
+    from tasks.training.worker.device import Precision
+
+PRECISIONS: "dict[str | None, Precision]" = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+"""Names for people, and lightning-fabric's."""
 LOCK_SECONDS = 60
 """How long to wait for another trainer in the same folder."""
 
@@ -29,6 +35,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for what the run writes")
     parser.add_argument("--weights", type=Path, help="weights to start from; the spec names their SHA-256")
     parser.add_argument("--events", type=Path, help="file or /dev/fd/N for JSON lines about progress")
+    parser.add_argument(
+        "--checkpoint-every-minutes", type=float, default=10.0, help="in long epochs; each has one, too"
+    )
+    parser.add_argument("--loader-workers", type=int, help="processes that load pictures; default: as the device needs")
+    parser.add_argument(
+        "--precision", choices=["bf16", "fp16", "fp32"], help="default: what the device computes fastest"
+    )
+    parser.add_argument(
+        "--watchdog-seconds", type=float, default=900.0, help="end a trainer without a step for so long"
+    )
     parser.add_argument("--stop-with-parent", action="store_true", help="stop when stdin ends")
     given = parser.parse_args(arguments)
     stop = stop_on_request(with_parent=given.stop_with_parent)
@@ -55,11 +71,17 @@ def train(given: argparse.Namespace, events: Events, stop: threading.Event) -> d
         from tasks.training.worker.device import choose_device
         from tasks.training.worker.loop import TrainingRun
 
-        device = choose_device()
-        training = TrainingRun(spec, snapshot, given.data, given.out, device=device, events=events, stop=stop)
+        watchdog = Watchdog(given.watchdog_seconds)
+        training = TrainingRun(
+            spec, snapshot, given.data, given.out, device=choose_device(PRECISIONS.get(given.precision)), events=events,
+            stop=stop, checkpoint_seconds=given.checkpoint_every_minutes * 60, loader_workers=given.loader_workers,
+            watchdog=watchdog,
+        )  # fmt: skip
         if spec.weights_sha256:
             training.start_from(given.weights)
-        return training.train().model_dump(mode="json")
+        result = training.train()
+        watchdog.rest()
+        return result.model_dump(mode="json")
 
 
 def wait_for_lock(lock: IO[str], folder: Path, stop: threading.Event) -> None:

@@ -1,9 +1,13 @@
 """last.ckpt: all that a run needs to go on as if it had never stopped. Written whole or not at all.
 
+The one before it stays beside it as previous.ckpt, for a disk that loses what was written.
+
 It holds tensors and plain data only, so that reading it runs no code.
 """
 
+import errno
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +16,15 @@ import torch
 from pydantic import TypeAdapter
 
 from tasks.dataset_folder import file_sha256
-from tasks.errors import BadCheckpoint
+from tasks.errors import BadCheckpoint, DamagedCheckpoint, DiskFull
+from tasks.records import TrainingSpec
+from tasks.training import files
 from tasks.training.worker.progress import Progress
 
-FORMAT = 1
+FORMAT = 2
 
-
+LEAST_FREE = 1_000_000
+"""A disk with fewer bytes than this counts as full, whatever the words of the error."""
 PROGRESS = TypeAdapter(Progress)
 
 
@@ -34,12 +41,17 @@ class Checkpoint:
     random_state: torch.Tensor
 
 
-def write_checkpoint(path: Path, run_key: str, checkpoint: Checkpoint) -> tuple[str, int]:
-    """Publish a checkpoint under ``path``; gives its SHA-256 and size in bytes."""
+def write_checkpoint(folder: Path, spec: TrainingSpec, checkpoint: Checkpoint) -> tuple[str, int]:
+    """Publish last.ckpt in ``folder``, and keep the one before it; gives SHA-256 and size in bytes.
+
+    Raises:
+        DiskFull: there is no room; the checkpoints that were there stay as they are.
+    """
+    path = folder / files.LAST
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     content = {
         "format": FORMAT,
-        "run_key": run_key,
+        "spec": spec.model_dump_json(),
         "progress": PROGRESS.dump_json(checkpoint.progress).decode(),
         "network": checkpoint.network,
         "average": checkpoint.average,
@@ -53,32 +65,90 @@ def write_checkpoint(path: Path, run_key: str, checkpoint: Checkpoint) -> tuple[
             file.flush()
             os.fsync(file.fileno())
         sha256, size = file_sha256(temporary), temporary.stat().st_size
+        keep_previous(folder)
         temporary.replace(path)
+    except (OSError, RuntimeError) as error:  # torch wraps some of the first in the second
+        raise_if_full(error, folder)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     return sha256, size
 
 
-def read_checkpoint(path: Path, run_key: str) -> Checkpoint:
+def keep_previous(folder: Path) -> None:
+    """Give last.ckpt its second name, previous.ckpt."""
+    if (folder / files.LAST).exists():
+        link = folder / f".{files.PREVIOUS}.{os.getpid()}.tmp"
+        link.unlink(missing_ok=True)
+        os.link(folder / files.LAST, link)
+        link.replace(folder / files.PREVIOUS)
+
+
+def raise_if_full(error: BaseException, folder: Path) -> None:
+    """Turn an error of writing into DiskFull, where the disk is.
+
+    Raises:
+        DiskFull: with what to do.
+    """
+    free = shutil.disk_usage(folder).free
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or free < LEAST_FREE:
+        raise DiskFull(
+            f"{folder}: no room to write, {free / 1e6:.0f} MB are free; free some, and run the same again: "
+            "it goes on from its last checkpoint"
+        ) from None
+
+
+def newest_checkpoint(folder: Path, spec: TrainingSpec) -> tuple[Checkpoint, str | None] | None:
+    """The newest readable checkpoint of this very run, with what was wrong with a newer one; None if there is none.
+
+    Raises:
+        BadCheckpoint: none of those there can be read, or they are of another run.
+    """
+    there = [folder / name for name in (files.LAST, files.PREVIOUS) if (folder / name).exists()]
+    damaged: DamagedCheckpoint | None = None
+    for path in there:
+        try:
+            return read_checkpoint(path, spec), str(damaged) if damaged else None
+        except DamagedCheckpoint as error:
+            damaged = damaged or error
+    if damaged:
+        raise damaged
+    return None
+
+
+def read_checkpoint(path: Path, spec: TrainingSpec) -> Checkpoint:
     """Read a checkpoint of this very run.
 
     Raises:
-        BadCheckpoint: it is damaged, or of another run.
+        DamagedCheckpoint: it cannot be read.
+        BadCheckpoint: it is of another run.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
+        there = content["format"]
     except Exception as error:  # noqa: BLE001, a damaged file fails in many ways
-        raise BadCheckpoint(
-            f"{path}: not a readable checkpoint ({str(error).splitlines()[0][:200]}); "
+        raise DamagedCheckpoint(
+            f"{path}: not a readable checkpoint ({(str(error).splitlines() or ['empty'])[0][:200]}); "
             "remove it to start from the beginning"
         ) from None
-    if content["format"] != FORMAT:
-        raise BadCheckpoint(
-            f"{path}: checkpoint format {content['format']}, this version reads {FORMAT}; finish it there"
-        )
-    if content["run_key"] != run_key:
-        raise BadCheckpoint(
-            f"{path}: belongs to run {content['run_key'][:12]}, this spec is run {run_key[:12]}; take another folder"
-        )
+    if there != FORMAT:
+        raise BadCheckpoint(f"{path}: checkpoint format {there}, this version reads {FORMAT}; finish it there")
+    refuse_other_spec(path, TrainingSpec.model_validate_json(content["spec"]), spec)
     kept = {name: content[name] for name in ("network", "average", "optimizer", "scaler", "random_state")}
     return Checkpoint(progress=PROGRESS.validate_json(content["progress"]), **kept)
+
+
+def refuse_other_spec(path: Path, there: TrainingSpec, spec: TrainingSpec) -> None:
+    """Refuse to go on with another spec.
+
+    Raises:
+        BadCheckpoint: naming every field that differs.
+    """
+    if there.digest == spec.digest:
+        return
+    ours, theirs = spec.model_dump(mode="json"), there.model_dump(mode="json")
+    differing = [f"{name} ({theirs[name]} there, {ours[name]} here)" for name in ours if ours[name] != theirs[name]]
+    raise BadCheckpoint(
+        f"{path}: belongs to run {there.digest[:12]}, this spec is run {spec.digest[:12]}; "
+        f"they differ in {', '.join(differing)}; take another folder"
+    )

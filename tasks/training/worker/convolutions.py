@@ -12,7 +12,7 @@ class SubsampledConv2d(nn.Conv2d):
     memory, in fp32 and bf16, and sooner or later the process dies of a "double free".
     """
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002, torch's name
         """``[B, C, H, W]`` to ``[B, K, ceil(H / s), ceil(W / s)]``."""
         down, across = int(self.stride[0]), int(self.stride[1])
         return functional.conv2d(input[:, :, ::down, ::across], self.weight, self.bias)

@@ -37,19 +37,20 @@ def detect(given: argparse.Namespace, events: Events, stop: threading.Event) -> 
     snapshot = dataset_folder.load(given.data)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     quiet_libraries(given.out.parent)
-    from tasks.training.worker import network as networks
     from tasks.training.worker.device import choose_device, make_fabric
+    from tasks.training.worker.network import build_network
     from tasks.training.worker.pictures import PictureFolder, PlainPictures, plain_loader
     from tasks.training.worker.validate import run_over
+    from tasks.training.worker.weights import load_all, read_metadata
 
-    metadata = networks.read_metadata(given.weights)
+    metadata = read_metadata(given.weights)
     if (classes := tuple(json.loads(metadata["classes"]))) != snapshot.classes:
         raise BadSpec(
             f"the weights know classes {', '.join(classes)}, the snapshot {', '.join(snapshot.classes)}; "
             "they cannot be measured on it"
         )
-    network = networks.build_network(metadata["variant"], len(classes))
-    networks.load_all(network, given.weights)
+    network = build_network(metadata["variant"], len(classes))
+    load_all(network, given.weights)
     device = choose_device()
     fabric = make_fabric(device)
     network = fabric.to_device(network).to(memory_format=device.memory_format)

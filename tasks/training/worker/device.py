@@ -27,18 +27,21 @@ class Device:
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
 
-def choose_device() -> Device:
+def choose_device(precision: Precision | None = None) -> Device:
     """Take a GPU where there is one, and bf16 where the processor computes it in hardware.
+
+    Args:
+        precision: The one to use instead.
 
     channels-last everywhere: about 1.5 times as fast on a CPU, since bf16 and 1 x 1 convolutions want it. It is safe
     there because of ``convolutions``.
     """
     if torch.cuda.is_available():
         half: Precision = "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
-        return Device("cuda", half, channels_last=True)
+        return Device("cuda", precision or half, channels_last=True)
     abilities = torch.cpu.get_capabilities()
     in_hardware = abilities.get("avx512_bf16") or abilities.get("amx_bf16")
-    return Device("cpu", "bf16-mixed" if in_hardware else "32-true", channels_last=True)
+    return Device("cpu", precision or ("bf16-mixed" if in_hardware else "32-true"), channels_last=True)
 
 
 def make_fabric(device: Device) -> Fabric:

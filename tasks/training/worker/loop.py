@@ -18,12 +18,13 @@ from tasks.dataset_folder import file_sha256, publish_bytes
 from tasks.errors import BadCheckpoint, NotLearning, TrainingStopped
 from tasks.records import DatasetSnapshot, EpochResult, TrainingResult, TrainingSpec
 from tasks.training import files
-from tasks.training.worker import network as networks
-from tasks.training.worker.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from tasks.training.worker.checkpoint import Checkpoint, newest_checkpoint, write_checkpoint
 from tasks.training.worker.convolutions import subsample_first
 from tasks.training.worker.device import Device, make_fabric
 from tasks.training.worker.events import Events
+from tasks.training.worker.network import build_network
 from tasks.training.worker.pictures import (
+    Batch,
     EpochBatches,
     PictureFolder,
     PlainPictures,
@@ -34,13 +35,13 @@ from tasks.training.worker.pictures import (
 from tasks.training.worker.progress import Ending, Progress
 from tasks.training.worker.schedule import average_decay, learning_rate
 from tasks.training.worker.validate import LOSS_PARTS, move, run_over
+from tasks.training.worker.watchdog import Watchdog
+from tasks.training.worker.weights import load_matching, read_metadata, write_weights
 
 Tensors = tuple[Tensor, ...] | list[Tensor]
 
 MOST_BAD_STEPS = 5
 """Steps in a row whose loss is no finite number before training is given up; single ones are left out."""
-CHECKPOINT_SECONDS = 600.0
-"""In a long epoch, a checkpoint is written after this many seconds, too."""
 
 
 class TrainingRun:
@@ -56,8 +57,13 @@ class TrainingRun:
         device: Device,
         events: Events,
         stop: threading.Event,
+        checkpoint_seconds: float = 600.0,
+        loader_workers: int | None = None,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self.spec, self.out, self.device, self.events, self.stop = spec, out, device, events, stop
+        self.checkpoint_seconds, self.loader_workers = checkpoint_seconds, loader_workers
+        self.watchdog = watchdog or Watchdog(None)
         self.fabric = make_fabric(device)
         torch.manual_seed(spec.seed)
         self._set_up_pictures(snapshot, data)
@@ -69,11 +75,12 @@ class TrainingRun:
 
     def _set_up_pictures(self, snapshot: DatasetSnapshot, data: Path) -> None:
         spec = self.spec
-        self.workers = min(8, (os.cpu_count() or 1) - 1) if self.device.accelerator == "cuda" else 0
+        as_needed = min(8, (os.cpu_count() or 1) - 1) if self.device.accelerator == "cuda" else 0
+        self.workers = as_needed if self.loader_workers is None else self.loader_workers
         train = PictureFolder(data, snapshot.of_split("train"), spec.image_size)
         valid = PictureFolder(data, snapshot.of_split("valid"), spec.image_size)
         for pictures in (train, valid):
-            pictures.fill_cache(threads=os.cpu_count() or 1)
+            pictures.fill_cache(os.cpu_count() or 1, self.watchdog.pat)
         self.train_pictures = TrainingPictures(train, spec.seed)
         self.valid_images = valid.images
         self.valid_loader = plain_loader(PlainPictures(valid), spec.batch_size, self.workers)
@@ -83,7 +90,7 @@ class TrainingRun:
 
     def _set_up_network(self) -> None:
         spec = self.spec
-        self.plain = networks.build_network(spec.variant, len(spec.classes))
+        self.plain = build_network(spec.variant, len(spec.classes))
         if self.device.accelerator == "cpu" and self.device.channels_last:
             subsample_first(self.plain)
         self.loss = PPYoloELoss(num_classes=len(spec.classes), use_static_assigner=False)
@@ -95,9 +102,8 @@ class TrainingRun:
 
     def start_from(self, weights: Path) -> None:
         """Put given weights into the network before the first step."""
-        loaded = networks.load_matching(self.plain, weights, self.spec.classes)
-        left_out = f"; not loaded, random instead: {', '.join(loaded.left_out[:6])}" if loaded.left_out else ""
-        self.events.tell("log", message=f"{loaded.matched} of {loaded.total} tensors from {weights.name}{left_out}")
+        loaded = load_matching(self.plain, weights, self.spec.classes)
+        self.events.tell("log", message=f"{weights.name}: {loaded.sentence()}")
 
     @torch.no_grad()
     def _average_step(self, averages: Tensors, current: Tensors, updates: Tensor | int) -> None:
@@ -128,6 +134,7 @@ class TrainingRun:
             "device": str(self.device),
             "epochs": self.spec.epochs,
             "epochs_done": self.progress.epochs_done,
+            "steps_done": self.progress.steps_done,
             "steps_per_epoch": self.steps_per_epoch,
             "resumed_from_epoch": self.resumed_from_epoch,
             "history": [line.model_dump() for line in self.progress.history],
@@ -143,7 +150,8 @@ class TrainingRun:
         began = time.monotonic()
         for batch in training_loader(self.train_pictures, batches, self.workers):
             parts = self._step(batch.pictures, batch.targets)
-            self._check_step(parts)
+            self.watchdog.pat()
+            self._check_step(parts, batch)
             self.progress.add_step(len(batch.indices), time.monotonic() - began)
             self._tell_step(parts[-1])
             self._stop_or_save()
@@ -164,7 +172,7 @@ class TrainingRun:
         values: list[float] = parts.tolist()
         return values
 
-    def _check_step(self, parts: Sequence[float]) -> None:
+    def _check_step(self, parts: Sequence[float], batch: Batch) -> None:
         """Add a step's loss to the epoch's, or count it as a bad one."""
         progress = self.progress
         if math.isfinite(sum(parts)):
@@ -175,8 +183,19 @@ class TrainingRun:
         self._bad_steps += 1
         if self._bad_steps >= MOST_BAD_STEPS:
             raise self._not_learning(
-                f"the loss is no finite number since {self._bad_steps} steps, in epoch {progress.epochs_done + 1}"
+                f"the loss is no finite number since {self._bad_steps} steps, in epoch {progress.epochs_done + 1}, "
+                f"step {progress.steps_done + 1}; last {self._seen(batch)}"
             )
+
+    def _seen(self, batch: Batch) -> str:
+        """What a person would look at after a bad step: learning rate, pictures, boxes."""
+        names = [self.train_pictures.pictures.images[index].file_name for index in batch.indices]
+        boxes = f"{len(batch.targets)} boxes"
+        if len(batch.targets):
+            sides = batch.targets[:, 4:]
+            boxes += f" with sides from {sides.min():.1f} to {sides.max():.1f} pixels"
+        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+        return f"learning rate {self.optimizer.param_groups[0]['lr']:.3g}, {boxes} in {', '.join(names[:4])}{more}"
 
     def _not_learning(self, what: str) -> NotLearning:
         return NotLearning(f"{what}; lower the learning rate ({self.spec.learning_rate:g}) or look at the labels")
@@ -198,7 +217,7 @@ class TrainingRun:
 
     def _stop_or_save(self) -> None:
         self._stop_if_asked()
-        if time.monotonic() - self._last_checkpoint > CHECKPOINT_SECONDS:
+        if time.monotonic() - self._last_checkpoint > self.checkpoint_seconds:
             self._save()
 
     def _stop_if_asked(self) -> None:
@@ -208,6 +227,10 @@ class TrainingRun:
                 f"stopped on request in epoch {self.progress.epochs_done + 1} with a checkpoint; "
                 "run the same again to go on"
             )
+
+    def _after_valid_batch(self, done: int, total: int) -> None:
+        self.watchdog.pat()
+        self._stop_if_asked()
 
     def _end_epoch(self) -> None:
         """Validate the averaged weights, and publish history, checkpoint and best weights in this order."""
@@ -225,7 +248,7 @@ class TrainingRun:
         found = run_over(
             self.valid_loader, self.average.module, self.valid_images,
             size=self.spec.image_size, fabric=self.fabric, device=self.device, loss=self.loss,
-            on_batch=lambda done, total: self._stop_if_asked(),
+            on_batch=self._after_valid_batch,
         )  # fmt: skip
         if progress.good_steps == 0 or not math.isfinite(found.losses["total"]):
             raise self._not_learning(
@@ -255,8 +278,7 @@ class TrainingRun:
         """
         if not all(torch.isfinite(parameter).all() for parameter in self.plain.parameters()):
             raise self._not_learning("the weights are no finite numbers any more")
-        history = "".join(line.model_dump_json() + "\n" for line in self.progress.history)
-        publish_bytes(self.out / files.HISTORY, history.encode())
+        self._write_history()
         checkpoint = Checkpoint(
             progress=self.progress,
             network=self.plain.state_dict(),
@@ -265,12 +287,17 @@ class TrainingRun:
             scaler=self.fabric.strategy.precision.state_dict(),
             random_state=torch.get_rng_state(),
         )
-        sha256, size = write_checkpoint(self.out / files.LAST, self.spec.digest, checkpoint)
+        sha256, size = write_checkpoint(self.out, self.spec, checkpoint)
+        self.watchdog.pat()
         self._last_checkpoint = time.monotonic()
         progress = self.progress
         self.events.tell(
             "checkpoint", epochs_done=progress.epochs_done, steps_done=progress.steps_done, sha256=sha256, size=size
         )
+
+    def _write_history(self) -> None:
+        history = "".join(line.model_dump_json() + "\n" for line in self.progress.history)
+        publish_bytes(self.out / files.HISTORY, history.encode())
 
     def _write_best_if_due(self) -> None:
         """Write best.safetensors when the epoch just done is the best one.
@@ -280,13 +307,15 @@ class TrainingRun:
         """
         best = self.progress.best
         if best and best.epoch == self.progress.epochs_done:
-            networks.write_weights(self.out / files.BEST, self.average.module, self.spec, best)
+            write_weights(self.out / files.BEST, self.average.module, self.spec, best)
 
     def _resume(self) -> None:
-        path = self.out / files.LAST
-        if not path.exists():
+        found = newest_checkpoint(self.out, self.spec)
+        if found is None:
             return
-        checkpoint = read_checkpoint(path, self.spec.digest)
+        checkpoint, damaged = found
+        if damaged:
+            self.events.tell("log", message=f"{damaged.partition(';')[0]}; the one before it is used")
         self.plain.load_state_dict(checkpoint.network)
         self.average.load_state_dict(checkpoint.average)
         self.optimizer.load_state_dict(checkpoint.optimizer)
@@ -295,6 +324,7 @@ class TrainingRun:
         self.progress = checkpoint.progress
         self.resumed_from_epoch = self.progress.epochs_done
         self._check_best()
+        self._write_history()  # of an older checkpoint than the one that wrote the file
 
     def _check_best(self) -> None:
         """Make best.safetensors the one that the checkpoint speaks of."""
@@ -302,8 +332,9 @@ class TrainingRun:
         if best is None or (self.progress.steps_done == 0 and best.epoch == self.progress.epochs_done):
             return self._write_best_if_due()
         path = self.out / files.BEST
-        there = networks.read_metadata(path) if path.exists() else {}
-        if there.get("run_key") != self.spec.digest or there.get("epoch") != str(best.epoch):
+        there = read_metadata(path) if path.exists() else {}
+        # A later epoch's: this is an older checkpoint, and the epoch that wrote it comes again, and writes it again.
+        if there.get("run_key") != self.spec.digest or int(there.get("epoch", 0)) < best.epoch:
             raise BadCheckpoint(
                 f"{path}: is not the best epoch ({best.epoch}) of {self.out / files.LAST}; "
                 "restore it, or remove both to start from the beginning"

@@ -4,7 +4,7 @@ Geometry: a picture of w x h pixels is scaled by ``size / max(w, h)`` and padded
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,12 +59,14 @@ class PictureFolder:
         self.size = size
         self._cache: dict[int, np.ndarray] = {}
 
-    def fill_cache(self, threads: int) -> int:
+    def fill_cache(self, threads: int, on_picture: Callable[[], None] = lambda: None) -> int:
         """Decode as many pictures as the memory share holds, and say how many."""
         fitting = int(psutil.virtual_memory().available * CACHE_SHARE / (self.size * self.size * 3))
         indices = range(min(fitting, len(self.images)))
         with ThreadPoolExecutor(threads) as pool:
-            self._cache = dict(zip(indices, pool.map(self._decode, indices), strict=True))
+            for index, picture in zip(indices, pool.map(self._decode, indices), strict=True):
+                self._cache[index] = picture
+                on_picture()
         return len(self._cache)
 
     def picture(self, index: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 Exit codes: 0 done, 2 bad spec, 3 out of memory, 4 stopped on request with a checkpoint, 5 not learning, 1 other.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import BadInput, BadSpec, NasflowError, NotLearning, OutOfMemory, TrainingStopped
+from tasks.errors import BadInput, BadSpec, DiskFull, NasflowError, NotLearning, OutOfMemory, TrainingStopped
 from tasks.training.worker.events import Events
 
 EXIT_CODES: dict[type[NasflowError], int] = {BadInput: 2, OutOfMemory: 3, TrainingStopped: 4, NotLearning: 5}
@@ -71,6 +72,8 @@ def run(work: Callable[[Events], dict[str, Any]], events_path: Path | None) -> i
         return _end(events, error)
     except Exception as error:  # noqa: BLE001, the parent needs one line, and the log has the traceback
         traceback.print_exc()
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _end(events, DiskFull(f"{error.filename or 'disk'}: {error.strerror}; free some, and run it again"))
         if isinstance(error, MemoryError) or any(word in str(error).lower() for word in MEMORY_WORDS):
             return _end(events, OutOfMemory(_memory_message(error)))
         return _end(events, NasflowError(f"{type(error).__name__}: {_first_line(error)}"))

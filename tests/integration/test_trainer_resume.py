@@ -1,0 +1,166 @@
+"""A resumed run is the run: killed at random instants, moved, torn, on a full disk, it ends in the same bytes."""
+
+import os
+import random
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import pytest
+
+from tasks.dataset_folder import file_sha256
+from tasks.records import DatasetSnapshot, TrainingSpec
+from tasks.training import files
+from tests.fakes.datasets import make_spec, write_dataset, write_spec
+from tests.fakes.trainer import Trainer, run
+
+EVERY_STEP = ("--checkpoint-every-minutes", 0.00001)
+
+
+class Whole(NamedTuple):
+    """An uninterrupted run of three epochs of four steps."""
+
+    data: Path
+    spec_path: Path
+    spec: TrainingSpec
+    snapshot: DatasetSnapshot
+    out: Path
+
+    def arguments(self, out: Path, *more: object) -> list[object]:
+        return ["--spec", self.spec_path, "--data", self.data, "--out", out, *more]
+
+
+def whole_run(folder: Path, *more: object) -> Whole:
+    snapshot = write_dataset(folder / "data")
+    spec = make_spec(snapshot, seed=3)
+    whole = Whole(folder / "data", write_spec(folder / "spec.json", spec), spec, snapshot, folder / "out")
+    trainer = run(folder, *whole.arguments(whole.out, *more))
+    assert trainer.process.returncode == 0, trainer.stderr[-2000:]
+    return whole
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    return whole_run(tmp_path_factory.mktemp("whole"))
+
+
+def curve(out: Path) -> list[dict]:
+    return [line.model_dump(exclude={"seconds"}) for line in files.read_history(out / files.HISTORY)]
+
+
+def assert_the_same(out: Path, whole: Whole) -> None:
+    assert curve(out) == curve(whole.out)
+    assert file_sha256(out / files.BEST) == file_sha256(whole.out / files.BEST)
+    assert not list(out.glob(".*.tmp"))
+
+
+def killed_at_random(whole: Whole, out: Path, kills: int, seed: int, *more: object) -> list[int]:
+    """Kill a run again and again, each time in another folder; gives the steps it had done at each start."""
+    moments, starts = random.Random(seed), []
+    for number in range(kills):
+        with Trainer(out.parent, *whole.arguments(out, *EVERY_STEP, *more)) as trainer:
+            # Every second one gets as far as a checkpoint, however busy the machine is.
+            kind = "checkpoint" if number % 2 else "started"
+            trainer.until(lambda kind=kind: trainer.told(kind))
+            time.sleep(moments.uniform(0, 0.5))
+        begun = trainer.told("started")[0]
+        starts.append(begun["epochs_done"] * begun["steps_per_epoch"] + begun["steps_done"])
+        moved = out.with_name(f"moved-{number}")
+        out.rename(moved)
+        out = moved
+    last = run(out.parent, *whole.arguments(out, *more))
+    assert last.process.returncode == 0, last.stderr[-2000:]
+    assert_the_same(out, whole)
+    return starts
+
+
+def test_resume_after_ten_kills_at_random_instants(whole: Whole, tmp_path: Path) -> None:
+    """In steps, validations and saves, since every step is followed by one."""
+    starts = killed_at_random(whole, tmp_path / "out", 10, 5)
+    assert starts == sorted(starts)
+    assert starts[-1] > starts[0], "the kills came before anything was done"
+    assert any(start % 4 for start in starts), "no start was in the middle of an epoch"
+
+
+def test_resume_in_fp32_with_loader_workers(tmp_path: Path) -> None:
+    """The uninterrupted run has no loader workers: they change nothing, either."""
+    whole = whole_run(tmp_path, "--precision", "fp32")
+    killed_at_random(whole, tmp_path / "killed" / "out", 3, 6, "--precision", "fp32", "--loader-workers", 2)
+
+
+def test_resume_from_the_checkpoint_before_a_torn_one(whole: Whole, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with Trainer(tmp_path, *whole.arguments(out)) as first:
+        first.until(lambda: len(first.told("epoch")) == 2)
+    content = (out / files.LAST).read_bytes()
+    (out / files.LAST).write_bytes(content[: len(content) // 2])
+    last = run(tmp_path, *whole.arguments(out))
+    assert last.process.returncode == 0, last.stderr[-2000:]
+    assert "not a readable checkpoint" in last.told("log")[0]["message"]
+    assert "the one before it is used" in last.told("log")[0]["message"]
+    assert last.told("started")[0]["epochs_done"] == 1
+    assert_the_same(out, whole)
+
+
+def test_resume_of_another_spec_names_the_fields(whole: Whole, tmp_path: Path) -> None:
+    changed = whole.spec.model_copy(update={"epochs": 4, "learning_rate": 0.25})
+    shutil.copytree(whole.out, tmp_path / "out")
+    (tmp_path / "out" / files.RESULT).unlink()
+    arguments = ["--spec", write_spec(tmp_path / "spec.json", changed), "--data", whole.data, "--out", tmp_path / "out"]
+    trainer = run(tmp_path, *arguments)
+    assert trainer.process.returncode == 2
+    assert "they differ in epochs (3 there, 4 here), learning_rate (0.0005 there, 0.25 here)" in trainer.stderr
+
+
+def test_resume_after_a_full_disk(whole: Whole, tmp_path: Path) -> None:
+    """There is room for one checkpoint and the best weights, not for two."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=500m", "tmpfs", disk], check=False, capture_output=True
+    )
+    if mounted.returncode != 0:
+        pytest.skip("no right to mount a small disk")
+    try:
+        out = disk / "out"
+        full = run(tmp_path, *whole.arguments(out))
+        assert full.process.returncode == 1, full.stderr[-2000:]
+        assert full.events[-1]["kind"] == "DiskFull"
+        assert "Traceback" not in full.stderr
+        assert "no room to write" in full.events[-1]["message"]
+        assert not list(out.glob(".*.tmp"))
+        assert full.told("checkpoint")
+        assert file_sha256(out / files.LAST) == full.told("checkpoint")[-1]["sha256"]
+        subprocess.run(["mount", "-o", "remount,size=3g", disk], check=True)
+        last = run(tmp_path, *whole.arguments(out))
+        assert last.process.returncode == 0, last.stderr[-2000:]
+        assert last.told("started")[0]["resumed_from_epoch"] == full.told("checkpoint")[-1]["epochs_done"]
+        assert_the_same(out, whole)
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_watchdog_says_where_a_trainer_hangs(whole: Whole, tmp_path: Path) -> None:
+    """A picture that never comes: a pipe that nobody writes to."""
+    data = tmp_path / "data"
+    shutil.copytree(whole.data, data)
+    picture = next((data / "images").rglob(f"*{whole.snapshot.of_split('train')[0].sha256}*"))
+    picture.unlink()
+    os.mkfifo(picture)
+    arguments = ["--spec", whole.spec_path, "--data", data, "--out", tmp_path / "out", "--watchdog-seconds", 4]
+    trainer = run(tmp_path, *arguments)
+    assert trainer.process.returncode == 1
+    assert "Timeout (0:00:04)!" in trainer.stderr
+    assert "in _decode" in trainer.stderr
+
+
+def test_loader_workers_die_with_a_killed_trainer(whole: Whole, tmp_path: Path) -> None:
+    with Trainer(tmp_path, *whole.arguments(tmp_path / "out", "--loader-workers", 2)) as trainer:
+        trainer.until(lambda: trainer.told("step"))
+        children = psutil.Process(trainer.process.pid).children(recursive=True)
+    assert children
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]

@@ -1,0 +1,302 @@
+"""What people see of a training run: on a terminal, in a pipe, and from the command itself."""
+
+import io
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from deployments.cartoons import draw_export
+from deployments.training_view import LiveView, PlainView, training_view
+from tasks.records import SplitCounts, TrainingSpec
+
+NASFLOW = str(Path(sys.executable).with_name("nasflow"))
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+SPEC = TrainingSpec(
+    snapshot_digest="0" * 64, classes=("cat",), variant="m", epochs=20, image_size=640, batch_size=8,
+    learning_rate=5e-4, patience=5, seed=0,
+)  # fmt: skip
+SPLITS = {
+    "train": SplitCounts(images=120, boxes=300, background=0),
+    "valid": SplitCounts(images=30, boxes=80, background=2),
+}
+DEVICE = "cuda bf16-mixed channels-last"
+
+
+def scores(number, score=0.25, **more):
+    return {
+        "epoch": number, "losses": {"total": 2.3456, "class": 1.0}, "valid_losses": {"total": 2.5}, "map": score,
+        "map50": 0.61, "precision": 0.72, "recall": 0.83, "lr": 4.9e-4, "seconds": 12.34, **more,
+    }  # fmt: skip
+
+
+def started(history=(), **more):
+    return {
+        "event": "started", "time": 1.0, "device": DEVICE, "epochs": 20, "epochs_done": len(history),
+        "steps_per_epoch": 15, "resumed_from_epoch": len(history) or None, "history": list(history), **more,
+    }  # fmt: skip
+
+
+def step(epoch, number, loss=2.125, **more):
+    return {
+        "event": "step", "time": 2.0, "epoch": epoch, "epochs": 20, "step": number, "steps": 15, "loss": loss,
+        "images_per_second": 98.76, "seconds_left": 3725.0, **more,
+    }  # fmt: skip
+
+
+def epoch(number, best, **more):
+    return {
+        "event": "epoch",
+        "time": 3.0,
+        **scores(number),
+        "best_epoch": best,
+        "epochs": 20,
+        "seconds_left": 130.0,
+        **more,
+    }
+
+
+def console(width=80, height=30, terminal=True):
+    return Console(
+        file=io.StringIO(), width=width, height=height, force_terminal=terminal, highlight=False, emoji=False,
+        _environ={"TERM": "xterm"},
+    )  # fmt: skip
+
+
+def feed(events, where):
+    """Everything that is written while a view is shown these events."""
+    with training_view(SPEC, SPLITS, where) as view:
+        for event in events:
+            view.show(event)
+    return where.file.getvalue()
+
+
+def last_frame(events, **options):
+    """The screen's lines at the end."""
+    written = CONTROL.sub("", feed(events, console(**options)))
+    return written[written.rindex("YOLO-NAS M") :].replace("\r", "").rstrip().splitlines()
+
+
+def rows(frame):
+    """The table's rows by epoch, those with a star under ``*``, too."""
+    found = {}
+    for line in frame:
+        if match := re.match(r" *(\* )?(\d+) +\d", line):
+            found[int(match[2])] = line
+            if match[1]:
+                found.setdefault("*", []).append(int(match[2]))
+    return found
+
+
+# On a terminal -----------------------------------------------------------------------------------
+
+
+def test_before_the_trainer_speaks_the_plan_is_shown():
+    frame = " ".join(last_frame([{"event": "tick"}]))
+    assert "YOLO-NAS M, starting the trainer, batch 8, 640 px, pictures: 120 train, 30 valid" in frame
+    assert "0/20" in frame
+
+
+def test_header_bars_and_table_of_a_run_under_way():
+    frame = last_frame([started(), step(1, 15), epoch(1, best=1), step(2, 6)])
+    assert " ".join(line.strip() for line in frame[:2]) == (
+        f"YOLO-NAS M, {DEVICE}, batch 8, 640 px, pictures: 120 train, 30 valid"
+    )
+    (epochs,) = [line for line in frame if line.startswith("epochs ")]
+    assert "1/20" in epochs
+    assert "1:02:05 left" in epochs
+    (steps,) = [line for line in frame if line.startswith("epoch 2 ")]
+    assert "6/15" in steps
+    assert "98.8 pictures/s, loss 2.125" in steps
+    titles = next(line for line in frame if line.startswith("epoch  "))
+    assert titles.split() == [
+        "epoch", "loss", "valid", "loss", "mAP", "mAP50", "precision", "recall", "lr", "seconds"
+    ]  # fmt: skip
+    assert rows(frame)[1].split() == [
+        "*", "1", "2.346", "2.500", "0.250", "0.610", "0.720", "0.830", "4.90e-04", "12.3"
+    ]  # fmt: skip
+
+
+def test_the_next_epoch_begins_at_no_steps():
+    frame = last_frame([started(), step(1, 15), epoch(1, best=1)])
+    assert any(line.startswith("epoch 2 ") and "0/15" in line for line in frame)
+
+
+def test_a_resumed_run_shows_the_epochs_before():
+    frame = last_frame([started([scores(1, 0.1), scores(2, 0.3), scores(3, 0.3)])])
+    assert set(rows(frame)) == {1, 2, 3, "*"}
+    assert rows(frame)["*"] == [2]
+    assert any(line.startswith("epochs ") and "3/20" in line for line in frame)
+
+
+def test_of_equal_map_the_lower_valid_loss_is_best():
+    history = [scores(1, 0.0), scores(2, 0.0, valid_losses={"total": 2.4}), scores(3, 0.0)]
+    assert rows(last_frame([started(history)]))["*"] == [2]
+
+
+def test_the_trainers_word_decides_about_the_best_epoch():
+    assert rows(last_frame([started([scores(1, 0.9)]), epoch(2, best=2)]))["*"] == [2]
+
+
+def test_the_last_ten_are_shown_and_the_best_stays():
+    found = rows(last_frame([started(), *(epoch(number, best=2) for number in range(1, 16))]))
+    assert set(found) == {2, *range(6, 16), "*"}
+    assert found["*"] == [2]
+
+
+@pytest.mark.parametrize("height", [14, 18, 24])
+def test_all_fits_on_a_low_terminal(height):
+    events = [started(), *(epoch(number, best=1) for number in range(1, 16)), step(16, 2)]
+    frame = last_frame(events, height=height)
+    assert len(frame) < height
+    assert {1, 15} <= set(rows(frame))
+
+
+@pytest.mark.parametrize("width", [200, 80, 78, 60])
+def test_numbers_are_whole_at_this_width(width):
+    long = {"seconds": 12345.6, "best_epoch": 9999}
+    events = [started(), step(9999, 10), epoch(9999, best=9999, **long), step(10000, 15)]
+    frame = last_frame(events, width=width)
+    assert all(len(line) <= width for line in frame)
+    assert "\N{HORIZONTAL ELLIPSIS}" not in "".join(frame)
+    numbers = rows(frame)[9999].split()
+    assert {"*", "9999", "2.346", "0.250", "0.610", "12345.6"} <= set(numbers)
+    assert ("4.90e-04" in numbers) == (width >= 78)
+
+
+def test_the_best_epoch_is_not_told_by_colour_alone():
+    plain = last_frame([started(), epoch(1, best=1), epoch(2, best=1)])
+    assert rows(plain)["*"] == [1]
+    assert "* best epoch" in plain[-1]
+
+
+def test_log_lines_stand_above():
+    written = feed([started(), {"event": "log", "message": "5 of 7 tensors from [bold]x[/]"}, step(1, 3)], console())
+    written = CONTROL.sub("", written)
+    assert written.count("5 of 7 tensors from [bold]x[/]") == 1
+    assert written.index("5 of 7") < written.rindex("YOLO-NAS M")
+
+
+def test_a_loss_that_is_no_number():
+    assert "loss not finite" in " ".join(last_frame([started(), step(1, 1, loss=None)]))
+
+
+def test_what_newer_trainers_tell():
+    events = [
+        started(precision="bf16-mixed", batch_size=32, micro_batch=8),
+        epoch(1, best=1, peak_memory_bytes=3 * 2**29),
+        {"event": "something new"},
+    ]
+    shown = " ".join(line.strip() for line in last_frame(events))
+    assert f"{DEVICE}, batch 32 (8 at a time)" in shown  # not bf16-mixed twice
+    assert "peak memory 1.5 GiB" in shown
+    assert "0.720" in shown
+    plan = {"event": "plan", "device": "cuda", "precision": "16-mixed", "micro_batch": 8}
+    assert "cuda 16-mixed, batch 8, " in " ".join(last_frame([plan]))
+
+
+@pytest.mark.parametrize(("ended", "said"), [("epochs", "done"), ("patience", "ended, no better mAP for 5 epochs")])
+def test_the_end_stays_on_the_screen(ended, said):
+    frame = last_frame([started(), step(1, 15), epoch(1, best=1), {"event": "finished", "ended": ended}])
+    assert said in " ".join(frame)
+    assert not any(line.startswith("epoch 2") for line in frame)
+    assert set(rows(frame)) == {1, "*"}
+
+
+def test_a_run_that_was_over_before():
+    (first, *_) = last_frame([{"event": "finished", "ended": "epochs", "device": "cpu 32-true"}], width=120)
+    assert "cpu 32-true" in first
+
+
+def test_scores_may_be_missing():
+    bare = {"event": "epoch", "epoch": 1, "losses": {"total": 1.5}}
+    numbers = rows(last_frame([started(), bare]))[1].split()
+    assert numbers == ["*", "1", "1.500", *["-"] * 7]
+
+
+# Elsewhere ---------------------------------------------------------------------------------------
+
+
+def test_a_pipe_gets_a_plain_line_an_epoch():
+    events = [
+        started(), step(1, 5), {"event": "checkpoint"}, epoch(1, best=1), {"event": "tick"}, step(2, 5),
+        epoch(2, best=1, peak_memory_bytes=2**30), {"event": "finished", "ended": "epochs"},
+    ]  # fmt: skip
+    written = feed(events, console(terminal=False))
+    numbers = (
+        "loss 2.346, valid loss 2.500, mAP 0.250, mAP50 0.610, precision 0.720, recall 0.830, lr 4.90e-04, "
+        "seconds 12.3, 0:02:10 left"
+    )
+    assert written.splitlines() == [
+        f"YOLO-NAS M, {DEVICE}, batch 8, 640 px, pictures: 120 train, 30 valid",
+        f"epoch 1 of 20: {numbers}, best so far",
+        f"epoch 2 of 20: {numbers}, peak memory 1.0 GiB",
+    ]
+
+
+def test_a_pipe_gets_no_control_codes_even_from_names():
+    written = feed([started(), {"event": "log", "message": "a\x1b[2Jb\nc"}, epoch(1, best=1)], console(terminal=False))
+    assert all(character.isprintable() for line in written.splitlines() for character in line)
+    assert "a [2Jb c" in written.splitlines()
+
+
+def test_a_pipe_is_told_where_a_resumed_run_goes_on():
+    (line,) = feed([started([scores(1), scores(2)])], console(terminal=False)).splitlines()
+    assert line.endswith("going on after epoch 2")
+
+
+def test_a_dumb_terminal_gets_plain_lines():
+    dumb = Console(file=io.StringIO(), force_terminal=True, _environ={"TERM": "dumb"})
+    with training_view(SPEC, SPLITS, dumb) as view:
+        assert isinstance(view, PlainView)
+    with training_view(SPEC, SPLITS, console()) as view:
+        assert isinstance(view, LiveView)
+
+
+# The command -------------------------------------------------------------------------------------
+
+
+def read_all(master):
+    """What a terminal shows until the last one who writes to it is gone."""
+    shown = b""
+    while True:
+        try:
+            data = os.read(master, 4096)
+        except OSError:  # how a terminal ends
+            return shown.decode()
+        if not data:
+            return shown.decode()
+        shown += data
+
+
+def test_the_command_shows_a_table_and_leaves_stdout_to_the_document(tmp_path):
+    draw_export(tmp_path / "pets", 1, train=8, valid=2, test=2, size=64)
+    command = [
+        NASFLOW, "train", str(tmp_path / "pets"), "--out", str(tmp_path / "out"), "--epochs", "2",
+        "--image-size", "64", "--batch-size", "4", "--json",
+    ]  # fmt: skip
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "30", "OMP_NUM_THREADS": "1"}
+    master, slave = pty.openpty()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=slave, text=True, env=environment) as process:
+        os.close(slave)
+        shown = CONTROL.sub("", read_all(master))
+        stdout = process.stdout.read()
+    os.close(master)
+    assert process.returncode == 0, shown
+    assert json.loads(stdout)["epochs_done"] == 2
+    frame = shown[shown.rindex("YOLO-NAS S, ") :].replace("\r", "").splitlines()
+    assert {1, 2, "*"} == set(rows(frame))
+    assert json.loads(stdout)["best_epoch"] in rows(frame)["*"]
+
+    # The same in a pipe that CI promised colours for: the run is over, so there is nothing to tell.
+    again = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=120, env={**environment, "FORCE_COLOR": "1"}
+    )
+    assert "\x1b" not in again.stderr
+    assert json.loads(again.stdout) == json.loads(stdout)
