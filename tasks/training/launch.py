@@ -132,7 +132,7 @@ class TrainerProcess:
             )
         if self._last_error is None:
             raise EXIT_ERRORS.get(code, NasflowError)(self._tail())
-        kind = NAMED_ERRORS.get(self._last_error["kind"], EXIT_ERRORS.get(code, NasflowError))
+        kind = NAMED_ERRORS.get(self._last_error.get("kind", ""), EXIT_ERRORS.get(code, NasflowError))
         raise kind(self._last_error["message"])
 
     def stop(self) -> None:
