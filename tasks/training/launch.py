@@ -63,6 +63,7 @@ class TrainerProcess:
         try:
             self._log.parent.mkdir(parents=True, exist_ok=True)
             with self._log.open("ab") as log:
+                self._log_start = log.tell()
                 self._process = subprocess.Popen(
                     [*self._command, "--events", f"/dev/fd/{write_end}"],
                     stdin=subprocess.PIPE,
@@ -162,9 +163,9 @@ class TrainerProcess:
         self._events.put(None)
 
     def _bark(self) -> str | None:
-        """The line with which the watchdog ended the trainer, if it did."""
-        lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
-        return next((line for line in reversed(lines) if line.startswith(BARK)), None)
+        """The line with which the watchdog ended this trainer, if it did; the log holds those before it, too."""
+        lines = self._log.read_bytes()[self._log_start :].decode(errors="replace").splitlines()
+        return next((line for line in lines if line.startswith(BARK)), None)
 
     def _tail(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []

@@ -164,3 +164,19 @@ def test_loader_workers_die_with_a_killed_trainer(whole: Whole, tmp_path: Path) 
     assert children
     _, alive = psutil.wait_procs(children, timeout=20)
     assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--watchdog-seconds", "0", "--watchdog-seconds: invalid positive value: '0'"),
+        ("--checkpoint-every-minutes", "nan", "--checkpoint-every-minutes: invalid positive value: 'nan'"),
+        ("--loader-workers", "-1", "--loader-workers: invalid count value: '-1'"),
+        ("--precision", "fp8", "--precision: invalid choice: 'fp8'"),
+    ],
+)
+def test_options_that_make_no_sense(whole: Whole, tmp_path: Path, option: str, value: str, words: str) -> None:
+    trainer = run(tmp_path, *whole.arguments(tmp_path / "out", option, value))
+    assert trainer.process.returncode == 2
+    assert words in trainer.stderr.splitlines()[-1]
+    assert not (tmp_path / "out").exists()

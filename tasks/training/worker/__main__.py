@@ -5,6 +5,7 @@ The same command again resumes from last.ckpt; after the end it changes nothing 
 
 import argparse
 import fcntl
+import math
 import sys
 import threading
 from pathlib import Path
@@ -36,19 +37,35 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, help="weights to start from; the spec names their SHA-256")
     parser.add_argument("--events", type=Path, help="file or /dev/fd/N for JSON lines about progress")
     parser.add_argument(
-        "--checkpoint-every-minutes", type=float, default=10.0, help="in long epochs; each has one, too"
+        "--checkpoint-every-minutes", type=positive, default=10.0, help="in long epochs; each has one, too"
     )
-    parser.add_argument("--loader-workers", type=int, help="processes that load pictures; default: as the device needs")
+    parser.add_argument(
+        "--loader-workers", type=count, help="processes that load pictures; default: as the device needs"
+    )
     parser.add_argument(
         "--precision", choices=["bf16", "fp16", "fp32"], help="default: what the device computes fastest"
     )
     parser.add_argument(
-        "--watchdog-seconds", type=float, default=900.0, help="end a trainer without a step for so long"
+        "--watchdog-seconds", type=positive, default=900.0, help="end a trainer without a step for so long"
     )
     parser.add_argument("--stop-with-parent", action="store_true", help="stop when stdin ends")
     given = parser.parse_args(arguments)
     stop = stop_on_request(with_parent=given.stop_with_parent)
     return run(lambda events: train(given, events, stop), given.events)
+
+
+def positive(text: str) -> float:
+    """A number above zero, as an option."""
+    if not 0 < float(text) < math.inf:
+        raise ValueError
+    return float(text)
+
+
+def count(text: str) -> int:
+    """A whole number from zero, as an option."""
+    if int(text) < 0:
+        raise ValueError
+    return int(text)
 
 
 def train(given: argparse.Namespace, events: Events, stop: threading.Event) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from lightning_fabric import Fabric
 
+from tasks.errors import BadSpec
+
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
@@ -35,10 +37,15 @@ def choose_device(precision: Precision | None = None) -> Device:
 
     channels-last everywhere: about 1.5 times as fast on a CPU, since bf16 and 1 x 1 convolutions want it. It is safe
     there because of ``convolutions``.
+
+    Raises:
+        BadSpec: fp16 without a GPU.
     """
     if torch.cuda.is_available():
         half: Precision = "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
         return Device("cuda", precision or half, channels_last=True)
+    if precision == "16-mixed":
+        raise BadSpec("precision fp16 needs a GPU, and there is none; take bf16 or fp32")
     abilities = torch.cpu.get_capabilities()
     in_hardware = abilities.get("avx512_bf16") or abilities.get("amx_bf16")
     return Device("cpu", precision or ("bf16-mixed" if in_hardware else "32-true"), channels_last=True)
