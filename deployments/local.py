@@ -73,8 +73,8 @@ def _tell_changes(snapshot: DatasetSnapshot, request: RetrainRequest, job: Train
     for finding in snapshot.findings:
         if finding.severity == "warning":
             say(f"warning: {finding.message}")
-    if job.spec.batch_size < request.batch_size:
-        say(f"warning: {fitted_batch(request, job)}")
+    if fitted := fitted_batch(request, job):
+        say(f"warning: {fitted}")
 
 
 def _find_weights(request: RetrainRequest) -> RetrainRequest:

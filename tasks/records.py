@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Split = Literal["train", "valid", "test"]
 Variant = Literal["s", "m", "l"]
+Augmentation = Literal["none", "light", "standard", "strong"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
@@ -173,8 +174,15 @@ class RetrainRequest(Record):
     image_size: int = Field(
         default=640, ge=64, le=2048, multiple_of=32, description="Side of the square network input in pixels."
     )
-    batch_size: int = Field(default=8, ge=1, le=1024, description="Pictures per step.")
+    batch_size: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
+        default="auto", description="Pictures per optimiser step; auto goes by the number of training pictures."
+    )
     learning_rate: float = Field(default=5e-4, gt=0, le=1, description="Peak learning rate of AdamW.")
+    augmentation: Augmentation = Field(
+        default="standard",
+        description="Random changes of training pictures: none; light, mirrored and other colours; standard, also "
+        "moved and scaled; strong, also mosaics and mixtures of pictures, but in the last epochs.",
+    )
     patience: int = Field(default=20, ge=1, description="Stop after this many epochs without a better mAP.")
     seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of everything random.")
     weights: str = Field(
@@ -184,6 +192,9 @@ class RetrainRequest(Record):
     )
     weights_sha256: Sha256 | None = Field(
         default=None, description="SHA-256 of the weights file; needed for a file or a key."
+    )
+    weights_licence: str | None = Field(
+        default=None, min_length=1, max_length=200, description="Licence of those weights, kept with the model."
     )
     min_gain: float = Field(
         default=0.0, ge=0, le=1, description="Smallest rise of mAP over the champion that promotes, a fraction."
@@ -208,6 +219,8 @@ class TrainingSpec(Record):
     final_learning_rate_ratio: float = Field(default=0.1, gt=0, le=1, description="Last over peak learning rate.")
     ema_decay: float = Field(default=0.9997, gt=0, lt=1, description="Decay of the averaged weights, warmed up.")
     patience: int = Field(ge=1, description="Stop after this many epochs without a better mAP.")
+    augmentation: Augmentation = Field(default="standard", description="Preset of random changes of pictures.")
+    settling_epochs: int = Field(default=0, ge=0, description="Last epochs without mosaics and mixtures of pictures.")
     seed: int = Field(ge=0, description="Seed of everything random.")
     weights_sha256: Sha256 | None = Field(default=None, description="SHA-256 of the weights to start from.")
 
@@ -234,6 +247,15 @@ class EpochResult(Part):
     seconds: float = Field(ge=0, description="Wall time of the epoch with its validation.")
 
 
+class StartWeights(Part):
+    """The weights that a run began with."""
+
+    source: str = Field(description="Where they came from: a path, or store://KEY.")
+    sha256: Sha256 = Field(description="SHA-256 of the file.")
+    licence: str | None = Field(default=None, description="Their licence; empty if nobody said.")
+    loaded: str | None = Field(default=None, description="What the network took from them, in numbers.")
+
+
 class TrainingResult(Record):
     """result.json: how a finished training run ended."""
 
@@ -247,6 +269,16 @@ class TrainingResult(Record):
     weights_sha256: Sha256 = Field(description="SHA-256 of best.safetensors.")
     resumed_from_epoch: int | None = Field(description="Whole epochs in the checkpoint this process began with.")
     device: str = Field(description="cpu or cuda, with the precision used.")
+    # A run of an older version has none of these.
+    still_rising: bool = Field(default=False, description="Whether more epochs would probably raise mAP.")
+    devices: int = Field(default=1, ge=1, description="Devices that shared each batch.")
+    micro_batch: int | None = Field(default=None, ge=1, description="Pictures on a device at a time.")
+    shortages: tuple[str, ...] = Field(default=(), description="What there was too little of, and what was done.")
+    peak_memory_bytes: int | None = Field(default=None, ge=0, description="Most memory used: the GPU's, or the RAM.")
+    start: StartWeights | None = Field(default=None, description="Weights it began with; empty for random ones.")
+    spec: TrainingSpec | None = Field(default=None, description="What was trained, with seed and digests.")
+    versions: dict[str, str] = Field(default_factory=dict, description="Versions of what computed it.")
+    machine: str = Field(default="", description="Processor and GPU.")
 
 
 class StoredFile(Part):
@@ -381,6 +413,7 @@ class TrainJob(Record):
 
     spec: TrainingSpec = Field(description="What to train.")
     weights: str = Field(default="none", description="none, a file the worker can read, or store://KEY.")
+    weights_licence: str | None = Field(default=None, description="Licence of those weights, where somebody said it.")
 
 
 class EvaluateJob(Record):

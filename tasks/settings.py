@@ -57,6 +57,14 @@ class WorkSettings(BaseSettings):
     )
     lease_seconds: float = Field(default=60, ge=3, description="A run's owner counts as dead after this long silence.")
     trainer_attempts: int = Field(default=3, ge=1, description="Times a killed trainer is started in one flow run.")
+    devices: int = Field(default=1, ge=1, description="GPUs that share a training run.")
+    precision: Literal["bf16", "fp16", "fp32"] | None = Field(
+        default=None, description="Number format of training; left out, what the device computes fastest."
+    )
+    checkpoint_every_minutes: float = Field(
+        default=10, gt=0, description="Longest time between checkpoints; each epoch ends with one, too."
+    )
+    compile: bool = Field(default=False, description="Train with torch.compile: minutes to start, then faster.")
 
 
 Settings = TypeVar("Settings", bound=BaseSettings)

@@ -1,8 +1,18 @@
 """From a request and a snapshot to a TrainingSpec. Pure."""
 
+import math
+
 from tasks.errors import BadRequest
 from tasks.records import ModelVersion, RetrainRequest, SnapshotRef, TrainingSpec, TrainJob
 from tasks.storage.keys import STORE_SCHEME
+
+
+STEPS_OF_AN_EPOCH = 10
+SMALLEST_BATCH = 4
+LARGEST_BATCH = 16
+"""What batch ``auto`` aims at, and its bounds."""
+SETTLING_SHARE = 0.15
+"""Share of the epochs, the last ones, without mosaics and mixtures."""
 
 
 def plan(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion | None) -> TrainJob:
@@ -18,18 +28,33 @@ def plan(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion 
         variant=request.variant,
         epochs=request.epochs,
         image_size=request.image_size,
-        # A larger one would be cut at every step; who calls says that it was fitted.
-        batch_size=min(request.batch_size, snapshot.splits["train"].images),
+        batch_size=batch_size(request, snapshot.splits["train"].images),
         learning_rate=request.learning_rate,
         patience=request.patience,
+        augmentation=request.augmentation,
+        settling_epochs=math.ceil(request.epochs * SETTLING_SHARE) if request.augmentation == "strong" else 0,
         seed=request.seed,
         weights_sha256=sha256,
     )
     return TrainJob(spec=spec, weights=weights)
 
 
-def fitted_batch(request: RetrainRequest, job: TrainJob) -> str:
-    """What to tell when the batch was larger than the train split."""
+def batch_size(request: RetrainRequest, pictures: int) -> int:
+    """Pictures per optimiser step: as asked for, or for ``auto`` about ten steps an epoch; never more than there are.
+
+    What a device holds at a time is another matter, and its own: see the trainer's micro-batch.
+    """
+    if request.batch_size != "auto":
+        # A larger one would be cut at every step; who calls says that it was fitted.
+        return min(request.batch_size, pictures)
+    wanted = min(max(pictures / STEPS_OF_AN_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
+    return min(2 ** round(math.log2(wanted)), pictures)
+
+
+def fitted_batch(request: RetrainRequest, job: TrainJob) -> str | None:
+    """What to tell when the batch was larger than the train split; None if it was not."""
+    if request.batch_size == "auto" or job.spec.batch_size == request.batch_size:
+        return None
     return (
         f"batch size {request.batch_size} is larger than the train split, {job.spec.batch_size} pictures; "
         f"{job.spec.batch_size} is used"

@@ -25,8 +25,8 @@ def plan_training(request: RetrainRequest, snapshot: SnapshotRef, champion: Mode
     """Turn request and labels into the spec that decides everything."""
     check_line(request, snapshot, champion)
     job = plan(request, snapshot, champion)
-    if job.spec.batch_size < request.batch_size:
-        get_run_logger().warning(fitted_batch(request, job))
+    if fitted := fitted_batch(request, job):
+        get_run_logger().warning(fitted)
     get_run_logger().info("run %s: YOLO-NAS %s, %d epochs", job.spec.digest[:12], job.spec.variant, job.spec.epochs)
     return job
 

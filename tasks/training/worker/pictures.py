@@ -1,14 +1,11 @@
-"""Pictures in, batches out: decoding, a cache of decoded pictures, augmentation and collation.
+"""Pictures of a split: decoding, scaling, and a cache of decoded pictures.
 
 Geometry: a picture of w x h pixels is scaled by ``size / max(w, h)`` and padded right and below to size x size.
 """
 
-import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -16,13 +13,8 @@ import psutil
 import torch
 from super_gradients.training.samples import DetectionSample
 from super_gradients.training.transforms.detection import DetectionPadIfNeeded
-from super_gradients.training.transforms.transforms import (
-    DetectionHorizontalFlip,
-    DetectionHSV,
-    DetectionRandomAffine,
-)
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset
 
 from tasks.dataset_folder import image_path
 from tasks.errors import BadSpec
@@ -33,16 +25,6 @@ SMALLEST_SIDE = 1.0
 """Boxes that augmentation leaves with a shorter side, in pixels, are no targets (as in super-gradients)."""
 CACHE_SHARE = 0.25
 """Share of the free memory that decoded pictures may fill; the rest is decoded again when its turn comes."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Pictures ``[B, 3, S, S]`` RGB in [0, 1]; targets ``[T, 6]``: picture, class, cx, cy, w, h in pixels."""
-
-    pictures: Tensor
-    targets: Tensor
-    indices: list[int]
-    """Which picture of the split each one is."""
 
 
 def scale_factor(image: LabelledImage, size: int) -> float:
@@ -100,53 +82,6 @@ class PictureFolder:
         return np.ascontiguousarray(scaled[..., ::-1])
 
 
-class Augmentation:
-    """Random changes of a training picture: super-gradients' transforms with its YOLO-NAS recipe's ranges."""
-
-    def __init__(self, size: int) -> None:
-        self._transforms = [
-            DetectionRandomAffine(
-                degrees=0.0,
-                translate=0.1,
-                scales=(0.5, 1.5),
-                shear=0.0,
-                target_size=(size, size),
-                filter_box_candidates=True,
-                wh_thr=2,
-                area_thr=0.1,
-                ar_thr=20,
-                border_value=PAD_VALUE,
-            ),
-            DetectionHSV(prob=0.5, hgain=18, sgain=30, vgain=30, bgr_channels=(2, 1, 0)),
-            DetectionHorizontalFlip(prob=0.5),
-        ]
-
-    def __call__(self, sample: DetectionSample, seed: Sequence[int]) -> DetectionSample:
-        """Change ``sample``; the same seed gives the same change, whatever ran before and in which process."""
-        # The transforms draw from the global generators, so these are what has to be seeded.
-        state = np.random.SeedSequence(list(seed)).generate_state(2)
-        random.seed(int(state[0]))
-        np.random.seed(int(state[1]))
-        for transform in self._transforms:
-            sample = transform.apply_to_sample(sample)
-        return sample
-
-
-class TrainingPictures(Dataset[tuple[Tensor, Tensor, int]]):
-    """Augmented pictures, asked for by (epoch, index), so that a picture's change depends on nothing else."""
-
-    def __init__(self, pictures: PictureFolder, seed: int) -> None:
-        self.pictures = pictures
-        self._seed = seed
-        self._augment = Augmentation(pictures.size)
-
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor, int]:
-        """Picture ``[3, S, S]`` uint8, targets ``[n, 5]``: class, cx, cy, w, h in pixels, and the index."""
-        epoch, index = key
-        sample = self._augment(self.pictures.sample(index), (self._seed, epoch, index))
-        return *as_tensors(sample, self.pictures.size), index
-
-
 class PlainPictures(Dataset[tuple[Tensor, Tensor, int]]):
     """Pictures as they are, asked for by index."""
 
@@ -170,42 +105,3 @@ def as_tensors(sample: DetectionSample, size: int) -> tuple[Tensor, Tensor]:
     targets = torch.cat([labels, corners[:, :2] + sides / 2, sides], dim=1)
     picture = torch.from_numpy(np.ascontiguousarray(sample.image.transpose(2, 0, 1)))
     return picture, targets[sides.amin(dim=1) > SMALLEST_SIDE]
-
-
-def collate(samples: list[tuple[Tensor, Tensor, int]]) -> Batch:
-    """Put samples together."""
-    pictures, targets, indices = zip(*samples, strict=True)
-    rows = [torch.cat([torch.full((len(t), 1), float(i)), t], dim=1) for i, t in enumerate(targets)]
-    return Batch(torch.stack(pictures).float().div_(255), torch.cat(rows), list(indices))
-
-
-class EpochBatches(Sampler[list[Any]]):
-    """The batches of one epoch in an order that depends on seed and epoch alone, from one batch on."""
-
-    def __init__(self, count: int, batch_size: int, seed: int, epoch: int, first_step: int = 0) -> None:
-        generator = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
-        order = torch.randperm(count, generator=generator).tolist()
-        batches = [order[start : start + batch_size] for start in range(0, count, batch_size)]
-        self._batches = [[(epoch, index) for index in batch] for batch in batches[first_step:]]
-
-    def __len__(self) -> int:
-        return len(self._batches)
-
-    def __iter__(self) -> Iterator[list[Any]]:
-        return iter(self._batches)
-
-
-def training_loader(dataset: TrainingPictures, batches: EpochBatches, workers: int) -> DataLoader[Any]:
-    """Loader of one epoch's batches."""
-    return DataLoader(dataset, batch_sampler=batches, **_loading(workers))
-
-
-def plain_loader(dataset: PlainPictures, batch_size: int, workers: int) -> DataLoader[Any]:
-    """Loader of a split in order."""
-    return DataLoader(dataset, batch_size=batch_size, **_loading(workers))
-
-
-def _loading(workers: int) -> dict[str, Any]:
-    # A generator of its own: starting a loader, as a resumed epoch does once more, draws nothing from the run's.
-    generator = torch.Generator().manual_seed(0)
-    return {"collate_fn": collate, "num_workers": workers, "pin_memory": workers > 0, "generator": generator}
