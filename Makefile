@@ -4,8 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_DIR ?= nasflow-demo
+PEERS := .bench
 
-.PHONY: setup check test unit integration e2e browser demo bench lock clean
+.PHONY: setup check test unit integration gpu e2e browser demo bench lock clean
 
 setup: $(STAMP)
 
@@ -24,7 +25,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test: setup check unit integration e2e browser
+test: setup check unit integration gpu e2e browser
 
 unit: setup
 	$(BIN)/pytest tests/unit -q
@@ -32,6 +33,9 @@ unit: setup
 # Two files at a time: most of these tests wait for servers and child processes.
 integration: setup
 	$(BIN)/pytest tests/integration -q --numprocesses 2 --dist loadfile
+
+gpu: setup
+	$(BIN)/pytest tests/gpu -q
 
 e2e: setup
 	$(BIN)/pytest tests/e2e -q --timeout 600
@@ -42,7 +46,14 @@ browser: setup
 demo: setup
 	$(BIN)/nasflow demo --dir $(DEMO_DIR)
 
+# The peers of the benchmarks, in a folder of their own that only their processes see.
+$(PEERS)/.installed: infra/requirements/bench.txt | $(STAMP)
+	rm -rf $(PEERS)
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target $(PEERS) -r infra/requirements/bench.txt
+	@touch $@
+
 bench: setup
+	@$(MAKE) --no-print-directory $(PEERS)/.installed || echo "the peers are not here; their rows say so" >&2
 	@for file in tests/benchmarks/bench_*.py; do \
 		echo "== $$file"; $(BIN)/python -m tests.benchmarks.$$(basename $$file .py) || exit 1; \
 	done

@@ -33,11 +33,23 @@ Export = Annotated[Path, typer.Argument(help="A labelled export: COCO, its folde
 Variant = Annotated[Literal["s", "m", "l"], typer.Option(help="YOLO-NAS size.")]
 Epochs = Annotated[int, typer.Option(help="Most passes over the training pictures.")]
 ImageSize = Annotated[int, typer.Option(help="Side of the square network input in pixels, a multiple of 32.")]
-BatchSize = Annotated[int, typer.Option(help="Pictures per step.")]
+BatchSize = Annotated[str, typer.Option(help="Pictures per optimiser step; auto goes by how many there are.")]
 LearningRate = Annotated[float, typer.Option(help="Peak learning rate of AdamW.")]
 Patience = Annotated[int, typer.Option(help="Stop after this many epochs without a better mAP.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Augment = Annotated[
+    Literal["none", "light", "standard", "strong"], typer.Option(help="Random changes of training pictures.")
+]
+Devices = Annotated[int | None, typer.Option(min=1, help="GPUs that share each batch; default: NASFLOW_DEVICES, or 1.")]
+Precision = Annotated[
+    Literal["bf16", "fp16", "fp32"] | None, typer.Option(help="Number format; default: what the device does fastest.")
+]
+CheckpointMinutes = Annotated[
+    float | None, typer.Option("--checkpoint-every-minutes", help="Longest time between checkpoints; default: 10.")
+]
+Compile = Annotated[bool | None, typer.Option(help="torch.compile the network: minutes to start, then faster.")]
 Weights = Annotated[str, typer.Option(help="Weights to start from: a file, or none.")]
+Licence = Annotated[str | None, typer.Option(help="Licence of those weights; it stays with the model.")]
 
 
 @app.callback()
@@ -101,11 +113,17 @@ def train(
     variant: Variant = "s",
     epochs: Epochs = 100,
     image_size: ImageSize = 640,
-    batch_size: BatchSize = 8,
+    batch_size: BatchSize = "auto",
     learning_rate: LearningRate = 5e-4,
     patience: Patience = 20,
+    augmentation: Augment = "standard",
     seed: Seed = 0,
     weights: Weights = "none",
+    weights_licence: Licence = None,
+    devices: Devices = None,
+    precision: Precision = None,
+    checkpoint_minutes: CheckpointMinutes = None,
+    compile: Compile = None,  # noqa: A002, the option's name
     as_json: Json = False,
 ) -> None:
     """Train without Prefect or a store. The same command again goes on where it was."""
@@ -114,9 +132,13 @@ def train(
     _stop_like_ctrl_c()
     request = _request(
         project="local", export=str(export), variant=variant, epochs=epochs, image_size=image_size,
-        batch_size=batch_size, learning_rate=learning_rate, patience=patience, seed=seed, weights=weights,
+        batch_size=batch_size, learning_rate=learning_rate, patience=patience, augmentation=augmentation, seed=seed,
+        weights=weights, weights_licence=weights_licence,
     )  # fmt: skip
-    _show(run(export, out, request), as_json, _show_training)
+    settings = _work_settings(
+        devices=devices, precision=precision, checkpoint_every_minutes=checkpoint_minutes, compile=compile
+    )
+    _show(run(export, out, request, settings), as_json, _show_training)
 
 
 @app.command()
@@ -141,12 +163,14 @@ def retrain(
     variant: Variant = "s",
     epochs: Epochs = 100,
     image_size: ImageSize = 640,
-    batch_size: BatchSize = 8,
+    batch_size: BatchSize = "auto",
     learning_rate: LearningRate = 5e-4,
     patience: Patience = 20,
+    augmentation: Augment = "standard",
     seed: Seed = 0,
     weights: Annotated[str, typer.Option(help="none, champion, a file on the worker, or store://KEY.")] = "none",
     weights_sha256: Annotated[str | None, typer.Option(help="SHA-256 of that file.")] = None,
+    weights_licence: Licence = None,
     min_gain: Annotated[float, typer.Option(help="Smallest rise of mAP that promotes.")] = 0.0,
     wait: Annotated[bool, typer.Option(help="Follow the run to its end.")] = True,
     as_json: Json = False,
@@ -161,7 +185,8 @@ def retrain(
     request = _request(
         project=project or remote.project_from(export or Path()), workspace=workspace, version=version,
         variant=variant, epochs=epochs, image_size=image_size, batch_size=batch_size, learning_rate=learning_rate,
-        patience=patience, seed=seed, weights=weights, weights_sha256=weights_sha256, min_gain=min_gain,
+        patience=patience, augmentation=augmentation, seed=seed, weights=weights, weights_sha256=weights_sha256,
+        weights_licence=weights_licence, min_gain=min_gain,
     )  # fmt: skip
     _show(remote.retrain(request, export, wait=wait), as_json, _show_outcome)
 
@@ -279,6 +304,21 @@ def _request(**values: Any) -> Any:
 
     try:
         return RetrainRequest(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise BadRequest(f"{option}: {first['msg']}, got {first['input']}") from None
+
+
+def _work_settings(**options: Any) -> Any:
+    """This machine's settings from the environment, with the options that were given in their place."""
+    from pydantic import ValidationError
+
+    from tasks.settings import WorkSettings, from_environment
+
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return WorkSettings.model_validate({**from_environment(WorkSettings).model_dump(), **given})
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")

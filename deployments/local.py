@@ -13,7 +13,9 @@ from tasks.dataset_folder import publish_bytes
 from tasks.errors import BadRequest
 from tasks.labeling.check import Inspection, inspect_export, require_snapshot
 from tasks.records import DatasetSnapshot, LabelledImage, RetrainRequest, SnapshotRef, TrainingResult, TrainJob
+from tasks.settings import WorkSettings
 from tasks.training import files
+from tasks.training.fit import until_it_fits
 from tasks.training.launch import TRAIN, TrainerProcess, train_arguments
 from tasks.training.spec import fitted_batch, plan
 
@@ -34,7 +36,7 @@ def check(export: Path) -> dict[str, Any]:
     }
 
 
-def train(export: Path, out: Path, request: RetrainRequest) -> dict[str, Any]:
+def train(export: Path, out: Path, request: RetrainRequest, settings: WorkSettings) -> dict[str, Any]:
     """Train on an export without Prefect or a store; the same again goes on where it was."""
     request = _find_weights(request)
     with tempfile.TemporaryDirectory(prefix="nasflow-train-") as scratch, progress_bar("reading pictures") as bar:
@@ -46,14 +48,14 @@ def train(export: Path, out: Path, request: RetrainRequest) -> dict[str, Any]:
         _tell_changes(snapshot, request, job)
         _claim_folder(out, job)
         dataset_folder.fill(out / files.DATASET, snapshot, _linker(inspection))
-    _run_trainer(out, job, snapshot)
+    weights = Path(job.weights) if job.spec.weights_sha256 else None
+    arguments = train_arguments(out, out / files.DATASET, settings, weights, job)
+    until_it_fits(out, lambda: _run_trainer(out, job, snapshot, arguments), lambda line: say(f"warning: {line}"))
     return _train_document(out)
 
 
-def _run_trainer(out: Path, job: TrainJob, snapshot: DatasetSnapshot) -> None:
+def _run_trainer(out: Path, job: TrainJob, snapshot: DatasetSnapshot, arguments: list[str]) -> None:
     """Train in a process of its own, showing what it tells; Ctrl-C has it write a checkpoint first."""
-    weights = Path(job.weights) if job.spec.weights_sha256 else None
-    arguments = train_arguments(out / files.SPEC, out / files.DATASET, out, weights)
     with (
         training_view(job.spec, snapshot.counts()) as view,
         TrainerProcess(TRAIN, arguments, out / files.LOG) as trainer,
@@ -119,9 +121,10 @@ def _train_document(out: Path) -> dict[str, Any]:
     result = TrainingResult.model_validate_json((out / files.RESULT).read_bytes())
     names = (
         "run_key", "epochs_done", "best_epoch", "best_map", "ended", "seconds", "images_per_second",
-        "weights_sha256", "resumed_from_epoch", "device",
+        "weights_sha256", "resumed_from_epoch", "device", "still_rising", "micro_batch", "shortages",
+        "peak_memory_bytes", "start",
     )  # fmt: skip
-    document = {name: getattr(result, name) for name in names}
+    document = result.model_dump(mode="json", include=set(names))
     return {**document, "history": str(out / files.HISTORY), "weights": str(out / files.BEST)}
 
 

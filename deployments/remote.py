@@ -92,6 +92,10 @@ def outcome_document(store: Store, version: ModelVersion, row: dict[str, Any]) -
             "weights_sha256": result.weights_sha256,
             "resumed_from_epoch": result.resumed_from_epoch,
             "device": result.device,
+            "still_rising": result.still_rising,
+            "micro_batch": result.micro_batch,
+            "shortages": list(result.shortages),
+            "start": result.start.model_dump() if result.start else None,
         },
         "evaluation": {"split": version.split, **version.scores.model_dump(mode="json")},
         "model": {

@@ -70,6 +70,7 @@ class RunFacts:
         self.seconds_left: float | None = None
         self.peak_memory_bytes: int | None = None
         self.ended: str | None = None
+        self.still_rising = False
 
     def take(self, event: Event) -> None:
         """Remember what an event tells."""
@@ -88,6 +89,7 @@ class RunFacts:
             self.best_epoch = event.get("best_epoch") or best_of(self.epochs)
         elif kind == "finished":
             self.ended = event.get("ended", "epochs")
+            self.still_rising = event.get("still_rising", False)
             self.started.setdefault("device", event.get("device"))
         self.seconds_left = event.get("seconds_left", self.seconds_left)
         self.peak_memory_bytes = event.get("peak_memory_bytes", self.peak_memory_bytes)
@@ -146,7 +148,7 @@ class RunFacts:
         if self.ended == "patience":
             return f"ended, no better mAP for {self.spec.patience} epochs"
         if self.ended:
-            return "done"
+            return "done; mAP was still rising, more epochs may help" if self.still_rising else "done"
         return None if self.seconds_left is None else time_left(self.seconds_left)
 
 
@@ -159,6 +161,13 @@ def best_of(epochs: list[Event]) -> int | None:
         return epoch.get("map", 0.0), -(epoch.get("valid_losses") or {}).get("total", float("inf"))
 
     return int(max(epochs, key=rank)["epoch"])
+
+
+def messages_of(event: Event) -> list[str]:
+    """What an event says in words: log lines, and what a run has too little of."""
+    if event["event"] == "log":
+        return [event["message"]]
+    return [f"warning: {shortage}" for shortage in event.get("shortages") or []] if event["event"] == "plan" else []
 
 
 def printable(message: str) -> str:
@@ -181,8 +190,10 @@ class PlainView:
             self._print(self._facts.header + (f", going on after epoch {done}" if done else ""))
         elif event["event"] == "epoch":
             self._print(self._epoch_line(event))
-        elif event["event"] == "log":
-            self._print(event["message"])
+        elif event["event"] == "finished" and self._facts.remaining:
+            self._print(self._facts.remaining)
+        for message in messages_of(event):
+            self._print(message)
 
     def _epoch_line(self, epoch: Event) -> str:
         facts = self._facts
@@ -216,8 +227,8 @@ class LiveView:
     def show(self, event: Event) -> None:
         """Draw what the event changes."""
         self._facts.take(event)
-        if event["event"] == "log":
-            self._console.print(Text(printable(event["message"])))
+        for message in messages_of(event):
+            self._console.print(Text(printable(message)))
         self._live.refresh()
 
     def _render(self) -> Group:

@@ -280,6 +280,13 @@ class TrainingResult(Record):
     versions: dict[str, str] = Field(default_factory=dict, description="Versions of what computed it.")
     machine: str = Field(default="", description="Processor and GPU.")
 
+    @property
+    def why_ended(self) -> str:
+        """Why training stopped, and whether more epochs would have helped, in a phrase."""
+        if self.ended == "patience":
+            return "stopped since nothing more was gained"
+        return "all done, and mAP was still rising: ask for more" if self.still_rising else "all done"
+
 
 class StoredFile(Part):
     """A file in the store."""

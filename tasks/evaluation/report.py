@@ -18,6 +18,7 @@ from tasks.records import (
     PromotionDecision,
     Scores,
     SplitCounts,
+    StartWeights,
     TrainingResult,
     TrainingSpec,
 )
@@ -126,15 +127,24 @@ def _facts(content: ReportContent) -> list[tuple[str, str]]:
     missing = f"{MISSING} (the {'result' if spec else 'spec'} of the training was not given)"
     return [
         ("Variant", f"YOLO-NAS {spec.variant.upper()}" if spec else missing),
-        ("Epochs", f"{result.epochs_done} done, best {result.best_epoch}" if result else missing),
+        ("Epochs", f"{result.epochs_done}, {result.why_ended}; best {result.best_epoch}" if result else missing),
         ("Image size", f"{spec.image_size} px" if spec else missing),
+        ("Batch", str(spec.batch_size) if spec else missing),
+        ("Augmentation", spec.augmentation if spec else missing),
         ("Seed", str(spec.seed) if spec else missing),
+        ("Started from", _start(result.start) if result else missing),
         ("Weights SHA-256", result.weights_sha256 if result else missing),
         ("Training data digest", spec.snapshot_digest if spec else missing),
         ("Training speed", f"{result.images_per_second:.1f} images/s" if result else missing),
         ("Device", result.device if result else missing),
         *content.facts.items(),
     ]
+
+
+def _start(start: StartWeights | None) -> str:
+    if start is None:
+        return "random weights"
+    return f"{start.source}, SHA-256 {start.sha256[:12]}, licence {start.licence or 'not known'}; {start.loaded}"
 
 
 def _number(value: float | None) -> str:

@@ -55,7 +55,7 @@ Measured on the {report.split} split: {report.counts.images} pictures, {report.c
 {classes}
 
 Labels: {splits} pictures, snapshot `{snapshot.snapshot_digest[:12]}`. Training: YOLO-NAS {model.spec.variant}, \
-{result.epochs_done} epochs ({"no more gain" if result.ended == "patience" else "all"}), best epoch \
+{result.epochs_done} epochs ({result.why_ended}), best epoch \
 {result.best_epoch}, {result.seconds:.0f} s at {result.images_per_second:.1f} pictures/s on {result.device}, \
 run `{model.run_key[:12]}`.
 """

@@ -41,7 +41,13 @@ class EpochBoard:
         self._write_table()
 
     def _show(self, event: Event) -> None:
-        shown = {"started": self._started, "step": self._step, "epoch": self._epoch, "log": self._log}
+        shown = {
+            "plan": self._plan,
+            "started": self._started,
+            "step": self._step,
+            "epoch": self._epoch,
+            "log": self._log,
+        }
         if (show := shown.get(event["event"])) is not None:
             show(event)
 
@@ -54,6 +60,15 @@ class EpochBoard:
         if self._rows:
             text = "Epochs: losses, and scores on the valid split"
             tell_server(lambda: create_table_artifact(self._rows, self._key, text))
+
+    def _plan(self, event: Event) -> None:
+        log = get_run_logger()
+        batch, micro = event["batch_size"], event["micro_batch"]
+        pieces = "" if micro >= batch else f" ({micro} at a time)"
+        log.info("%s, %s: batch %d%s", event["machine"], event["device"], batch, pieces)
+        log.info("train: %s; valid: %s", event["train_pictures"], event["valid_pictures"])
+        for shortage in event["shortages"]:
+            log.warning("%s", shortage)
 
     def _started(self, event: Event) -> None:
         resumed = event["resumed_from_epoch"]

@@ -13,6 +13,7 @@ LAST = "last.ckpt"
 PREVIOUS = "previous.ckpt"
 BEST = "best.safetensors"
 RESULT = "result.json"
+FIT = "fit.json"
 LOG = "trainer.log"
 DATASET = "dataset"
 

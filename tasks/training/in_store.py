@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tasks.dataset_folder import file_sha256, publish_bytes
-from tasks.errors import BadCheckpoint, BadWeights, LeaseHeld, NasflowError, TrainingFailed, WorkerLost
+from tasks.errors import BadCheckpoint, BadWeights, LeaseHeld, NasflowError, NotInStore, TrainingFailed, WorkerLost
 from tasks.records import EvaluateJob, StoredFile, TrainedModel, TrainingResult, TrainJob
 from tasks.settings import WorkSettings
 from tasks.storage import keys
@@ -32,6 +32,7 @@ from tasks.storage.runs import (
 )
 from tasks.storage.s3 import Store
 from tasks.training import files
+from tasks.training.fit import until_it_fits
 from tasks.training.launch import DETECT, TRAIN, Event, TrainerProcess, detect_arguments, train_arguments
 
 logger = logging.getLogger(__name__)
@@ -78,15 +79,15 @@ def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettin
     if model := find_model(store, run_key):
         logger.info("run %s is finished already; its model is used again", run_key[:12])
         return model
+    weights = _fetch_weights(store, job, places)  # first, since it may fail, and costs no GPU
     with _wait_for_lease(store, run_key, owner, settings) as lease:
         if model := find_model(store, run_key):  # whoever held the lease has finished it
             return model
         store.abort_uploads(keys.run(run_key))
         fetch_dataset(store, job.spec.snapshot_digest, places.data)
-        weights = _fetch_weights(store, job, places)
         _prepare(store, job, places)
         with CheckpointUploader(store, run_key, places.run, lease.lost) as uploader:
-            _train_to_the_end(store, job, places, weights, lease, uploader, settings.trainer_attempts, tell)
+            _train_to_the_end(store, job, places, weights, lease, uploader, settings, tell)
         model = _publish(store, job, places)
         lease.finish(model)
     prune_checkpoints(store, run_key, keep=1, settled=True)
@@ -101,15 +102,21 @@ def _train_to_the_end(
     weights: Path | None,
     lease: Lease,
     uploader: "CheckpointUploader",
-    attempts: int,
+    settings: WorkSettings,
     tell: Tell,
 ) -> None:
-    """Start the trainer again when it was killed, unless it was killed ``attempts`` times without ending an epoch."""
+    """Start the trainer again when it was killed, unless it was so several times without ending an epoch."""
+    attempts = settings.trainer_attempts
     left, epochs = attempts, _epochs_here(places.run)
     set_aside = False
+    arguments = train_arguments(places.run, places.data, settings, weights, job)
     while True:
         try:
-            return _train(places, weights, lease, uploader, tell)
+            return until_it_fits(
+                places.run,
+                lambda: _train(places, arguments, lease, uploader, tell),
+                lambda line: logger.warning("%s", line),
+            )
         except BadCheckpoint as error:
             if set_aside:  # what came from the store is refused as well
                 raise
@@ -176,26 +183,49 @@ def _epochs_here(folder: Path) -> int:
         return -1
 
 
+def require_stored_weights(store: Store, job: TrainJob) -> None:
+    """Look for a job's weights in the store, where that is where they should be, before anybody trains.
+
+    Raises:
+        BadWeights: there is no such object.
+    """
+    if job.weights.startswith(keys.STORE_SCHEME):
+        _stored_weights(store, job)
+
+
+def _stored_weights(store: Store, job: TrainJob) -> StoredFile:
+    key = job.weights.removeprefix(keys.STORE_SCHEME)
+    try:
+        return StoredFile(key=key, sha256=job.spec.weights_sha256 or "", size=store.size(key))
+    except NotInStore as error:
+        raise BadWeights(f"weights {job.weights}: {error}") from None
+
+
 def _fetch_weights(store: Store, job: TrainJob, places: Places) -> Path | None:
+    """The file to start from, on this machine."""
     sha256 = job.spec.weights_sha256
     if sha256 is None:
         return None
     if not job.weights.startswith(keys.STORE_SCHEME):
-        path = Path(job.weights)
-        if not path.is_file():
-            raise BadWeights(f"weights {path}: no such file on this worker; correct the path, or use a store:// key")
-        return path
-    key = job.weights.removeprefix(keys.STORE_SCHEME)
-    path = places.work / "weights" / f"{sha256}{Path(key).suffix}"
+        return _weights_here(Path(job.weights), sha256)
+    stored = _stored_weights(store, job)
+    path = places.work / "weights" / f"{sha256}{Path(stored.key).suffix}"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        store.download(StoredFile(key=key, sha256=sha256, size=store.size(key)), path)
+        store.download(stored, path)
     return path
 
 
-def _train(places: Places, weights: Path | None, lease: Lease, uploader: "CheckpointUploader", tell: Tell) -> None:
+def _weights_here(path: Path, sha256: str) -> Path:
+    if not path.is_file():
+        raise BadWeights(f"weights {path}: no such file on this worker; correct the path, or use a store:// key")
+    if (got := file_sha256(path)) != sha256:
+        raise BadWeights(f"weights {path}: SHA-256 is {got}, expected {sha256}; fetch the file again")
+    return path
+
+
+def _train(places: Places, arguments: list[str], lease: Lease, uploader: "CheckpointUploader", tell: Tell) -> None:
     """One trainer process from start to end."""
-    arguments = train_arguments(places.run / files.SPEC, places.data, places.run, weights)
     with TrainerProcess(TRAIN, arguments, places.run / files.LOG) as trainer:
         try:
             for event in trainer.events():

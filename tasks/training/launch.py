@@ -28,6 +28,10 @@ from tasks.errors import (
     TrainingStopped,
     WorkerLost,
 )
+from tasks.records import TrainJob
+from tasks.settings import WorkSettings
+from tasks.training import files
+from tasks.training.fit import OUT_OF, Shortage, less_next_time, read_fit
 
 Event = dict[str, Any]
 
@@ -62,6 +66,7 @@ class TrainerProcess:
         read_end, write_end = os.pipe()
         try:
             self._log.parent.mkdir(parents=True, exist_ok=True)
+            self._kernel_kills = kernel_kills()
             with self._log.open("ab") as log:
                 self._log_start = log.tell()
                 self._process = subprocess.Popen(
@@ -120,12 +125,7 @@ class TrainerProcess:
         if code < 0 and self._asked_to_stop:
             raise TrainingStopped("stopped on request before it could write a checkpoint; run the same again to go on")
         if code < 0:
-            name = _signal_name(-code)
-            hint = "; the machine may have run out of memory" if code == -signal.SIGKILL else ""
-            raise WorkerLost(
-                f"the trainer was killed by {name}{hint}; started again, it goes on from its last checkpoint; "
-                f"{self._tail()}"
-            )
+            raise self._killed(-code)
         if self._last_error is None and code == 1 and (bark := self._bark()):
             raise WorkerLost(
                 f"the trainer made no step any more ({bark}); where each thread was stands in {self._log}; "
@@ -135,6 +135,21 @@ class TrainerProcess:
             raise EXIT_ERRORS.get(code, NasflowError)(self._tail())
         kind = NAMED_ERRORS.get(self._last_error.get("kind", ""), EXIT_ERRORS.get(code, NasflowError))
         raise kind(self._last_error["message"])
+
+    def _killed(self, number: int) -> NasflowError:
+        """What it means that the trainer was ended by a signal."""
+        if shortage := self._shortage(number):
+            fit = read_fit(self._log.parent)
+            return less_next_time(self._log.parent, fit, shortage) if fit else OutOfMemory(OUT_OF[shortage])
+        return WorkerLost(
+            f"the trainer was killed by {_signal_name(number)}; started again, it goes on from its last checkpoint; "
+            f"{self._tail()}"
+        )
+
+    def _shortage(self, number: int) -> Shortage | None:
+        if number == signal.SIGKILL and kernel_kills() > self._kernel_kills:
+            return "memory"
+        return "shared memory" if number == signal.SIGBUS else None
 
     def stop(self) -> None:
         """Ask it to write a checkpoint and end; then kill what is left of its group."""
@@ -176,10 +191,41 @@ def _signal_name(number: int) -> str:
     return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
 
-def train_arguments(spec: Path, data: Path, out: Path, weights: Path | None) -> list[str]:
-    """Command line of the trainer."""
-    arguments = ["--spec", str(spec), "--data", str(data), "--out", str(out)]
-    return arguments + (["--weights", str(weights)] if weights else [])
+def kernel_kills(path: Path = Path("/proc/vmstat")) -> int:
+    """How many processes the kernel has killed since the machine, or a container of it, ran out of memory."""
+    try:
+        counts = dict(line.split() for line in path.read_text().splitlines())
+    except OSError:
+        return 0
+    return int(counts.get("oom_kill", 0))
+
+
+def train_arguments(
+    folder: Path, data: Path, settings: WorkSettings, weights: Path | None = None, job: TrainJob | None = None
+) -> list[str]:
+    """Command line of the trainer.
+
+    Args:
+        folder: The run's, with spec.json.
+        data: Dataset folder.
+        settings: How this machine trains.
+        weights: File to start from.
+        job: Says where that came from.
+    """
+    options: dict[str, object] = {
+        "spec": folder / files.SPEC,
+        "data": data,
+        "out": folder,
+        "devices": settings.devices,
+        "precision": settings.precision,
+        "checkpoint-every-minutes": settings.checkpoint_every_minutes,
+        "weights": weights,
+        "weights-source": job.weights if job and weights else None,
+        "weights-licence": job.weights_licence if job and weights else None,
+    }
+    # With =, so that a value that begins with a dash is none the less a value.
+    arguments = [f"--{name}={value}" for name, value in options.items() if value is not None]
+    return [*arguments, "--compile"] if settings.compile else arguments
 
 
 def detect_arguments(weights: Path, data: Path, split: str, out: Path) -> list[str]:

@@ -6,7 +6,6 @@ from tasks.errors import BadRequest
 from tasks.records import ModelVersion, RetrainRequest, SnapshotRef, TrainingSpec, TrainJob
 from tasks.storage.keys import STORE_SCHEME
 
-
 STEPS_OF_AN_EPOCH = 10
 SMALLEST_BATCH = 4
 LARGEST_BATCH = 16
@@ -36,7 +35,7 @@ def plan(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion 
         seed=request.seed,
         weights_sha256=sha256,
     )
-    return TrainJob(spec=spec, weights=weights)
+    return TrainJob(spec=spec, weights=weights, weights_licence=request.weights_licence)
 
 
 def batch_size(request: RetrainRequest, pictures: int) -> int:
@@ -48,7 +47,7 @@ def batch_size(request: RetrainRequest, pictures: int) -> int:
         # A larger one would be cut at every step; who calls says that it was fitted.
         return min(request.batch_size, pictures)
     wanted = min(max(pictures / STEPS_OF_AN_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
-    return min(2 ** round(math.log2(wanted)), pictures)
+    return min(1 << round(math.log2(wanted)), pictures)
 
 
 def fitted_batch(request: RetrainRequest, job: TrainJob) -> str | None:
@@ -64,6 +63,9 @@ def fitted_batch(request: RetrainRequest, job: TrainJob) -> str | None:
 def _start(request: RetrainRequest, champion: ModelVersion | None) -> tuple[str, str | None]:
     """Where the weights are, and their SHA-256."""
     if request.weights == "none":
+        for name in ("weights_sha256", "weights_licence"):
+            if getattr(request, name) is not None:
+                raise BadRequest(f"{name}: is given, but weights are none; name the weights, or leave it out")
         return "none", None
     if request.weights == "champion":
         if champion is None:

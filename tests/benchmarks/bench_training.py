@@ -1,83 +1,164 @@
-"""Pictures a second of our trainer against super-gradients' ``Trainer``: same pictures, augmentation and batches.
+"""Our trainer against other trainers on the same pictures: speed, wall time, mAP and memory.
 
-Run it with ``python -m tests.benchmarks.bench_training``. Each trains YOLO-NAS-S from scratch in a process of its own,
-one after the other, as each does by itself: ours in the precision it chooses, the other in fp32. Only training epochs
-count, with loading and without validation; making kernels for the first batches counts, too.
+Run it with ``python -m tests.benchmarks.bench_training``. The demo's cartoons, network from scratch; everybody has the
+same size, batch, epochs, learning rate (AdamW, warm-up, cosine), kinds of augmentation (affine, HSV, flip), averaged
+weights and a validation each epoch, on the processor. Each contestant trains in a process of its own, in turn, with a
+seed of its own each round:
+
+- super-gradients' ``Trainer`` as its users run it, in fp32, which is the one to compare with;
+- ours as ``python -m tasks.training.worker``, once in the precision it chooses and once in fp32;
+- Ultralytics' yolo11s and yolo11m and modern-yolonas, which ``make bench`` installs; without them their rows say so.
+
+Loop is training pictures a second in training epochs, without validation, as the contestant itself measures it; wall
+is the whole process. mAP is 0.50:0.95 of the best checkpoint on the valid split by ``tasks.metrics``: for YOLO-NAS of
+super-gradients on detections of our own code, for the others on theirs. Memory is that of the largest process.
 """
 
+import argparse
 import json
-import subprocess
-import sys
+import statistics
 import tempfile
-import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks import dataset_folder
-from tasks.training import files
-from tasks.training.worker.process import quiet_libraries
-from tests.fakes.datasets import make_spec, write_dataset, write_spec
+from tasks import dataset_folder, metrics
+from tests.benchmarks.peers import contestants as c
+from tests.benchmarks.peers.jobs import Job
+from tests.benchmarks.peers.pictures import write_pictures
 
-PICTURES, SIZE, BATCH, EPOCHS = 48, 160, 8, 2
-
-
-def train_peer(folder: Path) -> None:
-    """super-gradients' Trainer, in this process; prints pictures a second."""
-    quiet_libraries(folder)
-    from torch.utils.data import DataLoader, Dataset
-
-    from tasks.training.worker.network import build_network
-    from tasks.training.worker.pictures import PictureFolder, PlainPictures, TrainingPictures, collate
-    from tests.fakes import sg_trainer
-
-    spec, snapshot = files.read_spec(folder / "spec.json"), dataset_folder.load(folder / "data")
-    train, valid = (PictureFolder(folder / "data", snapshot.of_split(split), SIZE) for split in ("train", "valid"))
-    train.fill_cache(threads=2)
-
-    class Numbered(Dataset):
-        def __len__(self):
-            return PICTURES
-
-        def __getitem__(self, index):
-            return TrainingPictures(train, spec.seed)[1, index]
-
-    def pair(samples):
-        batch = collate(samples)
-        return batch.pictures, batch.targets
-
-    network = build_network(spec.variant, len(spec.classes))
-    _, _, seconds = sg_trainer.train(
-        network, DataLoader(Numbered(), BATCH, shuffle=True, collate_fn=pair),
-        DataLoader(PlainPictures(valid), BATCH, collate_fn=pair), folder / "peer", classes=len(spec.classes),
-        epochs=EPOCHS, learning_rate=spec.learning_rate, weight_decay=spec.weight_decay,
-    )  # fmt: skip
-    (folder / "peer.json").write_text(json.dumps(PICTURES * EPOCHS / seconds))
+REFERENCE = "super-gradients fp32"
+CONTESTANTS = {
+    REFERENCE: c.SUPER_GRADIENTS,
+    "nasflow": c.NASFLOW,
+    "nasflow fp32": c.NASFLOW_FP32,
+    "ultralytics yolo11s": c.Peer("ultralytics_trainer", "yolo11s"),
+    "ultralytics yolo11m": c.Peer("ultralytics_trainer", "yolo11m"),
+    "modern-yolonas s": c.Peer("modern_yolonas_trainer"),
+}
+LOOP, LOOP_FP32, WALL = 2.2, 1.1, 2.5
+"""Targets, as ratios to super-gradients."""
+LEARNING_RATE = 2e-3
 
 
-def started(*command: object) -> float:
-    """Run a command; gives its wall time."""
-    began = time.monotonic()
-    done = subprocess.run([sys.executable, "-m", *map(str, command)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return time.monotonic() - began
+@dataclass
+class Row:
+    """What the rounds of one contestant gave."""
+
+    loop: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+    map: list[float] = field(default_factory=list)
+    peak: list[int] = field(default_factory=list)
+    device: str = ""
+    failed: str = ""
+
+    def add(self, run: c.Run, map_: float) -> None:
+        """One round."""
+        self.loop.append(run.told["images_per_second"])
+        self.wall.append(run.seconds)
+        self.map.append(map_)
+        self.peak.append(run.peak_bytes)
+        self.device = run.told.get("device", "")
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as name:
+    given = arguments()
+    print(f"{c.machine()}, {given.rounds} rounds")
+    print(
+        f"{given.pictures} pictures to train on and {given.valid} to judge by, {given.size} px, batch {given.batch}, "
+        f"{given.epochs} epochs, learning rate {LEARNING_RATE:g}; medians",
+        flush=True,
+    )
+    chosen = [name for name in CONTESTANTS if not given.only or name in given.only]
+    rows = {name: Row() for name in chosen}
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        snapshot = write_dataset(folder / "data", PICTURES, BATCH, size=SIZE)
-        spec = make_spec(snapshot, epochs=EPOCHS, image_size=SIZE, batch_size=BATCH)
-        path = write_spec(folder / "spec.json", spec)
-        theirs_wall = started("tests.benchmarks.bench_training", folder)
-        theirs = json.loads((folder / "peer.json").read_text())
-        ours_wall = started("tasks.training.worker", "--spec", path, "--data", folder / "data", "--out", folder / "out")
-        result = files.read_result(folder / "out", spec.digest)
-        assert result is not None
-        ours = result.images_per_second
-    print(f"{PICTURES} pictures of {SIZE} px, batch {BATCH}, {EPOCHS} epochs, YOLO-NAS-S from scratch")
-    print(f"super-gradients Trainer   {theirs:6.2f} pictures/s, {theirs_wall:5.1f} s in all, fp32")
-    print(f"nasflow trainer           {ours:6.2f} pictures/s, {ours_wall:5.1f} s in all, {result.device}")
-    print(f"ratio                     {ours / theirs:6.2f}")
+        write_pictures(folder, given.pictures, given.valid)
+        for number in range(1, given.rounds + 1):
+            for place, contestant in enumerate(chosen):
+                job = Job(
+                    pictures=name, out=str(folder / f"{number}-{place}"), network=CONTESTANTS[contestant].network,
+                    size=given.size, batch=given.batch, epochs=given.epochs, learning_rate=LEARNING_RATE, seed=number,
+                )  # fmt: skip
+                compete(contestant, job, rows[contestant])
+    print_table(rows)
+    print_targets(rows)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, value in {"rounds": 3, "epochs": 15, "pictures": 96, "size": 160, "batch": 8}.items():
+        parser.add_argument(f"--{name}", type=int, default=value, help=f"default {value}")
+    parser.add_argument("--valid", type=int, help="pictures to judge by; default 30, or fewer with few --pictures")
+    parser.add_argument("--only", action="append", choices=list(CONTESTANTS), help="this one; may be given again")
+    given = parser.parse_args()
+    given.valid = given.valid or min(30, given.pictures)
+    return given
+
+
+def compete(name: str, job: Job, row: Row) -> None:
+    """One round of one contestant; one that failed is not asked again."""
+    if row.failed:
+        return
+    try:
+        run = CONTESTANTS[name].train(job)
+        CONTESTANTS[name].detect(job)
+    except c.Failed as error:
+        row.failed = str(error)
+        print(f"  round {job.seed}  {name:20} failed: {error}", flush=True)
+        return
+    row.add(run, judge(job))
+    print(f"  round {job.seed}  {name:20} {row.loop[-1]:7.2f} pictures/s {run.seconds:7.1f} s  mAP {row.map[-1]:.3f}",
+          flush=True)  # fmt: skip
+
+
+def judge(job: Job) -> float:
+    """mAP of a job's detections by our scorer."""
+    snapshot = dataset_folder.load(job.own_data)
+    truth = metrics.coco_truth(snapshot.of_split("valid"), snapshot.classes)
+    return metrics.score(truth, json.loads((job.folder / "detections.json").read_text())).map
+
+
+def ratio(numbers: Sequence[float], reference: Sequence[float]) -> float:
+    """Of medians."""
+    return statistics.median(numbers) / statistics.median(reference)
+
+
+def print_table(rows: dict[str, Row]) -> None:
+    reference = rows.get(REFERENCE, Row())
+    print(f"{'':20} {'loop/s':>8} {'x SG':>6} {'wall s':>8} {'x SG':>6} {'mAP (lowest to highest)':>24} {'peak MB':>8}")
+    for name, row in rows.items():
+        if row.failed:
+            print(f"{name:20} not to be had: {row.failed}")
+            continue
+        loop = wall = "-"
+        if reference.loop:
+            loop, wall = f"{ratio(row.loop, reference.loop):.2f}", f"{ratio(reference.wall, row.wall):.2f}"
+        maps = f"{statistics.median(row.map):.3f} ({min(row.map):.3f} to {max(row.map):.3f})"
+        print(f"{name:20} {statistics.median(row.loop):8.2f} {loop:>6} {statistics.median(row.wall):8.1f} {wall:>6} "
+              f"{maps:>24} {statistics.median(row.peak) / 1e6:8.0f}  {row.device}".rstrip())  # fmt: skip
+
+
+def print_targets(rows: dict[str, Row]) -> None:
+    """What our trainer has to reach beside super-gradients."""
+    reference = rows.get(REFERENCE, Row())
+    for name, loop, wall in (("nasflow", LOOP, WALL), ("nasflow fp32", LOOP_FP32, None)):
+        row = rows.get(name, Row())
+        if not row.loop or not reference.loop:
+            print(f"targets of {name}: not measured")
+            continue
+        who = f"target of {name} ({row.device}):"
+        print(who, verdict("loop", ratio(row.loop, reference.loop), loop))
+        if wall is not None:
+            print(who, verdict("wall", ratio(reference.wall, row.wall), wall))
+        ours, theirs = statistics.median(row.map), statistics.median(reference.map)
+        print(who, f"mAP not lower: {ours:.3f} beside {theirs:.3f}, {'met' if ours >= theirs else 'MISSED'}")
+
+
+def verdict(what: str, got: float, least: float) -> str:
+    return f"{what} >= {least:g} times super-gradients': {got:.2f}, {'met' if got >= least else 'MISSED'}"
 
 
 if __name__ == "__main__":
-    train_peer(Path(sys.argv[1])) if len(sys.argv) > 1 else main()
+    main()

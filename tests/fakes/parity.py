@@ -16,36 +16,37 @@ from tasks.training.worker.process import quiet_libraries
 
 def compare(folder: Path) -> None:
     quiet_libraries(folder)
+    from super_gradients.training.utils.ema import ModelEMA
     from torch.utils.data import DataLoader
 
+    from tasks.training.worker.batches import EpochBatches, training_loader
     from tasks.training.worker.device import Device
     from tasks.training.worker.events import Events
-    from tasks.training.worker.loop import TrainingRun
-    from tasks.training.worker.pictures import EpochBatches, training_loader
+    from tasks.training.worker.loop import Options, TrainingRun
     from tests.fakes import sg_trainer
 
     spec, snapshot = files.read_spec(folder / "spec.json"), dataset_folder.load(folder / "data")
     run = TrainingRun(
         spec, snapshot, folder / "data", folder, events=Events(None), stop=threading.Event(),
-        device=Device("cpu", "32-true", channels_last=False),
+        options=Options(Device("cpu", "32-true", channels_last=False)),
     )  # fmt: skip
-    batches = [
-        batch
+    epochs = [
+        EpochBatches(len(snapshot.of_split("train")), spec.batch_size, spec.seed, epoch)
         for epoch in range(1, spec.epochs + 1)
-        for batch in training_loader(
-            run.train_pictures,
-            EpochBatches(len(snapshot.of_split("train")), spec.batch_size, spec.seed, epoch),
-            workers=0,
-        )
     ]
-    network = copy.deepcopy(run.plain)
-    for group in run.optimizer.param_groups:
+    batches = [batch for epoch in epochs for batch in training_loader(run.train_pictures, epoch, workers=0)]
+    network = copy.deepcopy(run.learner.plain)
+    for group in run.learner.optimizer.param_groups:
         group["fused"] = False  # the same arithmetic, rounded otherwise; super-gradients does not use it
-    run.network.train()
+    run.learner.network.train()
+    loaded = iter(batches)
+    their_average = ModelEMA.from_params(run.learner.plain, decay_type="threshold", decay=spec.ema_decay)
     ours = []
-    for batch in batches:
-        ours.append(run._step(batch.pictures, batch.targets))
+    for number, step in enumerate(step for epoch in epochs for step in epoch.steps):
+        ours.append(run.learner.step(step, loaded, run._learning_rate()).parts)
         run.progress.steps_done += 1
+        their_average.update(run.learner.plain, step=number, total_steps=len(batches))
+    averages = run.learner.average.module.state_dict(), their_average.ema.state_dict()
 
     samples = [
         (picture, batch.targets[batch.targets[:, 0] == place, 1:])
@@ -57,15 +58,32 @@ def compare(folder: Path) -> None:
         network, loader, DataLoader(samples[:2], 2, collate_fn=_pair), folder / "peer", classes=len(spec.classes),
         epochs=1, learning_rate=spec.learning_rate, weight_decay=spec.weight_decay,
     )  # fmt: skip
-    weights = max((a - b).abs().max().item() for a, b in zip(run.plain.parameters(), network.parameters(), strict=True))
-    (folder / "losses.json").write_text(json.dumps({"ours": ours, "theirs": theirs, "weights": weights}))
+    weights = max(
+        (a - b).abs().max().item() for a, b in zip(run.learner.plain.parameters(), network.parameters(), strict=True)
+    )
+    average = max((a - averages[1][n]).abs().max().item() for n, a in averages[0].items() if a.is_floating_point())
+    content = {"ours": ours, "theirs": theirs, "weights": weights, "average": average, "rates": rates(spec)}
+    (folder / "losses.json").write_text(json.dumps(content))
+
+
+def rates(spec):
+    """Learning rates after the warm-up, ours and those of super-gradients' cosine: 400 steps, 40 to warm up."""
+    from super_gradients.training.utils.callbacks.callbacks import CosineLRScheduler
+
+    from tasks.training.worker.schedule import learning_rate
+
+    cosine = spec.model_copy(update={"warmup_steps": 40, "final_learning_rate_ratio": 0.1})
+    ours = [learning_rate(cosine, step, 400) for step in range(40, 400)]
+    peak, last = cosine.learning_rate, cosine.final_learning_rate_ratio
+    theirs = [CosineLRScheduler.compute_learning_rate(step, 360, peak, last) for step in range(360)]
+    return [ours, theirs]
 
 
 def _pair(samples):
-    from tasks.training.worker.pictures import collate
+    from tasks.training.worker.batches import collate
 
-    batch = collate([((picture * 255).round(), targets, 0) for picture, targets in samples])
-    return batch.pictures, batch.targets
+    batch = collate([(picture, targets, 0) for picture, targets in samples])
+    return batch.pictures.float() / 255, batch.targets
 
 
 if __name__ == "__main__":

@@ -37,5 +37,18 @@ def test_every_step_has_the_same_loss(compared: dict) -> None:
     assert len({tuple(parts) for parts in ours}) == 20, "the steps have to differ for this to say anything"
 
 
+def test_the_learning_rate_follows_the_same_curve(compared: dict) -> None:
+    """To the step by which super-gradients makes its cosine longer, so that it never quite reaches the last rate."""
+    ours, theirs = compared["rates"]
+    assert len(ours) == len(theirs) == 360
+    assert ours == pytest.approx(theirs, abs=max(ours) / 360)
+    assert ours[0] == theirs[0] == max(ours)
+
+
+def test_the_averaged_weights_are_the_same_in_the_end(compared: dict) -> None:
+    """The first average is a copy of the network; super-gradients' holds a tenth of the random weights, for a while."""
+    assert compared["average"] < 1e-6
+
+
 def test_the_weights_are_the_same_in_the_end(compared: dict) -> None:
     assert compared["weights"] < 1e-6

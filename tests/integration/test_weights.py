@@ -30,7 +30,8 @@ quiet_libraries(Path(sys.argv[1]))
 from tasks.errors import NasflowError
 from tasks.records import BestEpoch, TrainingSpec
 from tasks.training.worker.network import build_network
-from tasks.training.worker.weights import load_matching, write_weights
+from tasks.training.worker.warm_start import load_matching
+from tasks.training.worker.weights import write_weights
 
 def write(classes, variant, path):
     spec = TrainingSpec(snapshot_digest="0" * 64, classes=classes, variant=variant, epochs=1, image_size=64,
@@ -319,6 +320,24 @@ def test_truncated_file(
     with path.open("r+b") as file:
         file.truncate(size)
     assert_refused(loader.load(path), "cannot be read (", "fetch it again")
+
+
+@pytest.mark.parametrize("name", ["best", "best.pth", "best.safetensors"])
+@pytest.mark.parametrize("kind", ["safetensors", "torch"])
+def test_a_name_says_nothing(
+    loader: Loader, ours: Path, tensors: dict[str, Tensor], tmp_path: Path, name: str, kind: str
+) -> None:
+    """A key of a store need not end in anything."""
+    path = tmp_path / name
+    torch.save({"net": tensors}, path) if kind == "torch" else path.write_bytes(ours.read_bytes())
+    assert loader.load(path).said["matched"] == len(tensors)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\x08" + b"\0" * 7 + b"{", b"no weights at all", b"\x80\x02}q\x00."])
+def test_junk(loader: Loader, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "junk"
+    path.write_bytes(content)
+    assert_refused(loader.load(path), f"weights {path}: ")
 
 
 @pytest.mark.parametrize(("there", "here"), [("s", "m"), ("m", "s"), ("m", "l"), ("l", "m")])

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tasks.records import BestEpoch, EpochResult
-from tasks.training.worker.progress import Progress, is_better
+from tasks.training.worker.progress import Progress, is_better, still_rising
 
 
 def result(epoch, score, valid_loss=1.0):
@@ -66,6 +66,22 @@ def test_time_left_is_the_pace_so_far_times_what_is_left():
     assert progress.seconds_left(epochs=5, steps_per_epoch=2) == pytest.approx(9.0)
     progress.add_step(pictures=4, seconds=1.5)
     assert progress.seconds_left(epochs=5, steps_per_epoch=2) == pytest.approx(7.5 * 2.5 / 2.5)
+
+
+@pytest.mark.parametrize(
+    ("scores", "rising"),
+    [
+        ([0.1], False),  # nothing to compare with
+        ([0.1, 0.2], True),
+        ([0.1, 0.2, 0.3, 0.4, 0.5], True),
+        ([0.1, 0.2, 0.5, 0.5, 0.505], False),  # hardly
+        ([0.1, 0.2, 0.5, 0.4, 0.3], False),
+        ([0.1] * 8 + [0.4, 0.3], True),  # the last fifth, not the last epoch alone
+        ([0.0] * 10, False),
+    ],
+)
+def test_whether_the_curve_still_rose(scores, rising):
+    assert still_rising(after(*scores).history) is rising
 
 
 def test_it_needs_no_torch():

@@ -39,7 +39,7 @@ ALL = [kind for _, kind in inspect.getmembers(records, inspect.isclass) if issub
 def test_the_digest_is_the_sha256_of_sorted_json():
     spec = TrainingSpec(**SPEC)
     rest = {"schema_version": 1, "weight_decay": 1e-5, "warmup_steps": 100, "final_learning_rate_ratio": 0.1,
-            "ema_decay": 0.9997, "weights_sha256": None}  # fmt: skip
+            "ema_decay": 0.9997, "weights_sha256": None, "augmentation": "standard", "settling_epochs": 0}  # fmt: skip
     text = json.dumps({**SPEC, **rest}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert spec.digest == hashlib.sha256(text.encode()).hexdigest()
 

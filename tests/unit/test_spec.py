@@ -14,7 +14,7 @@ from tasks.records import (
     SplitCounts,
     StoredFile,
 )
-from tasks.training.spec import check_line, fitted_batch, plan
+from tasks.training.spec import batch_size, check_line, fitted_batch, plan
 
 SHA, OTHER = "1" * 64, "2" * 64
 SNAPSHOT = SnapshotRef(
@@ -48,16 +48,45 @@ def test_the_spec_holds_what_was_asked_for():
     assert (job.weights, job.spec.weights_sha256) == ("none", None)
 
 
-@pytest.mark.parametrize(("asked", "used"), [(19, 19), (20, 20), (21, 20), (1024, 20)])
+@pytest.mark.parametrize(("asked", "used"), [(21, 20), (1024, 20)])
 def test_a_batch_larger_than_the_train_split_is_fitted_and_said(asked, used):
     job = plan(request(batch_size=asked), SNAPSHOT, None)
     assert job.spec.batch_size == used
     assert fitted_batch(request(batch_size=asked), job).startswith(f"batch size {asked} is larger than the train split")
 
 
+@pytest.mark.parametrize("asked", [1, 19, 20, "auto"])
+def test_a_batch_that_fits_needs_no_words(asked):
+    assert fitted_batch(request(batch_size=asked), plan(request(batch_size=asked), SNAPSHOT, None)) is None
+
+
+@pytest.mark.parametrize(
+    ("pictures", "batch"), [(1, 1), (3, 3), (4, 4), (40, 4), (96, 8), (160, 16), (500, 16), (100_000, 16)]
+)
+def test_batch_auto_goes_by_the_number_of_pictures(pictures, batch):
+    assert batch_size(request(batch_size="auto"), pictures) == batch
+
+
+def test_mosaics_end_before_the_run_does():
+    assert plan(request(augmentation="strong", epochs=100), SNAPSHOT, None).spec.settling_epochs == 15
+    assert plan(request(augmentation="strong", epochs=1), SNAPSHOT, None).spec.settling_epochs == 1
+    assert plan(request(augmentation="standard", epochs=100), SNAPSHOT, None).spec.settling_epochs == 0
+
+
 def test_champion_weights_are_taken_by_key_and_content():
     job = plan(request(weights="champion"), SNAPSHOT, CHAMPION)
     assert (job.weights, job.spec.weights_sha256) == ("store://models/pets/000003/weights.safetensors", OTHER)
+
+
+@pytest.mark.parametrize("given", [{"weights_sha256": OTHER}, {"weights_licence": "CC BY 4.0"}])
+def test_what_belongs_to_weights_needs_some(given):
+    with pytest.raises(BadRequest, match=f"{next(iter(given))}: is given, but weights are none"):
+        plan(request(**given), SNAPSHOT, None)
+
+
+def test_a_licence_goes_with_the_job():
+    job = plan(request(weights="store://x", weights_sha256=OTHER, weights_licence="CC BY 4.0"), SNAPSHOT, None)
+    assert job.weights_licence == "CC BY 4.0"
 
 
 def test_a_champion_is_not_started_from_unless_asked_for():

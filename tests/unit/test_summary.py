@@ -76,7 +76,7 @@ def test_every_figure_is_there():
     assert ["dog", "0"] + ["\N{EN DASH}"] * 4 in rows
     for figure in (
         "pets version 4: champion", "test split: 31 pictures, 47 boxes", "31 train, 31 test pictures",
-        "YOLO-NAS m, 8 epochs (all), best epoch 6, 125 s at 12.3 pictures/s on cuda bf16-mixed", SHA[:12],
+        "YOLO-NAS m, 8 epochs (all done), best epoch 6, 125 s at 12.3 pictures/s on cuda bf16-mixed", SHA[:12],
         f"[Open the report]({LINK})", "7 days", "`models/pets/000004/report.html`", "First model: mAP 0.6",
     ):  # fmt: skip
         assert figure in text
@@ -85,7 +85,7 @@ def test_every_figure_is_there():
 def test_a_model_that_is_not_promoted_is_said_so():
     text = summary({"cat": PLAIN}, promote=False, ended="patience")
     assert text.startswith("# pets version 4: not promoted\n")
-    assert "8 epochs (no more gain)" in text
+    assert "8 epochs (stopped since nothing more was gained)" in text
 
 
 @pytest.mark.parametrize(

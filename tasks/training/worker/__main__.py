@@ -6,8 +6,10 @@ The same command again resumes from last.ckpt; after the end it changes nothing 
 import argparse
 import fcntl
 import math
+import os
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -15,8 +17,9 @@ from tasks import dataset_folder
 from tasks.errors import BadSpec, BadWeights, TrainingStopped
 from tasks.records import DatasetSnapshot, TrainingSpec
 from tasks.training import files
+from tasks.training.fit import less_next_time
 from tasks.training.worker.events import Events
-from tasks.training.worker.process import quiet_libraries, run, stop_on_request
+from tasks.training.worker.process import quiet_libraries, run, shortage_of, stop_on_request
 from tasks.training.worker.watchdog import Watchdog
 
 if TYPE_CHECKING:  # it imports torch
@@ -35,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="dataset folder: snapshot.json and images/")
     parser.add_argument("--out", type=Path, required=True, help="folder for what the run writes")
     parser.add_argument("--weights", type=Path, help="weights to start from; the spec names their SHA-256")
+    parser.add_argument("--weights-source", help="where they came from, for the result; default: their path")
+    parser.add_argument("--weights-licence", help="their licence, for the result and the model")
     parser.add_argument("--events", type=Path, help="file or /dev/fd/N for JSON lines about progress")
     parser.add_argument(
         "--checkpoint-every-minutes", type=positive, default=10.0, help="in long epochs; each has one, too"
@@ -42,6 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--loader-workers", type=count, help="processes that load pictures; default: as the device needs"
     )
+    parser.add_argument("--devices", type=one_or_more, default=1, help="GPUs that share each batch")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the network first: minutes, then faster")
     parser.add_argument(
         "--precision", choices=["bf16", "fp16", "fp32"], help="default: what the device computes fastest"
     )
@@ -51,7 +58,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stop-with-parent", action="store_true", help="stop when stdin ends")
     given = parser.parse_args(arguments)
     stop = stop_on_request(with_parent=given.stop_with_parent)
-    return run(lambda events: train(given, events, stop), given.events)
+    return run(lambda events: train(given, events, stop), given.events if leads() else None)
+
+
+def leads() -> bool:
+    """Whether this process was started by a person or a parent, and not by a trainer for one more device."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def positive(text: str) -> float:
@@ -68,6 +80,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def one_or_more(text: str) -> int:
+    """A whole number from one, as an option."""
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
 def train(given: argparse.Namespace, events: Events, stop: threading.Event) -> dict[str, Any]:
     """Check what was given before anything heavy is loaded, then train."""
     spec = files.read_spec(given.spec)
@@ -77,6 +96,8 @@ def train(given: argparse.Namespace, events: Events, stop: threading.Event) -> d
     if (result := files.read_result(given.out, spec.digest)) is not None:
         return result.model_dump(mode="json")
     check_weights(spec, given.weights)
+    if not leads():  # the folder is taken by the process that started this one
+        return train_in_folder(given, spec, snapshot, events, stop)
     with (given.out / ".lock").open("w") as lock:
         wait_for_lock(lock, given.out, stop)
         # The one that had the folder until now may have finished the run.
@@ -84,21 +105,40 @@ def train(given: argparse.Namespace, events: Events, stop: threading.Event) -> d
             return result.model_dump(mode="json")
         for unfinished in given.out.glob(".*.tmp"):  # of a trainer that was killed while it wrote
             unfinished.unlink()
-        quiet_libraries(given.out)
-        from tasks.training.worker.device import choose_device
-        from tasks.training.worker.loop import TrainingRun
+        return train_in_folder(given, spec, snapshot, events, stop)
 
-        watchdog = Watchdog(given.watchdog_seconds)
-        training = TrainingRun(
-            spec, snapshot, given.data, given.out, device=choose_device(PRECISIONS.get(given.precision)), events=events,
-            stop=stop, checkpoint_seconds=given.checkpoint_every_minutes * 60, loader_workers=given.loader_workers,
-            watchdog=watchdog,
-        )  # fmt: skip
+
+def train_in_folder(
+    given: argparse.Namespace, spec: TrainingSpec, snapshot: DatasetSnapshot, events: Events, stop: threading.Event
+) -> dict[str, Any]:
+    """Train in a folder that nobody else uses."""
+    quiet_libraries(given.out)
+    # -P of this process, for those that it starts: a folder that somebody works in may have a tasks.py of its own.
+    os.environ["PYTHONSAFEPATH"] = "1"
+    from tasks.training.worker.device import choose_device
+    from tasks.training.worker.loop import Options, TrainingRun
+
+    options = Options(
+        device=choose_device(PRECISIONS.get(given.precision), given.devices),
+        loader_workers=given.loader_workers,
+        checkpoint_seconds=given.checkpoint_every_minutes * 60,
+        compiled=given.compile,
+    )
+    watchdog = Watchdog(given.watchdog_seconds)
+    training = TrainingRun(
+        spec, snapshot, given.data, given.out, options=options, events=events, stop=stop, watchdog=watchdog
+    )
+    try:
         if spec.weights_sha256:
-            training.start_from(given.weights)
+            training.start_from(given.weights, given.weights_source or str(given.weights), given.weights_licence)
         result = training.train()
-        watchdog.rest()
-        return result.model_dump(mode="json")
+    except Exception as error:
+        if (shortage := shortage_of(error)) is None:
+            raise
+        traceback.print_exc()
+        raise less_next_time(given.out, training.fit, shortage) from None
+    watchdog.rest()
+    return result.model_dump(mode="json")
 
 
 def wait_for_lock(lock: IO[str], folder: Path, stop: threading.Event) -> None:

@@ -1,5 +1,6 @@
-"""Which pictures go into which batch, in what order, and how they get there."""
+"""Which pictures go into which batch, in what order, in what pieces, and how they get there."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -7,12 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Sampler
+
+from tasks.training.worker.augmentation import TrainingPictures
+from tasks.training.worker.pictures import PlainPictures
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures ``[B, 3, S, S]`` RGB in [0, 1]; targets ``[T, 6]``: picture, class, cx, cy, w, h in pixels."""
+    """Pictures ``[B, 3, S, S]`` uint8 RGB; targets ``[T, 6]``: picture, class, cx, cy, w, h in pixels."""
 
     pictures: Tensor
     targets: Tensor
@@ -24,36 +28,103 @@ def collate(samples: list[tuple[Tensor, Tensor, int]]) -> Batch:
     """Put samples together."""
     pictures, targets, indices = zip(*samples, strict=True)
     rows = [torch.cat([torch.full((len(t), 1), float(i)), t], dim=1) for i, t in enumerate(targets)]
-    return Batch(torch.stack(pictures).float().div_(255), torch.cat(rows), list(indices))
+    return Batch(torch.stack(pictures), torch.cat(rows), list(indices))
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """What one device takes at a time."""
+
+    indices: list[int]
+    counts: bool = True
+    """False for a device that has no picture of a step left: it takes another's, to stay in step, without weight."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one device takes for one step of the optimiser; on all devices as many micro-batches."""
+
+    micro_batches: list[MicroBatch]
+    pictures: int
+    """Of the whole step, on all devices."""
+
+
+def divided(batch: list[int], micro_batch: int, rank: int = 0, devices: int = 1) -> Step:
+    """Share a batch among devices, and each share into micro-batches of nearly the same size.
+
+    Args:
+        batch: Indices of its pictures.
+        micro_batch: Most pictures that a device takes at a time.
+        rank: Which device, from 0.
+        devices: How many there are.
+    """
+    share = batch[rank::devices]
+    count = math.ceil(math.ceil(len(batch) / devices) / micro_batch)
+    pieces = [share[number::count] for number in range(count)]
+    return Step([MicroBatch(piece) if piece else MicroBatch(batch[:1], counts=False) for piece in pieces], len(batch))
 
 
 class EpochBatches(Sampler[list[Any]]):
-    """The batches of one epoch in an order that depends on seed and epoch alone, from one batch on."""
+    """The steps of one epoch in an order that depends on seed and epoch alone, from one step on.
 
-    def __init__(self, count: int, batch_size: int, seed: int, epoch: int, first_step: int = 0) -> None:
+    A sampler of micro-batches: their keys are (epoch, index).
+
+    Args:
+        count: Pictures of the split.
+        batch_size: Pictures of a step, on all devices.
+        seed: The run's.
+        epoch: From 1.
+        first_step: Steps that are done already.
+        micro_batch: Most pictures that a device takes at a time; None for a whole batch.
+        rank: Which device, from 0.
+        devices: How many there are.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        batch_size: int,
+        seed: int,
+        epoch: int,
+        first_step: int = 0,
+        *,
+        micro_batch: int | None = None,
+        rank: int = 0,
+        devices: int = 1,
+    ) -> None:
         generator = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
         order = torch.randperm(count, generator=generator).tolist()
         batches = [order[start : start + batch_size] for start in range(0, count, batch_size)]
-        self._batches = [[(epoch, index) for index in batch] for batch in batches[first_step:]]
+        self.steps = [divided(batch, micro_batch or batch_size, rank, devices) for batch in batches[first_step:]]
+        self._keys = [
+            [(epoch, index) for index in micro.indices] for step in self.steps for micro in step.micro_batches
+        ]
 
     def __len__(self) -> int:
-        return len(self._batches)
+        return len(self._keys)
 
     def __iter__(self) -> Iterator[list[Any]]:
-        return iter(self._batches)
+        return iter(self._keys)
 
 
 def training_loader(dataset: TrainingPictures, batches: EpochBatches, workers: int) -> DataLoader[Any]:
-    """Loader of one epoch's batches."""
+    """Loader of one epoch's micro-batches."""
     return DataLoader(dataset, batch_sampler=batches, **_loading(workers))
 
 
-def plain_loader(dataset: PlainPictures, batch_size: int, workers: int) -> DataLoader[Any]:
-    """Loader of a split in order."""
-    return DataLoader(dataset, batch_size=batch_size, **_loading(workers))
+def plain_loader(
+    dataset: PlainPictures, batch_size: int, workers: int, rank: int = 0, devices: int = 1
+) -> DataLoader[Any]:
+    """Loader of a split in order; of several devices each takes whole batches by turns."""
+    indices = range(len(dataset))
+    batches = [list(indices[start : start + batch_size]) for start in range(0, len(indices), batch_size)]
+    return DataLoader(dataset, batch_sampler=batches[rank::devices], **_loading(workers))
 
 
 def _loading(workers: int) -> dict[str, Any]:
     # A generator of its own: starting a loader, as a resumed epoch does once more, draws nothing from the run's.
     generator = torch.Generator().manual_seed(0)
-    return {"collate_fn": collate, "num_workers": workers, "pin_memory": workers > 0, "generator": generator}
+    return {
+        "collate_fn": collate, "num_workers": workers, "generator": generator,
+        "pin_memory": workers > 0 and torch.cuda.is_available(),
+    }  # fmt: skip

@@ -22,6 +22,7 @@ from tasks.training import files
 from tasks.training.worker.progress import Progress
 
 FORMAT = 2
+STATE = ("network", "average", "optimizer", "scaler", "random_state")
 
 LEAST_FREE = 1_000_000
 """A disk with fewer bytes than this counts as full, whatever the words of the error."""
@@ -33,12 +34,8 @@ class Checkpoint:
     """What last.ckpt holds."""
 
     progress: Progress
-    network: dict[str, Any]
-    average: dict[str, Any]
-    optimizer: dict[str, Any]
-    scaler: dict[str, Any]
-    """State of the precision plugin (the gradient scaler of fp16)."""
-    random_state: torch.Tensor
+    state: dict[str, Any]
+    """Of the Learner, by the names in STATE."""
 
 
 def write_checkpoint(folder: Path, spec: TrainingSpec, checkpoint: Checkpoint) -> tuple[str, int]:
@@ -53,11 +50,7 @@ def write_checkpoint(folder: Path, spec: TrainingSpec, checkpoint: Checkpoint) -
         "format": FORMAT,
         "spec": spec.model_dump_json(),
         "progress": PROGRESS.dump_json(checkpoint.progress).decode(),
-        "network": checkpoint.network,
-        "average": checkpoint.average,
-        "optimizer": checkpoint.optimizer,
-        "scaler": checkpoint.scaler,
-        "random_state": checkpoint.random_state,
+        **checkpoint.state,
     }
     try:
         with temporary.open("wb") as file:
@@ -134,8 +127,7 @@ def read_checkpoint(path: Path, spec: TrainingSpec) -> Checkpoint:
     if there != FORMAT:
         raise BadCheckpoint(f"{path}: checkpoint format {there}, this version reads {FORMAT}; finish it there")
     refuse_other_spec(path, TrainingSpec.model_validate_json(content["spec"]), spec)
-    kept = {name: content[name] for name in ("network", "average", "optimizer", "scaler", "random_state")}
-    return Checkpoint(progress=PROGRESS.validate_json(content["progress"]), **kept)
+    return Checkpoint(PROGRESS.validate_json(content["progress"]), {name: content[name] for name in STATE})
 
 
 def refuse_other_spec(path: Path, there: TrainingSpec, spec: TrainingSpec) -> None:

@@ -37,9 +37,11 @@ def detect(given: argparse.Namespace, events: Events, stop: threading.Event) -> 
     snapshot = dataset_folder.load(given.data)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     quiet_libraries(given.out.parent)
-    from tasks.training.worker.device import choose_device, make_fabric
+    from tasks.training.worker.batches import plain_loader
+    from tasks.training.worker.device import choose_device, make_computer
     from tasks.training.worker.network import build_network
-    from tasks.training.worker.pictures import PictureFolder, PlainPictures, plain_loader
+    from tasks.training.worker.pictures import PictureFolder, PlainPictures
+    from tasks.training.worker.team import Team
     from tasks.training.worker.validate import run_over
     from tasks.training.worker.weights import load_all, read_metadata
 
@@ -52,8 +54,8 @@ def detect(given: argparse.Namespace, events: Events, stop: threading.Event) -> 
     network = build_network(metadata["variant"], len(classes))
     load_all(network, given.weights)
     device = choose_device()
-    fabric = make_fabric(device)
-    network = fabric.to_device(network).to(memory_format=device.memory_format)
+    computer = make_computer(device)
+    network = computer.fabric.to_device(network).to(memory_format=device.memory_format)
     size = int(metadata["image_size"])
     images = snapshot.of_split(given.split)
     workers = min(8, (os.cpu_count() or 1) - 1) if device.accelerator == "cuda" else 0
@@ -64,7 +66,9 @@ def detect(given: argparse.Namespace, events: Events, stop: threading.Event) -> 
             raise TrainingStopped("stopped on request; nothing was written")
         events.tell("step", step=done, steps=total)
 
-    found = run_over(loader, network, images, size=size, fabric=fabric, device=device, on_batch=on_batch)
+    found = run_over(
+        loader, network, images, size=size, computer=computer, team=Team(computer.fabric), on_batch=on_batch
+    )
     publish_bytes(given.out, json.dumps(found.detections).encode())
     return {"pictures": len(images), "detections": len(found.detections)}
 

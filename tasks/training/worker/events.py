@@ -1,7 +1,7 @@
 """What the trainer tells its parent: JSON lines on a descriptor or file of their own, never on stdout.
 
-An event has ``event``, ``time`` (seconds since 1970) and the fields of its kind: started, step, epoch, checkpoint,
-log, finished, error.
+An event has ``event``, ``time`` (seconds since 1970) and the fields of its kind: plan, started, step, epoch,
+checkpoint, log, finished, error.
 """
 
 import time
@@ -10,16 +10,12 @@ from typing import Any, TextIO
 
 from tasks.records import as_line
 
-STEP_SECONDS = 1.0
-"""A step is told at most this often."""
-
 
 class Events:
     """Writes events; without a path they go nowhere, and a parent that has gone away is no reason to stop."""
 
     def __init__(self, path: Path | None) -> None:
         self._file: TextIO | None = path.open("a", encoding="utf-8") if path else None
-        self._last_step = 0.0
 
     def tell(self, event: str, **fields: Any) -> None:
         """Write one event."""
@@ -30,9 +26,3 @@ class Events:
             self._file.flush()
         except BrokenPipeError:
             self._file = None
-
-    def tell_step(self, **fields: Any) -> None:
-        """Write a step, unless one was written less than ``STEP_SECONDS`` ago."""
-        if time.monotonic() - self._last_step >= STEP_SECONDS:
-            self._last_step = time.monotonic()
-            self.tell("step", **fields)

@@ -4,44 +4,50 @@ import math
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from super_gradients.training.losses import PPYoloELoss
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
 
 from tasks import metrics
 from tasks.dataset_folder import file_sha256, publish_bytes
 from tasks.errors import BadCheckpoint, NotLearning, TrainingStopped
-from tasks.records import DatasetSnapshot, EpochResult, TrainingResult, TrainingSpec
+from tasks.records import DatasetSnapshot, EpochResult, StartWeights, TrainingResult, TrainingSpec
 from tasks.training import files
+from tasks.training.fit import Fit
+from tasks.training.worker.augmentation import TrainingPictures
+from tasks.training.worker.bad_steps import BadSteps, not_learning
+from tasks.training.worker.batches import Batch, EpochBatches, plain_loader, training_loader
 from tasks.training.worker.checkpoint import Checkpoint, newest_checkpoint, write_checkpoint
-from tasks.training.worker.convolutions import subsample_first
-from tasks.training.worker.device import Device, make_fabric
+from tasks.training.worker.device import Device, machine_name, make_computer
 from tasks.training.worker.events import Events
-from tasks.training.worker.network import build_network
-from tasks.training.worker.pictures import (
-    Batch,
-    EpochBatches,
-    PictureFolder,
-    PlainPictures,
-    TrainingPictures,
-    plain_loader,
-    training_loader,
-)
-from tasks.training.worker.progress import Ending, Progress
-from tasks.training.worker.schedule import average_decay, learning_rate
-from tasks.training.worker.validate import LOSS_PARTS, move, run_over
+from tasks.training.worker.fitting import fit_to_machine, memory_needed
+from tasks.training.worker.learner import Learner, Outcome
+from tasks.training.worker.loss import LOSS_PARTS
+from tasks.training.worker.memory import available_memory, peak_memory
+from tasks.training.worker.pictures import CACHE_SHARE, DISK_SHARE, PictureFolder, PlainPictures
+from tasks.training.worker.progress import Ending, Progress, still_rising
+from tasks.training.worker.schedule import learning_rate
+from tasks.training.worker.team import Team
+from tasks.training.worker.validate import run_over
+from tasks.training.worker.versions import versions
+from tasks.training.worker.warm_start import load_matching, start_weights
 from tasks.training.worker.watchdog import Watchdog
-from tasks.training.worker.weights import load_matching, read_metadata, write_weights
+from tasks.training.worker.weights import read_metadata, write_weights
 
-Tensors = tuple[Tensor, ...] | list[Tensor]
 
-MOST_BAD_STEPS = 5
-"""Steps in a row whose loss is no finite number before training is given up; single ones are left out."""
+@dataclass(frozen=True)
+class Options:
+    """What belongs to a machine, not to a run: it changes no result, but for what rounding does."""
+
+    device: Device
+    loader_workers: int | None = None
+    """Processes that load pictures; None for as many as the device needs."""
+    checkpoint_seconds: float = 600.0
+    compiled: bool = False
+    """Whether torch.compile makes kernels for the network first."""
 
 
 class TrainingRun:
@@ -54,64 +60,57 @@ class TrainingRun:
         data: Path,
         out: Path,
         *,
-        device: Device,
+        options: Options,
         events: Events,
         stop: threading.Event,
-        checkpoint_seconds: float = 600.0,
-        loader_workers: int | None = None,
         watchdog: Watchdog | None = None,
     ) -> None:
-        self.spec, self.out, self.device, self.events, self.stop = spec, out, device, events, stop
-        self.checkpoint_seconds, self.loader_workers = checkpoint_seconds, loader_workers
+        self.spec, self.out, self.options, self.stop = spec, out, options, stop
         self.watchdog = watchdog or Watchdog(None)
-        self.fabric = make_fabric(device)
+        computer = make_computer(options.device)
+        self.team = Team(computer.fabric)
+        self.events = events if self.team.leads else Events(None)
         torch.manual_seed(spec.seed)
+        self.learner = Learner(spec, computer, self.team, compiled=options.compiled)
+        self.fit = self._fit(snapshot)
         self._set_up_pictures(snapshot, data)
-        self._set_up_network()
         self.progress = Progress()
         self.resumed_from_epoch: int | None = None
-        self._bad_steps = 0
+        self.start: StartWeights | None = None
+        self.bad_steps = BadSteps(self.learner, self.team, self.train_pictures.pictures.images)
         self._last_checkpoint = time.monotonic()
 
+    def _fit(self, snapshot: DatasetSnapshot) -> Fit:
+        workers = self.options.loader_workers
+        return self.team.leaders(lambda: fit_to_machine(self.spec, snapshot, self.learner, self.out, workers))
+
     def _set_up_pictures(self, snapshot: DatasetSnapshot, data: Path) -> None:
-        spec = self.spec
-        as_needed = min(8, (os.cpu_count() or 1) - 1) if self.device.accelerator == "cuda" else 0
-        self.workers = as_needed if self.loader_workers is None else self.loader_workers
+        spec, team = self.spec, self.team
+        self.workers = self.fit.loader_workers or 0
         train = PictureFolder(data, snapshot.of_split("train"), spec.image_size)
         valid = PictureFolder(data, snapshot.of_split("valid"), spec.image_size)
+        to_train = memory_needed(spec, self.options.device, self.fit.micro_batch)
+        room = int(max(0, available_memory() / team.size - to_train) * CACHE_SHARE)
+        self.cached = []
         for pictures in (train, valid):
-            pictures.fill_cache(os.cpu_count() or 1, self.watchdog.pat)
-        self.train_pictures = TrainingPictures(train, spec.seed)
+            threads = max(1, (os.cpu_count() or 1) // team.size)
+            cached = pictures.fill_cache(
+                threads, self.out, self.watchdog.pat, memory=room, disk_share=DISK_SHARE / team.size
+            )
+            room -= cached.bytes_in_memory
+            self.cached.append(cached)
+        self.train_pictures = TrainingPictures(train, spec)
         self.valid_images = valid.images
-        self.valid_loader = plain_loader(PlainPictures(valid), spec.batch_size, self.workers)
+        self.valid_loader = plain_loader(PlainPictures(valid), self.fit.micro_batch, self.workers, team.rank, team.size)
         self.valid_truth = metrics.coco_truth(valid.images, spec.classes)
         self.steps_per_epoch = math.ceil(len(train.images) / spec.batch_size)
         self.total_steps = self.steps_per_epoch * spec.epochs
 
-    def _set_up_network(self) -> None:
-        spec = self.spec
-        self.plain = build_network(spec.variant, len(spec.classes))
-        if self.device.accelerator == "cpu" and self.device.channels_last:
-            subsample_first(self.plain)
-        self.loss = PPYoloELoss(num_classes=len(spec.classes), use_static_assigner=False)
-        self.average = AveragedModel(self.plain, multi_avg_fn=self._average_step, use_buffers=True)
-        self.average = self.fabric.to_device(self.average).to(memory_format=self.device.memory_format)
-        self.plain = self.plain.to(memory_format=self.device.memory_format)
-        optimizer = torch.optim.AdamW(parameter_groups(self.plain, spec.weight_decay), spec.learning_rate, fused=True)
-        self.network, self.optimizer = self.fabric.setup(self.plain, optimizer)
-
-    def start_from(self, weights: Path) -> None:
+    def start_from(self, weights: Path, source: str, licence: str | None) -> None:
         """Put given weights into the network before the first step."""
-        loaded = load_matching(self.plain, weights, self.spec.classes)
+        loaded = load_matching(self.learner.plain, weights, self.spec.classes)
+        self.start = start_weights(loaded, source, self.spec.weights_sha256 or file_sha256(weights), licence)
         self.events.tell("log", message=f"{weights.name}: {loaded.sentence()}")
-
-    @torch.no_grad()
-    def _average_step(self, averages: Tensors, current: Tensors, updates: Tensor | int) -> None:
-        decay = average_decay(self.spec.ema_decay, int(updates))
-        if averages[0].is_floating_point():
-            torch._foreach_lerp_(list(averages), list(current), 1 - decay)
-        else:  # counters of batches seen
-            torch._foreach_copy_(list(averages), list(current))
 
     # The story -----------------------------------------------------------------------------------
 
@@ -123,15 +122,34 @@ class TrainingRun:
             NotLearning: the loss is no number any more; last.ckpt holds the last whole epoch.
         """
         self._resume()
+        self.events.tell("plan", **self._plan())
         self.events.tell("started", **self._facts())
         while (ended := self.progress.ended(self.spec.epochs, self.spec.patience)) is None:
             self._train_epoch()
             self._end_epoch()
-        return self._finish(ended)
+        return self.team.leaders(lambda: self._finish(ended))
+
+    def _plan(self) -> dict[str, Any]:
+        device = self.options.device
+        return {
+            "device": str(device),
+            "machine": machine_name(),
+            "devices": device.count,
+            "precision": device.precision,
+            "batch_size": self.spec.batch_size,
+            "micro_batch": self.fit.micro_batch * device.count,
+            "loader_workers": self.workers,
+            "train_pictures": str(self.cached[0]),
+            "valid_pictures": str(self.cached[1]),
+            "augmentation": self.spec.augmentation,
+            "shortages": list(self.fit.shortages),
+            "start": self.start and self.start.model_dump(),
+            "versions": versions(),
+        }
 
     def _facts(self) -> dict[str, Any]:
         return {
-            "device": str(self.device),
+            "device": str(self.options.device),
             "epochs": self.spec.epochs,
             "epochs_done": self.progress.epochs_done,
             "steps_done": self.progress.steps_done,
@@ -144,70 +162,41 @@ class TrainingRun:
         progress, spec = self.progress, self.spec
         batches = EpochBatches(
             len(self.train_pictures.pictures.images), spec.batch_size, spec.seed, progress.epochs_done + 1,
-            progress.steps_done,
+            progress.steps_done, micro_batch=self.fit.micro_batch, rank=self.team.rank, devices=self.team.size,
         )  # fmt: skip
-        self.network.train()
-        began = time.monotonic()
-        for batch in training_loader(self.train_pictures, batches, self.workers):
-            parts = self._step(batch.pictures, batch.targets)
-            self.watchdog.pat()
-            self._check_step(parts, batch)
-            self.progress.add_step(len(batch.indices), time.monotonic() - began)
-            self._tell_step(parts[-1])
-            self._stop_or_save()
+        self.learner.network.train()
+        loaded: Iterator[Batch] = iter(training_loader(self.train_pictures, batches, self.workers))
+        for step in batches.steps:
             began = time.monotonic()  # waiting for the next pictures counts, saving does not
+            outcome = self.learner.step(step, loaded, self._learning_rate())
+            self.watchdog.pat()
+            self._check_step(outcome)
+            self.progress.add_step(step.pictures, time.monotonic() - began)
+            self._tell_step(outcome.parts[-1], step.pictures, time.monotonic() - began)
+            self._stop_or_save()
 
-    def _step(self, pictures: Tensor, targets: Tensor) -> list[float]:
-        """One optimiser step; gives the loss's parts in the order of LOSS_PARTS."""
-        global_step = self.progress.epochs_done * self.steps_per_epoch + self.progress.steps_done
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.spec, global_step, self.total_steps)
-        outputs = self.network(move(pictures, self.fabric, self.device))
-        loss, parts = self.loss(outputs, self.fabric.to_device(targets))
-        if torch.isfinite(loss):
-            self.fabric.backward(loss)
-            self.optimizer.step()
-            self.average.update_parameters(self.plain)
-        self.optimizer.zero_grad(set_to_none=True)
-        values: list[float] = parts.tolist()
-        return values
+    def _learning_rate(self) -> float:
+        done = self.progress.epochs_done * self.steps_per_epoch + self.progress.steps_done
+        return learning_rate(self.spec, done, self.total_steps)
 
-    def _check_step(self, parts: Sequence[float], batch: Batch) -> None:
+    def _check_step(self, outcome: Outcome) -> None:
         """Add a step's loss to the epoch's, or count it as a bad one."""
         progress = self.progress
-        if math.isfinite(sum(parts)):
-            self._bad_steps = 0
-            progress.good_steps += 1
-            progress.loss_sums = [total + part for total, part in zip(progress.loss_sums, parts, strict=True)]
+        if self.bad_steps.count(outcome, f"epoch {progress.epochs_done + 1}, step {progress.steps_done + 1}"):
             return
-        self._bad_steps += 1
-        if self._bad_steps >= MOST_BAD_STEPS:
-            raise self._not_learning(
-                f"the loss is no finite number since {self._bad_steps} steps, in epoch {progress.epochs_done + 1}, "
-                f"step {progress.steps_done + 1}; last {self._seen(batch)}"
-            )
+        progress.good_steps += 1
+        progress.loss_sums = [done + part for done, part in zip(progress.loss_sums, outcome.parts, strict=True)]
 
-    def _seen(self, batch: Batch) -> str:
-        """What a person would look at after a bad step: learning rate, pictures, boxes."""
-        names = [self.train_pictures.pictures.images[index].file_name for index in batch.indices]
-        boxes = f"{len(batch.targets)} boxes"
-        if len(batch.targets):
-            sides = batch.targets[:, 4:]
-            boxes += f" with sides from {sides.min():.1f} to {sides.max():.1f} pixels"
-        more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-        return f"learning rate {self.optimizer.param_groups[0]['lr']:.3g}, {boxes} in {', '.join(names[:4])}{more}"
-
-    def _not_learning(self, what: str) -> NotLearning:
-        return NotLearning(f"{what}; lower the learning rate ({self.spec.learning_rate:g}) or look at the labels")
-
-    def _tell_step(self, loss: float) -> None:
+    def _tell_step(self, loss: float, pictures: int, seconds: float) -> None:
         progress = self.progress
-        self.events.tell_step(
+        self.events.tell(
+            "step",
             epoch=progress.epochs_done + 1,
             epochs=self.spec.epochs,
             step=progress.steps_done,
             steps=self.steps_per_epoch,
             loss=round(loss, 4) if math.isfinite(loss) else None,
+            step_images_per_second=round(pictures / max(seconds, 1e-9), 2),
             images_per_second=round(progress.images_per_second, 2),
             seconds_left=self._seconds_left(),
         )
@@ -217,11 +206,11 @@ class TrainingRun:
 
     def _stop_or_save(self) -> None:
         self._stop_if_asked()
-        if time.monotonic() - self._last_checkpoint > self.checkpoint_seconds:
+        if time.monotonic() - self._last_checkpoint > self.options.checkpoint_seconds:
             self._save()
 
     def _stop_if_asked(self) -> None:
-        if self.stop.is_set():
+        if self.team.any(self.stop.is_set()):
             self._save()
             raise TrainingStopped(
                 f"stopped on request in epoch {self.progress.epochs_done + 1} with a checkpoint; "
@@ -230,29 +219,28 @@ class TrainingRun:
 
     def _after_valid_batch(self, done: int, total: int) -> None:
         self.watchdog.pat()
-        self._stop_if_asked()
+        if self.team.size == 1:  # others may have a batch less, and would wait for an answer for ever
+            self._stop_if_asked()
 
     def _end_epoch(self) -> None:
         """Validate the averaged weights, and publish history, checkpoint and best weights in this order."""
         began = time.monotonic()
-        result = self._validate()
-        result = self.progress.add_epoch(result, time.monotonic() - began)
+        result = self.progress.add_epoch(self._validate(), time.monotonic() - began)
         self._save()
         self._write_best_if_due()
         best = self.progress.best
-        self.events.tell("epoch", **result.model_dump(), best_epoch=best and best.epoch,
-                         epochs=self.spec.epochs, seconds_left=self._seconds_left())  # fmt: skip
+        self.events.tell("epoch", **result.model_dump(), best_epoch=best and best.epoch, epochs=self.spec.epochs,
+                         seconds_left=self._seconds_left(), peak_memory_bytes=self._peak_memory())  # fmt: skip
 
     def _validate(self) -> EpochResult:
         progress = self.progress
         found = run_over(
-            self.valid_loader, self.average.module, self.valid_images,
-            size=self.spec.image_size, fabric=self.fabric, device=self.device, loss=self.loss,
-            on_batch=self._after_valid_batch,
+            self.valid_loader, self.learner.average.module, self.valid_images, size=self.spec.image_size,
+            computer=self.learner.computer, team=self.team, loss=self.learner.loss, on_batch=self._after_valid_batch,
         )  # fmt: skip
         if progress.good_steps == 0 or not math.isfinite(found.losses["total"]):
-            raise self._not_learning(
-                f"the loss on the valid split is no finite number in epoch {progress.epochs_done + 1}"
+            raise not_learning(
+                self.spec, f"the loss on the valid split is no finite number in epoch {progress.epochs_done + 1}"
             )
         scores = metrics.score(self.valid_truth, found.detections)
         means = [total / progress.good_steps for total in progress.loss_sums]
@@ -264,11 +252,16 @@ class TrainingRun:
             map50=round(scores.map50, 6),
             precision=round(scores.precision, 6),
             recall=round(scores.recall, 6),
-            lr=self.optimizer.param_groups[0]["lr"],
+            lr=self.learner.rate,
             seconds=0,
         )
 
-    # Files ---------------------------------------------------------------------------------------
+    def _peak_memory(self) -> int:
+        """Bytes: the GPU's, or this process's in RAM."""
+        on_gpu = self.options.device.accelerator == "cuda"
+        return torch.cuda.max_memory_allocated() if on_gpu else peak_memory()
+
+    # Files, which the leader alone writes ----------------------------------------------------------
 
     def _save(self) -> None:
         """Write history.jsonl and last.ckpt, and tell.
@@ -276,24 +269,18 @@ class TrainingRun:
         Raises:
             NotLearning: the weights are no finite numbers, so the last checkpoint is kept.
         """
-        if not all(torch.isfinite(parameter).all() for parameter in self.plain.parameters()):
-            raise self._not_learning("the weights are no finite numbers any more")
-        self._write_history()
-        checkpoint = Checkpoint(
-            progress=self.progress,
-            network=self.plain.state_dict(),
-            average=self.average.state_dict(),
-            optimizer=self.optimizer.state_dict(),
-            scaler=self.fabric.strategy.precision.state_dict(),
-            random_state=torch.get_rng_state(),
-        )
-        sha256, size = write_checkpoint(self.out, self.spec, checkpoint)
+        if not self.learner.is_finite:
+            raise not_learning(self.spec, "the weights are no finite numbers any more")
+        began = time.monotonic()
+        if self.team.leads:
+            self._write_history()
+            sha256, size = write_checkpoint(self.out, self.spec, Checkpoint(self.progress, self.learner.state()))
+            self.events.tell(
+                "checkpoint", epochs_done=self.progress.epochs_done, steps_done=self.progress.steps_done,
+                sha256=sha256, size=size, seconds=round(time.monotonic() - began, 3),
+            )  # fmt: skip
         self.watchdog.pat()
         self._last_checkpoint = time.monotonic()
-        progress = self.progress
-        self.events.tell(
-            "checkpoint", epochs_done=progress.epochs_done, steps_done=progress.steps_done, sha256=sha256, size=size
-        )
 
     def _write_history(self) -> None:
         history = "".join(line.model_dump_json() + "\n" for line in self.progress.history)
@@ -306,8 +293,9 @@ class TrainingRun:
         makes it up.
         """
         best = self.progress.best
-        if best and best.epoch == self.progress.epochs_done:
-            write_weights(self.out / files.BEST, self.average.module, self.spec, best)
+        if self.team.leads and best and best.epoch == self.progress.epochs_done:
+            licence = self.start.licence if self.start else None
+            write_weights(self.out / files.BEST, self.learner.average.module, self.spec, best, licence)
 
     def _resume(self) -> None:
         found = newest_checkpoint(self.out, self.spec)
@@ -316,15 +304,12 @@ class TrainingRun:
         checkpoint, damaged = found
         if damaged:
             self.events.tell("log", message=f"{damaged.partition(';')[0]}; the one before it is used")
-        self.plain.load_state_dict(checkpoint.network)
-        self.average.load_state_dict(checkpoint.average)
-        self.optimizer.load_state_dict(checkpoint.optimizer)
-        self.fabric.strategy.precision.load_state_dict(checkpoint.scaler)
-        torch.set_rng_state(checkpoint.random_state)
+        self.learner.load(checkpoint.state)
         self.progress = checkpoint.progress
         self.resumed_from_epoch = self.progress.epochs_done
-        self._check_best()
-        self._write_history()  # of an older checkpoint than the one that wrote the file
+        if self.team.leads:
+            self._check_best()
+            self._write_history()  # of an older checkpoint than the one that wrote the file
 
     def _check_best(self) -> None:
         """Make best.safetensors the one that the checkpoint speaks of."""
@@ -355,7 +340,16 @@ class TrainingRun:
             images_per_second=round(progress.images_per_second, 3),
             weights_sha256=file_sha256(self.out / files.BEST),
             resumed_from_epoch=self.resumed_from_epoch,
-            device=str(self.device),
+            device=str(self.options.device),
+            still_rising=still_rising(progress.history),
+            devices=self.options.device.count,
+            micro_batch=self.fit.micro_batch,
+            shortages=self.fit.shortages,
+            peak_memory_bytes=self._peak_memory(),
+            start=self.start,
+            spec=self.spec,
+            versions=versions(),
+            machine=machine_name(),
         )
         publish_bytes(self.out / files.RESULT, result.model_dump_json(indent=1).encode())
         return result
@@ -364,13 +358,3 @@ class TrainingRun:
 def rounded(values: dict[str, float]) -> dict[str, float]:
     """Six decimals, for people who read the file."""
     return {name: round(value, 6) for name, value in values.items()}
-
-
-def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """AdamW's groups: weight decay on all but biases and norms, as in super-gradients; shortcut gains are neither."""
-    norms = {id(p) for part in network.modules() if isinstance(part, nn.BatchNorm2d) for p in part.parameters()}
-    decayed: list[nn.Parameter] = []
-    plain: list[nn.Parameter] = []
-    for name, parameter in network.named_parameters():
-        (plain if name.endswith("bias") or id(parameter) in norms else decayed).append(parameter)
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]

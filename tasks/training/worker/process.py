@@ -14,13 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from tasks.errors import BadInput, BadSpec, DiskFull, NasflowError, NotLearning, OutOfMemory, TrainingStopped
+from tasks.training.fit import Shortage
 from tasks.training.worker.events import Events
 
 EXIT_CODES: dict[type[NasflowError], int] = {BadInput: 2, OutOfMemory: 3, TrainingStopped: 4, NotLearning: 5}
-MEMORY_WORDS = (
-    "out of memory", "not enough memory", "insufficient memory", "can't allocate memory", "cannot allocate memory",
-    "alloc_failed", "out of shared memory",
-)  # fmt: skip
+SHORTAGES: dict[Shortage, tuple[str, ...]] = {
+    "shared memory": ("out of shared memory", "bus error", "unable to mmap", "unable to write to file </torch_"),
+    "loader memory": ("is killed by signal: killed",),
+    "memory": (
+        "out of memory", "not enough memory", "insufficient memory", "can't allocate memory", "cannot allocate memory",
+        "alloc_failed", "could not create a primitive",
+    ),
+}  # fmt: skip
 """What torch, CUDA's libraries and OpenCV say when there is too little of it."""
 
 
@@ -74,10 +79,19 @@ def run(work: Callable[[Events], dict[str, Any]], events_path: Path | None) -> i
         traceback.print_exc()
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return _end(events, DiskFull(f"{error.filename or 'disk'}: {error.strerror}; free some, and run it again"))
-        if isinstance(error, MemoryError) or any(word in str(error).lower() for word in MEMORY_WORDS):
+        if shortage_of(error):
             return _end(events, OutOfMemory(_memory_message(error)))
         return _end(events, NasflowError(f"{type(error).__name__}: {_first_line(error)}"))
     return 0
+
+
+def shortage_of(error: BaseException) -> Shortage | None:
+    """What there was too little of, if that is what the error means."""
+    if isinstance(error, NasflowError):
+        return None
+    text = str(error).lower()
+    said = next((shortage for shortage, words in SHORTAGES.items() if any(word in text for word in words)), None)
+    return said or ("memory" if isinstance(error, MemoryError) else None)
 
 
 def _end(events: Events, error: NasflowError) -> int:

@@ -1,21 +1,20 @@
-"""One pass over a split with fixed weights: losses, detections, scores."""
+"""One pass over a split with fixed weights: losses and detections."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
+from super_gradients.training.losses import PPYoloELoss
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from tasks.records import LabelledImage
+from tasks.training.worker.batches import Batch
 from tasks.training.worker.detections import Detection, detections_of
-from tasks.training.worker.device import Device
-from tasks.training.worker.pictures import Batch
-
-LOSS_PARTS = ("class", "iou", "dfl", "total")
-"""Order of the parts that super-gradients' PPYoloELoss reports."""
+from tasks.training.worker.device import Computer
+from tasks.training.worker.loss import LOSS_PARTS, loss_parts, loss_sums
+from tasks.training.worker.team import Team
 
 
 @dataclass(frozen=True)
@@ -24,13 +23,7 @@ class Pass:
 
     detections: list[Detection]
     losses: dict[str, float]
-    """Means over the batches; empty without a loss."""
-
-
-def move(pictures: Tensor, fabric: Fabric, device: Device) -> Tensor:
-    """Pictures on the device in its memory layout."""
-    on_device: Tensor = fabric.to_device(pictures)
-    return on_device.contiguous(memory_format=device.memory_format)
+    """Of the whole split, as if it were one batch; empty without a loss."""
 
 
 @torch.no_grad()
@@ -40,29 +33,42 @@ def run_over(
     images: Sequence[LabelledImage],
     *,
     size: int,
-    fabric: Fabric,
-    device: Device,
-    loss: nn.Module | None = None,
+    computer: Computer,
+    team: Team,
+    loss: PPYoloELoss | None = None,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> Pass:
-    """Detect on every picture of ``loader``; with ``loss``, measure it too."""
+    """Detect on every picture of a split; with ``loss``, measure it too.
+
+    The processes of the team take batches by turns (``plain_loader``); all get the same Pass, which is the one that a
+    single process would get.
+    """
     network.eval()
-    found: list[Detection] = []
-    sums = torch.zeros(len(LOSS_PARTS), dtype=torch.float64)
+    mine: list[tuple[list[Detection], Tensor]] = []
     for done, batch in enumerate(loader, start=1):
-        outputs = forward(network, batch, fabric, device)
-        found += detections_of(outputs, batch.indices, images, size)
+        outputs = forward(network, batch, computer)
+        sums = torch.zeros(4)
         if loss is not None:
-            sums += loss(outputs, fabric.to_device(batch.targets))[1].double().cpu()
+            parts, normaliser = loss_sums(loss, outputs, computer.to_device(batch.targets))
+            sums = torch.cat([parts, normaliser[None]]).cpu()
+        mine.append((detections_of(outputs, batch.indices, images, size), sums.double()))
         on_batch(done, len(loader))
-    means = (sums / max(1, len(loader))).tolist() if loss is not None else []
-    return Pass(found, dict(zip(LOSS_PARTS, means, strict=False)))
+    by_turns = _by_turns(team.gathered(mine))
+    detections = [detection for found, _ in by_turns for detection in found]
+    total = torch.stack([sums for _, sums in by_turns]).sum(dim=0)
+    losses = dict(zip(LOSS_PARTS, loss_parts(total[:3], total[3]), strict=True)) if loss else {}
+    return Pass(detections, losses)
 
 
-def forward(network: nn.Module, batch: Batch, fabric: Fabric, device: Device) -> Any:
+def _by_turns(lists: list[list[Any]]) -> list[Any]:
+    """First items of all lists, then second ones, and so on; later lists may be shorter by one."""
+    return [items[number] for number in range(len(lists[0])) for items in lists if number < len(items)]
+
+
+def forward(network: nn.Module, batch: Batch, computer: Computer) -> Any:
     """The network's outputs in fp32, whatever it computes in."""
-    with fabric.autocast():
-        outputs = network(move(batch.pictures, fabric, device))
+    with computer.fabric.autocast():
+        outputs = network(computer.pictures(batch.pictures))
     return as_fp32(outputs)
 
 

@@ -1,0 +1,89 @@
+"""What checkpoints cost: how long our training loop stands still for them, and bytes written, beside super-gradients.
+
+Run it with ``python -m tests.benchmarks.bench_checkpoint``. Both train YOLO-NAS-S from scratch on the demo's cartoons,
+each in a process of its own, and save what they save by themselves at the end of each epoch: last and best. The stall
+is the sum of ``seconds`` of our ``checkpoint`` events as a share of the epochs' seconds (training and validation);
+``outside epochs`` is all time of ours between the first step and the end that is in no epoch, stall or not, so no stall
+can hide. Of super-gradients it is the time in its ``_save_checkpoint``. Bytes are what the processes handed to write
+calls, over the epochs; a link costs nothing there.
+"""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.peers import contestants as c
+from tests.benchmarks.peers.jobs import Job
+from tests.benchmarks.peers.pictures import write_pictures
+
+TARGET = 0.02
+"""Largest share of an epoch that saving may take."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, value in {"epochs": 5, "pictures": 96, "valid": 30, "size": 160, "batch": 8}.items():
+        parser.add_argument(f"--{name}", type=int, default=value, help=f"default {value}")
+    given = parser.parse_args()
+    print(c.machine())
+    print(f"{given.pictures} + {given.valid} pictures of {given.size} px, batch {given.batch}, {given.epochs} epochs",
+          flush=True)  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        write_pictures(Path(name), given.pictures, given.valid)
+
+        def job(contestant: str) -> Job:
+            return Job(name, str(Path(name) / contestant), "yolo_nas_s", given.size, given.batch, given.epochs, 2e-3)
+
+        peer, ours = job("peer"), job("ours")
+        theirs = c.SUPER_GRADIENTS.train(peer)
+        tell("super-gradients", theirs, given.epochs, theirs.told["save_seconds"] / theirs.told["epoch_seconds"])
+        tell_files((peer.folder / "checkpoints").rglob("*.pth"))
+        run = c.NASFLOW.train(ours)
+        events = [json.loads(line) for line in (ours.folder / "events.jsonl").read_text().splitlines()]
+        share = stall(events)
+        tell("nasflow", run, given.epochs, share)
+        tell_files((ours.folder / "run").iterdir())
+    less = run.written_bytes / max(1, theirs.written_bytes)
+    print(
+        f"nasflow           outside epochs {outside(events):.1%} of them; writes {less:.2f} of super-gradients' bytes"
+    )
+    verdict = "not measured, checkpoint events have no seconds"
+    if share is not None:
+        verdict = "met" if share <= TARGET else "MISSED"
+    print(f"target stall <= {TARGET:.0%} of an epoch: {verdict}")
+
+
+def epoch_seconds(events: list[dict[str, Any]]) -> float:
+    return sum(event["seconds"] for event in events if event["event"] == "epoch")
+
+
+def stall(events: list[dict[str, Any]]) -> float | None:
+    """Share of the epochs' time that the loop stood still for saving."""
+    saves = [event.get("seconds") for event in events if event["event"] == "checkpoint"]
+    return None if not saves or None in saves else sum(saves) / epoch_seconds(events)
+
+
+def outside(events: list[dict[str, Any]]) -> float:
+    """Time between start and end that is in no epoch, as a share of the epochs'."""
+    [began], [ended] = ([e["time"] for e in events if e["event"] == name] for name in ("started", "finished"))
+    return (ended - began) / epoch_seconds(events) - 1
+
+
+def tell(name: str, run: c.Run, epochs: int, share: float | None) -> None:
+    shown = "      -" if share is None else f"{share:7.2%}"
+    print(f"{name:17} stall {shown} of an epoch, {run.written_bytes / epochs / 1e6:7.1f} MB written an epoch")
+
+
+def tell_files(paths: Iterable[Path]) -> None:
+    """The large files a run leaves; a name that is a link to another's bytes is marked."""
+    for path in sorted(paths):
+        if path.is_file() and path.stat().st_size > 1e6:
+            linked = ", linked" if path.stat().st_nlink > 1 else ""
+            print(f"    {path.name:22} {path.stat().st_size / 1e6:7.1f} MB{linked}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

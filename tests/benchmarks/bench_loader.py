@@ -1,0 +1,206 @@
+"""Training pictures a second that one processor core makes: our loader, and super-gradients' on the same files.
+
+Run it with ``python -m tests.benchmarks.bench_loader``. All work in this process on one thread, by turns, with the same
+augmentation, up to what their loaders hand over: ours bytes, which become fp32 in [0, 1] on the device, super-gradients
+those very fp32 pictures. Where the device is the processor, too, the lines with fp32 are the ones to compare. The
+limit is what reading and scaling files takes by itself.
+"""
+
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tasks import dataset_folder
+from tasks.dataset_folder import file_sha256
+from tasks.records import Box, DatasetSnapshot, LabelledImage, LabelSource
+from tasks.training.worker.process import quiet_libraries
+from tests.fakes.datasets import CLASSES, make_spec
+
+PICTURES, WIDTH, HEIGHT, OBJECTS, SIZE, BATCH, ROUNDS = 64, 1280, 960, 5, 640, 8, 3
+TARGET = 3.0
+"""Times super-gradients' pictures a second, once pictures are in the cache, with preset standard."""
+
+
+def write_pictures(folder: Path) -> DatasetSnapshot:
+    """JPEGs of discs and squares on something like clouds, in a dataset folder and as COCO labels."""
+    import cv2
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    (folder / "data" / "images").mkdir(parents=True)
+    images = []
+    for number in range(PICTURES):
+        small = rng.integers(60, 200, (HEIGHT // 8, WIDTH // 8, 3), dtype=np.uint8)
+        pixels = cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+        boxes = []
+        for place in range(OBJECTS):
+            side = int(rng.integers(60, 300))
+            x, y = int(rng.integers(WIDTH - side)), int(rng.integers(HEIGHT - side))
+            colour = tuple(int(part) for part in rng.integers(0, 256, 3))
+            if place % 2:
+                cv2.rectangle(pixels, (x, y), (x + side, y + side), colour, -1)
+            else:
+                cv2.circle(pixels, (x + side // 2, y + side // 2), side // 2, colour, -1)
+            boxes.append(Box(place % 2, x, y, x + side, y + side))
+        path = folder / f"{number}.jpg"
+        cv2.imwrite(str(path), pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])
+        images.append(
+            LabelledImage(
+                file_name=path.name, split="train", sha256=file_sha256(path), size=path.stat().st_size, width=WIDTH,
+                height=HEIGHT, boxes=tuple(boxes),
+            )
+        )  # fmt: skip
+    snapshot = DatasetSnapshot(classes=CLASSES, images=tuple(images), source=LabelSource(kind="file", name="drawn"))
+    dataset_folder.fill(folder / "data", snapshot, lambda image, path: os.link(folder / image.file_name, path))
+    (folder / "coco.json").write_text(json.dumps(as_coco(snapshot)))
+    return snapshot
+
+
+def as_coco(snapshot: DatasetSnapshot) -> dict:
+    images = [
+        {"id": number, "file_name": image.file_name, "width": image.width, "height": image.height}
+        for number, image in enumerate(snapshot.images)
+    ]
+    boxes = [(number, box) for number, image in enumerate(snapshot.images) for box in image.boxes]
+    annotations = [
+        {
+            "id": number, "image_id": image, "category_id": box.class_index, "iscrowd": 0,
+            "bbox": [box.x1, box.y1, box.x2 - box.x1, box.y2 - box.y1],
+        }
+        for number, (image, box) in enumerate(boxes)
+    ]  # fmt: skip
+    categories = [{"id": number, "name": name} for number, name in enumerate(snapshot.classes)]
+    return {"images": images, "categories": categories, "annotations": annotations}
+
+
+def bare(folder: Path) -> Callable[[], Iterable[object]]:
+    """Read and scale each file, and nothing else."""
+    import cv2
+
+    def epoch() -> Iterable[object]:
+        for number in range(PICTURES):
+            pixels = cv2.imread(str(folder / f"{number}.jpg"))
+            yield [cv2.resize(pixels, (SIZE, SIZE * HEIGHT // WIDTH), interpolation=cv2.INTER_AREA)]
+
+    return epoch
+
+
+class Ours:
+    """Our loader with one preset."""
+
+    def __init__(self, folder: Path, snapshot: DatasetSnapshot, preset: str) -> None:
+        self.folder, self.snapshot, self.number = folder, snapshot, 1
+        self.spec = make_spec(snapshot, epochs=1000, image_size=SIZE, batch_size=BATCH, augmentation=preset)
+
+    def first(self) -> Iterable[object]:
+        """Decode into an empty cache, and make the first epoch."""
+        from tasks.training.worker.augmentation import TrainingPictures
+        from tasks.training.worker.pictures import PictureFolder
+
+        pictures = PictureFolder(self.folder / "data", self.snapshot.images, SIZE)
+        pictures.fill_cache(1, self.folder)
+        self.pictures = TrainingPictures(pictures, self.spec)
+        return self.later()
+
+    def later(self) -> Iterable[object]:
+        """One of the following epochs."""
+        from tasks.training.worker.batches import EpochBatches, training_loader
+
+        self.number += 1
+        batches = EpochBatches(PICTURES, BATCH, self.spec.seed, self.number)
+        for batch in training_loader(self.pictures, batches, workers=0):
+            yield batch.pictures
+
+    def later_as_fp32(self) -> Iterable[object]:
+        """One of the following epochs, with the device's first step done here."""
+        for pictures in self.later():
+            yield pictures.float().div_(255)
+
+
+def super_gradients(folder: Path, preset: str) -> Callable[[], Iterable[object]]:
+    """Its data set of COCO labels, with the transforms of its YOLO-NAS recipe and our ranges."""
+    from super_gradients.training.datasets.detection_datasets.coco_format_detection import COCOFormatDetectionDataset
+    from super_gradients.training.transforms import transforms as sg
+    from super_gradients.training.utils.collate_fn import DetectionCollateFN
+    from torch.utils.data import DataLoader
+
+    mosaic, mixup = [], []
+    if preset == "strong":
+        mosaic = [sg.DetectionMosaic(input_dim=(SIZE, SIZE), prob=1.0)]
+        mixup = [sg.DetectionMixup(input_dim=(SIZE, SIZE), mixup_scale=(0.5, 1.5), prob=0.5)]
+    affine = sg.DetectionRandomAffine(
+        degrees=0.0, translate=0.1, scales=(0.5, 1.5), shear=0.0, target_size=(SIZE, SIZE),
+        filter_box_candidates=True, wh_thr=2, area_thr=0.1, ar_thr=20,
+    )  # fmt: skip
+    dataset = COCOFormatDetectionDataset(
+        data_dir=str(folder), json_annotation_file="coco.json", images_dir="", input_dim=(SIZE, SIZE),
+        ignore_empty_annotations=True, with_crowd=False, verbose=False,
+        transforms=[
+            *mosaic, affine, *mixup, sg.DetectionHSV(prob=0.5, hgain=18, sgain=30, vgain=30),
+            sg.DetectionHorizontalFlip(prob=0.5), sg.DetectionPaddedRescale(input_dim=(SIZE, SIZE)),
+            sg.DetectionStandardize(max_value=255.0), sg.DetectionTargetsFormatTransform(input_dim=(SIZE, SIZE)),
+        ],
+    )  # fmt: skip
+    loader = DataLoader(dataset, BATCH, shuffle=True, drop_last=True, num_workers=0, collate_fn=DetectionCollateFN())
+    return lambda: (pictures for pictures, _ in loader)
+
+
+def measured(epoch: Callable[[], Iterable[object]]) -> float:
+    """Pictures a second of one epoch."""
+    began = time.perf_counter()
+    count = sum(len(batch) for batch in epoch())
+    seconds = time.perf_counter() - began
+    assert count == PICTURES
+    return count / seconds
+
+
+def compare(folder: Path) -> dict[str, float]:
+    """Medians of pictures a second, over rounds in which each takes its turn."""
+    snapshot = write_pictures(folder)
+    contestants = {"decode and scale alone": bare(folder)}
+    for preset in ("standard", "strong"):
+        ours = Ours(folder, snapshot, preset)
+        contestants |= {
+            f"{preset}: nasflow, first epoch": ours.first,
+            f"{preset}: nasflow, later epochs": ours.later,
+            f"{preset}: nasflow, later, fp32": ours.later_as_fp32,
+            f"{preset}: super-gradients": super_gradients(folder, preset),
+        }
+    for epoch in contestants.values():
+        measured(epoch)
+    rounds = [{name: measured(epoch) for name, epoch in contestants.items()} for _ in range(ROUNDS)]
+    return {name: statistics.median(one[name] for one in rounds) for name in contestants}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        quiet_libraries(Path(name))
+        import cv2
+        import torch
+
+        from tasks.training.worker.device import machine_name
+
+        cv2.setNumThreads(1)
+        torch.set_num_threads(1)
+        print(f"{machine_name()}, one thread; load {os.getloadavg()[0]:.2f} at the start")
+        found = compare(Path(name))
+        load = os.getloadavg()[0]
+    print(
+        f"{PICTURES} JPEGs of {WIDTH} x {HEIGHT} to {SIZE}, batch {BATCH}; medians of {ROUNDS} rounds; load {load:.2f}"
+    )
+    for contestant, rate in found.items():
+        preset = contestant.partition(":")[0]
+        peer = found.get(f"{preset}: super-gradients")
+        times = f"{rate / peer:6.2f} x super-gradients" if peer else ""
+        print(f"{contestant:32s} {rate:7.1f} pictures/s {1000 / rate:7.2f} ms each {times}")
+    ratio = found["standard: nasflow, later epochs"] / found["standard: super-gradients"]
+    verdict = "met" if ratio >= TARGET else "MISSED"
+    print(f"target {TARGET:g} x super-gradients in later epochs of standard: {ratio:.2f}, {verdict}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Largest resident memory of our trainer beside super-gradients' ``Trainer`` at the size that people train at.
+
+Run it with ``python -m tests.benchmarks.bench_memory``. YOLO-NAS-S from scratch, 640 px, batch 8, one epoch of two
+steps and a validation, each in a process of its own: ours in the precision it chooses and in fp32, super-gradients in
+fp32. Measured by the system (``wait4``) for the largest process of each, so loader processes are not added up.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks.peers import contestants as c
+from tests.benchmarks.peers.jobs import Job
+from tests.benchmarks.peers.pictures import write_pictures
+
+CONTESTANTS = {"super-gradients fp32": c.SUPER_GRADIENTS, "nasflow": c.NASFLOW, "nasflow fp32": c.NASFLOW_FP32}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, value in {"pictures": 16, "valid": 8, "size": 640, "batch": 8}.items():
+        parser.add_argument(f"--{name}", type=int, default=value, help=f"default {value}")
+    given = parser.parse_args()
+    print(c.machine())
+    print(f"{given.pictures} + {given.valid} pictures of {given.size} px, batch {given.batch}, 1 epoch", flush=True)
+    reference = 0
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        write_pictures(Path(name), given.pictures, given.valid, side=given.size)
+        for place, (contestant, trainer) in enumerate(CONTESTANTS.items()):
+            run = trainer.train(Job(name, f"{name}/{place}", trainer.network, given.size, given.batch, 1, 5e-4))
+            reference = reference or run.peak_bytes
+            share, device = run.peak_bytes / reference, run.told.get("device", "")
+            print(
+                f"{contestant:21} {run.peak_bytes / 1e6:6.0f} MB, {share:.2f} of super-gradients'  {device}", flush=True
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Contestants of the benchmarks, each run as a process of its own and measured from outside."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tasks import dataset_folder
+from tasks.records import TrainingSpec
+from tests.benchmarks.peers import jobs
+
+ROOT = Path(__file__).resolve().parents[3]
+INSTALLED = ROOT / ".bench"
+"""Where ``make bench`` puts the peers that the product does not need."""
+
+
+class Failed(Exception):
+    """A contestant's process did not end well; the message is the last line it said."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A process that ended well."""
+
+    seconds: float
+    peak_bytes: int
+    """Largest resident memory of any one of its processes."""
+    written_bytes: int
+    """What it and its children handed to write calls; 0 where the system does not say."""
+    told: dict[str, Any] = field(default_factory=dict)
+    """What the contestant tells about itself, at least ``images_per_second``."""
+
+
+@dataclass(frozen=True)
+class Ours:
+    """``python -m tasks.training.worker``."""
+
+    options: tuple[str, ...] = ()
+    network: str = "yolo_nas_s"
+
+    def train(self, job: jobs.Job) -> Run:
+        """Train, and measure."""
+        spec = write_spec(job)
+        run = measured(
+            job, "tasks.training.worker", "--spec", spec, "--data", job.own_data, "--out", job.folder / "run",
+            "--events", job.folder / "events.jsonl", *self.options,
+        )  # fmt: skip
+        run.told.update(json.loads((job.folder / "run" / "result.json").read_text()))
+        return run
+
+    def detect(self, job: jobs.Job) -> None:
+        """Write detections of the best weights on the valid split."""
+        weights, out = job.folder / "run" / "best.safetensors", job.folder / "detections.json"
+        measured(job, "tasks.training.worker.detect", "--weights", weights, "--data", job.own_data,
+                 "--split", "valid", "--out", out)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A module of this package, which knows how to run another trainer."""
+
+    module: str
+    network: str = "yolo_nas_s"
+    own_packages: bool = True
+    """Takes what ``make bench`` installed before what the product has; super-gradients is the product's."""
+
+    def train(self, job: jobs.Job) -> Run:
+        """Train, and measure."""
+        job.folder.mkdir(exist_ok=True)
+        run = self._measured(job, "train")
+        run.told.update(json.loads((job.folder / "peer.json").read_text()))
+        return run
+
+    def detect(self, job: jobs.Job) -> None:
+        """Write detections of the best weights on the valid split."""
+        self._measured(job, "detect")
+
+    def _measured(self, job: jobs.Job, verb: str) -> Run:
+        first = INSTALLED if self.own_packages else None
+        return measured(job, f"tests.benchmarks.peers.{self.module}", verb, job.as_argument(), first=first)
+
+
+SUPER_GRADIENTS = Peer("super_gradients_trainer", own_packages=False)
+NASFLOW, NASFLOW_FP32 = Ours(), Ours(("--precision", "fp32"))
+
+
+def write_spec(job: jobs.Job) -> Path:
+    """The job as our trainer reads it; it never stops early."""
+    job.folder.mkdir(exist_ok=True)
+    snapshot = dataset_folder.load(job.own_data)
+    spec = TrainingSpec(
+        snapshot_digest=snapshot.digest, classes=snapshot.classes, variant=job.network.removeprefix("yolo_nas_"),
+        epochs=job.epochs, image_size=job.size, batch_size=job.batch, learning_rate=job.learning_rate,
+        weight_decay=jobs.WEIGHT_DECAY, final_learning_rate_ratio=jobs.FINAL_RATIO, patience=job.epochs, seed=job.seed,
+    )  # fmt: skip
+    path = job.folder / "spec.json"
+    path.write_text(spec.model_dump_json())
+    return path
+
+
+def measured(job: jobs.Job, module: str, *arguments: object, first: Path | None = None) -> Run:
+    """Run ``python -m module`` on the processor, with a folder of packages that come first, and measure it."""
+    path = [str(folder) for folder in (first, os.environ.get("PYTHONPATH")) if folder]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join(path)}
+    log = job.folder / f"{module}.{arguments[0]}.log"
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    with log.open("wb") as file:
+        began = time.monotonic()
+        process = subprocess.Popen(command, stdout=file, stderr=file, env=environment, cwd=ROOT)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, but still there to be asked
+        seconds, written = time.monotonic() - began, written_by(process.pid)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        lines = log.read_text(errors="replace").strip().splitlines() or [f"exit code {process.returncode}"]
+        raise Failed(lines[-1][:200])
+    return Run(seconds, usage.ru_maxrss * 1024, written)
+
+
+def written_by(process: int) -> int:
+    """Bytes that a process and its ended children handed to write calls."""
+    try:
+        lines = Path(f"/proc/{process}/io").read_text().splitlines()
+    except OSError:
+        return 0
+    return int(dict(line.split(": ") for line in lines)["wchar"])
+
+
+def machine() -> str:
+    """Processor, cores, load and versions, for the head of a table."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    name = next((line.split(": ")[1] for line in lines if line.startswith("model name")), "processor unknown")
+    versions = ", ".join(f"{package} {version(package)}" for package in ("torch", "super-gradients"))
+    return f"{name}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f} at start, {versions}"

@@ -1,0 +1,103 @@
+"""What a contestant of a benchmark is given, and what the programs of the peers share. No torch here.
+
+A peer is a module of this package with two verbs, each a process of its own: ``train`` writes ``peer.json`` into the
+job's folder (pictures a second in the training loop, and what else it tells), ``detect`` writes ``detections.json``:
+COCO results of its best checkpoint on the valid split.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+LOADERS = 2
+"""Processes that load pictures for a peer."""
+FINAL_RATIO, WEIGHT_DECAY = 0.1, 1e-5
+"""Last over peak learning rate, and weight decay: of everybody, as in YOLO-NAS's recipe."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train, on what, and where to write."""
+
+    pictures: str
+    """Folder that ``pictures.write_pictures`` made."""
+    out: str
+    network: str
+    size: int
+    batch: int
+    epochs: int
+    learning_rate: float
+    seed: int = 1
+
+    @property
+    def folder(self) -> Path:
+        """Where to write; made by whoever runs the job."""
+        return Path(self.out)
+
+    @property
+    def peers_data(self) -> Path:
+        """Pictures as COCO and YOLO folders."""
+        return Path(self.pictures) / "peers"
+
+    @property
+    def own_data(self) -> Path:
+        """Pictures as a dataset folder."""
+        return Path(self.pictures) / "data"
+
+    def as_argument(self) -> str:
+        """For a command line."""
+        return json.dumps(asdict(self))
+
+
+class Laps:
+    """Seconds between starts and ends."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[float, float]] = []
+        self._began = 0.0
+
+    def start(self, *_: Any) -> None:
+        """A lap begins."""
+        self._began = time.monotonic()
+
+    def end(self, *_: Any) -> None:
+        """A lap ends."""
+        self.spans.append((self._began, time.monotonic()))
+
+    @property
+    def seconds(self) -> float:
+        """Of all laps."""
+        return sum(end - began for began, end in self.spans)
+
+
+def warmup_steps(pictures: int, job: Job) -> int:
+    """Steps of linear warm-up, as many as ours."""
+    return min(100, -(-pictures // job.batch) * job.epochs // 10)
+
+
+def tell(job: Job, pictures: int, laps: Laps, **more: float) -> None:
+    """Write ``peer.json``."""
+    content = {"images_per_second": pictures * job.epochs / laps.seconds, **more}
+    (job.folder / "peer.json").write_text(json.dumps(content))
+
+
+def detections_of(image_id: int, corners: Any, classes: Any, scores: Any) -> list[dict[str, Any]]:
+    """COCO results of one picture from lists: boxes xyxy in its pixels, class indices from 0, scores."""
+    return [
+        {
+            "image_id": image_id,
+            "category_id": int(index) + 1,
+            "bbox": [x1, y1, x2 - x1, y2 - y1],
+            "score": min(1.0, score),
+        }
+        for (x1, y1, x2, y2), index, score in zip(corners, classes, scores, strict=True)
+    ]
+
+
+def serve(train: Callable[[Job], None], detect: Callable[[Job], None]) -> None:
+    """The command line of a peer: ``train JOB`` or ``detect JOB``, the job as JSON."""
+    {"train": train, "detect": detect}[sys.argv[1]](Job(**json.loads(sys.argv[2])))

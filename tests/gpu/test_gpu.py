@@ -1,0 +1,92 @@
+"""The trainer on a GPU. Marked ``gpu``: these run where there is one, and skip elsewhere."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tasks.training import files
+from tests.fakes.datasets import make_spec, write_dataset, write_spec
+from tests.fakes.trainer import DETECT, Trainer, run
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.fixture(autouse=True)
+def gpus() -> int:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU here")
+    return torch.cuda.device_count()
+
+
+def arguments(folder: Path, *, train: int = 8, out: str = "out", **changes: object) -> tuple[object, ...]:
+    snapshot = write_dataset(folder / "data", train, 4)
+    path = write_spec(folder / "spec.json", make_spec(snapshot, **changes))
+    return "--spec", path, "--data", folder / "data", "--out", folder / out
+
+
+def result_of(folder: Path, out: str = "out"):
+    result = files.read_result(folder / out, files.read_spec(folder / "spec.json").digest)
+    assert result is not None
+    return result
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16", "fp32"])
+def test_trains_in_each_precision(tmp_path: Path, precision: str) -> None:
+    done = run(tmp_path, *arguments(tmp_path), "--precision", precision)
+    assert done.process.returncode == 0, done.stderr[-3000:]
+    result = result_of(tmp_path)
+    assert result.device.startswith("cuda ")
+    assert result.peak_memory_bytes
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_a_killed_run_ends_in_the_same_bytes(tmp_path: Path, precision: str) -> None:
+    given = arguments(tmp_path, out="whole", epochs=4)
+    assert run(tmp_path, *given, "--precision", precision).process.returncode == 0
+    killed = (*given[:-1], tmp_path / "killed", "--precision", precision)
+    with Trainer(tmp_path, *killed) as trainer:
+        trainer.until(lambda: len(trainer.told("epoch")) == 2)
+        trainer.process.send_signal(signal.SIGKILL)
+        trainer.ended()
+    assert run(tmp_path, *killed).process.returncode == 0
+    assert result_of(tmp_path, "killed").weights_sha256 == result_of(tmp_path, "whole").weights_sha256
+
+
+def test_a_batch_that_no_gpu_holds_is_taken_in_pieces(tmp_path: Path) -> None:
+    """256 pictures of 1280 pixels: some 500 GB of activations."""
+    given = arguments(tmp_path, train=256, image_size=1280, batch_size=256, epochs=1)
+    done = run(tmp_path, *given)
+    assert done.process.returncode == 0, done.stderr[-3000:]
+    result = result_of(tmp_path)
+    assert result.micro_batch is not None
+    assert result.micro_batch < 256
+    assert "the GPU's memory was tried" in result.shortages[0]
+
+
+def test_all_gpus_share_a_run(tmp_path: Path, gpus: int) -> None:
+    if gpus < 2:
+        pytest.skip("one GPU here")
+    done = run(tmp_path, *arguments(tmp_path), "--devices", gpus)
+    assert done.process.returncode == 0, done.stderr[-3000:]
+    assert result_of(tmp_path).devices == gpus
+
+
+def test_more_gpus_than_there_are(tmp_path: Path, gpus: int) -> None:
+    done = run(tmp_path, *arguments(tmp_path), "--devices", gpus + 1)
+    assert done.process.returncode == 2
+    assert f"this machine has {gpus} GPUs" in done.events[-1]["message"]
+
+
+def test_detects(tmp_path: Path) -> None:
+    given = arguments(tmp_path)
+    assert run(tmp_path, *given).process.returncode == 0
+    out = tmp_path / "detections.json"
+    done = run(
+        tmp_path, "--weights", tmp_path / "out" / files.BEST, "--data", tmp_path / "data", "--split", "valid",
+        "--out", out, module=DETECT,
+    )  # fmt: skip
+    assert done.process.returncode == 0, done.stderr[-3000:]
+    assert out.exists()

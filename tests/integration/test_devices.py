@@ -1,0 +1,112 @@
+"""Several devices share a run: what they compute is what one computes. Two processes with gloo, on the processor."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tasks.training import files
+from tests.fakes import trainer
+from tests.fakes.datasets import make_spec, write_dataset, write_spec
+
+BATCH, PICTURES = 5, 13  # an odd batch, and a last one of three
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict]:
+    """The first steps of a run, in a way given by options."""
+    folder = tmp_path_factory.mktemp("steps")
+    snapshot = write_dataset(folder / "data", PICTURES, 2)
+    write_spec(folder / "spec.json", make_spec(snapshot, batch_size=BATCH, learning_rate=1e-4))
+
+    def run(devices: int, micro_batch: int, *options: str) -> dict:
+        import torch
+
+        command = ["tests.fakes.teamwork", folder, "--devices", devices, "--micro-batch", micro_batch, *options]
+        done = subprocess.run(
+            [sys.executable, "-m", *map(str, command)], capture_output=True, text=True, check=False,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        return torch.load(folder / f"steps-{devices}-{micro_batch}.pt", weights_only=True)
+
+    return run
+
+
+def difference(these: dict, those: dict) -> float:
+    """Norm of the difference of all tensors over the norm of all, relative."""
+    import torch
+
+    assert these.keys() == those.keys()
+    apart, whole = (
+        torch.cat([part.flatten().double() for part in parts])
+        for parts in ([these[name] - those[name] for name in these], list(these.values()))
+    )
+    return float(apart.norm() / whole.norm())
+
+
+@pytest.mark.parametrize(("devices", "micro_batch"), [(1, 2), (2, 3), (2, 1)])
+def test_loss_and_gradients_are_those_of_the_whole_batch(
+    steps: Callable[..., dict], devices: int, micro_batch: int
+) -> None:
+    """In pieces, on two devices, or both, with the statistics of batch norms fixed; in fp32."""
+    whole, shared = steps(1, BATCH, "--fixed-norms"), steps(devices, micro_batch, "--fixed-norms")
+    for parts, expected in zip(shared["parts"], whole["parts"], strict=True):
+        assert parts == pytest.approx(expected, rel=1e-5)
+    assert len(whole["gradients"]) == 3
+    for step in range(3):
+        assert difference(shared["gradients"][step], whole["gradients"][step]) < 1e-5
+
+
+def test_batch_norms_take_the_statistics_of_all_devices(steps: Callable[..., dict]) -> None:
+    """In fp64: in fp32 the rounding of a mean tips which of two equal boxes is assigned, and much follows from that."""
+    whole, shared = steps(1, BATCH, "--double"), steps(2, 3, "--double")
+    for parts, expected in zip(shared["parts"], whole["parts"], strict=True):
+        assert parts == pytest.approx(expected, rel=1e-9)
+    for step in range(3):
+        assert difference(shared["gradients"][step], whole["gradients"][step]) < 1e-6
+    assert difference(shared["buffers"], whole["buffers"]) < 1e-9
+
+
+def test_a_shared_run_stops_goes_on_and_ends_as_one(tmp_path: Path) -> None:
+    snapshot = write_dataset(tmp_path / "data", 7, 3)
+    spec = make_spec(snapshot, batch_size=3, epochs=4)
+    out = tmp_path / "out"
+    arguments = (
+        "--spec", write_spec(tmp_path / "spec.json", spec), "--data", tmp_path / "data", "--out", out,
+        "--devices", 2, "--precision", "fp32",
+    )  # fmt: skip
+    with trainer.Trainer(tmp_path, *arguments) as first:
+        first.until(lambda: first.told("epoch"))
+        children = psutil.Process(first.process.pid).children()
+        first.process.send_signal(signal.SIGTERM)
+        assert first.ended() == 4, first.stderr[-3000:]
+    psutil.wait_procs(children, timeout=30)
+    assert children
+    assert not any(child.is_running() for child in children)
+
+    with trainer.Trainer(tmp_path, *arguments) as second:
+        assert second.ended() == 0, second.stderr[-3000:]
+    result = files.read_result(out, spec.digest)
+    assert result is not None
+    assert (result.devices, result.epochs_done) == (2, 4)
+    assert result.resumed_from_epoch is not None
+    epochs = [event["epoch"] for run in (first, second) for event in run.told("epoch")]
+    assert epochs == [1, 2, 3, 4]
+    assert [event["device"] for event in second.told("plan")] == ["2 x cpu 32-true channels-last"]
+
+
+def test_losing_one_process_ends_the_others(tmp_path: Path) -> None:
+    snapshot = write_dataset(tmp_path / "data", 7, 3)
+    spec = write_spec(tmp_path / "spec.json", make_spec(snapshot, batch_size=3, epochs=100))
+    arguments = ("--spec", spec, "--data", tmp_path / "data", "--out", tmp_path / "out", "--devices", 2)
+    with trainer.Trainer(tmp_path, *arguments) as run:
+        run.until(lambda: run.told("epoch"))
+        (child,) = psutil.Process(run.process.pid).children()
+        child.kill()
+        assert run.ended() != 0

@@ -1,0 +1,180 @@
+"""Runs that would not fit their machine: less at a time, the same effective batch, and said so."""
+
+import os
+import resource
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import OutOfMemory
+from tasks.records import TrainingSpec
+from tasks.settings import WorkSettings
+from tasks.training import files
+from tasks.training.fit import Fit, read_fit, until_it_fits
+from tasks.training.launch import TRAIN, TrainerProcess, kernel_kills, train_arguments
+from tests.fakes.datasets import make_spec, write_dataset, write_spec
+from tests.fakes.trainer import Trainer, run
+
+HARD = {"image_size": 512, "batch_size": 4, "epochs": 1}
+"""A step takes 300 MB more than a trainer holds when it starts, and is done in seconds."""
+LESS = 300_000_000
+
+
+@dataclass(frozen=True)
+class Job:
+    data: Path
+    out: Path
+    spec: TrainingSpec
+
+    @property
+    def arguments(self) -> tuple[object, ...]:
+        return "--spec", self.out / files.SPEC, "--data", self.data, "--out", self.out
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    snapshot = write_dataset(tmp_path / "data", 4, 1)
+    spec = make_spec(snapshot, **HARD)
+    write_spec(tmp_path / "out" / files.SPEC, spec)
+    return Job(tmp_path / "data", tmp_path / "out", spec)
+
+
+def give_less(trainer: Trainer) -> None:
+    """Leave a trainer 300 MB more than it has mapped."""
+    pages = int(Path(f"/proc/{trainer.process.pid}/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + LESS
+    resource.prlimit(trainer.process.pid, resource.RLIMIT_AS, (limit, limit))
+
+
+def result_of(job: Job):
+    result = files.read_result(job.out, job.spec.digest)
+    assert result is not None
+    return result
+
+
+def test_out_of_memory_halves_what_is_taken_at_a_time(job: Job, tmp_path: Path) -> None:
+    with Trainer(tmp_path, *job.arguments) as trainer:
+        trainer.until(lambda: trainer.told("started"))
+        give_less(trainer)
+        assert trainer.ended() == 3, trainer.stderr[-2000:]
+    error = trainer.events[-1]
+    assert (error["event"], error["kind"], error["exit_code"]) == ("error", "OutOfMemory", 3)
+    line = "out of memory with 4 pictures at a time; 2 at a time since then"
+    assert error["message"] == f"{line}; started again, it goes on from its last checkpoint"
+
+    again = run(tmp_path, *job.arguments)
+    assert again.process.returncode == 0, again.stderr[-2000:]
+    assert result_of(job).micro_batch == 2
+    assert result_of(job).shortages == (line,)
+    plan = again.told("plan")[0]
+    assert (plan["batch_size"], plan["micro_batch"], plan["shortages"]) == (4, 2, [line])
+    assert [event["steps"] for event in again.told("step")] == [1]  # one step of the optimiser, with all four
+
+
+def test_out_of_memory_with_one_picture(job: Job, tmp_path: Path) -> None:
+    job.out.joinpath(files.FIT).write_text(Fit(micro_batch=1).model_dump_json())
+    with Trainer(tmp_path, *job.arguments) as trainer:
+        trainer.until(lambda: trainer.told("started"))
+        give_less(trainer)
+        assert trainer.ended() == 3, trainer.stderr[-2000:]
+    assert "with one picture at a time; lower the image size" in trainer.events[-1]["message"]
+    assert read_fit(job.out) == Fit(micro_batch=1)
+
+
+# The kernel's killer --------------------------------------------------------------------------------
+
+MEMORY_GROUPS = Path("/sys/fs/cgroup/memory")
+
+
+@pytest.fixture
+def small_group() -> Iterator[Path]:
+    """A control group whose processes may take 300 MB from now on."""
+    group = MEMORY_GROUPS / f"nasflow-test-{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / "memory.limit_in_bytes").write_text(str(LESS))
+    except OSError as error:
+        pytest.skip(f"no control group of memory can be made here: {error}")
+    yield group
+    group.rmdir()
+
+
+def test_a_trainer_that_the_kernel_killed_goes_on_with_less(job: Job, small_group: Path) -> None:
+    arguments = train_arguments(job.out, job.data, WorkSettings())
+    said: list[str] = []
+    left = [small_group]
+    micro_batches = []
+
+    def train() -> None:
+        with TrainerProcess(TRAIN, arguments, job.out / files.LOG) as trainer:
+            for event in trainer.events():
+                if event["event"] == "plan":
+                    micro_batches.append(event["micro_batch"])
+                if event["event"] == "started" and left:
+                    (left.pop() / "cgroup.procs").write_text(str(trainer.pid))
+            trainer.result()
+
+    until_it_fits(job.out, train, said.append)
+    line = "out of memory with 4 pictures at a time; 2 at a time since then"
+    assert said == [f"{line}; started again, it goes on from its last checkpoint"]
+    assert micro_batches == [4, 2]
+    assert result_of(job).shortages == (line,)
+
+
+def test_kills_are_counted_as_the_kernel_does(tmp_path: Path) -> None:
+    assert kernel_kills() >= 0
+    (tmp_path / "vmstat").write_text("nr_free_pages 12\noom_kill 7\n")
+    assert kernel_kills(tmp_path / "vmstat") == 7
+    assert kernel_kills(tmp_path / "none") == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "before", "after"),
+    [
+        (signal.SIGBUS, Fit(micro_batch=4, loader_workers=2), (4, 0)),
+        (signal.SIGBUS, Fit(micro_batch=4, loader_workers=0), (2, 0)),
+    ],
+)
+def test_a_bus_error_is_shared_memory(tmp_path: Path, number: int, before: Fit, after: tuple[int, int]) -> None:
+    """Loader processes pass batches through /dev/shm; without them there is only the batch to be smaller."""
+    (tmp_path / files.FIT).write_text(before.model_dump_json())
+    with TrainerProcess("tests.fakes.child", ["--kill", str(int(number))], tmp_path / "log") as child:
+        for _ in child.events():
+            pass
+        with pytest.raises(OutOfMemory, match=r"out of shared memory, /dev/shm"):
+            child.result()
+    fit = read_fit(tmp_path)
+    assert fit is not None
+    assert (fit.micro_batch, fit.loader_workers) == after
+
+
+# A look beforehand ------------------------------------------------------------------------------------
+
+
+def test_memory_that_is_short_beforehand(tmp_path: Path, small_group: Path) -> None:
+    """A container with 2.5 GB: eight pictures at a time would not fit, and are never tried."""
+    (small_group / "memory.limit_in_bytes").write_text("2500000000")
+    snapshot = write_dataset(tmp_path / "data", 8, 1)
+    spec = make_spec(snapshot, **{**HARD, "batch_size": 8})
+    path = write_spec(tmp_path / "spec.json", spec)
+    with Trainer(tmp_path, "--spec", path, "--data", tmp_path / "data", "--out", tmp_path / "out") as trainer:
+        (small_group / "cgroup.procs").write_text(str(trainer.process.pid))
+        assert trainer.ended() == 0, trainer.stderr[-2000:]
+    (plan,) = trainer.told("plan")
+    assert (plan["batch_size"], plan["micro_batch"]) == (8, 4)
+    assert "MB of memory needed" in plan["shortages"][0]
+    assert plan["shortages"][0].endswith("with 8 pictures at a time; 4 at a time since then")
+
+
+@pytest.mark.parametrize(("train", "batch"), [(1, 1), (1, 8), (3, 8)])
+def test_fewer_pictures_than_a_batch_train(tmp_path: Path, train: int, batch: int) -> None:
+    """And a warm-up that is longer than the run."""
+    snapshot = write_dataset(tmp_path / "data", train, 1)
+    spec = make_spec(snapshot, epochs=2, batch_size=batch, warmup_steps=500)
+    path = write_spec(tmp_path / "spec.json", spec)
+    done = run(tmp_path, "--spec", path, "--data", tmp_path / "data", "--out", tmp_path / "out")
+    assert done.process.returncode == 0, done.stderr[-2000:]
+    assert [event["epoch"] for event in done.told("epoch")] == [1, 2]
