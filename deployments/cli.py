@@ -34,7 +34,7 @@ Variant = Annotated[Literal["s", "m", "l"], typer.Option(help="YOLO-NAS size.")]
 Epochs = Annotated[int, typer.Option(help="Most passes over the training pictures.")]
 ImageSize = Annotated[int, typer.Option(help="Side of the square network input in pixels, a multiple of 32.")]
 BatchSize = Annotated[str, typer.Option(help="Pictures per optimiser step; auto goes by how many there are.")]
-LearningRate = Annotated[float, typer.Option(help="Peak learning rate of AdamW.")]
+LearningRate = Annotated[str, typer.Option(help="Peak learning rate of AdamW; auto goes by the starting weights.")]
 Patience = Annotated[int, typer.Option(help="Stop after this many epochs without a better mAP.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Augment = Annotated[
@@ -114,7 +114,7 @@ def train(
     epochs: Epochs = 100,
     image_size: ImageSize = 640,
     batch_size: BatchSize = "auto",
-    learning_rate: LearningRate = 5e-4,
+    learning_rate: LearningRate = "auto",
     patience: Patience = 20,
     augmentation: Augment = "standard",
     seed: Seed = 0,
@@ -164,7 +164,7 @@ def retrain(
     epochs: Epochs = 100,
     image_size: ImageSize = 640,
     batch_size: BatchSize = "auto",
-    learning_rate: LearningRate = 5e-4,
+    learning_rate: LearningRate = "auto",
     patience: Patience = 20,
     augmentation: Augment = "standard",
     seed: Seed = 0,

@@ -190,8 +190,8 @@ class PlainView:
             self._print(self._facts.header + (f", going on after epoch {done}" if done else ""))
         elif event["event"] == "epoch":
             self._print(self._epoch_line(event))
-        elif event["event"] == "finished" and self._facts.remaining:
-            self._print(self._facts.remaining)
+        elif event["event"] == "finished" and self._facts.remaining not in (None, "done"):
+            self._print(str(self._facts.remaining))
         for message in messages_of(event):
             self._print(message)
 

@@ -177,7 +177,9 @@ class RetrainRequest(Record):
     batch_size: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
         default="auto", description="Pictures per optimiser step; auto goes by the number of training pictures."
     )
-    learning_rate: float = Field(default=5e-4, gt=0, le=1, description="Peak learning rate of AdamW.")
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] = Field(
+        default="auto", description="Peak learning rate of AdamW; auto goes by the weights that training starts from."
+    )
     augmentation: Augmentation = Field(
         default="standard",
         description="Random changes of training pictures: none; light, mirrored and other colours; standard, also "

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tasks.dataset_folder import file_sha256, publish_bytes
-from tasks.errors import BadCheckpoint, BadWeights, LeaseHeld, NasflowError, NotInStore, TrainingFailed, WorkerLost
+from tasks.errors import BadCheckpoint, LeaseHeld, NasflowError, TrainingFailed, WorkerLost
 from tasks.records import EvaluateJob, StoredFile, TrainedModel, TrainingResult, TrainJob
 from tasks.settings import WorkSettings
 from tasks.storage import keys
@@ -33,6 +33,7 @@ from tasks.storage.runs import (
 from tasks.storage.s3 import Store
 from tasks.training import files
 from tasks.training.fit import until_it_fits
+from tasks.training.given_weights import fetch_weights
 from tasks.training.launch import DETECT, TRAIN, Event, TrainerProcess, detect_arguments, train_arguments
 
 logger = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettin
         tell: Hears the trainer's events.
 
     Raises:
+        BadWeights: the weights to start from are not there, or have another SHA-256; nothing was begun.
         BadCheckpoint: the trainer refuses this machine's checkpoint and the store's.
         TrainingFailed: the trainer was killed ``settings.trainer_attempts`` times in a row without ending an epoch.
         WorkerLost: the lease was lost.
@@ -79,7 +81,7 @@ def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettin
     if model := find_model(store, run_key):
         logger.info("run %s is finished already; its model is used again", run_key[:12])
         return model
-    weights = _fetch_weights(store, job, places)  # first, since it may fail, and costs no GPU
+    weights = fetch_weights(store, job, places.work / "weights")  # first: it may fail, and takes no GPU
     with _wait_for_lease(store, run_key, owner, settings) as lease:
         if model := find_model(store, run_key):  # whoever held the lease has finished it
             return model
@@ -181,47 +183,6 @@ def _epochs_here(folder: Path) -> int:
     except ValueError as error:
         logger.warning("%s is damaged, so the store's checkpoint is taken: %s", history, error)
         return -1
-
-
-def require_stored_weights(store: Store, job: TrainJob) -> None:
-    """Look for a job's weights in the store, where that is where they should be, before anybody trains.
-
-    Raises:
-        BadWeights: there is no such object.
-    """
-    if job.weights.startswith(keys.STORE_SCHEME):
-        _stored_weights(store, job)
-
-
-def _stored_weights(store: Store, job: TrainJob) -> StoredFile:
-    key = job.weights.removeprefix(keys.STORE_SCHEME)
-    try:
-        return StoredFile(key=key, sha256=job.spec.weights_sha256 or "", size=store.size(key))
-    except NotInStore as error:
-        raise BadWeights(f"weights {job.weights}: {error}") from None
-
-
-def _fetch_weights(store: Store, job: TrainJob, places: Places) -> Path | None:
-    """The file to start from, on this machine."""
-    sha256 = job.spec.weights_sha256
-    if sha256 is None:
-        return None
-    if not job.weights.startswith(keys.STORE_SCHEME):
-        return _weights_here(Path(job.weights), sha256)
-    stored = _stored_weights(store, job)
-    path = places.work / "weights" / f"{sha256}{Path(stored.key).suffix}"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        store.download(stored, path)
-    return path
-
-
-def _weights_here(path: Path, sha256: str) -> Path:
-    if not path.is_file():
-        raise BadWeights(f"weights {path}: no such file on this worker; correct the path, or use a store:// key")
-    if (got := file_sha256(path)) != sha256:
-        raise BadWeights(f"weights {path}: SHA-256 is {got}, expected {sha256}; fetch the file again")
-    return path
 
 
 def _train(places: Places, arguments: list[str], lease: Lease, uploader: "CheckpointUploader", tell: Tell) -> None:

@@ -10,6 +10,9 @@ STEPS_OF_AN_EPOCH = 10
 SMALLEST_BATCH = 4
 LARGEST_BATCH = 16
 """What batch ``auto`` aims at, and its bounds."""
+RATE_FROM_RANDOM = 2e-3
+RATE_FROM_WEIGHTS = 5e-4
+"""Learning rate ``auto``."""
 SETTLING_SHARE = 0.15
 """Share of the epochs, the last ones, without mosaics and mixtures."""
 
@@ -28,7 +31,7 @@ def plan(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion 
         epochs=request.epochs,
         image_size=request.image_size,
         batch_size=batch_size(request, snapshot.splits["train"].images),
-        learning_rate=request.learning_rate,
+        learning_rate=learning_rate(request),
         patience=request.patience,
         augmentation=request.augmentation,
         settling_epochs=math.ceil(request.epochs * SETTLING_SHARE) if request.augmentation == "strong" else 0,
@@ -48,6 +51,13 @@ def batch_size(request: RetrainRequest, pictures: int) -> int:
         return min(request.batch_size, pictures)
     wanted = min(max(pictures / STEPS_OF_AN_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
     return min(1 << round(math.log2(wanted)), pictures)
+
+
+def learning_rate(request: RetrainRequest) -> float:
+    """The peak learning rate: as asked for, or for ``auto`` what learns best from random or from given weights."""
+    if request.learning_rate != "auto":
+        return request.learning_rate
+    return RATE_FROM_RANDOM if request.weights == "none" else RATE_FROM_WEIGHTS
 
 
 def fitted_batch(request: RetrainRequest, job: TrainJob) -> str | None:

@@ -15,7 +15,8 @@ from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 from tasks.telling import ProgressBar
 from tasks.training.board import EpochBoard
-from tasks.training.in_store import detect_in_store, require_stored_weights, train_in_store
+from tasks.training.given_weights import require_in_store
+from tasks.training.in_store import detect_in_store, train_in_store
 from tasks.training.launch import Event
 from tasks.training.spec import check_line, fitted_batch, plan
 
@@ -25,7 +26,7 @@ def plan_training(request: RetrainRequest, snapshot: SnapshotRef, champion: Mode
     """Turn request and labels into the spec that decides everything."""
     check_line(request, snapshot, champion)
     job = plan(request, snapshot, champion)
-    require_stored_weights(Store.from_environment(), job)
+    require_in_store(Store.from_environment(), job)
     if fitted := fitted_batch(request, job):
         get_run_logger().warning(fitted)
     get_run_logger().info("run %s: YOLO-NAS %s, %d epochs", job.spec.digest[:12], job.spec.variant, job.spec.epochs)

@@ -138,9 +138,12 @@ def test_kills_are_counted_as_the_kernel_does(tmp_path: Path) -> None:
         (signal.SIGBUS, Fit(micro_batch=4, loader_workers=0), (2, 0)),
     ],
 )
-def test_a_bus_error_is_shared_memory(tmp_path: Path, number: int, before: Fit, after: tuple[int, int]) -> None:
+def test_a_bus_error_is_shared_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, before: Fit, after: tuple[int, int]
+) -> None:
     """Loader processes pass batches through /dev/shm; without them there is only the batch to be smaller."""
     (tmp_path / files.FIT).write_text(before.model_dump_json())
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     with TrainerProcess("tests.fakes.child", ["--kill", str(int(number))], tmp_path / "log") as child:
         for _ in child.events():
             pass

@@ -322,24 +322,6 @@ def test_truncated_file(
     assert_refused(loader.load(path), "cannot be read (", "fetch it again")
 
 
-@pytest.mark.parametrize("name", ["best", "best.pth", "best.safetensors"])
-@pytest.mark.parametrize("kind", ["safetensors", "torch"])
-def test_a_name_says_nothing(
-    loader: Loader, ours: Path, tensors: dict[str, Tensor], tmp_path: Path, name: str, kind: str
-) -> None:
-    """A key of a store need not end in anything."""
-    path = tmp_path / name
-    torch.save({"net": tensors}, path) if kind == "torch" else path.write_bytes(ours.read_bytes())
-    assert loader.load(path).said["matched"] == len(tensors)
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"\x08" + b"\0" * 7 + b"{", b"no weights at all", b"\x80\x02}q\x00."])
-def test_junk(loader: Loader, tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "junk"
-    path.write_bytes(content)
-    assert_refused(loader.load(path), f"weights {path}: ")
-
-
 @pytest.mark.parametrize(("there", "here"), [("s", "m"), ("m", "s"), ("m", "l"), ("l", "m")])
 def test_other_variant(loader: Loader, tmp_path: Path, there: str, here: str) -> None:
     """More than half of the tensors of m fit into l, and the other way round."""

@@ -14,7 +14,7 @@ from tasks.records import (
     SplitCounts,
     StoredFile,
 )
-from tasks.training.spec import batch_size, check_line, fitted_batch, plan
+from tasks.training.spec import batch_size, check_line, fitted_batch, learning_rate, plan
 
 SHA, OTHER = "1" * 64, "2" * 64
 SNAPSHOT = SnapshotRef(
@@ -65,6 +65,12 @@ def test_a_batch_that_fits_needs_no_words(asked):
 )
 def test_batch_auto_goes_by_the_number_of_pictures(pictures, batch):
     assert batch_size(request(batch_size="auto"), pictures) == batch
+
+
+def test_learning_rate_auto_is_lower_from_given_weights():
+    given = request(weights="store://x", weights_sha256=OTHER)
+    assert learning_rate(request()) > learning_rate(given) > 0
+    assert learning_rate(request(learning_rate=0.01)) == 0.01
 
 
 def test_mosaics_end_before_the_run_does():

@@ -32,6 +32,10 @@ SAVE_AGAIN = (
     """torch.save(c.get('ema_net') or c['net'], {to!r})", and give that file"""
 )
 """The remedy for torch files of super-gradients with numpy's numbers beside the network."""
+TORCH_MAGIC = (b"PK\x03\x04", b"\x80")
+"""How zips and pickles begin."""
+LONGEST_HEADER = 100_000_000
+"""Bytes; the safetensors library reads no longer one."""
 
 
 @dataclass(frozen=True)
@@ -101,17 +105,27 @@ def safetensors_metadata(path: Path) -> dict[str, str]:
 
 
 def is_safetensors(path: Path) -> bool:
-    """Whether a file begins as a safetensors file does; its name may say anything, or nothing."""
+    """Whether a weights file is a safetensors file, or else a torch file, by how it begins; names may say anything.
+
+    Safetensors begin with the header's length and its JSON. That is looked at first: a length may look like a pickle.
+
+    Raises:
+        BadWeights: it begins as neither.
+    """
     with unreadable_refused(path), path.open("rb") as file:
         start = file.read(9)
-    return len(start) == 9 and start[8:] == b"{"
+        if start[8:] == b"{" and int.from_bytes(start[:8], "little") <= LONGEST_HEADER:
+            return True
+        if not start.startswith(TORCH_MAGIC):
+            raise ValueError(f"it begins with {start!r}, and neither safetensors nor torch files do")
+    return False
 
 
 def read_weights(path: Path) -> WeightsFile:
     """All of a safetensors file, or the network in a torch file that holds nothing but data.
 
     Raises:
-        BadWeights: it is neither.
+        BadWeights: it is neither, or damaged.
     """
     if not is_safetensors(path):
         return WeightsFile(read_torch(path), classes=None, variant=None, licence=None)
@@ -143,8 +157,9 @@ def read_torch(path: Path) -> dict[str, Tensor]:
     Raises:
         BadWeights: it cannot be read as data alone, or holds no network.
     """
-    with unreadable_refused(path):
-        content = torch.load(path, map_location="cpu", weights_only=True)
+    # Opened here, since torch takes a path that ends in .safetensors for such a file.
+    with unreadable_refused(path), path.open("rb") as file:
+        content = torch.load(file, map_location="cpu", weights_only=True)
     if not isinstance(content, Mapping):
         raise BadWeights(f"weights {path}: holds no network but a {type(content).__name__}; save its state_dict()")
     parts = [content[name] for name in NETWORK_PARTS if isinstance(content.get(name), Mapping)]
@@ -174,6 +189,8 @@ def refusal(path: Path, message: str) -> str:
         again = SAVE_AGAIN.format(path=str(path), to=f"{path.stem}.weights.pth")
         remedy = again if asks_numpy_alone(path) else GIVE_ANOTHER
         return f"cannot be read as data alone, it asks for {asked[1]}; {remedy}"
+    if "TorchScript" in message:
+        return f"is a program, of TorchScript; {GIVE_ANOTHER}"
     reason = message.partition("WeightsUnpickler error: ")[2] or message
     return f"cannot be read ({reason.strip().splitlines()[0][:200]}); if it is damaged, fetch it again; {GIVE_ANOTHER}"
 
