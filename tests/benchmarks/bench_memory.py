@@ -29,10 +29,8 @@ def main() -> None:
         for place, (contestant, trainer) in enumerate(CONTESTANTS.items()):
             run = trainer.train(Job(name, f"{name}/{place}", trainer.network, given.size, given.batch, 1, 5e-4))
             reference = reference or run.peak_bytes
-            share, device = run.peak_bytes / reference, run.told.get("device", "")
-            print(
-                f"{contestant:21} {run.peak_bytes / 1e6:6.0f} MB, {share:.2f} of super-gradients'  {device}", flush=True
-            )
+            device, share = run.told.get("device", "cpu 32-true"), run.peak_bytes / reference
+            print(f"{contestant:21} {run.peak_bytes / 1e6:6.0f} MB, {share:.2f} of the first  {device}", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import signal
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -291,6 +292,19 @@ def test_broken_spec(tmp_path: Path, content: str | None, words: list[str]) -> N
 def test_no_dataset_folder(job: Job, tmp_path: Path) -> None:
     trainer = run(tmp_path, "--spec", job.spec_path, "--data", tmp_path / "none", "--out", tmp_path / "out")
     assert_refused(trainer, 2, "no snapshot.json")
+
+
+def test_a_stop_takes_seconds_on_the_demos_size(tmp_path: Path) -> None:
+    """The rest of a step and a checkpoint: well below the ten seconds that are promised."""
+    snapshot = write_dataset(tmp_path / "data", 24, 2, size=160)
+    spec = write_spec(tmp_path / "spec.json", make_spec(snapshot, image_size=160, batch_size=8, epochs=50))
+    with Trainer(tmp_path, "--spec", spec, "--data", tmp_path / "data", "--out", tmp_path / "out") as trainer:
+        trainer.until(lambda: trainer.told("step"))
+        began = time.monotonic()
+        trainer.process.send_signal(signal.SIGTERM)
+        assert trainer.ended() == 4, trainer.stderr[-2000:]
+        assert time.monotonic() - began < 10
+    assert (tmp_path / "out" / files.LAST).exists()
 
 
 # Starting weights ----------------------------------------------------------------------------------

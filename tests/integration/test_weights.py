@@ -40,7 +40,7 @@ def write(classes, variant, path):
     for parameter in network.state_dict().values():
         if parameter.is_floating_point():
             parameter.normal_()  # biases of the class heads begin equal
-    write_weights(Path(path), network, spec, BestEpoch(epoch=1, map=0.5, valid_loss=1))
+    write_weights(Path(path), network.state_dict(), spec, BestEpoch(epoch=1, map=0.5, valid_loss=1))
     return {}
 
 def load(classes, variant, path, before, after):

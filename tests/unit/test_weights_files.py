@@ -123,8 +123,8 @@ def test_junk(tmp_path: Path, name: str, content: bytes, words: str) -> None:
 
 def test_the_licence_stands_in_the_file_where_it_is_known(tmp_path: Path) -> None:
     network = nn.Linear(3, 2)
-    write_weights(tmp_path / "one", network, SPEC, BEST)
-    write_weights(tmp_path / "two", network, SPEC, BEST, "CC BY 4.0")
+    write_weights(tmp_path / "one", network.state_dict(), SPEC, BEST)
+    write_weights(tmp_path / "two", network.state_dict(), SPEC, BEST, "CC BY 4.0")
     one, two = read_metadata(tmp_path / "one"), read_metadata(tmp_path / "two")
     assert "licence" not in one
     assert two == {**one, "licence": "CC BY 4.0"}
@@ -136,7 +136,7 @@ def test_equal_weights_are_equal_files(tmp_path: Path) -> None:
     network, copy = nn.Linear(3, 2), nn.Linear(3, 2)
     paths = [tmp_path / f"{number}" for number in range(8)]
     for path in paths:
-        write_weights(path, network, SPEC, BEST, "CC BY 4.0")
+        write_weights(path, network.state_dict(), SPEC, BEST, "CC BY 4.0")
     assert len({path.read_bytes() for path in paths}) == 1
     content = paths[0].read_bytes()
     metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]

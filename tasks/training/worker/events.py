@@ -4,6 +4,7 @@ An event has ``event``, ``time`` (seconds since 1970) and the fields of its kind
 checkpoint, log, finished, error.
 """
 
+import threading
 import time
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,13 +17,16 @@ class Events:
 
     def __init__(self, path: Path | None) -> None:
         self._file: TextIO | None = path.open("a", encoding="utf-8") if path else None
+        self._lock = threading.Lock()  # the thread that saves tells, too
 
     def tell(self, event: str, **fields: Any) -> None:
         """Write one event."""
-        if self._file is None:
-            return
-        try:
-            self._file.write(as_line({"event": event, "time": round(time.time(), 3), **fields}) + "\n")
-            self._file.flush()
-        except BrokenPipeError:
-            self._file = None
+        line = as_line({"event": event, "time": round(time.time(), 3), **fields}) + "\n"
+        with self._lock:
+            if self._file is None:
+                return
+            try:
+                self._file.write(line)
+                self._file.flush()
+            except BrokenPipeError:
+                self._file = None

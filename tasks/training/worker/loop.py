@@ -13,17 +13,17 @@ import torch
 
 from tasks import metrics
 from tasks.dataset_folder import file_sha256, publish_bytes
-from tasks.errors import BadCheckpoint, NotLearning, TrainingStopped
+from tasks.errors import NotLearning, TrainingStopped
 from tasks.records import DatasetSnapshot, EpochResult, StartWeights, TrainingResult, TrainingSpec
 from tasks.training import files
 from tasks.training.fit import Fit
 from tasks.training.worker.augmentation import TrainingPictures
 from tasks.training.worker.bad_steps import BadSteps, not_learning
 from tasks.training.worker.batches import Batch, EpochBatches, plain_loader, training_loader
-from tasks.training.worker.checkpoint import Checkpoint, newest_checkpoint, write_checkpoint
 from tasks.training.worker.device import Device, machine_name, make_computer
 from tasks.training.worker.events import Events
 from tasks.training.worker.fitting import fit_to_machine, memory_needed
+from tasks.training.worker.keeper import Keeper
 from tasks.training.worker.learner import Learner, Outcome
 from tasks.training.worker.loss import LOSS_PARTS
 from tasks.training.worker.memory import available_memory, peak_memory
@@ -35,7 +35,6 @@ from tasks.training.worker.validate import run_over
 from tasks.training.worker.versions import versions
 from tasks.training.worker.warm_start import load_matching, start_weights
 from tasks.training.worker.watchdog import Watchdog
-from tasks.training.worker.weights import read_metadata, write_weights
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ class TrainingRun:
         self.resumed_from_epoch: int | None = None
         self.start: StartWeights | None = None
         self.bad_steps = BadSteps(self.learner, self.team, self.train_pictures.pictures.images)
-        self._last_checkpoint = time.monotonic()
+        self.keeper = Keeper(spec, out, self.learner, self.events)
 
     def _fit(self, snapshot: DatasetSnapshot) -> Fit:
         workers = self.options.loader_workers
@@ -110,6 +109,7 @@ class TrainingRun:
         """Put given weights into the network before the first step."""
         loaded = load_matching(self.learner.plain, weights, self.spec.classes)
         self.start = start_weights(loaded, source, self.spec.weights_sha256 or file_sha256(weights), licence)
+        self.keeper.licence = self.start.licence
         self.events.tell("log", message=f"{weights.name}: {loaded.sentence()}")
 
     # The story -----------------------------------------------------------------------------------
@@ -121,12 +121,15 @@ class TrainingRun:
             TrainingStopped: a stop was asked for; last.ckpt holds everything up to the last step.
             NotLearning: the loss is no number any more; last.ckpt holds the last whole epoch.
         """
-        self._resume()
+        if (progress := self.keeper.resume()) is not None:
+            self.progress = progress
+            self.resumed_from_epoch = progress.epochs_done
         self.events.tell("plan", **self._plan())
         self.events.tell("started", **self._facts())
         while (ended := self.progress.ended(self.spec.epochs, self.spec.patience)) is None:
             self._train_epoch()
             self._end_epoch()
+        self.keeper.wait()
         return self.team.leaders(lambda: self._finish(ended))
 
     def _plan(self) -> dict[str, Any]:
@@ -206,12 +209,14 @@ class TrainingRun:
 
     def _stop_or_save(self) -> None:
         self._stop_if_asked()
-        if time.monotonic() - self._last_checkpoint > self.options.checkpoint_seconds:
-            self._save()
+        self.keeper.check()
+        if time.monotonic() - self.keeper.saved_at > self.options.checkpoint_seconds:
+            self.keeper.save(self.progress)
 
     def _stop_if_asked(self) -> None:
         if self.team.any(self.stop.is_set()):
-            self._save()
+            self.keeper.save(self.progress)
+            self.keeper.wait()
             raise TrainingStopped(
                 f"stopped on request in epoch {self.progress.epochs_done + 1} with a checkpoint; "
                 "run the same again to go on"
@@ -223,14 +228,16 @@ class TrainingRun:
             self._stop_if_asked()
 
     def _end_epoch(self) -> None:
-        """Validate the averaged weights, and publish history, checkpoint and best weights in this order."""
+        """Validate the averaged weights, and save."""
         began = time.monotonic()
         result = self.progress.add_epoch(self._validate(), time.monotonic() - began)
-        self._save()
-        self._write_best_if_due()
         best = self.progress.best
-        self.events.tell("epoch", **result.model_dump(), best_epoch=best and best.epoch, epochs=self.spec.epochs,
-                         seconds_left=self._seconds_left(), peak_memory_bytes=self._peak_memory())  # fmt: skip
+        epoch = {
+            **result.model_dump(), "best_epoch": best and best.epoch, "epochs": self.spec.epochs,
+            "seconds_left": self._seconds_left(), "peak_memory_bytes": self._peak_memory(),
+        }  # fmt: skip
+        self.keeper.save(self.progress, epoch)
+        self.watchdog.pat()
 
     def _validate(self) -> EpochResult:
         progress = self.progress
@@ -260,71 +267,6 @@ class TrainingRun:
         """Bytes: the GPU's, or this process's in RAM."""
         on_gpu = self.options.device.accelerator == "cuda"
         return torch.cuda.max_memory_allocated() if on_gpu else peak_memory()
-
-    # Files, which the leader alone writes ----------------------------------------------------------
-
-    def _save(self) -> None:
-        """Write history.jsonl and last.ckpt, and tell.
-
-        Raises:
-            NotLearning: the weights are no finite numbers, so the last checkpoint is kept.
-        """
-        if not self.learner.is_finite:
-            raise not_learning(self.spec, "the weights are no finite numbers any more")
-        began = time.monotonic()
-        if self.team.leads:
-            self._write_history()
-            sha256, size = write_checkpoint(self.out, self.spec, Checkpoint(self.progress, self.learner.state()))
-            self.events.tell(
-                "checkpoint", epochs_done=self.progress.epochs_done, steps_done=self.progress.steps_done,
-                sha256=sha256, size=size, seconds=round(time.monotonic() - began, 3),
-            )  # fmt: skip
-        self.watchdog.pat()
-        self._last_checkpoint = time.monotonic()
-
-    def _write_history(self) -> None:
-        history = "".join(line.model_dump_json() + "\n" for line in self.progress.history)
-        publish_bytes(self.out / files.HISTORY, history.encode())
-
-    def _write_best_if_due(self) -> None:
-        """Write best.safetensors when the epoch just done is the best one.
-
-        It comes after last.ckpt, which holds the same weights: a kill between the two loses nothing, since resuming
-        makes it up.
-        """
-        best = self.progress.best
-        if self.team.leads and best and best.epoch == self.progress.epochs_done:
-            licence = self.start.licence if self.start else None
-            write_weights(self.out / files.BEST, self.learner.average.module, self.spec, best, licence)
-
-    def _resume(self) -> None:
-        found = newest_checkpoint(self.out, self.spec)
-        if found is None:
-            return
-        checkpoint, damaged = found
-        if damaged:
-            self.events.tell("log", message=f"{damaged.partition(';')[0]}; the one before it is used")
-        self.learner.load(checkpoint.state)
-        self.progress = checkpoint.progress
-        self.resumed_from_epoch = self.progress.epochs_done
-        if self.team.leads:
-            self._check_best()
-            self._write_history()  # of an older checkpoint than the one that wrote the file
-
-    def _check_best(self) -> None:
-        """Make best.safetensors the one that the checkpoint speaks of."""
-        best = self.progress.best
-        if best is None or (self.progress.steps_done == 0 and best.epoch == self.progress.epochs_done):
-            return self._write_best_if_due()
-        path = self.out / files.BEST
-        there = read_metadata(path) if path.exists() else {}
-        # A later epoch's: this is an older checkpoint, and the epoch that wrote it comes again, and writes it again.
-        if there.get("run_key") != self.spec.digest or int(there.get("epoch", 0)) < best.epoch:
-            raise BadCheckpoint(
-                f"{path}: is not the best epoch ({best.epoch}) of {self.out / files.LAST}; "
-                "restore it, or remove both to start from the beginning"
-            )
-        return None
 
     def _finish(self, ended: Ending) -> TrainingResult:
         progress = self.progress

@@ -51,9 +51,9 @@ class WeightsFile:
 
 
 def write_weights(
-    path: Path, network: nn.Module, spec: TrainingSpec, best: BestEpoch, licence: str | None = None
+    path: Path, tensors: Mapping[str, Tensor], spec: TrainingSpec, best: BestEpoch, licence: str | None = None
 ) -> None:
-    """Publish the weights of ``network`` as safetensors, whole or not at all; ``licence`` where it has one."""
+    """Publish a network's ``tensors`` as safetensors, whole or not at all; ``licence`` where it has one."""
     metadata = {
         "classes": json.dumps(spec.classes),
         "variant": spec.variant,
@@ -64,8 +64,8 @@ def write_weights(
         **PREPROCESSING,
         **({"licence": licence} if licence else {}),
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    publish_bytes(path, in_fixed_order(save(tensors, metadata=metadata)))
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    publish_bytes(path, in_fixed_order(save(plain, metadata=metadata)))
 
 
 def in_fixed_order(content: bytes) -> bytes:
