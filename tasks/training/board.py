@@ -25,6 +25,7 @@ class EpochBoard:
         self._bar = ProgressBar("epochs", f"training-{run_key[:12]}")
         self._rows: list[dict[str, Any]] = []
         self._next_table = 0.0
+        self._done = 0.0
         # Prefect's server may be slow or away, which must not keep checkpoints waiting.
         self._events: queue.Queue[Event | None] = queue.Queue()
         context = contextvars.copy_context()
@@ -79,8 +80,13 @@ class EpochBoard:
         )  # fmt: skip
 
     def _step(self, event: Event) -> None:
-        done = event["epoch"] - 1 + event["step"] / event["steps"]
-        self._bar.show(done, event["epochs"], f"epoch {event['epoch']} of {event['epochs']}, {_time_left(event)}")
+        self._show_bar(event, event["epoch"] - 1 + event["step"] / event["steps"])
+
+    def _show_bar(self, event: Event, done: float) -> None:
+        """An epoch is told when it is safe, after the next one's first steps: the bar never goes back for it."""
+        self._done = max(self._done, done)
+        text = f"epoch {event['epoch']} of {event['epochs']}, {_time_left(event)}"
+        self._bar.show(self._done, event["epochs"], text)
 
     def _epoch(self, event: Event) -> None:
         get_run_logger().info(
@@ -89,9 +95,7 @@ class EpochBoard:
             event["map"], event["map50"], event["best_epoch"], _time_left(event),
         )  # fmt: skip
         self._rows.append(_row(event))
-        self._bar.show(
-            event["epoch"], event["epochs"], f"epoch {event['epoch']} of {event['epochs']}, {_time_left(event)}"
-        )
+        self._show_bar(event, event["epoch"])
         if time.monotonic() > self._next_table:
             self._next_table = time.monotonic() + TABLE_SECONDS
             self._write_table()

@@ -324,7 +324,7 @@ def detect_in_store(store: Store, job: EvaluateJob, settings: WorkSettings, tell
         store.download(model.weights, weights)
     folder = places.work / "detections" / f"{job.run_key[:16]}-{job.snapshot_digest[:16]}-{os.getpid()}"
     out = folder / "detections.json"
-    arguments = detect_arguments(weights, places.data, job.split, out)
+    arguments = detect_arguments(weights, places.data, job.split, out, settings)
     with TrainerProcess(DETECT, arguments, folder / files.LOG) as detector:
         for event in detector.events():
             tell(event)

@@ -228,6 +228,7 @@ def train_arguments(
     return [*arguments, "--compile"] if settings.compile else arguments
 
 
-def detect_arguments(weights: Path, data: Path, split: str, out: Path) -> list[str]:
-    """Command line of the detector."""
-    return ["--weights", str(weights), "--data", str(data), "--split", split, "--out", str(out)]
+def detect_arguments(weights: Path, data: Path, split: str, out: Path, settings: WorkSettings) -> list[str]:
+    """Command line of the detector, which computes as training does on this machine."""
+    arguments = ["--weights", str(weights), "--data", str(data), "--split", split, "--out", str(out)]
+    return [*arguments, "--precision", settings.precision] if settings.precision else arguments

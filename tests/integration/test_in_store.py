@@ -196,10 +196,10 @@ def wait_for(what, seconds=60):
 
 @pytest.fixture
 def job(store, tmp_path, monkeypatch):
-    """A job on labels in the store: four epochs of two steps."""
+    """A job on labels in the store: six epochs of two steps."""
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     draw_export(tmp_path / "labels", 1, train=8, valid=2, test=2, size=64)
-    wanted = request(export=str(tmp_path / "labels"), epochs=4, image_size=64, batch_size=4, learning_rate=1e-3)
+    wanted = request(export=str(tmp_path / "labels"), epochs=6, image_size=64, batch_size=4, learning_rate=1e-3)
     fetched = export_to_store(store, wanted, no_roboflow, tmp_path / "scratch")
     reference = check_to_store(store, fetched, tmp_path / "scratch")
     return plan(wanted, reference, None), reference
@@ -231,16 +231,16 @@ def test_a_run_is_stopped_goes_on_elsewhere_survives_a_kill_and_is_measured(stor
     job, reference = job
     run_key = job.spec.digest
 
-    # Stopped on one machine in its third epoch; the checkpoint of that moment is in the store.
+    # Stopped on one machine after its second epoch; the checkpoint of that moment is in the store.
     first = Machine(tmp_path / "first")
 
-    def stop_in_third_epoch(event):
+    def stop_after_second_epoch(event):
         first.events.append(event)
         if event["event"] == "epoch" and event["epoch"] == 2:
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        train_in_store(store, job, "first", first.settings, stop_in_third_epoch)
+        train_in_store(store, job, "first", first.settings, stop_after_second_epoch)
     assert find_model(store, run_key) is None
     manifest = restore_checkpoint(store, run_key, tmp_path / "newest", [])
     assert manifest.files["last.ckpt"].sha256 == file_sha256(first.settings.work_dir / "runs" / run_key / "last.ckpt")
@@ -259,14 +259,14 @@ def test_a_run_is_stopped_goes_on_elsewhere_survives_a_kill_and_is_measured(stor
             trainers()[0].kill()
 
     model = train_in_store(store, job, "second", second.settings, kill_once)
-    assert second.started()[0] == 2
+    assert second.started()[0] == manifest.epochs_done >= 2
     assert len(second.started()) == 2
-    assert second.started()[1] >= 3
+    assert second.started()[1] > manifest.epochs_done
     assert "not a readable checkpoint" in caplog.text
     assert "killed by SIGKILL" in caplog.text
-    assert (model.result.epochs_done, model.result.resumed_from_epoch) == (4, second.started()[1])
+    assert (model.result.epochs_done, model.result.resumed_from_epoch) == (6, second.started()[1])
     history = [json.loads(line)["epoch"] for line in store.get(model.history.key)[0].splitlines()]
-    assert history == [1, 2, 3, 4]
+    assert history == [1, 2, 3, 4, 5, 6]
     assert find_model(store, run_key) == model
     assert json.loads(store.get(keys.run_state(run_key))[0])["status"] == "finished"
     assert not (second.settings.work_dir / "runs" / run_key).exists()
@@ -315,7 +315,7 @@ def test_a_trainer_that_is_killed_again_and_again_is_given_up(store, job, tmp_pa
     killer.start()
     try:
         with pytest.raises(
-            TrainingFailed, match=r"killed by SIGKILL; the machine may have run out of memory.*2 times in a row"
+            TrainingFailed, match=r"killed by SIGKILL; started again.*2 times in a row"
         ):
             train_in_store(store, job, "one", machine.settings, machine.events.append)
     finally:

@@ -11,7 +11,7 @@ import sys
 import threading
 import traceback
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from tasks import dataset_folder
 from tasks.errors import BadSpec, BadWeights, TrainingStopped
@@ -19,14 +19,9 @@ from tasks.records import DatasetSnapshot, TrainingSpec
 from tasks.training import files
 from tasks.training.fit import less_next_time
 from tasks.training.worker.events import Events
-from tasks.training.worker.process import quiet_libraries, run, shortage_of, stop_on_request
+from tasks.training.worker.process import PRECISIONS, quiet_libraries, run, shortage_of, stop_on_request
 from tasks.training.worker.watchdog import Watchdog
 
-if TYPE_CHECKING:  # it imports torch
-    from tasks.training.worker.device import Precision
-
-PRECISIONS: "dict[str | None, Precision]" = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
-"""Names for people, and lightning-fabric's."""
 LOCK_SECONDS = 60
 """How long to wait for another trainer in the same folder."""
 
@@ -49,9 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--devices", type=one_or_more, default=1, help="GPUs that share each batch")
     parser.add_argument("--compile", action="store_true", help="torch.compile the network first: minutes, then faster")
-    parser.add_argument(
-        "--precision", choices=["bf16", "fp16", "fp32"], help="default: what the device computes fastest"
-    )
+    parser.add_argument("--precision", choices=list(PRECISIONS), help="default: what the device computes fastest")
     parser.add_argument(
         "--watchdog-seconds", type=positive, default=900.0, help="end a trainer without a step for so long"
     )
@@ -119,7 +112,7 @@ def train_in_folder(
     from tasks.training.worker.loop import Options, TrainingRun
 
     options = Options(
-        device=choose_device(PRECISIONS.get(given.precision), given.devices),
+        device=choose_device(PRECISIONS.get(given.precision or ""), given.devices),
         loader_workers=given.loader_workers,
         checkpoint_seconds=given.checkpoint_every_minutes * 60,
         compiled=given.compile,

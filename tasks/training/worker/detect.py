@@ -13,7 +13,7 @@ from tasks.dataset_folder import publish_bytes
 from tasks.errors import BadSpec, TrainingStopped
 from tasks.records import SPLITS
 from tasks.training.worker.events import Events
-from tasks.training.worker.process import quiet_libraries, run, stop_on_request
+from tasks.training.worker.process import PRECISIONS, quiet_libraries, run, stop_on_request
 
 BATCH_SIZE = 16
 
@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="dataset folder: snapshot.json and images/")
     parser.add_argument("--split", choices=SPLITS, required=True)
     parser.add_argument("--out", type=Path, required=True, help="file for the detections")
+    parser.add_argument("--precision", choices=list(PRECISIONS), help="default: what the device computes fastest")
     parser.add_argument("--events", type=Path, help="file or /dev/fd/N for JSON lines about progress")
     parser.add_argument("--stop-with-parent", action="store_true", help="stop when stdin ends")
     given = parser.parse_args(arguments)
@@ -53,7 +54,7 @@ def detect(given: argparse.Namespace, events: Events, stop: threading.Event) -> 
         )
     network = build_network(metadata["variant"], len(classes))
     load_all(network, given.weights)
-    device = choose_device()
+    device = choose_device(PRECISIONS.get(given.precision or ""))
     computer = make_computer(device)
     network = computer.fabric.to_device(network).to(memory_format=device.memory_format)
     size = int(metadata["image_size"])

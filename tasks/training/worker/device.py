@@ -12,8 +12,7 @@ from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor
 
 from tasks.errors import BadSpec
-
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+from tasks.training.worker.process import Precision
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,10 @@ class Keeper:
             writing, self._writing = self._writing, None
             writing.result()
 
+    def close(self) -> None:
+        """Until nothing is written any more, however that ends: the folder is another's then."""
+        self._thread.shutdown(wait=True)
+
     def check(self) -> None:
         """Raise what went wrong with writing, if it is known by now."""
         if self._writing is not None and self._writing.done():

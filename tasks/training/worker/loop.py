@@ -126,10 +126,13 @@ class TrainingRun:
             self.resumed_from_epoch = progress.epochs_done
         self.events.tell("plan", **self._plan())
         self.events.tell("started", **self._facts())
-        while (ended := self.progress.ended(self.spec.epochs, self.spec.patience)) is None:
-            self._train_epoch()
-            self._end_epoch()
-        self.keeper.wait()
+        try:
+            while (ended := self.progress.ended(self.spec.epochs, self.spec.patience)) is None:
+                self._train_epoch()
+                self._end_epoch()
+            self.keeper.wait()
+        finally:
+            self.keeper.close()
         return self.team.leaders(lambda: self._finish(ended))
 
     def _plan(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tasks.errors import BadInput, BadSpec, DiskFull, NasflowError, NotLearning, OutOfMemory, TrainingStopped
 from tasks.training.fit import Shortage
@@ -27,6 +27,11 @@ SHORTAGES: dict[Shortage, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """What torch, CUDA's libraries and OpenCV say when there is too little of it."""
+
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+PRECISIONS: dict[str, Precision] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+"""Number formats: names for people, and lightning-fabric's."""
 
 
 def quiet_libraries(log_folder: Path) -> None:
