@@ -72,10 +72,11 @@ def fitted_batch(request: RetrainRequest, job: TrainJob) -> str | None:
 
 def _start(request: RetrainRequest, champion: ModelVersion | None) -> tuple[str, str | None]:
     """Where the weights are, and their SHA-256."""
+    known_here = {"none": ("weights_sha256", "weights_licence"), "champion": ("weights_sha256",)}
+    for name in known_here.get(request.weights, ()):
+        if getattr(request, name) is not None:
+            raise BadRequest(f"{name}: is given, but weights are {request.weights}; name the weights, or leave it out")
     if request.weights == "none":
-        for name in ("weights_sha256", "weights_licence"):
-            if getattr(request, name) is not None:
-                raise BadRequest(f"{name}: is given, but weights are none; name the weights, or leave it out")
         return "none", None
     if request.weights == "champion":
         if champion is None:

@@ -4,6 +4,8 @@ Saving stops training for as long as it takes to copy weights and optimiser stat
 """
 
 import copy
+import os
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -43,7 +45,7 @@ class Keeper:
         self.saved_at = time.monotonic()
         """When training went on after the last checkpoint."""
         self._copy: State = {}
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="keeper")
+        self._thread = ThreadPoolExecutor(1, "keeper", initializer=keep_quiet)
         self._writing: Future[None] | None = None
 
     def save(self, progress: Progress, epoch: dict[str, Any] | None = None) -> None:
@@ -145,6 +147,16 @@ class Keeper:
                 "restore it, or remove both to start from the beginning"
             )
         return None
+
+
+def keep_quiet() -> None:
+    """Have this thread leave the processor to those that train.
+
+    A second team of OpenMP threads would stay, and halve the speed of the first one for good: with more of them than
+    cores none waits for its next work awake. And a step waits for its slowest thread, so this one takes what is idle.
+    """
+    torch.set_num_threads(1)
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)  # on Linux a thread's own
 
 
 @torch.no_grad()
