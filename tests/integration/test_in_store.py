@@ -314,9 +314,7 @@ def test_a_trainer_that_is_killed_again_and_again_is_given_up(store, job, tmp_pa
     killer = threading.Thread(target=kill_whatever_starts)
     killer.start()
     try:
-        with pytest.raises(
-            TrainingFailed, match=r"killed by SIGKILL; started again.*2 times in a row"
-        ):
+        with pytest.raises(TrainingFailed, match=r"killed by SIGKILL; started again.*2 times in a row"):
             train_in_store(store, job, "one", machine.settings, machine.events.append)
     finally:
         ended.set()
