@@ -158,8 +158,8 @@ def test_a_bus_error_is_shared_memory(
 
 
 def test_memory_that_is_short_beforehand(tmp_path: Path, small_group: Path) -> None:
-    """A container with 2.5 GB: eight pictures at a time would not fit, and are never tried."""
-    (small_group / "memory.limit_in_bytes").write_text("2500000000")
+    """A container with 3 GB: eight pictures at a time would not fit, and are never tried."""
+    (small_group / "memory.limit_in_bytes").write_text("3000000000")
     snapshot = write_dataset(tmp_path / "data", 8, 1)
     spec = make_spec(snapshot, **{**HARD, "batch_size": 8})
     path = write_spec(tmp_path / "spec.json", spec)
