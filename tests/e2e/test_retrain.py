@@ -182,7 +182,7 @@ def trainer_of(stack):
     """The trainer process that works in the stack's folder, if there is one."""
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
-        if "tasks.training.worker" in command and any(part.startswith(str(stack.folder)) for part in command):
+        if "tasks.training.worker" in command and any(f"={stack.folder}" in part for part in command):
             return process
     return None
 
@@ -192,7 +192,7 @@ def start_long_run(stack, export, project, seed):
     run = retrain(stack, export, project, "--seed", str(seed), "--no-wait", epochs=10)["flow_run"]
     trainer = wait_for(lambda: trainer_of(stack), 60)
     command = trainer.cmdline()
-    run_key = Path(command[command.index("--out") + 1]).name
+    run_key = Path(next(part for part in command if part.startswith("--out="))).name
     store = Store.from_environment()
     wait_for(lambda: any(key.endswith("manifest.json") for key in store.list(keys.checkpoints(run_key))), 90)
     return run, trainer, run_key
