@@ -56,6 +56,7 @@ def run(browser, stack, export):
     fill(browser, "Project", "from-the-form")
     field(browser, "Export").find_element(By.XPATH, ".//button[normalize-space()='str']").click()
     fill(browser, "Export", str(export))
+    field(browser, "Batch Size").find_element(By.XPATH, ".//button[normalize-space()='int']").click()
     for title, value in SETTINGS.items():
         fill(browser, title, value)
     submit(browser)
