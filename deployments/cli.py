@@ -47,7 +47,9 @@ Precision = Annotated[
 CheckpointMinutes = Annotated[
     float | None, typer.Option("--checkpoint-every-minutes", help="Longest time between checkpoints; default: 10.")
 ]
-Compile = Annotated[bool | None, typer.Option(help="torch.compile the network: minutes to start, then faster.")]
+Compile = Annotated[
+    bool | None, typer.Option(help="torch.compile the network, which takes minutes at the start; try whether it pays.")
+]
 Weights = Annotated[str, typer.Option(help="Weights to start from: a file, or none.")]
 Licence = Annotated[str | None, typer.Option(help="Licence of those weights; it stays with the model.")]
 

@@ -64,7 +64,9 @@ class WorkSettings(BaseSettings):
     checkpoint_every_minutes: float = Field(
         default=10, gt=0, description="Longest time between checkpoints; each epoch ends with one, too."
     )
-    compile: bool = Field(default=False, description="Train with torch.compile: minutes to start, then faster.")
+    compile: bool = Field(
+        default=False, description="Train with torch.compile: takes minutes at the start; try whether it pays."
+    )
 
 
 Settings = TypeVar("Settings", bound=BaseSettings)

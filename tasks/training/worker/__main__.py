@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--loader-workers", type=count, help="processes that load pictures; default: as the device needs"
     )
     parser.add_argument("--devices", type=one_or_more, default=1, help="GPUs that share each batch")
-    parser.add_argument("--compile", action="store_true", help="torch.compile the network first: minutes, then faster")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the network first, which takes minutes")
     parser.add_argument("--precision", choices=list(PRECISIONS), help="default: what the device computes fastest")
     parser.add_argument(
         "--watchdog-seconds", type=positive, default=900.0, help="end a trainer without a step for so long"

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from tasks.errors import OutOfMemory
 from tasks.records import DatasetSnapshot, TrainingSpec
@@ -17,6 +18,7 @@ from tasks.training.worker.device import Device
 from tasks.training.worker.learner import Learner
 from tasks.training.worker.loss import loss_sums
 from tasks.training.worker.memory import available_memory, shared_memory_free
+from tasks.training.worker.validate import as_fp32
 
 MEGABYTE = 1_000_000
 PARAMETERS = {"s": 19.0e6, "m": 51.1e6, "l": 66.9e6}
@@ -115,17 +117,23 @@ def fit_to_gpu(spec: TrainingSpec, learner: Learner, fit: Fit, most_boxes: int) 
 
 
 def fits_gpu(spec: TrainingSpec, learner: Learner, micro_batch: int, most_boxes: int) -> bool:
-    """Whether a step of so many pictures fits, each with ``most_boxes`` boxes; the learner stays as it is."""
-    network, computer = learner.plain, learner.computer
-    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    moments = None
+    """Whether a step of so many pictures fits, each with ``most_boxes`` boxes; the learner stays as it is.
+
+    Batch norms keep their statistics, and, where they are shared, ask no other process for its own: the leader tries
+    alone. They hold as much for the gradients either way.
+    """
+    network, computer, moments = learner.plain, learner.computer, None
+    network.train()
+    for part in network.modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            part.eval()
     try:
         # What AdamW will hold from its first step on.
         moments = torch.empty(int(PARAMETERS[spec.variant] * 2), device=computer.fabric.device)
         batch = made_up_batch(micro_batch, spec.image_size, most_boxes)
         with computer.fabric.autocast():
-            outputs = network.train()(computer.pictures(batch.pictures))
-        sums, _ = loss_sums(learner.loss, outputs, computer.to_device(batch.targets))
+            outputs = network(computer.pictures(batch.pictures))
+        sums, _ = loss_sums(learner.loss, as_fp32(outputs), computer.to_device(batch.targets))
         sums.sum().backward()  # type: ignore[no-untyped-call]
     except torch.OutOfMemoryError:
         return False
@@ -134,8 +142,6 @@ def fits_gpu(spec: TrainingSpec, learner: Learner, micro_batch: int, most_boxes:
     finally:
         del moments
         network.zero_grad(set_to_none=True)
-        for name, buffer in network.named_buffers():
-            buffer.copy_(buffers[name])
         torch.cuda.empty_cache()
 
 

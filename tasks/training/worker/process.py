@@ -107,7 +107,7 @@ def _end(events: Events, error: NasflowError) -> int:
 
 
 def _memory_message(error: BaseException) -> str:
-    return f"out of memory ({_first_line(error)}); lower the batch size or the image size, or take a smaller variant"
+    return f"out of memory ({_first_line(error)}); lower the image size, take a smaller variant, or free some"
 
 
 def _first_line(error: BaseException) -> str:
