@@ -25,7 +25,6 @@ class EpochBoard:
         self._bar = ProgressBar("epochs", f"training-{run_key[:12]}")
         self._rows: list[dict[str, Any]] = []
         self._next_table = 0.0
-        self._done = 0.0
         # Prefect's server may be slow or away, which must not keep checkpoints waiting.
         self._events: queue.Queue[Event | None] = queue.Queue()
         context = contextvars.copy_context()
@@ -83,10 +82,8 @@ class EpochBoard:
         self._show_bar(event, event["epoch"] - 1 + event["step"] / event["steps"])
 
     def _show_bar(self, event: Event, done: float) -> None:
-        """An epoch is told when it is safe, after the next one's first steps: the bar never goes back for it."""
-        self._done = max(self._done, done)
         text = f"epoch {event['epoch']} of {event['epochs']}, {_time_left(event)}"
-        self._bar.show(self._done, event["epochs"], text)
+        self._bar.show(done, event["epochs"], text)
 
     def _epoch(self, event: Event) -> None:
         get_run_logger().info(

@@ -255,7 +255,7 @@ def test_a_run_is_stopped_goes_on_elsewhere_survives_a_kill_and_is_measured(stor
 
     def kill_once(event):
         second.events.append(event)
-        if event["event"] == "epoch" and len(second.started()) == 1:
+        if event["event"] == "checkpoint" and len(second.started()) == 1:
             trainers()[0].kill()
 
     model = train_in_store(store, job, "second", second.settings, kill_once)

@@ -21,8 +21,8 @@ from tasks.records import TrainingSpec
 from tasks.training import files
 from tasks.training.worker.progress import Progress
 
-FORMAT = 2
-STATE = ("network", "average", "optimizer", "scaler", "random_state")
+FORMAT = 3
+STATE = ("network", "average", "optimizer", "scaler", "random_state", "best")
 
 LEAST_FREE = 1_000_000
 """A disk with fewer bytes than this counts as full, whatever the words of the error."""
@@ -35,7 +35,7 @@ class Checkpoint:
 
     progress: Progress
     state: dict[str, Any]
-    """Of the Learner, by the names in STATE."""
+    """Of the Learner, and the averaged weights of the best epoch, by the names in STATE."""
 
 
 def write_checkpoint(folder: Path, spec: TrainingSpec, checkpoint: Checkpoint) -> tuple[str, int]:

@@ -22,8 +22,8 @@ from tasks.training.worker.validate import as_fp32
 
 MEGABYTE = 1_000_000
 PARAMETERS = {"s": 19.0e6, "m": 51.1e6, "l": 66.9e6}
-BYTES_OF_PARAMETER = 28
-"""Gradient, AdamW's two moments, and the copy that is saved, in fp32; weights and their averages are there already."""
+BYTES_OF_PARAMETER = 32
+"""In fp32: gradient, AdamW's two moments, the copy that is saved, and the best averages; the rest is there already."""
 BYTES_OF_PIXEL = {
     ("s", True): 870, ("m", True): 1290, ("l", True): 1770,
     ("s", False): 1320, ("m", False): 2060, ("l", False): 2500,

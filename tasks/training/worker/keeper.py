@@ -1,6 +1,7 @@
 """A run's files: saved while training goes on, and gone on from. Only the leader of a team writes.
 
 Saving stops training for as long as it takes to copy weights and optimiser state in memory; a thread does the rest.
+Where epochs last seconds not each is saved, and a kill costs those since the last save, which are done again alike.
 """
 
 import copy
@@ -15,17 +16,19 @@ import torch
 from torch import Tensor
 
 from tasks.dataset_folder import publish_bytes
-from tasks.errors import BadCheckpoint
-from tasks.records import TrainingSpec
+from tasks.records import BestEpoch, TrainingSpec
 from tasks.training import files
 from tasks.training.worker.bad_steps import not_learning
 from tasks.training.worker.checkpoint import Checkpoint, newest_checkpoint, write_checkpoint
 from tasks.training.worker.events import Events
 from tasks.training.worker.learner import Learner
 from tasks.training.worker.progress import Progress
-from tasks.training.worker.weights import read_metadata, write_weights
+from tasks.training.worker.weights import write_weights
 
 State = dict[str, Any]
+
+EPOCHS_EVERY = 20.0
+"""Seconds between saves at the ends of epochs, at least; a process saves its first whole epoch however short it is."""
 
 
 class Keeper:
@@ -35,25 +38,62 @@ class Keeper:
         spec: The run.
         folder: Its folder.
         learner: What is saved.
-        events: Hears of checkpoints, and of epochs once they are safe.
+        events: Hears of checkpoints.
+        every: Seconds between saves within epochs.
     """
 
-    def __init__(self, spec: TrainingSpec, folder: Path, learner: Learner, events: Events) -> None:
-        self.spec, self.folder, self.learner, self.events = spec, folder, learner, events
+    def __init__(self, spec: TrainingSpec, folder: Path, learner: Learner, events: Events, every: float) -> None:
+        self.spec, self.folder, self.learner, self.events, self.every = spec, folder, learner, events, every
         self.licence: str | None = None
         """Of the weights that the run began with."""
-        self.saved_at = time.monotonic()
-        """When training went on after the last checkpoint."""
         self._copy: State = {}
+        self._best: State = {}
+        """Averaged weights of the best epoch."""
+        self._began = time.monotonic()
+        self._saved_at: float | None = None
+        self._saved = (0, 0)
+        """Epochs and steps done at the last save."""
+        self._best_written = 0
         self._thread = ThreadPoolExecutor(1, "keeper", initializer=keep_quiet)
         self._writing: Future[None] | None = None
 
-    def save(self, progress: Progress, epoch: dict[str, Any] | None = None) -> None:
-        """Have history.jsonl and last.ckpt written, best.safetensors if it is due, and tell.
+    # Saving --------------------------------------------------------------------------------------
 
-        Args:
-            progress: How far the run is.
-            epoch: What to tell of the epoch that has just ended, when it is safe.
+    def after_step(self, progress: Progress) -> None:
+        """Save, if the last time is long ago.
+
+        Raises:
+            NotLearning, DiskFull: as ``save``.
+        """
+        if self._writing is not None and self._writing.done():
+            self.wait()
+        if self._seconds_unsaved > self.every:
+            self.save(progress)
+
+    def after_epoch(self, progress: Progress) -> None:
+        """Keep the weights of a new best epoch, and save if it is time to.
+
+        Raises:
+            NotLearning, DiskFull: as ``save``.
+        """
+        if progress.best and progress.best.epoch == progress.epochs_done and self.learner.team.leads:
+            self.wait()
+            self._best = copied(self.learner.averages(), self._best)
+        if self._saved_at is None or self._seconds_unsaved > min(EPOCHS_EVERY, self.every):
+            self.save(progress)
+
+    def finish(self, progress: Progress) -> None:
+        """Until all of it is written.
+
+        Raises:
+            NotLearning, DiskFull: as ``save``.
+        """
+        if self._saved != (progress.epochs_done, progress.steps_done):
+            self.save(progress)
+        self.wait()
+
+    def save(self, progress: Progress) -> None:
+        """Have history.jsonl and last.ckpt written, best.safetensors if it is another than before, and tell.
 
         Raises:
             NotLearning: the weights are no finite numbers, so the last checkpoint is kept.
@@ -63,12 +103,16 @@ class Keeper:
             raise not_learning(self.spec, "the weights are no finite numbers any more")
         began = time.monotonic()
         if self.learner.team.leads:
-            self.wait()  # where epochs are shorter than writing, which the copy is for
+            self.wait()  # where steps are shorter than writing, which the copy is for
             self._copy = copied(self.learner.state(), self._copy)
-            checkpoint = Checkpoint(copy.deepcopy(progress), self._copy)
+            checkpoint = Checkpoint(copy.deepcopy(progress), {**self._copy, "best": self._best})
             stalled = time.monotonic() - began
-            self._writing = self._thread.submit(self._write, checkpoint, epoch, stalled)
-        self.saved_at = time.monotonic()
+            self._writing = self._thread.submit(self._write, checkpoint, stalled)
+        self._saved, self._saved_at = (progress.epochs_done, progress.steps_done), time.monotonic()
+
+    @property
+    def _seconds_unsaved(self) -> float:
+        return time.monotonic() - (self._began if self._saved_at is None else self._saved_at)
 
     def wait(self) -> None:
         """Until everything is written.
@@ -84,13 +128,8 @@ class Keeper:
         """Until nothing is written any more, however that ends: the folder is another's then."""
         self._thread.shutdown(wait=True)
 
-    def check(self) -> None:
-        """Raise what went wrong with writing, if it is known by now."""
-        if self._writing is not None and self._writing.done():
-            self.wait()
-
-    def _write(self, checkpoint: Checkpoint, epoch: dict[str, Any] | None, stalled: float) -> None:
-        """History, checkpoint, best weights, in this order: resuming makes up the last from the one before it."""
+    def _write(self, checkpoint: Checkpoint, stalled: float) -> None:
+        """History, checkpoint, best weights, in this order: the checkpoint holds these, and resuming makes it up."""
         progress = checkpoint.progress
         self._write_history(progress)
         sha256, size = write_checkpoint(self.folder, self.spec, checkpoint)
@@ -98,21 +137,18 @@ class Keeper:
             "checkpoint", epochs_done=progress.epochs_done, steps_done=progress.steps_done, sha256=sha256, size=size,
             seconds=round(stalled, 4),
         )  # fmt: skip
-        if epoch is not None:
-            self._write_best_if_due(progress, checkpoint.state)
-            self.events.tell("epoch", **epoch)
+        if progress.best and progress.best.epoch != self._best_written:
+            self._write_best(progress.best, checkpoint.state["best"])
 
     def _write_history(self, progress: Progress) -> None:
         history = "".join(line.model_dump_json() + "\n" for line in progress.history)
         publish_bytes(self.folder / files.HISTORY, history.encode())
 
-    def _write_best_if_due(self, progress: Progress, state: State) -> None:
-        """Write best.safetensors when the epoch just done is the best one."""
-        best = progress.best
-        if best and best.epoch == progress.epochs_done:
-            prefix = "module."  # of torch's AveragedModel
-            average = {name.removeprefix(prefix): value for name, value in state["average"].items() if prefix in name}
-            write_weights(self.folder / files.BEST, average, self.spec, best, self.licence)
+    def _write_best(self, best: BestEpoch, weights: State) -> None:
+        write_weights(self.folder / files.BEST, weights, self.spec, best, self.licence)
+        self._best_written = best.epoch
+
+    # Going on ------------------------------------------------------------------------------------
 
     def resume(self) -> Progress | None:
         """Bring the learner to the newest checkpoint, if there is one, and say how far it is.
@@ -127,26 +163,12 @@ class Keeper:
         if damaged:
             self.events.tell("log", message=f"{damaged.partition(';')[0]}; the one before it is used")
         self.learner.load(checkpoint.state)
+        self._best = checkpoint.state["best"]
         if self.learner.team.leads:
-            self._check_best(checkpoint)
             self._write_history(checkpoint.progress)  # of an older checkpoint than the one that wrote the file
+            if best := checkpoint.progress.best:
+                self._write_best(best, self._best)
         return checkpoint.progress
-
-    def _check_best(self, checkpoint: Checkpoint) -> None:
-        """Make best.safetensors the one that the checkpoint speaks of."""
-        progress = checkpoint.progress
-        best = progress.best
-        if best is None or (progress.steps_done == 0 and best.epoch == progress.epochs_done):
-            return self._write_best_if_due(progress, checkpoint.state)
-        path = self.folder / files.BEST
-        there = read_metadata(path) if path.exists() else {}
-        # A later epoch's: this is an older checkpoint, and the epoch that wrote it comes again, and writes it again.
-        if there.get("run_key") != self.spec.digest or int(there.get("epoch", 0)) < best.epoch:
-            raise BadCheckpoint(
-                f"{path}: is not the best epoch ({best.epoch}) of {self.folder / files.LAST}; "
-                "restore it, or remove both to start from the beginning"
-            )
-        return None
 
 
 def keep_quiet() -> None:

@@ -108,6 +108,11 @@ class Learner:
         """Whether all weights are finite numbers."""
         return all(bool(torch.isfinite(parameter).all()) for parameter in self.plain.parameters())
 
+    def averages(self) -> dict[str, Any]:
+        """The averaged weights, by the network's names: what validation measures, and a finished run gives."""
+        weights: dict[str, Any] = self.average.module.state_dict()
+        return weights
+
     def state(self) -> dict[str, Any]:
         """All that steps change."""
         return {

@@ -77,7 +77,7 @@ class TrainingRun:
         self.resumed_from_epoch: int | None = None
         self.start: StartWeights | None = None
         self.bad_steps = BadSteps(self.learner, self.team, self.train_pictures.pictures.images)
-        self.keeper = Keeper(spec, out, self.learner, self.events)
+        self.keeper = Keeper(spec, out, self.learner, self.events, options.checkpoint_seconds)
 
     def _fit(self, snapshot: DatasetSnapshot) -> Fit:
         workers = self.options.loader_workers
@@ -119,7 +119,7 @@ class TrainingRun:
 
         Raises:
             TrainingStopped: a stop was asked for; last.ckpt holds everything up to the last step.
-            NotLearning: the loss is no number any more; last.ckpt holds the last whole epoch.
+            NotLearning: the loss is no number any more; last.ckpt holds the last weights that were saved.
         """
         if (progress := self.keeper.resume()) is not None:
             self.progress = progress
@@ -130,7 +130,7 @@ class TrainingRun:
             while (ended := self.progress.ended(self.spec.epochs, self.spec.patience)) is None:
                 self._train_epoch()
                 self._end_epoch()
-            self.keeper.wait()
+            self.keeper.finish(self.progress)
         finally:
             self.keeper.close()
         return self.team.leaders(lambda: self._finish(ended))
@@ -179,7 +179,8 @@ class TrainingRun:
             self._check_step(outcome)
             self.progress.add_step(step.pictures, time.monotonic() - began)
             self._tell_step(outcome.parts[-1], step.pictures, time.monotonic() - began)
-            self._stop_or_save()
+            self._stop_if_asked()
+            self.keeper.after_step(self.progress)
 
     def _learning_rate(self) -> float:
         done = self.progress.epochs_done * self.steps_per_epoch + self.progress.steps_done
@@ -210,16 +211,9 @@ class TrainingRun:
     def _seconds_left(self) -> float:
         return round(self.progress.seconds_left(self.spec.epochs, self.steps_per_epoch), 1)
 
-    def _stop_or_save(self) -> None:
-        self._stop_if_asked()
-        self.keeper.check()
-        if time.monotonic() - self.keeper.saved_at > self.options.checkpoint_seconds:
-            self.keeper.save(self.progress)
-
     def _stop_if_asked(self) -> None:
         if self.team.any(self.stop.is_set()):
-            self.keeper.save(self.progress)
-            self.keeper.wait()
+            self.keeper.finish(self.progress)
             raise TrainingStopped(
                 f"stopped on request in epoch {self.progress.epochs_done + 1} with a checkpoint; "
                 "run the same again to go on"
@@ -235,11 +229,11 @@ class TrainingRun:
         began = time.monotonic()
         result = self.progress.add_epoch(self._validate(), time.monotonic() - began)
         best = self.progress.best
-        epoch = {
-            **result.model_dump(), "best_epoch": best and best.epoch, "epochs": self.spec.epochs,
-            "seconds_left": self._seconds_left(), "peak_memory_bytes": self._peak_memory(),
-        }  # fmt: skip
-        self.keeper.save(self.progress, epoch)
+        self.events.tell(
+            "epoch", **result.model_dump(), best_epoch=best and best.epoch, epochs=self.spec.epochs,
+            seconds_left=self._seconds_left(), peak_memory_bytes=self._peak_memory(),
+        )  # fmt: skip
+        self.keeper.after_epoch(self.progress)
         self.watchdog.pat()
 
     def _validate(self) -> EpochResult:
