@@ -109,6 +109,24 @@ def test_preset_is_super_gradients_transforms(worker: ModuleType, tmp_path: Path
             assert np.array_equal(targets.numpy(), expected[1])
 
 
+def test_colours_are_changed_as_super_gradients_does(worker: ModuleType) -> None:
+    """Bit for bit, in noise of all colours, and after as many draws."""
+    from super_gradients.training.transforms.transforms import DetectionHSV
+
+    picture = np.random.default_rng(1).integers(0, 256, (128, 128, 3), np.uint8)
+    gains = {"hgain": 18, "sgain": 30, "vgain": 30, "bgr_channels": (2, 1, 0)}
+    ours, theirs = worker.Colours(prob=1, **gains), DetectionHSV(prob=1, **gains)
+    changed = 0
+    for seed in range(60):
+        np.random.seed(seed)
+        expected, following = theirs.apply_to_image(picture), np.random.rand()
+        np.random.seed(seed)
+        assert np.array_equal(ours.apply_to_image(picture), expected)
+        assert np.random.rand() == following
+        changed += not np.array_equal(expected, picture)
+    assert changed > 40
+
+
 def test_none_changes_nothing(worker: ModuleType, tmp_path: Path) -> None:
     pictures = training(worker, tmp_path, drawn(tmp_path), "none")
     plain = imported("tasks.training.worker.pictures", tmp_path).PlainPictures(pictures.pictures)
