@@ -7,7 +7,6 @@ import argparse
 import fcntl
 import math
 import os
-import sys
 import threading
 import traceback
 from pathlib import Path
@@ -19,7 +18,7 @@ from tasks.records import DatasetSnapshot, TrainingSpec
 from tasks.training import files
 from tasks.training.fit import less_next_time
 from tasks.training.worker.events import Events
-from tasks.training.worker.process import PRECISIONS, quiet_libraries, run, shortage_of, stop_on_request
+from tasks.training.worker.process import PRECISIONS, leave, quiet_libraries, run, shortage_of, stop_on_request
 from tasks.training.worker.watchdog import Watchdog
 
 LOCK_SECONDS = 60
@@ -193,4 +192,4 @@ def check_weights(spec: TrainingSpec, weights: Path | None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -53,9 +53,8 @@ def write_checkpoint(folder: Path, spec: TrainingSpec, checkpoint: Checkpoint) -
         **checkpoint.state,
     }
     try:
-        with temporary.open("wb") as file:
-            torch.save(content, file)
-            file.flush()
+        torch.save(content, temporary)  # by torch itself, which writes without Python's lock
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
         sha256, size = file_sha256(temporary), temporary.stat().st_size
         keep_previous(folder)

@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from tasks.dataset_folder import publish_bytes
 from tasks.errors import BadSpec, TrainingStopped
 from tasks.records import SPLITS
 from tasks.training.worker.events import Events
-from tasks.training.worker.process import PRECISIONS, quiet_libraries, run, stop_on_request
+from tasks.training.worker.process import PRECISIONS, leave, quiet_libraries, run, stop_on_request
 
 BATCH_SIZE = 16
 
@@ -75,4 +74,4 @@ def detect(given: argparse.Namespace, events: Events, stop: threading.Event) -> 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

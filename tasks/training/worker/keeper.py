@@ -27,7 +27,7 @@ from tasks.training.worker.weights import write_weights
 
 State = dict[str, Any]
 
-EPOCHS_EVERY = 20.0
+EPOCHS_EVERY = 60.0
 """Seconds between saves at the ends of epochs, at least; a process saves its first whole epoch however short it is."""
 
 
