@@ -80,13 +80,13 @@ class RunFacts:
             self.started.update(event)
         if kind == "started":
             self.epochs = list(event.get("history") or [])
-            self.best_epoch = best_of(self.epochs)
+            self.best_epoch = event.get("best_epoch")
             self.step = {}
         elif kind == "step":
             self.step = event
         elif kind == "epoch":
             self.epochs.append(event)
-            self.best_epoch = event.get("best_epoch") or best_of(self.epochs)
+            self.best_epoch = event.get("best_epoch")
         elif kind == "finished":
             self.ended = event.get("ended", "epochs")
             self.still_rising = event.get("still_rising", False)
@@ -150,17 +150,6 @@ class RunFacts:
         if self.ended:
             return "done; mAP was still rising, more epochs may help" if self.still_rising else "done"
         return None if self.seconds_left is None else time_left(self.seconds_left)
-
-
-def best_of(epochs: list[Event]) -> int | None:
-    """Number of the best epoch, by the trainer's rule: higher mAP, then lower loss on the valid split, then first."""
-    if not epochs:
-        return None
-
-    def rank(epoch: Event) -> tuple[float, float]:
-        return epoch.get("map", 0.0), -(epoch.get("valid_losses") or {}).get("total", float("inf"))
-
-    return int(max(epochs, key=rank)["epoch"])
 
 
 def messages_of(event: Event) -> list[str]:

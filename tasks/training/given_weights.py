@@ -52,9 +52,25 @@ def fetch_weights(store: Store, job: TrainJob, folder: Path) -> Path | None:
     if not job.weights.startswith(STORE_SCHEME):
         return _file_here(Path(job.weights), sha256)
     key = job.weights.removeprefix(STORE_SCHEME)
+    try:
+        return fetch_file(store, key, sha256, folder)
+    except NotInStore as error:
+        raise BadWeights(f"weights {job.weights}: {error}") from None
+    except CorruptObject as error:
+        # Its remedy, to delete the object, is for those that nasflow wrote.
+        found = str(error).partition(";")[0]
+        raise BadWeights(f"weights {job.weights}: {found}; check the key, or correct weights_sha256") from None
+
+
+def fetch_file(store: Store, key: str, sha256: str, folder: Path) -> Path:
+    """A weights file of the store in ``folder``, which keeps it by content; one that was damaged there is replaced.
+
+    Raises:
+        NotInStore, CorruptObject: as the store.
+    """
     path = folder / f"{sha256}{Path(key).suffix}"
     if not path.exists() or file_sha256(path) != sha256:
-        _download(store, key, sha256, path)
+        store.download(StoredFile(key=key, sha256=sha256, size=store.size(key)), path)
     return path
 
 
@@ -70,14 +86,3 @@ def _file_here(path: Path, sha256: str) -> Path:
             f"weights {path}: SHA-256 is {got}, expected {sha256}; fetch the file again, or correct weights_sha256"
         )
     return path
-
-
-def _download(store: Store, key: str, sha256: str, path: Path) -> None:
-    try:
-        store.download(StoredFile(key=key, sha256=sha256, size=store.size(key)), path)
-    except NotInStore as error:
-        raise BadWeights(f"weights {STORE_SCHEME}{key}: {error}") from None
-    except CorruptObject as error:
-        # Its remedy, to delete the object, is for those that nasflow wrote.
-        found = str(error).partition(";")[0]
-        raise BadWeights(f"weights {STORE_SCHEME}{key}: {found}; check the key, or correct weights_sha256") from None

@@ -33,7 +33,7 @@ from tasks.storage.runs import (
 from tasks.storage.s3 import Store
 from tasks.training import files
 from tasks.training.fit import until_it_fits
-from tasks.training.given_weights import fetch_weights
+from tasks.training.given_weights import fetch_file, fetch_weights
 from tasks.training.launch import DETECT, TRAIN, Event, TrainerProcess, detect_arguments, train_arguments
 
 logger = logging.getLogger(__name__)
@@ -318,10 +318,7 @@ def detect_in_store(store: Store, job: EvaluateJob, settings: WorkSettings, tell
         raise NasflowError(f"run {job.run_key[:12]} has no finished model in the store; train it first")
     places = Places.of(settings, job.run_key, job.snapshot_digest)
     fetch_dataset(store, job.snapshot_digest, places.data)
-    weights = places.work / "weights" / f"{model.weights.sha256}.safetensors"
-    if not weights.exists():
-        weights.parent.mkdir(parents=True, exist_ok=True)
-        store.download(model.weights, weights)
+    weights = fetch_file(store, model.weights.key, model.weights.sha256, places.work / "weights")
     folder = places.work / "detections" / f"{job.run_key[:16]}-{job.snapshot_digest[:16]}-{os.getpid()}"
     out = folder / "detections.json"
     arguments = detect_arguments(weights, places.data, job.split, out, settings)

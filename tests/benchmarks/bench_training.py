@@ -1,8 +1,9 @@
 """Our trainer against other trainers on the same pictures: speed, wall time, mAP and memory.
 
-Run it with ``python -m tests.benchmarks.bench_training``. The demo's cartoons, network from scratch; everybody has the
-same size, batch, epochs, learning rate (AdamW, warm-up, cosine), kinds of augmentation (affine, HSV, flip), averaged
-weights and a validation each epoch, on the processor. Each contestant trains in a process of its own, in turn, with a
+Run it with ``python -m tests.benchmarks.bench_training``. The demo's cartoons, drawn as large as the network's
+input, since trainers scale before or after they crop. Network from scratch; everybody has the same size, batch,
+epochs, learning rate (AdamW, warm-up, cosine), kinds of augmentation (affine, HSV, flip), averaged weights and a
+validation each epoch, on the processor. Each contestant trains in a process of its own, in turn, with a
 seed of its own each round:
 
 - super-gradients' ``Trainer`` as its users run it, in fp32, which is the one to compare with;
@@ -73,7 +74,7 @@ def main() -> None:
     rows = {name: Row() for name in chosen}
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        write_pictures(folder, given.pictures, given.valid)
+        write_pictures(folder, given.pictures, given.valid, side=given.size)
         for number in range(1, given.rounds + 1):
             for place, contestant in enumerate(chosen):
                 job = Job(

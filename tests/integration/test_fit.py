@@ -16,6 +16,7 @@ from tasks.training import files
 from tasks.training.fit import Fit, read_fit, until_it_fits
 from tasks.training.launch import TRAIN, TrainerProcess, kernel_kills, train_arguments
 from tests.fakes.datasets import make_spec, write_dataset, write_spec
+from tests.fakes.libraries import imported
 from tests.fakes.trainer import Trainer, run
 
 HARD = {"image_size": 512, "batch_size": 4, "epochs": 1}
@@ -170,6 +171,21 @@ def test_memory_that_is_short_beforehand(tmp_path: Path, small_group: Path) -> N
     assert (plan["batch_size"], plan["micro_batch"]) == (8, 4)
     assert "MB of memory needed" in plan["shortages"][0]
     assert plan["shortages"][0].endswith("with 8 pictures at a time; 4 at a time since then")
+
+
+def test_a_step_that_is_tried_changes_nothing(tmp_path: Path) -> None:
+    """What a GPU's memory is tried with, here on the processor."""
+    fitting, learner, device, team = (
+        imported(f"tasks.training.worker.{name}", tmp_path) for name in ("fitting", "learner", "device", "team")
+    )
+    spec = make_spec(write_dataset(tmp_path / "data", 1, 1))
+    computer = device.make_computer(device.Device("cpu", "32-true", channels_last=False))
+    learning = learner.Learner(spec, computer, team.Team(computer.fabric))
+    before = {name: value.clone() for name, value in learning.plain.state_dict().items()}
+    assert fitting.fits_gpu(spec, learning, 2, most_boxes=3)
+    after = learning.plain.state_dict()
+    assert all(after[name].equal(value) for name, value in before.items())
+    assert all(parameter.grad is None for parameter in learning.plain.parameters())
 
 
 @pytest.mark.parametrize(("train", "batch"), [(1, 1), (1, 8), (3, 8)])

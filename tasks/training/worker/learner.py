@@ -1,6 +1,7 @@
 """The network with its loss, optimiser and averaged twin: one optimiser step at a time, and all of it as state."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,6 @@ from tasks.training.worker.loss import divisor, loss_parts, loss_sums, make_loss
 from tasks.training.worker.network import build_network
 from tasks.training.worker.schedule import average_decay
 from tasks.training.worker.team import Team
-
-Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -40,20 +39,26 @@ class Learner:
         if device.accelerator == "cpu" and device.channels_last:
             subsample_first(self.plain)
         self.loss = make_loss(len(spec.classes))
-        self.average = AveragedModel(self.plain, multi_avg_fn=self._average_step, use_buffers=True)
+        self.average = AveragedModel(self.plain, use_buffers=True)
         self.average = computer.fabric.to_device(self.average).to(memory_format=device.memory_format)
         self.plain = self.plain.to(memory_format=device.memory_format)
         optimizer = torch.optim.AdamW(parameter_groups(self.plain, spec.weight_decay), spec.learning_rate, fused=True)
         network = torch.compile(self.plain) if compiled else self.plain
         self.network, self.optimizer = computer.fabric.setup(network, optimizer)
+        pairs = list(zip(tensors_of(self.average.module), tensors_of(self.plain), strict=True))
+        self._averaged = separated(pair for pair in pairs if pair[0].is_floating_point())
+        self._counters = separated(pair for pair in pairs if not pair[0].is_floating_point())
 
     @torch.no_grad()
-    def _average_step(self, averages: Tensors, current: Tensors, updates: Tensor | int) -> None:
-        decay = average_decay(self.spec.ema_decay, int(updates))
-        if averages[0].is_floating_point():
-            torch._foreach_lerp_(list(averages), list(current), 1 - decay)
-        else:  # counters of batches seen
-            torch._foreach_copy_(list(averages), list(current))
+    def _update_average(self) -> None:
+        """As AveragedModel.update_parameters, which sorts 1000 tensors anew each step and takes twice as long."""
+        updates = int(self.average.n_averaged)
+        weight = 1 - average_decay(self.spec.ema_decay, updates) if updates else 1.0
+        averages, current = self._averaged
+        torch._foreach_lerp_(averages, current, weight)
+        averages, current = self._counters
+        torch._foreach_copy_(averages, current)
+        self.average.n_averaged += 1
 
     def step(self, step: Step, batches: Iterator[Batch], rate: float) -> Outcome:
         """One step of the optimiser at learning rate ``rate``, unless its loss is no finite number.
@@ -83,7 +88,7 @@ class Learner:
         if expected is not None and count > 1:
             self._scale_gradients(expected / divisor(totals[3]))
         self.optimizer.step()
-        self.average.update_parameters(self.plain)
+        self._update_average()
         self.optimizer.zero_grad(set_to_none=True)
         return Outcome(loss_parts(totals[:3], totals[3]))
 
@@ -130,6 +135,17 @@ class Learner:
         self.optimizer.load_state_dict(state["optimizer"])
         self.computer.fabric.strategy.precision.load_state_dict(state["scaler"])
         torch.set_rng_state(state["random_state"])
+
+
+def tensors_of(network: nn.Module) -> Iterator[Tensor]:
+    """Parameters and buffers."""
+    return itertools.chain(network.parameters(), network.buffers())
+
+
+def separated(pairs: Iterable[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
+    """The first and the second of all pairs."""
+    firsts, seconds = zip(*pairs, strict=True)
+    return list(firsts), list(seconds)
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

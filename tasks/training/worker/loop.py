@@ -162,6 +162,7 @@ class TrainingRun:
             "steps_per_epoch": self.steps_per_epoch,
             "resumed_from_epoch": self.resumed_from_epoch,
             "history": [line.model_dump() for line in self.progress.history],
+            "best_epoch": self.progress.best and self.progress.best.epoch,
         }
 
     def _train_epoch(self) -> None:
