@@ -29,7 +29,17 @@ STOPPED = 130
 """As shells tell the end by SIGINT."""
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-Export = Annotated[Path, typer.Argument(help="A labelled export: COCO, its folder or zip.")]
+Export = Annotated[Path, typer.Argument(help="A labelled export, its folder or zip: COCO, YOLO, VOC or CSV.")]
+ClassMap = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class-map", metavar="OLD=NEW",
+        help="Another name for a class; equal names merge, an empty one drops; '#2=cat' names id 2. May be repeated.",
+    ),
+]  # fmt: skip
+OnBadImage = Annotated[
+    Literal["fail", "skip"], typer.Option(help="What to do with pictures that are missing or cannot be decoded.")
+]
 Variant = Annotated[Literal["s", "m", "l"], typer.Option(help="YOLO-NAS size.")]
 Epochs = Annotated[int, typer.Option(help="Most passes over the training pictures.")]
 ImageSize = Annotated[int, typer.Option(help="Side of the square network input in pixels, a multiple of 32.")]
@@ -45,7 +55,10 @@ Precision = Annotated[
     Literal["bf16", "fp16", "fp32"] | None, typer.Option(help="Number format; default: what the device does fastest.")
 ]
 CheckpointMinutes = Annotated[
-    float | None, typer.Option("--checkpoint-every-minutes", help="Longest time between checkpoints; default: 10.")
+    float | None,
+    typer.Option(
+        "--checkpoint-every-minutes", help="Longest time between checkpoints; default: 10. Short epochs: one a minute."
+    ),
 ]
 Compile = Annotated[
     bool | None, typer.Option(help="torch.compile the network, which takes minutes at the start; try whether it pays.")
@@ -99,19 +112,45 @@ def doctor(as_json: Json = False) -> None:
 
 
 @app.command()
-def check(export: Export, as_json: Json = False) -> None:
+def check(
+    export: Export,
+    class_map: ClassMap = None,
+    on_bad_image: OnBadImage = "fail",
+    report: Annotated[Path | None, typer.Option(help="Write a page to look at, with pictures: page.html.")] = None,
+    as_json: Json = False,
+) -> None:
     """Read a labelled export, and tell what it is and what is wrong with it."""
     from deployments.local import check as run
+    from tasks.records import LabelRules
 
-    document = run(export)
+    document = run(export, LabelRules(class_map=_class_map(class_map), on_bad_image=on_bad_image), report)
     _show(document, as_json, _show_check)
     raise typer.Exit(0 if document["ok"] else 2)
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(help="An export, PROJECT/VERSION of a model, or a snapshot's digest.")],
+    after: Annotated[str, typer.Argument(help="The same, to compare with it.")],
+    class_map: ClassMap = None,
+    on_bad_image: OnBadImage = "fail",
+    as_json: Json = False,
+) -> None:
+    """Tell what changed from one state of the labels to another."""
+    from deployments.compare import diff as run
+    from deployments.compare import show
+    from tasks.records import LabelRules
+
+    document = run(before, after, LabelRules(class_map=_class_map(class_map), on_bad_image=on_bad_image))
+    _show(document, as_json, show)
 
 
 @app.command()
 def train(
     export: Export,
     out: Annotated[Path, typer.Option(help="Folder for what the run writes; the same again resumes.")],
+    class_map: ClassMap = None,
+    on_bad_image: OnBadImage = "fail",
     variant: Variant = "s",
     epochs: Epochs = 100,
     image_size: ImageSize = 640,
@@ -133,7 +172,8 @@ def train(
 
     _stop_like_ctrl_c()
     request = _request(
-        project="local", export=str(export), variant=variant, epochs=epochs, image_size=image_size,
+        project="local", export=str(export), class_map=_class_map(class_map), on_bad_image=on_bad_image,
+        variant=variant, epochs=epochs, image_size=image_size,
         batch_size=batch_size, learning_rate=learning_rate, patience=patience, augmentation=augmentation, seed=seed,
         weights=weights, weights_licence=weights_licence,
     )  # fmt: skip
@@ -162,6 +202,8 @@ def retrain(
     workspace: Annotated[str | None, typer.Option(help="Roboflow workspace.")] = None,
     version: Annotated[int | None, typer.Option(help="Roboflow version; left out, the latest.")] = None,
     export: Annotated[Path | None, typer.Option(help="Instead of Roboflow: an export on this machine.")] = None,
+    class_map: ClassMap = None,
+    on_bad_image: OnBadImage = "fail",
     variant: Variant = "s",
     epochs: Epochs = 100,
     image_size: ImageSize = 640,
@@ -186,7 +228,8 @@ def retrain(
         raise BadRequest("retrain: --workspace needs --project, the Roboflow project")
     request = _request(
         project=project or remote.project_from(export or Path()), workspace=workspace, version=version,
-        variant=variant, epochs=epochs, image_size=image_size, batch_size=batch_size, learning_rate=learning_rate,
+        class_map=_class_map(class_map), on_bad_image=on_bad_image, variant=variant, epochs=epochs,
+        image_size=image_size, batch_size=batch_size, learning_rate=learning_rate,
         patience=patience, augmentation=augmentation, seed=seed, weights=weights, weights_sha256=weights_sha256,
         weights_licence=weights_licence, min_gain=min_gain,
     )  # fmt: skip
@@ -310,6 +353,14 @@ def _request(**values: Any) -> Any:
         first = error.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")
         raise BadRequest(f"{option}: {first['msg']}, got {first['input']}") from None
+
+
+def _class_map(pairs: list[str] | None) -> dict[str, str]:
+    """The class map of options such as ``Cat=cat``."""
+    wrong = [pair for pair in pairs or [] if not pair.partition("=")[0] or "=" not in pair]
+    if wrong:
+        raise BadRequest(f"--class-map {wrong[0]!r}: no OLD=NEW; write the old name, =, and the new one or nothing")
+    return {old: new for old, _, new in (pair.partition("=") for pair in pairs or [])}
 
 
 def _work_settings(**options: Any) -> Any:

@@ -12,7 +12,16 @@ from tasks import dataset_folder
 from tasks.dataset_folder import publish_bytes
 from tasks.errors import BadRequest
 from tasks.labeling.check import Inspection, inspect_export, require_snapshot
-from tasks.records import DatasetSnapshot, LabelledImage, RetrainRequest, SnapshotRef, TrainingResult, TrainJob
+from tasks.labeling.page import write_page
+from tasks.records import (
+    DatasetSnapshot,
+    LabelledImage,
+    LabelRules,
+    RetrainRequest,
+    SnapshotRef,
+    TrainingResult,
+    TrainJob,
+)
 from tasks.settings import WorkSettings
 from tasks.training import files
 from tasks.training.fit import until_it_fits
@@ -20,12 +29,14 @@ from tasks.training.launch import TRAIN, TrainerProcess, train_arguments
 from tasks.training.spec import fitted_batch, plan
 
 
-def check(export: Path) -> dict[str, Any]:
+def check(export: Path, rules: LabelRules, report: Path | None = None) -> dict[str, Any]:
     """Read a labelled export, and tell what it is and what is wrong with it."""
     with tempfile.TemporaryDirectory(prefix="nasflow-check-") as scratch, progress_bar("reading pictures") as bar:
         inspection = inspect_export(
-            export, Path(scratch), lambda done, total: bar.show(done, total, "reading pictures")
+            export, Path(scratch), lambda done, total: bar.show(done, total, "reading pictures"), rules
         )
+        if report is not None:
+            _write_page(report, inspection, export)
     return {
         "ok": inspection.snapshot is not None,
         "format": inspection.format,
@@ -36,12 +47,21 @@ def check(export: Path) -> dict[str, Any]:
     }
 
 
+def _write_page(path: Path, inspection: Inspection, export: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_page(path, inspection, export.name)
+    except OSError as error:
+        raise BadRequest(f"--report {path}: {error.strerror}; name a file that can be written") from None
+    say(f"page: {path}")
+
+
 def train(export: Path, out: Path, request: RetrainRequest, settings: WorkSettings) -> dict[str, Any]:
     """Train on an export without Prefect or a store; the same again goes on where it was."""
     request = _find_weights(request)
     with tempfile.TemporaryDirectory(prefix="nasflow-train-") as scratch, progress_bar("reading pictures") as bar:
         inspection = inspect_export(
-            export, Path(scratch), lambda done, total: bar.show(done, total, "reading pictures")
+            export, Path(scratch), lambda done, total: bar.show(done, total, "reading pictures"), request.rules
         )
         snapshot = require_snapshot(inspection)
         job = plan(request, SnapshotRef.of(snapshot), None)

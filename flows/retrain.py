@@ -12,8 +12,9 @@ from tasks.training.task import plan_training, train_on_worker
 @flow(name="retrain", persist_result=False)
 def retrain(request: RetrainRequest) -> RetrainOutcome:
     """Export the labels, check them, train, evaluate, judge against the champion, publish, and promote if better."""
-    snapshot = check_labels(export_labels(request))
+    export = export_labels(request)
     champion = find_champion(request.project)
+    snapshot = check_labels(export, request.rules, champion)
     model = train_on_worker(plan_training(request, snapshot, champion))
 
     report = evaluate_on_worker(model, snapshot)

@@ -86,6 +86,19 @@ class LabelSource(Part):
     version: int | None = Field(default=None, ge=1, description="Roboflow version number.")
 
 
+class LabelRules(Part):
+    """How labels are read."""
+
+    class_map: dict[str, str] = Field(
+        default_factory=dict,
+        description="New class names by the old ones: two with one name are merged, an empty name drops the class. "
+        "An id that no class list names is #ID.",
+    )
+    on_bad_image: Literal["fail", "skip"] = Field(
+        default="fail", description="What to do with pictures that are missing or cannot be decoded."
+    )
+
+
 class LabelExport(Record):
     """An export as it was fetched: one zip in the store, untouched."""
 
@@ -152,6 +165,45 @@ class SnapshotRef(Record):
         )
 
 
+class PictureChanges(Part):
+    """Pictures that changed in one way."""
+
+    count: int = Field(ge=0, description="How many.")
+    examples: tuple[str, ...] = Field(default=(), description="A few of them, as split/name.")
+
+
+class BoxesOfClass(Part):
+    """Boxes of one class in two snapshots."""
+
+    before: int = Field(ge=0, description="Boxes in the first.")
+    after: int = Field(ge=0, description="Boxes in the second.")
+
+
+class SnapshotDifference(Record):
+    """What changed from one snapshot to another."""
+
+    before_digest: Sha256 = Field(description="Digest of the first DatasetSnapshot.")
+    after_digest: Sha256 = Field(description="Digest of the second.")
+    classes_added: tuple[str, ...] = Field(description="Classes that only the second has.")
+    classes_removed: tuple[str, ...] = Field(description="Classes that only the first has.")
+    classes_reordered: bool = Field(description="Whether classes of both stand in another order.")
+    images_added: PictureChanges = Field(description="Pictures that only the second has.")
+    images_removed: PictureChanges = Field(description="Pictures that only the first has.")
+    images_relabelled: PictureChanges = Field(description="Pictures of both with other boxes or classes.")
+    images_moved: PictureChanges = Field(description="Pictures of both in another split.")
+    images_encoded_again: PictureChanges = Field(description="Pictures of both whose file is another one.")
+    boxes: dict[str, BoxesOfClass] = Field(description="Boxes by class name.")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the labels are the same, whatever the order of the classes."""
+        changes = (
+            self.images_added, self.images_removed, self.images_relabelled, self.images_moved,
+            self.images_encoded_again,
+        )  # fmt: skip
+        return not (self.classes_added or self.classes_removed or any(change.count for change in changes))
+
+
 # The request -------------------------------------------------------------------------------------
 
 
@@ -166,8 +218,15 @@ class RetrainRequest(Record):
     version: int | None = Field(default=None, ge=1, description="Roboflow version number; empty for the latest.")
     export: str | None = Field(
         default=None,
-        description="Instead of Roboflow: a COCO export, as a folder or zip that the worker can read, "
+        description="Instead of Roboflow: a labelled export, as a folder or zip that the worker can read, "
         "or store://KEY of a zip in the store.",
+    )
+    class_map: dict[str, str] = Field(
+        default_factory=dict,
+        description="New class names by the old ones: two with one name are merged, an empty name drops the class.",
+    )
+    on_bad_image: Literal["fail", "skip"] = Field(
+        default="fail", description="Whether pictures that are missing or cannot be decoded stop the run."
     )
     variant: Variant = Field(default="s", description="YOLO-NAS size: s (19 M weights), m (51 M) or l (67 M).")
     epochs: int = Field(default=100, ge=1, le=10_000, description="Most passes over the training pictures.")
@@ -201,6 +260,11 @@ class RetrainRequest(Record):
     min_gain: float = Field(
         default=0.0, ge=0, le=1, description="Smallest rise of mAP over the champion that promotes, a fraction."
     )
+
+    @property
+    def rules(self) -> LabelRules:
+        """How the labels are read."""
+        return LabelRules(class_map=self.class_map, on_bad_image=self.on_bad_image)
 
 
 # Training ----------------------------------------------------------------------------------------

@@ -55,6 +55,9 @@ class WorkSettings(BaseSettings):
         default_factory=lambda: Path.home() / ".cache" / "nasflow",
         description="Folder for runs in progress and fetched pictures.",
     )
+    cache_gb: float = Field(
+        default=50, ge=0, description="Pictures kept from run to run, in GB; the least recently used go first."
+    )
     lease_seconds: float = Field(default=60, ge=3, description="A run's owner counts as dead after this long silence.")
     trainer_attempts: int = Field(default=3, ge=1, description="Times a killed trainer is started in one flow run.")
     devices: int = Field(default=1, ge=1, description="GPUs that share a training run.")
@@ -62,7 +65,7 @@ class WorkSettings(BaseSettings):
         default=None, description="Number format of training; left out, what the device computes fastest."
     )
     checkpoint_every_minutes: float = Field(
-        default=10, gt=0, description="Longest time between checkpoints; each epoch ends with one, too."
+        default=10, gt=0, description="Longest time between checkpoints; short epochs have one a minute."
     )
     compile: bool = Field(
         default=False, description="Train with torch.compile: takes minutes at the start; try whether it pays."

@@ -24,6 +24,7 @@ from tasks.records import (
 )
 from tasks.settings import WorkSettings
 from tasks.storage import keys
+from tasks.storage.blob_cache import BlobCache
 from tasks.storage.datasets import fetch_dataset
 from tasks.storage.documents import create_record, find_record, read_record
 from tasks.storage.runs import find_model
@@ -60,10 +61,10 @@ def evaluate_in_store(
     if model is None:
         raise NasflowError(f"run {job.run_key[:12]} has no finished model in the store; train it first")
     trained_on = model.spec.snapshot_digest
-    data = settings.work_dir / "datasets" / job.snapshot_digest
-    snapshot = fetch_dataset(store, job.snapshot_digest, data)
     with tempfile.TemporaryDirectory(dir=_made(settings.work_dir / "scratch")) as name:
         folder = Path(name)
+        data = folder / "dataset"
+        snapshot = fetch_dataset(store, job.snapshot_digest, data, BlobCache.of(settings))
         found = _read_detections(store, detections, folder / "detections.json")
         images = snapshot.of_split(job.split)
         scores = metrics.score(metrics.coco_truth(images, snapshot.classes), found, intervals=True)

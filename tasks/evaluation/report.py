@@ -1,17 +1,14 @@
 """The report page of an evaluation: one HTML file that needs nothing else. What is on it is decided here."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-
+from tasks import pages
 from tasks.dataset_folder import publish_bytes
 from tasks.evaluation.curves import draw_curves
 from tasks.evaluation.pictures import ReportPicture
+from tasks.pages import MISSING, number
 from tasks.records import (
     ClassScore,
     EpochResult,
@@ -22,8 +19,6 @@ from tasks.records import (
     TrainingResult,
     TrainingSpec,
 )
-
-MISSING = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
@@ -61,33 +56,26 @@ def write_report(path: Path, content: ReportContent) -> None:
 
 def render(content: ReportContent) -> str:
     """The page as HTML; all names in it are escaped, and the same content gives the same text."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["number"] = _number
-    environment.filters["short"] = _short_name
-    environment.filters["jpeg"] = _data_url
-    environment.filters["svg"] = Markup  # drawn by curves.py from numbers alone
-    template = environment.from_string(
-        resources.files("tasks.evaluation").joinpath("report.html.j2").read_text("utf-8")
-    )
-    return template.render(
+    return pages.render(
+        "tasks.evaluation",
+        "report.html.j2",
         content=content,
         figures=_figures(content.scores),
         curves=draw_curves(content.history, _best_epoch(content)) if content.history else [],
         classes=_classes_worst_first(content.scores),
         groups=_groups(content.pictures),
         facts=_facts(content),
-        missing=MISSING,
     )
 
 
 def _figures(scores: Scores) -> list[Figure]:
     at = f"at score ≥ {scores.threshold:.3f}"
     return [
-        Figure("mAP", _number(scores.map), _interval(scores, "map") or "IoU 0.50:0.95"),
-        Figure("mAP50", _number(scores.map50), _interval(scores, "map50") or "IoU 0.50"),
-        Figure("mAP75", _number(scores.map75), "IoU 0.75"),
-        Figure("Precision", _number(scores.precision), at),
-        Figure("Recall", _number(scores.recall), at),
+        Figure("mAP", number(scores.map), _interval(scores, "map") or "IoU 0.50:0.95"),
+        Figure("mAP50", number(scores.map50), _interval(scores, "map50") or "IoU 0.50"),
+        Figure("mAP75", number(scores.map75), "IoU 0.75"),
+        Figure("Precision", number(scores.precision), at),
+        Figure("Recall", number(scores.recall), at),
     ]
 
 
@@ -145,18 +133,3 @@ def _start(start: StartWeights | None) -> str:
     if start is None:
         return "random weights"
     return f"{start.source}, SHA-256 {start.sha256[:12]}, licence {start.licence or 'not known'}; {start.loaded}"
-
-
-def _number(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.3f}"
-
-
-def _short_name(file_name: str) -> str:
-    """The name that a picture had before Roboflow added to it: ``cat_jpg.rf.<hash>.jpg`` was ``cat.jpg``."""
-    stem, roboflow, _ = file_name.partition(".rf.")
-    name, _, suffix = stem.rpartition("_")
-    return f"{name}.{suffix}" if roboflow and name else file_name
-
-
-def _data_url(jpeg: bytes) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"

@@ -2,28 +2,45 @@
 
 import math
 
-from tasks.labeling.coco import ListedBox
-from tasks.labeling.findings import Notes
+from tasks.labeling.findings import TINY, Notes
+from tasks.labeling.listed import ListedBox, Unit
 from tasks.records import Box
 
 ROUNDING = 1.0
 """Pixels over the edge that count as rounding; Roboflow rounds corners and sizes apart."""
 SMALLEST_SIDE = 1.0
 """Pixels; a box with a shorter side inside the picture holds nothing to learn."""
+WHOLE = 0.99
+"""Share of both sides of the picture from which a box covers all of it."""
 
 
-def clip(boxes: tuple[ListedBox, ...], width: int, height: int, place: str, notes: Notes) -> tuple[Box, ...]:
-    """Cut boxes at the picture's edge, and drop those that are none.
+def clip(
+    boxes: tuple[ListedBox, ...], width: int, height: int, place: str, notes: Notes, unit: Unit = "pixels"
+) -> tuple[Box, ...]:
+    """Cut boxes at the picture's edge, and drop those that are none, or are there twice.
 
     Args:
-        boxes: As listed, xywh in pixels.
+        boxes: As listed.
         width: Of the decoded picture, in pixels.
         height: Of the decoded picture, in pixels.
         place: Names the picture in findings.
         notes: Told what was cut or dropped.
+        unit: Of the listed boxes.
     """
+    if unit == "fractions":
+        boxes = tuple(_in_pixels(box, width, height) for box in boxes)
     kept = (_clip_one(box, width, height, place, notes) for box in boxes)
-    return tuple(box for box in kept if box is not None)
+    found = [box for box in kept if box is not None]
+    once = tuple(dict.fromkeys(found))
+    if len(once) < len(found):
+        notes.add("box-twice", place, count=len(found) - len(once))
+    for box in once:
+        _note_size(box, width, height, place, notes)
+    return once
+
+
+def _in_pixels(box: ListedBox, width: int, height: int) -> ListedBox:
+    return ListedBox(box.class_index, box.x * width, box.y * height, box.width * width, box.height * height)
 
 
 def _clip_one(box: ListedBox, width: int, height: int, place: str, notes: Notes) -> Box | None:
@@ -41,6 +58,14 @@ def _clip_one(box: ListedBox, width: int, height: int, place: str, notes: Notes)
     elif overhang > 1e-6:
         notes.add("box-rounded", example)
     return inside
+
+
+def _note_size(box: Box, width: int, height: int, place: str, notes: Notes) -> None:
+    sides = box.x2 - box.x1, box.y2 - box.y1
+    if min(sides) < TINY:
+        notes.add("box-tiny", f"{place}: {sides[0]:g} x {sides[1]:g} px")
+    if sides[0] >= WHOLE * width and sides[1] >= WHOLE * height:
+        notes.add("box-whole-picture", place)
 
 
 def _within(value: float, limit: int) -> float:

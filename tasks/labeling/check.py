@@ -3,18 +3,21 @@
 The edge that reads files; the rules are in the pure modules beside it.
 """
 
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import BadExport
-from tasks.labeling import boxes, coco, layout, zips
-from tasks.labeling.findings import Notes
-from tasks.labeling.pictures import BrokenPicture, Picture, read_pictures
+from tasks.labeling import boxes, layout, zips
+from tasks.labeling.alike import note_alike
+from tasks.labeling.class_map import drop_undeclared, map_classes
+from tasks.labeling.findings import WORST_SHARE, Notes
+from tasks.labeling.formats import read_labels
+from tasks.labeling.listed import Labels, ListedImage
+from tasks.labeling.pictures import FORMAT_OF_SUFFIX, UNUSUAL_MODES, BrokenPicture, Picture, read_pictures
 from tasks.labeling.snapshot import make_snapshot
-from tasks.records import DatasetSnapshot, Finding, LabelledImage, LabelSource, Split, SplitCounts
+from tasks.records import DatasetSnapshot, Finding, LabelledImage, LabelRules, LabelSource, Split, SplitCounts
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Inspection:
     findings: tuple[Finding, ...]
     snapshot: DatasetSnapshot | None
     """None if a finding is an error."""
+    images: tuple[LabelledImage, ...]
+    """All pictures that decode, with the boxes that are kept."""
     files: dict[str, Path]
     """Where a picture's file is, by SHA-256."""
 
@@ -36,7 +41,7 @@ class Inspection:
 class _Found:
     """A listed picture that is on disk."""
 
-    image: coco.ListedImage
+    image: ListedImage
     path: Path
 
     @property
@@ -45,34 +50,43 @@ class _Found:
 
 
 def inspect_export(
-    path: Path, scratch: Path, on_progress: Callable[[int, int], None] = lambda done, total: None
+    path: Path,
+    scratch: Path,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    rules: LabelRules | None = None,
 ) -> Inspection:
-    """Read a COCO export whole, decoding every picture once.
+    """Read an export whole, decoding every picture once.
 
     Args:
         path: The export's folder or untouched zip.
         scratch: Folder that a zip is unpacked under; ``Inspection.files`` point there, so keep it as long as those.
         on_progress: Told pictures done and pictures in all.
+        rules: How to read the labels.
 
     Raises:
-        BadExport: it is not a COCO export at all. What is wrong inside one becomes findings.
+        BadExport: it is no export that can be read. What is wrong inside one becomes findings.
+        BadRequest: the rules do not fit the labels.
     """
-    notes = Notes()
-    places = layout.find_splits(_opened(path, scratch), path.name)
-    documents = {split: _read_json(folder / layout.ANNOTATIONS, path.name) for split, folder in places.folders.items()}
-    labels = coco.parse(documents, notes)
-    found = _find(labels, places, notes)
+    notes, rules = Notes(), rules or LabelRules()
+    places = layout.find_splits(_opened(path, scratch), path.name, notes)
+    listed = map_classes(read_labels(places, path.name, notes), rules.class_map, notes)
+    labels = drop_undeclared(listed, notes)
+    if notes.count("label-line-bad") > WORST_SHARE * notes.lines:
+        notes.add("label-lines-mostly-bad", f"{notes.count('label-line-bad')} of {notes.lines}")
+    found = _find(labels, places, notes, rules)
     pictures = read_pictures([item.path for item in found], on_progress)
-    images = _labelled(found, pictures, notes)
-    source = LabelSource(kind="file", name=path.name)
-    snapshot = make_snapshot(labels.classes, images, source, notes)
+    images = _labelled(labels, found, pictures, notes, rules)
+    sound = {picture.sha256: picture for picture in pictures if isinstance(picture, Picture)}
+    note_alike(images, {sha256: picture.look for sha256, picture in sound.items()}, notes)
+    snapshot = make_snapshot(labels.classes, images, LabelSource(kind="file", name=path.name), notes)
     return Inspection(
-        format="coco",
+        format=places.format,
         classes=labels.classes,
-        splits={split: _counts(split, labels, found) for split in places.folders},
+        splits={split: _counts(split, listed, found) for split in places.splits},
         findings=notes.findings(),
         snapshot=snapshot,
-        files={picture.sha256: picture.path for picture in pictures if isinstance(picture, Picture)},
+        images=tuple(images),
+        files={sha256: picture.path for sha256, picture in sound.items()},
     )
 
 
@@ -97,76 +111,82 @@ def _opened(path: Path, scratch: Path) -> Path:
     if path.is_dir():
         return path
     if not path.is_file():
-        raise BadExport(f"{path}: not there; name a COCO export, its folder or zip")
+        raise BadExport(f"{path}: not there; name an export, its folder or zip")
     scratch.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="export-", dir=scratch))
     zips.unpack(path, folder)
     return folder
 
 
-def _read_json(path: Path, name: str) -> object:
-    place = f"{name}: {path.parent.name}/{path.name}"
-    try:
-        content: object = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise BadExport(f"{place}: not JSON ({' '.join(str(error).split())}); export again as COCO JSON") from None
-    except OSError as error:
-        raise BadExport(f"{place}: cannot be read: {error.strerror}; check the file and its rights") from None
-    return content
-
-
-def _find(labels: coco.Labels, places: layout.Layout, notes: Notes) -> list[_Found]:
+def _find(labels: Labels, places: layout.Layout, notes: Notes, rules: LabelRules) -> list[_Found]:
     """Listed pictures that are on disk; the others, on either side, are noted."""
-    on_disk = {split: layout.pictures_in(folder) for split, folder in places.folders.items()}
+    on_disk = {split: layout.pictures_in(files.pictures) for split, files in places.splits.items()}
     found = []
     for image in labels.images:
-        path = on_disk[image.split].pop(image.file_name, None) or places.folders[image.split] / image.file_name
+        path = on_disk[image.split].pop(image.file_name, None)
+        path = path or places.splits[image.split].pictures / image.file_name
         if path.is_file():
             found.append(_Found(image, path))
         else:
-            notes.add("picture-missing", f"{image.split}/{image.file_name}")
+            _note_lost("picture-missing", f"{image.split}/{image.file_name}", notes, rules)
     for split, rest in on_disk.items():
         for name in rest:
             notes.add("picture-unlisted", f"{split}/{name}")
     return found
 
 
+def _note_lost(code: str, place: str, notes: Notes, rules: LabelRules) -> None:
+    """A picture that cannot be used: an error, unless such shall be left out."""
+    notes.add("picture-skipped" if rules.on_bad_image == "skip" else code, place)
+
+
 def _labelled(
-    found: Sequence[_Found], pictures: Sequence[Picture | BrokenPicture], notes: Notes
+    labels: Labels,
+    found: Sequence[_Found],
+    pictures: Sequence[Picture | BrokenPicture],
+    notes: Notes,
+    rules: LabelRules,
 ) -> list[LabelledImage]:
     images = []
     for item, picture in zip(found, pictures, strict=True):
         if isinstance(picture, BrokenPicture):
-            notes.add("picture-broken", f"{item.place}: {picture.reason}")
-        else:
-            images.append(_labelled_image(item, picture, notes))
+            _note_lost("picture-broken", f"{item.place}: {picture.reason}", notes, rules)
+            continue
+        _note_picture(item, picture, notes)
+        images.append(
+            LabelledImage(
+                file_name=item.image.file_name,
+                split=item.image.split,
+                sha256=picture.sha256,
+                size=picture.size,
+                width=picture.width,
+                height=picture.height,
+                boxes=boxes.clip(item.image.boxes, picture.width, picture.height, item.place, notes, labels.unit),
+            )
+        )
     return images
 
 
-def _labelled_image(item: _Found, picture: Picture, notes: Notes) -> LabelledImage:
+def _note_picture(item: _Found, picture: Picture, notes: Notes) -> None:
     listed = item.image
     declared = (listed.width or picture.width, listed.height or picture.height)
     if declared != (picture.width, picture.height):
         size = f"{picture.width}x{picture.height}"
-        notes.add("size-differs", f"{item.place}: {declared[0]}x{declared[1]} in the JSON, {size} in the file")
+        notes.add("size-differs", f"{item.place}: {declared[0]}x{declared[1]} in the labels, {size} in the file")
     if picture.rotated:
         notes.add("exif-rotation", item.place)
-    return LabelledImage(
-        file_name=listed.file_name,
-        split=listed.split,
-        sha256=picture.sha256,
-        size=picture.size,
-        width=picture.width,
-        height=picture.height,
-        boxes=boxes.clip(listed.boxes, picture.width, picture.height, item.place, notes),
-    )
+    if picture.format not in FORMAT_OF_SUFFIX.get(picture.path.suffix.lower(), ()):
+        notes.add("suffix-differs", f"{item.place}: {picture.format}")
+    if picture.mode in UNUSUAL_MODES:
+        notes.add("unusual-mode", f"{item.place}: {picture.mode}")
 
 
-def _counts(split: Split, labels: coco.Labels, found: Sequence[_Found]) -> SplitCounts:
-    """Pictures on disk, and boxes as the JSON lists them, those of missing pictures too."""
-    on_disk = [item.image for item in found if item.image.split == split]
+def _counts(split: Split, listed: Labels, found: Sequence[_Found]) -> SplitCounts:
+    """Pictures on disk, and boxes as listed, those of missing pictures and of unknown classes too."""
+    on_disk = {item.image.file_name for item in found if item.image.split == split}
+    images = [image for image in listed.images if image.split == split]
     return SplitCounts(
         images=len(on_disk),
-        boxes=sum(len(image.boxes) for image in labels.images if image.split == split),
-        background=sum(not image.boxes for image in on_disk),
+        boxes=sum(len(image.boxes) for image in images),
+        background=sum(not image.boxes for image in images if image.file_name in on_disk),
     )

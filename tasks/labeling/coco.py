@@ -10,36 +10,8 @@ from typing import Any, NamedTuple
 
 from tasks.errors import BadExport
 from tasks.labeling.findings import Notes
+from tasks.labeling.listed import NO_BOX, Labels, ListedBox, ListedImage, around
 from tasks.records import SPLITS, Split
-
-
-class ListedBox(NamedTuple):
-    """A box as the JSON has it, in pixels: maybe over the edge, negative or NaN."""
-
-    class_index: int
-    x: float
-    y: float
-    width: float
-    height: float
-
-
-@dataclass(frozen=True)
-class ListedImage:
-    """A picture as the JSON lists it."""
-
-    split: Split
-    file_name: str
-    width: int | None
-    height: int | None
-    boxes: tuple[ListedBox, ...]
-
-
-@dataclass(frozen=True)
-class Labels:
-    """All splits of an export: class names in order, and pictures with boxes by class index."""
-
-    classes: tuple[str, ...]
-    images: tuple[ListedImage, ...]
 
 
 class _Category(NamedTuple):
@@ -104,7 +76,7 @@ def _images(split: Split, document: _Document, index: Mapping[str, int], notes: 
     for image in document.images:
         name = image["file_name"]
         place = f"{split}/{name}"
-        if not _stays_inside(name):
+        if not stays_inside(name):
             notes.add("bad-file-name", place)
         elif name in seen:
             notes.add("picture-listed-twice", place)
@@ -113,7 +85,8 @@ def _images(split: Split, document: _Document, index: Mapping[str, int], notes: 
             yield ListedImage(split, name, image["width"], image["height"], tuple(boxes[image["id"]]))
 
 
-def _stays_inside(name: str) -> bool:
+def stays_inside(name: str) -> bool:
+    """Whether a file name as listed leads nowhere but into the folder it is relative to."""
     path = PurePosixPath(name)
     return bool(name) and not path.is_absolute() and ".." not in path.parts and "\\" not in name and "\0" not in name
 
@@ -142,21 +115,20 @@ def _boxes_by_image(
     return boxes
 
 
-_NO_BOX = (float("nan"),) * 4
-
-
 def _corners(annotation: Mapping[str, Any], place: str, notes: Notes) -> tuple[float, float, float, float]:
     """x, y, width and height of an annotation; NaN where it has none, so that it is dropped with the others."""
+    if annotation.get("keypoints"):
+        notes.add("keypoints-ignored", place)
     box = annotation.get("bbox")
     if not box:
         polygon = _bounding_box(annotation.get("segmentation"))
         if polygon is not None:
             notes.add("box-from-polygon", place)
-        return polygon or _NO_BOX
+        return polygon or NO_BOX
     try:
         x, y, width, height = (float(value) for value in box)
     except (TypeError, ValueError):
-        return _NO_BOX
+        return NO_BOX
     return x, y, width, height
 
 
@@ -166,9 +138,7 @@ def _bounding_box(polygons: object) -> tuple[float, float, float, float] | None:
         values = [[float(value) for value in polygon] for polygon in polygons]  # type: ignore[attr-defined]
     except (TypeError, ValueError):
         return None
-    xs = [x for polygon in values for x in polygon[0::2]]
-    ys = [y for polygon in values for y in polygon[1::2]]
-    return (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)) if xs and ys else None
+    return around([value for polygon in values for value in polygon[: len(polygon) // 2 * 2]])
 
 
 # The shape of a document ---------------------------------------------------------------------------

@@ -8,6 +8,12 @@ from typing import Literal, NamedTuple
 from tasks.records import Finding
 
 MOST_EXAMPLES = 5
+TINY = 3.0
+"""Pixels; what has a shorter side is hardly ever found."""
+FEW = {"split-tiny": 10, "train-tiny": 20, "class-rare": 10}
+"""Numbers below which there are too few."""
+WORST_SHARE = 0.01
+"""Share of label lines that may be no boxes."""
 Severity = Literal["error", "warning", "info"]
 
 
@@ -27,10 +33,14 @@ KINDS: dict[str, Kind] = {
         "label more, or export with a valid split",
     ),
     "picture-missing": Kind(
-        "error", "pictures listed in the JSON but not on disk: {count}; export again, or remove them from the JSON"
+        "error",
+        "pictures listed in the labels but not on disk: {count}; export again, remove them from the labels, or leave "
+        "them out with --on-bad-image skip",
     ),
     "picture-broken": Kind(
-        "error", "pictures that cannot be decoded whole: {count}; replace or delete them and export again"
+        "error",
+        "pictures that cannot be decoded whole: {count}; replace or delete them and export again, or leave them out "
+        "with --on-bad-image skip",
     ),
     "picture-listed-twice": Kind(
         "error", "pictures listed more than once in one split: {count}; keep one entry with all its annotations"
@@ -42,6 +52,38 @@ KINDS: dict[str, Kind] = {
     "unknown-category-id": Kind(
         "error", "annotations of a category id that the JSON does not list: {count}; export again, or remove them"
     ),
+    "unknown-class-id": Kind(
+        "error",
+        "rows with a class id that the class list does not have: {count}; correct the list, or name the id with a "
+        "class map such as --class-map '#2=cat'",
+    ),
+    "label-file-bad": Kind(
+        "error", "label files that cannot be read: {count}; export again, or delete those that are none"
+    ),
+    "label-lines-mostly-bad": Kind(
+        "error",
+        "too many label lines are no boxes: {count}; this is another format or task, export again for detection",
+    ),
+    "box-in-pixels": Kind(
+        "error",
+        "rows whose numbers are no fractions of the picture: {count}; YOLO's labels go from 0 to 1, divide pixels by "
+        "the picture's width and height",
+    ),
+    "split-without-labels": Kind(
+        "error",
+        "splits with pictures but not one label file for them: {count}; look where the labels lie, or remove the split",
+    ),
+    "picture-skipped": Kind(
+        "warning", "pictures that are missing or cannot be decoded: {count} left out, as was asked for"
+    ),
+    "label-line-bad": Kind("warning", "label lines that are no boxes: {count} left out; correct or remove them"),
+    "label-missing": Kind(
+        "warning", "pictures without a label file or row: {count}, taken as pictures without objects; see that they are"
+    ),
+    "label-without-picture": Kind(
+        "warning", "label files without a picture: {count} left out; bring the pictures, or delete the files"
+    ),
+    "keypoints-ignored": Kind("warning", "annotations with keypoints: {count}, of which only the boxes are used"),
     "no-valid-split": Kind(
         "warning",
         "no valid split with boxes: {count} pictures of train were held out as valid (a fifth of the source pictures, "
@@ -55,19 +97,37 @@ KINDS: dict[str, Kind] = {
     "box-clipped": Kind(
         "warning", "boxes over the picture's edge by more than 1 px: {count}, cut at the edge; look whether they belong"
     ),
+    "box-twice": Kind(
+        "warning", "boxes that are there twice, with one class and the same corners: {count} dropped, one of each kept"
+    ),
+    "box-tiny": Kind(
+        "warning",
+        "boxes with a side under {tiny:g} px: {count}; too small to be found, label larger pictures or drop them",
+    ),
+    "box-whole-picture": Kind(
+        "warning", "boxes that cover a whole picture: {count}; right for close-ups, wrong if the task is classification"
+    ),
     "crowd-dropped": Kind("warning", "annotations marked iscrowd: {count} dropped; label the objects one by one"),
     "picture-unlisted": Kind(
-        "warning", "pictures on disk that the JSON does not list: {count}, left out; list them to use them"
+        "warning", "pictures on disk that the labels do not list: {count}, left out; list them to use them"
     ),
     "size-differs": Kind(
         "warning",
-        "pictures whose width or height in the JSON is not that of the file: {count}; boxes were taken as pixels of "
+        "pictures whose width or height in the labels is not that of the file: {count}; boxes were taken as pixels of "
         "the file as stored; export again with auto-orient if they are turned",
     ),
     "exif-rotation": Kind(
         "warning",
         "pictures with an EXIF rotation: {count}, used as stored, not turned; export with auto-orient to be sure that "
         "boxes fit",
+    ),
+    "suffix-differs": Kind(
+        "info", "pictures whose suffix names another format than the file is: {count}; they are read as what they are"
+    ),
+    "unusual-mode": Kind(
+        "warning",
+        "pictures with an alpha channel, 16 bits or CMYK: {count}; alpha is ignored, 16 bits are cut to 8, and hidden "
+        "colours show: convert them to 8-bit RGB to be sure",
     ),
     "leak-identical": Kind(
         "warning", "byte-identical pictures in more than one split: {count}; scores will flatter, split again"
@@ -76,6 +136,21 @@ KINDS: dict[str, Kind] = {
         "warning",
         "source pictures (name before .rf.) in more than one split: {count}; scores will flatter, split before "
         "augmenting",
+    ),
+    "leak-frames": Kind(
+        "warning",
+        "video clips with frames in more than one split: {count}; scores will flatter, keep a clip in one split",
+    ),
+    "leak-alike": Kind(
+        "warning",
+        "pictures that look the same as one in another split: {count}; scores will flatter if they are copies",
+    ),
+    "split-tiny": Kind(
+        "warning", "splits to measure on with fewer than {few} pictures: {count}; their scores say little, label more"
+    ),
+    "train-tiny": Kind("warning", "train has fewer than {few} pictures: {count}; a detector learns from some dozens"),
+    "class-rare": Kind(
+        "warning", "classes with fewer than {few} boxes in train: {count}; label more of them, or merge them"
     ),
     "class-unused": Kind("warning", "classes without a box: {count}; they stay classes, and are never learned"),
     "class-not-in-train": Kind("warning", "classes with boxes, but none in train: {count}; they cannot be learned"),
@@ -89,9 +164,15 @@ KINDS: dict[str, Kind] = {
     "root-category": Kind(
         "info", "parent categories without a box: {count}, not classes (Roboflow puts one before the real ones)"
     ),
+    "class-imbalance": Kind(
+        "info", "classes with less than a twentieth of the boxes that the most frequent one has in train: {count}"
+    ),
+    "class-dropped": Kind("info", "boxes of classes that the class map drops: {count}; their pictures are kept"),
+    "label-folder-odd": Kind("info", "label folders with an unusual name: {count}; their files are used"),
+    "stray-file": Kind("info", "files that are neither pictures nor labels: {count} left out"),
     "no-test-split": Kind("info", "no test split with pictures; the evaluation will use valid"),
     "box-rounded": Kind("info", "boxes over the edge by at most 1 px: {count}, taken as rounding and cut at the edge"),
-    "box-from-polygon": Kind("info", "annotations without bbox: {count}, the polygon's bounding box was taken"),
+    "box-from-polygon": Kind("info", "polygons and turned boxes: {count}, the bounding box of each was taken"),
     "twin-pictures": Kind("info", "byte-identical pictures within one split: {count} more than needed"),
 }
 
@@ -100,6 +181,8 @@ class Notes:
     """Counts findings while a check goes on."""
 
     def __init__(self) -> None:
+        self.lines = 0
+        """Rows and objects in label files, those that are no boxes, too."""
         self._counts: dict[str, int] = {}
         self._examples: dict[str, list[str]] = {}
 
@@ -109,6 +192,10 @@ class Notes:
         examples = self._examples.setdefault(code, [])
         if example is not None and len(examples) < MOST_EXAMPLES:
             examples.append(example)
+
+    def count(self, code: str) -> int:
+        """How often ``code`` was noted so far."""
+        return self._counts.get(code, 0)
 
     @property
     def has_errors(self) -> bool:
@@ -122,7 +209,7 @@ class Notes:
                 code=code,
                 severity=kind.severity,
                 count=self._counts[code],
-                message=kind.message.format(count=self._counts[code]),
+                message=kind.message.format(count=self._counts[code], few=FEW.get(code), tiny=TINY),
                 examples=tuple(self._examples[code]),
             )
             for code, kind in KINDS.items()

@@ -1,5 +1,6 @@
 """Labels from where they are into the store: the export's zip first, then the snapshot of what is in it."""
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -8,12 +9,15 @@ from pathlib import Path
 from tasks.errors import BadExport, BadRequest, NotInStore
 from tasks.labeling import zips
 from tasks.labeling.check import inspect_export, require_snapshot
+from tasks.labeling.difference import in_order
 from tasks.labeling.roboflow import fetch_export
-from tasks.records import LabelExport, LabelSource, RetrainRequest, SnapshotRef, StoredFile
+from tasks.records import LabelExport, LabelRules, LabelSource, RetrainRequest, SnapshotRef, StoredFile
 from tasks.settings import RoboflowSettings
 from tasks.storage import keys
 from tasks.storage.datasets import save_snapshot
 from tasks.storage.s3 import Store
+
+logger = logging.getLogger(__name__)
 
 
 def export_to_store(
@@ -90,10 +94,21 @@ def check_to_store(
     export: LabelExport,
     scratch: Path,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    rules: LabelRules | None = None,
+    order: tuple[str, ...] = (),
 ) -> SnapshotRef:
     """Check an export's zip, and store its labels as a snapshot.
 
+    Args:
+        store: Where the zip is.
+        export: Names it.
+        scratch: Folder for passing files.
+        on_progress: Told pictures done and pictures in all.
+        rules: How to read the labels.
+        order: Classes of the model in use; the same ones in another order are brought into this one.
+
     Raises:
+        BadRequest: the rules do not fit the labels.
         BadExport: it cannot be trained on; the message says why.
     """
     scratch.mkdir(parents=True, exist_ok=True)
@@ -101,6 +116,9 @@ def check_to_store(
         archive = Path(folder) / export.source.name.replace("/", "-")
         archive = archive.with_suffix(".zip")
         store.download(StoredFile(key=export.key, sha256=export.sha256, size=export.size), archive)
-        inspection = inspect_export(archive, Path(folder), on_progress)
+        inspection = inspect_export(archive, Path(folder), on_progress, rules)
         snapshot = require_snapshot(inspection).model_copy(update={"source": export.source})
-        return save_snapshot(store, snapshot, inspection.files)
+        ordered = in_order(snapshot, order)
+        if ordered.classes != snapshot.classes:
+            logger.info("classes were brought into the model's order: %s", ", ".join(ordered.classes))
+        return save_snapshot(store, ordered, inspection.files)

@@ -8,12 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 FORMATS = frozenset({"JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF"})
 """What Pillow and the trainer's OpenCV both read, to the same size. Grey, palette, RGBA, CMYK and 16 bit are fine."""
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".avif", ".heic"})
 """File names that look like pictures, readable or not."""
+FORMAT_OF_SUFFIX = {
+    ".jpg": ("JPEG", "MPO"), ".jpeg": ("JPEG", "MPO"), ".png": ("PNG",), ".bmp": ("BMP",), ".webp": ("WEBP",),
+    ".tif": ("TIFF",), ".tiff": ("TIFF",),
+}  # fmt: skip
+UNUSUAL_MODES = frozenset({"RGBA", "LA", "PA", "CMYK", "I;16", "I;16B", "I;16L", "I", "F", "YCbCr", "LAB"})
 MOST_PIXELS = 100_000_000
 _EXIF_ORIENTATION = 0x0112
 
@@ -28,6 +34,12 @@ class Picture:
     width: int
     height: int
     rotated: bool
+    format: str
+    """As Pillow names it."""
+    mode: str
+    """As Pillow names it."""
+    look: int
+    """64 bits that are alike for pictures that look alike (difference hash); 0 for those without any structure."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +59,26 @@ def read_picture(path: Path) -> Picture | BrokenPicture:
                 return BrokenPicture(path, f"{image.format} is not read in training; use JPEG or PNG")
             if image.width * image.height > MOST_PIXELS:
                 return BrokenPicture(path, f"{image.width}x{image.height} is over {MOST_PIXELS // 10**6} megapixels")
+            if (frames := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
+                return BrokenPicture(path, f"{frames} frames; use a picture a frame")
             # Before load(), which may replace what the header said.
             rotated = image.getexif().get(_EXIF_ORIENTATION, 1) not in (0, 1)
             image.load()
             width, height = image.size
+            kind, mode, look = str(image.format), image.mode, difference_hash(image)
     except Exception as error:  # noqa: BLE001 - damaged files raise what the decoder of the day raises
         return BrokenPicture(path, _reason(error))
-    return Picture(path, hashlib.sha256(data).hexdigest(), len(data), width, height, rotated)
+    return Picture(path, hashlib.sha256(data).hexdigest(), len(data), width, height, rotated, kind, mode, look)
+
+
+STEP = 1
+"""Grey levels that a neighbour has to differ by: flat parts are alike however a picture was compressed."""
+
+
+def difference_hash(image: Image.Image) -> int:
+    """64 bits: whether each of 8 x 8 cells is darker than the one to its right (dHash)."""
+    cells = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
+    return int.from_bytes(np.packbits(cells[:, 1:] > cells[:, :-1] + STEP).tobytes(), "big")
 
 
 def _reason(error: Exception) -> str:

@@ -1,10 +1,13 @@
 """From checked pictures to the frozen DatasetSnapshot. Pure."""
 
+from collections import Counter
 from collections.abc import Sequence
 
-from tasks.labeling.findings import Notes
+from tasks.labeling.findings import FEW, Notes
 from tasks.labeling.sources import hold_out, note_leaks
 from tasks.records import SPLITS, DatasetSnapshot, LabelledImage, LabelSource, Split
+
+IMBALANCE = 20
 
 
 def make_snapshot(
@@ -25,6 +28,7 @@ def make_snapshot(
     images = _with_valid(images, notes)
     if not any(image.split == "test" for image in images):
         notes.add("no-test-split")
+    _note_few(images, notes)
     _note_classes(classes, images, notes)
     if notes.has_errors:
         return None
@@ -53,6 +57,15 @@ def _with_valid(images: Sequence[LabelledImage], notes: Notes) -> Sequence[Label
     return images
 
 
+def _note_few(images: Sequence[LabelledImage], notes: Notes) -> None:
+    sizes = {split: sum(image.split == split for image in images) for split in SPLITS}
+    if 0 < sizes["train"] < FEW["train-tiny"]:
+        notes.add("train-tiny", count=sizes["train"])
+    for split in ("valid", "test"):
+        if 0 < sizes[split] < FEW["split-tiny"]:
+            notes.add("split-tiny", f"{split}: {sizes[split]}")
+
+
 def _note_classes(classes: tuple[str, ...], images: Sequence[LabelledImage], notes: Notes) -> None:
     seen: dict[Split, set[int]] = {
         split: {box.class_index for image in images if image.split == split for box in image.boxes}
@@ -67,3 +80,15 @@ def _note_classes(classes: tuple[str, ...], images: Sequence[LabelledImage], not
             notes.add("class-not-in-train", f"{name} (only in {', '.join(where)})")
         elif len(where) < len(seen):
             notes.add("class-not-in-every-split", f"{name} (only in {', '.join(where)})")
+    _note_balance(classes, images, notes)
+
+
+def _note_balance(classes: tuple[str, ...], images: Sequence[LabelledImage], notes: Notes) -> None:
+    """Classes that train has few boxes of, at all or beside the most frequent one."""
+    counts = Counter(box.class_index for image in images if image.split == "train" for box in image.boxes)
+    most = max(counts.values(), default=0)
+    for index, name in enumerate(classes):
+        if 0 < counts[index] < FEW["class-rare"]:
+            notes.add("class-rare", f"{name}: {counts[index]}")
+        if 0 < counts[index] * IMBALANCE < most:
+            notes.add("class-imbalance", f"{name}: {counts[index]} of {most}")

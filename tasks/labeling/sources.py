@@ -1,8 +1,9 @@
 """Which pictures come from the same source: leaks between splits, and the held-out split that must not leak. Pure."""
 
 import hashlib
+import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tasks.labeling.findings import Notes
 from tasks.records import LabelledImage, Split
@@ -11,29 +12,47 @@ HELD_OUT = 5
 """One source picture of so many goes to valid when an export has no valid split."""
 
 
+_FRAME = re.compile(r"(?P<clip>.+_(?:mp4|mov|avi|mkv|webm|m4v|mpg|mpeg|wmv))-\d+", re.IGNORECASE)
+
+
 def source_name(file_name: str) -> str:
     """The picture's name before Roboflow's ``.rf.<hash>``, which all its augmented copies share."""
     stem, mark, _ = file_name.rpartition(".rf.")
     return stem if mark else file_name
 
 
-def note_leaks(images: Iterable[LabelledImage], notes: Notes) -> None:
-    """Count pictures that are in more than one split, as equal bytes and as copies of one source, and twins in one."""
-    by_bytes: dict[str, list[LabelledImage]] = defaultdict(list)
-    by_source: dict[str, list[LabelledImage]] = defaultdict(list)
-    for image in images:
-        by_bytes[image.sha256].append(image)
-        if ".rf." in image.file_name:  # plain names such as 0001.jpg are used again for other pictures
-            by_source[source_name(image.file_name)].append(image)
-    for same in by_bytes.values():
+def clip_name(file_name: str) -> str:
+    """What frames of one video share, as Roboflow names them (``cows_mp4-0007``); else the source's name."""
+    source = source_name(file_name)
+    return clip["clip"] if (clip := _FRAME.match(source)) else source
+
+
+def note_leaks(images: Sequence[LabelledImage], notes: Notes) -> None:
+    """Count what is in more than one split: equal bytes, copies of one source, frames of one clip; and twins in one."""
+    for same in _by(lambda image: image.sha256, images).values():
         splits = _splits(same)
         if len(splits) > 1:
             notes.add("leak-identical", _names(same))
         if len(same) > len(splits):
             notes.add("twin-pictures", _names(same), count=len(same) - len(splits))
-    for source, copies in by_source.items():
-        if len(_splits(copies)) > 1:
-            notes.add("leak-source", f"{source} in {', '.join(sorted(_splits(copies)))}")
+    # Plain names such as 0001.jpg are used again for other pictures.
+    copies = [image for image in images if ".rf." in image.file_name]
+    frames = [image for image in images if clip_name(image.file_name) != source_name(image.file_name)]
+    _note_groups("leak-source", _by(lambda image: source_name(image.file_name), copies), notes)
+    _note_groups("leak-frames", _by(lambda image: clip_name(image.file_name), frames), notes)
+
+
+def _by(key: Callable[[LabelledImage], str], images: Iterable[LabelledImage]) -> dict[str, list[LabelledImage]]:
+    groups: dict[str, list[LabelledImage]] = defaultdict(list)
+    for image in images:
+        groups[key(image)].append(image)
+    return groups
+
+
+def _note_groups(code: str, groups: Mapping[str, list[LabelledImage]], notes: Notes) -> None:
+    for name, images in groups.items():
+        if len(_splits(images)) > 1:
+            notes.add(code, f"{name} in {', '.join(sorted(_splits(images)))}")
 
 
 def _splits(images: Iterable[LabelledImage]) -> set[Split]:
@@ -47,8 +66,8 @@ def _names(images: Sequence[LabelledImage]) -> str:
 def hold_out(images: Sequence[LabelledImage]) -> tuple[LabelledImage, ...] | None:
     """Move a fifth of train's source pictures to valid, the same ones every time.
 
-    Sources go over whole, with their augmented copies and byte-identical twins. Those with boxes and those without are
-    dealt apart, so that both splits have boxes.
+    Sources go over whole, with their augmented copies, byte-identical twins, and the frames of one clip. Those with
+    boxes and those without are dealt apart, so that both splits have boxes.
 
     Returns:
         All pictures, some of them moved; None if fewer than two sources have boxes.
@@ -67,7 +86,7 @@ def hold_out(images: Sequence[LabelledImage]) -> tuple[LabelledImage, ...] | Non
 
 
 def _groups(images: Sequence[LabelledImage]) -> list[list[LabelledImage]]:
-    """Pictures by source, twins together, ordered by the SHA-256 of the lowest source name of each group."""
+    """Pictures by source and clip, twins together, ordered by the SHA-256 of each group's lowest source name."""
     parent: dict[str, str] = {}
 
     def find(key: str) -> str:
@@ -76,7 +95,7 @@ def _groups(images: Sequence[LabelledImage]) -> list[list[LabelledImage]]:
         return key
 
     for image in images:
-        pair = sorted((find(f"name {source_name(image.file_name)}"), find(f"bytes {image.sha256}")))
+        pair = sorted((find(f"name {clip_name(image.file_name)}"), find(f"bytes {image.sha256}")))
         parent[pair[0]] = pair[1]
     groups: dict[str, list[LabelledImage]] = defaultdict(list)
     for image in images:

@@ -4,7 +4,7 @@ from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 
 from tasks.labeling.in_store import check_to_store, export_to_store
-from tasks.records import LabelExport, RetrainRequest, SnapshotRef
+from tasks.records import LabelExport, LabelRules, ModelVersion, RetrainRequest, SnapshotRef
 from tasks.retrying import step
 from tasks.settings import RoboflowSettings, WorkSettings, from_environment
 from tasks.storage.s3 import Store
@@ -24,11 +24,13 @@ def export_labels(request: RetrainRequest) -> LabelExport:
 
 
 @step("check labels")
-def check_labels(export: LabelExport) -> SnapshotRef:
-    """Check the export, and freeze its labels as a snapshot in the store."""
+def check_labels(export: LabelExport, rules: LabelRules, champion: ModelVersion | None) -> SnapshotRef:
+    """Check the export, and freeze its labels as a snapshot in the store, with the classes in the champion's order."""
     scratch = from_environment(WorkSettings).work_dir / "scratch"
     bar = ProgressBar("pictures checked")
-    snapshot = check_to_store(Store.from_environment(), export, scratch, bar.show)
+    snapshot = check_to_store(
+        Store.from_environment(), export, scratch, bar.show, rules, champion.classes if champion else ()
+    )
     for split, counts in snapshot.splits.items():
         get_run_logger().info(
             "%s: %d pictures, %d boxes, %d without boxes", split, counts.images, counts.boxes, counts.background

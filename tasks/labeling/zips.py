@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+import unicodedata
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -13,6 +14,7 @@ MOST_BYTES = 200 * 2**30
 """An export that unpacks to more than 200 GiB is refused."""
 MOST_RATIO = 100
 """JPEGs hardly shrink and JSON shrinks tenfold; what shrinks a hundredfold as a whole is a bomb."""
+MOST_MEMBERS = 2_000_000
 SMALL = 64 * 2**20
 """Bytes; below this, shrinking much is no reason to refuse."""
 _CHUNK = 2**20
@@ -53,9 +55,12 @@ def first_damage(archive: Path) -> str | None:
 
 
 def _check_members(archive: Path, members: list[zipfile.ZipInfo]) -> None:
+    if len(members) > MOST_MEMBERS:
+        raise BadExport(f"{archive.name}: {len(members)} members, which no export has; use a zip as Roboflow made it")
     seen: set[str] = set()
     for member in members:
         name = member.filename
+        alike = unicodedata.normalize("NFC", name).casefold()  # one file on the disks of some workers
         path = PurePosixPath(name)
         outside = (
             path.is_absolute() or ".." in path.parts or "\\" in name or ":" in path.parts[0] if path.parts else True
@@ -64,13 +69,13 @@ def _check_members(archive: Path, members: list[zipfile.ZipInfo]) -> None:
         reason = (
             "leads out of the folder" if outside
             else "is not a plain file" if mode not in (0, stat.S_IFREG, stat.S_IFDIR)
-            else "is there twice" if name in seen
+            else "is there twice, or differs from another by upper and lower case alone" if alike in seen
             else "needs a password" if member.flag_bits & 0x1
             else None
         )  # fmt: skip
         if reason:
             raise BadExport(f"{archive.name}: member {name!r} {reason}; use a zip as Roboflow made it")
-        seen.add(name)
+        seen.add(alike)
 
 
 def _check_sizes(archive: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:

@@ -10,6 +10,7 @@ from tasks.dataset_folder import fill, image_path
 from tasks.errors import BadExport, CorruptObject, LostRace
 from tasks.records import DatasetSnapshot, LabelledImage, SnapshotRef, StoredFile
 from tasks.storage import keys
+from tasks.storage.blob_cache import BlobCache
 from tasks.storage.documents import create_record, read_record
 from tasks.storage.s3 import Store
 
@@ -18,6 +19,9 @@ Progress = Callable[[int, int], None]
 
 THREADS = 8
 """Pictures under way at a time: small files, so that waiting for answers is most of the work."""
+
+WORTH_LISTING = 200
+"""Pictures from which one list of what is there, a thousand a request, is cheaper than a question for each."""
 
 T = TypeVar("T")
 
@@ -39,7 +43,17 @@ def save_snapshot(
     Raises:
         BadExport: a file is not the picture that the snapshot names any more.
     """
-    _each(_unique(snapshot), lambda image: _save_picture(store, image, files[image.sha256]), on_progress)
+    if store.exists(keys.snapshot(snapshot.digest)):  # it is written last
+        return SnapshotRef.of(snapshot)
+    pictures = _unique(snapshot)
+    there = _pictures_there(store) if len(pictures) > WORTH_LISTING else set()
+    missing = [image for image in pictures if image.sha256 not in there]
+    kept = len(pictures) - len(missing)
+    _each(
+        missing,
+        lambda image: _save_picture(store, image, files[image.sha256]),
+        lambda done, _: on_progress(kept + done, len(pictures)),
+    )
     # Content-addressed: who was first wrote the same pictures, classes and boxes.
     with suppress(LostRace):
         create_record(store, keys.snapshot(snapshot.digest), snapshot)
@@ -61,7 +75,11 @@ def load_snapshot(store: Store, digest: str) -> DatasetSnapshot:
 
 
 def fetch_dataset(
-    store: Store, digest: str, folder: Path, on_progress: Progress = lambda done, total: None
+    store: Store,
+    digest: str,
+    folder: Path,
+    cache: BlobCache,
+    on_progress: Progress = lambda done, total: None,
 ) -> DatasetSnapshot:
     """Bring a snapshot and its pictures into a dataset folder; pictures that lie there already are kept.
 
@@ -71,6 +89,7 @@ def fetch_dataset(
         store: Where from.
         digest: Digest of the snapshot.
         folder: The dataset folder.
+        cache: Has pictures of earlier runs, and gets those of this one.
         on_progress: Told pictures done and pictures in all, from this thread.
 
     Raises:
@@ -81,14 +100,21 @@ def fetch_dataset(
     pictures = _unique(snapshot)
     missing = [image for image in pictures if not _is_there(folder, image)]
     kept = len(pictures) - len(missing)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
     _each(
         missing,
-        lambda image: _fetch_picture(store, image, image_path(folder, image)),
+        lambda image: _bring_picture(store, image, image_path(folder, image), cache),
         lambda done, _: on_progress(kept + done, len(pictures)),
     )
     # Finds all of them there, and writes the manifest.
-    fill(folder, snapshot, lambda image, path: _fetch_picture(store, image, path))
+    fill(folder, snapshot, lambda image, path: _bring_picture(store, image, path, cache))
+    cache.shrink()
     return snapshot
+
+
+def _pictures_there(store: Store) -> set[str]:
+    """SHA-256 of all that the store has: a key is made of it, and written by one request."""
+    return {key.rpartition("/")[2] for key in store.list(keys.blobs())}
 
 
 def _save_picture(store: Store, image: LabelledImage, path: Path) -> None:
@@ -98,6 +124,10 @@ def _save_picture(store: Store, image: LabelledImage, path: Path) -> None:
         return keys.blob(sha256)
 
     store.upload(path, key)
+
+
+def _bring_picture(store: Store, image: LabelledImage, path: Path, cache: BlobCache) -> None:
+    cache.bring(image.sha256, image.size, path, lambda there: _fetch_picture(store, image, there))
 
 
 def _fetch_picture(store: Store, image: LabelledImage, path: Path) -> None:

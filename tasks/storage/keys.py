@@ -6,7 +6,12 @@ STORE_SCHEME = "store://"
 
 def blob(sha256: str) -> str:
     """One picture, or the zip of an export, by content."""
-    return f"datasets/blobs/sha256/{sha256[:2]}/{sha256}"
+    return f"{blobs()}{sha256[:2]}/{sha256}"
+
+
+def blobs() -> str:
+    """Prefix of all that is kept by content."""
+    return "datasets/blobs/sha256/"
 
 
 def snapshot(digest: str) -> str:

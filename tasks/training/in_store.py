@@ -20,6 +20,7 @@ from tasks.errors import BadCheckpoint, LeaseHeld, NasflowError, TrainingFailed,
 from tasks.records import EvaluateJob, StoredFile, TrainedModel, TrainingResult, TrainJob
 from tasks.settings import WorkSettings
 from tasks.storage import keys
+from tasks.storage.blob_cache import BlobCache
 from tasks.storage.datasets import fetch_dataset
 from tasks.storage.runs import (
     Lease,
@@ -51,10 +52,10 @@ class Places:
     data: Path
 
     @classmethod
-    def of(cls, settings: WorkSettings, run_key: str, snapshot_digest: str) -> "Places":
+    def of(cls, settings: WorkSettings, run_key: str) -> "Places":
         """Places below the work folder."""
-        work = settings.work_dir
-        return cls(work, work / "runs" / run_key, work / "datasets" / snapshot_digest)
+        run = settings.work_dir / "runs" / run_key
+        return cls(settings.work_dir, run, run / files.DATASET)
 
 
 def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettings, tell: Tell) -> TrainedModel:
@@ -77,7 +78,7 @@ def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettin
         NasflowError: whatever ended the trainer.
     """
     run_key = job.spec.digest
-    places = Places.of(settings, run_key, job.spec.snapshot_digest)
+    places = Places.of(settings, run_key)
     if model := find_model(store, run_key):
         logger.info("run %s is finished already; its model is used again", run_key[:12])
         return model
@@ -86,7 +87,7 @@ def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettin
         if model := find_model(store, run_key):  # whoever held the lease has finished it
             return model
         store.abort_uploads(keys.run(run_key))
-        fetch_dataset(store, job.spec.snapshot_digest, places.data)
+        fetch_dataset(store, job.spec.snapshot_digest, places.data, BlobCache.of(settings))
         _prepare(store, job, places)
         with CheckpointUploader(store, run_key, places.run, lease.lost) as uploader:
             _train_to_the_end(store, job, places, weights, lease, uploader, settings, tell)
@@ -316,12 +317,12 @@ def detect_in_store(store: Store, job: EvaluateJob, settings: WorkSettings, tell
     model = find_model(store, job.run_key)
     if model is None:
         raise NasflowError(f"run {job.run_key[:12]} has no finished model in the store; train it first")
-    places = Places.of(settings, job.run_key, job.snapshot_digest)
-    fetch_dataset(store, job.snapshot_digest, places.data)
-    weights = fetch_file(store, model.weights.key, model.weights.sha256, places.work / "weights")
-    folder = places.work / "detections" / f"{job.run_key[:16]}-{job.snapshot_digest[:16]}-{os.getpid()}"
-    out = folder / "detections.json"
-    arguments = detect_arguments(weights, places.data, job.split, out, settings)
+    work = settings.work_dir
+    weights = fetch_file(store, model.weights.key, model.weights.sha256, work / "weights")
+    folder = work / "detections" / f"{job.run_key[:16]}-{job.snapshot_digest[:16]}-{os.getpid()}"
+    data, out = folder / files.DATASET, folder / "detections.json"
+    fetch_dataset(store, job.snapshot_digest, data, BlobCache.of(settings))
+    arguments = detect_arguments(weights, data, job.split, out, settings)
     with TrainerProcess(DETECT, arguments, folder / files.LOG) as detector:
         for event in detector.events():
             tell(event)

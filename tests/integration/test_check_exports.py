@@ -14,7 +14,9 @@ from PIL import Image
 
 from tasks.errors import BadExport
 from tasks.labeling.check import inspect_export, require_snapshot
+from tasks.labeling.difference import difference
 from tasks.labeling.zips import pack
+from tasks.records import LabelRules
 from tests.fakes.exports import document, numbered, picture, write_export, write_split
 
 BOX = (10, 10, 40, 30)
@@ -52,31 +54,37 @@ def inspected(exports, tmp_path_factory):
     return inspect
 
 
-COCO = [
+SOUND = [
     "animals-coco-polygons",
+    "bin-darknet-grey",
+    "cards-voc-trainonly",
     "digits-coco-grey",
     "dogs-thermal-coco",
     "eggs-coco-224",
+    "farm-catdog-tfcsv",
+    "farm-yolov8-labeldir",
     "maths-coco-55classes",
-    "rabbits-coco-missingfiles",
     "zips/FarmAnimalDetector.v1i.coco.zip",
+    "zips/FarmAnimalDetector.v1i.yolov8.zip",
     "zips/FarmAnimalDetector.v3i.coco.zip",
 ]
+FAULTY = ["cats-yolov5-badids", "rabbits-coco-missingfiles"]
 
 
-@pytest.mark.parametrize("name", COCO)
+@pytest.mark.parametrize("name", SOUND + FAULTY)
 def test_real_exports_hold_what_another_reader_found(expected, inspected, name):
     inspection, truth = inspected(name), expected[name]
     keys = ("images", "boxes", "background")
     assert {split: counts.model_dump() for split, counts in inspection.splits.items()} == {
         split: {key: counts[key] for key in keys} for split, counts in truth["splits"].items()
     }
+    assert inspection.format == truth["format"]
     assert set(inspection.classes) == set(truth["classes"])
     roots = found(inspection)["root-category"].examples if "root-category" in found(inspection) else (None,)
     assert roots == (truth["root_category"],)
 
 
-@pytest.mark.parametrize("name", [name for name in COCO if "missing" not in name])
+@pytest.mark.parametrize("name", SOUND)
 def test_real_exports_make_snapshots_with_every_box(expected, inspected, name):
     snapshot = require_snapshot(inspected(name))
     totals = dict.fromkeys(snapshot.classes, 0)
@@ -86,6 +94,43 @@ def test_real_exports_make_snapshots_with_every_box(expected, inspected, name):
             assert 0 <= box.x1 < box.x2 <= image.width
             assert 0 <= box.y1 < box.y2 <= image.height
     assert totals == expected[name]["classes"]
+
+
+@pytest.mark.parametrize("name", [*SOUND, "zips/FarmAnimalDetector.v1i.retinanet.zip"])
+def test_real_exports_are_the_same_as_folder_and_as_zip(exports, inspected, tmp_path, name):
+    if name.endswith(".zip"):
+        other = tmp_path / "folder"
+        shutil.unpack_archive(exports / name, other)
+    else:
+        other = tmp_path / "packed.zip"
+        pack(exports / name, other)
+    inspection = inspect_export(other, tmp_path / "scratch")
+    assert require_snapshot(inspection).digest == require_snapshot(inspected(name)).digest
+    assert inspection.findings == inspected(name).findings
+
+
+def test_three_formats_of_one_real_version_are_the_same_to_half_a_pixel(inspected):
+    kinds = ("coco.zip", "yolov8.zip", "retinanet.zip")
+    first, *others = (require_snapshot(inspected(f"zips/FarmAnimalDetector.v1i.{kind}")) for kind in kinds)
+    for other in others:
+        assert other.classes == first.classes
+        changes = difference(first, other)
+        assert changes.is_empty, changes
+        for one, two in zip(first.images, other.images, strict=True):
+            assert one.sha256 == two.sha256
+            for box in one.boxes:
+                near = [other for other in two.boxes if max(abs(a - b) for a, b in zip(box, other, strict=True)) <= 0.5]
+                assert len(near) == 1, (one.file_name, box, two.boxes)
+
+
+def test_what_changed_between_two_real_versions(expected, inspected):
+    """Nine pictures went from train and valid to test; none was added, removed or labelled anew."""
+    first, later = (require_snapshot(inspected(f"zips/FarmAnimalDetector.{v}.coco.zip")) for v in ("v1i", "v3i"))
+    changes = difference(first, later)
+    assert (changes.classes_added, changes.classes_removed, changes.classes_reordered) == ((), (), False)
+    assert changes.images_added.count == changes.images_removed.count == changes.images_relabelled.count == 0
+    assert changes.images_moved.count >= 9
+    assert all(boxes.before == boxes.after for boxes in changes.boxes.values())
 
 
 def test_real_boxes_over_the_edge(inspected):
@@ -111,28 +156,37 @@ def test_real_missing_files(inspected):
         require_snapshot(inspection)
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("bin-darknet-grey", "darknet"),
-        ("cats-yolov5-badids", "YOLO"),
-        ("farm-yolov8-labeldir", "YOLO"),
-        ("farm-catdog-tfcsv", "CSV"),
-        ("cards-voc-trainonly", "Pascal VOC"),
-        ("zips/FarmAnimalDetector.v1i.yolov8.zip", "YOLO"),
-        ("zips/FarmAnimalDetector.v1i.retinanet.zip", "CSV"),
-    ],
-)
-def test_real_exports_of_other_formats_are_named(exports, tmp_path, name, kind):
-    with pytest.raises(BadExport, match=f"looks like {kind}; this version reads COCO JSON: export it as COCO"):
-        inspect_export(exports / name, tmp_path)
+def test_real_missing_files_are_left_out_on_request(exports, tmp_path):
+    inspection = inspect_export(exports / "rabbits-coco-missingfiles", tmp_path, rules=LabelRules(on_bad_image="skip"))
+    assert found(inspection)["picture-skipped"].count == 20
+    counts = require_snapshot(inspection).counts()
+    assert counts["train"].images + counts["valid"].images == 16
+    assert found(inspection)["no-valid-split"].count == counts["valid"].images
 
 
-def test_a_real_zip_and_its_folder_have_one_digest(exports, inspected, tmp_path):
-    name = "zips/FarmAnimalDetector.v1i.coco.zip"
-    shutil.unpack_archive(exports / name, tmp_path / "folder")
-    folder = inspect_export(tmp_path / "folder", tmp_path)
-    assert require_snapshot(folder).digest == require_snapshot(inspected(name)).digest
+def test_real_ids_that_the_list_does_not_have(exports, inspected, tmp_path):
+    inspection = inspected("cats-yolov5-badids")
+    assert found(inspection)["unknown-class-id"].count == 49
+    with pytest.raises(BadExport, match=r"the class list does not have: 49; .*--class-map '#2=cat'"):
+        require_snapshot(inspection)
+    rules = LabelRules(class_map={"#2": "Cats"})
+    snapshot = require_snapshot(inspect_export(exports / "cats-yolov5-badids", tmp_path, rules=rules))
+    assert snapshot.classes == ("Cats",)
+    assert sum(counts.boxes for counts in snapshot.counts().values()) == 55
+
+
+def test_real_labels_in_an_odd_folder_are_found_and_said(inspected):
+    codes = found(inspected("farm-yolov8-labeldir"))
+    assert codes["label-folder-odd"].examples == ("train/label",)
+    assert codes["stray-file"].examples == ("train/label/create",)
+    assert codes["leak-frames"].count > 0
+    assert "label-missing" not in codes
+
+
+def test_real_voc_counts_from_one(inspected):
+    codes = found(inspected("cards-voc-trainonly"))
+    assert not codes.keys() & {"box-clipped", "box-rounded", "box-dropped"}
+    assert codes["no-valid-split"].severity == "warning"
 
 
 # Made exports -------------------------------------------------------------------------------------
@@ -264,7 +318,7 @@ def test_an_exif_rotation_is_not_applied_and_told(tmp_path):
     image.save(file, "JPEG", exif=exif)
     inspection = with_picture(tmp_path, "turned.jpg", file.getvalue(), width=60, height=120)
     assert found(inspection)["exif-rotation"].examples == ("train/turned.jpg",)
-    assert found(inspection)["size-differs"].examples == ("train/turned.jpg: 60x120 in the JSON, 120x60 in the file",)
+    assert found(inspection)["size-differs"].examples == ("train/turned.jpg: 60x120 in the labels, 120x60 in the file",)
     [turned] = [image for image in require_snapshot(inspection).images if image.file_name == "turned.jpg"]
     assert (turned.width, turned.height) == (120, 60)
     cv2 = pytest.importorskip("cv2")
@@ -296,17 +350,20 @@ def files(folder, **contents):
 @pytest.mark.parametrize(
     ("contents", "match"),
     [
-        ({}, "empty; name a COCO export"),
-        ({"note.txt": b"x"}, "no train/_annotations.coco.json in it; this version reads COCO"),
-        ({"data.yaml": b"x", "train__labels__a.txt": b""}, "looks like YOLO"),
+        ({}, "empty; name an export, its folder or zip: COCO JSON"),
+        ({"note.txt": b"x"}, "no labels in it; export it as COCO JSON, YOLO"),
+        ({"data.yaml": b"x", "train__labels__a.txt": b""}, "data.yaml: has no list of class names"),
+        ({"train__labels__a.txt": b""}, "no data.yaml, so class ids have no names"),
         ({"train__a.tfrecord": b"x"}, "looks like TFRecord"),
         ({"train___annotations.createml.json": b"x"}, "looks like CreateML"),
-        ({"_annotations.coco.json": b"{}"}, "lies at the top; move it"),
         ({"train___annotations.coco.json": b'{"images": ['}, "x: train/_annotations.coco.json: not JSON"),
         ({"train___annotations.coco.json": b"\xff\xfe"}, "not JSON"),
         ({"train___annotations.coco.json": b"[" * 100_000}, "not JSON"),
         ({"train___annotations.coco.json": b"[]"}, "not a JSON object but list"),
-        ({"train___annotations.coco.json": b"{}", "valid__a.jpg": b"x"}, "valid/ has pictures but no _annot"),
+        (
+            {"train___annotations.coco.json": b"{}", "valid__a.jpg": b"x"},
+            "valid/ has pictures but no labels; export it",
+        ),
         ({"val___annotations.coco.json": b"{}", "valid___annotations.coco.json": b"{}"}, "both valid/ and val/"),
     ],
 )
@@ -319,7 +376,7 @@ def test_what_is_no_coco_export_says_so_in_one_line(tmp_path, contents, match):
 
 
 def test_a_path_that_is_not_there(tmp_path):
-    with pytest.raises(BadExport, match=r"nowhere: not there; name a COCO export"):
+    with pytest.raises(BadExport, match=r"nowhere: not there; name an export, its folder or zip"):
         inspect_export(tmp_path / "nowhere", tmp_path)
 
 

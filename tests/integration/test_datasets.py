@@ -1,6 +1,9 @@
 """Snapshots in the store and on disk, against a real server."""
 
 import hashlib
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -8,6 +11,7 @@ from tasks.dataset_folder import image_path, load
 from tasks.errors import BadExport, CorruptObject, NotInStore
 from tasks.records import Box, DatasetSnapshot, LabelledImage, LabelSource
 from tasks.storage import keys
+from tasks.storage.blob_cache import BlobCache
 from tasks.storage.datasets import fetch_dataset, load_snapshot, save_snapshot
 
 
@@ -18,6 +22,11 @@ def files(tmp_path):
     for path in paths:
         path.write_bytes(path.name.encode() * 100)
     return {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in paths}
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return BlobCache(tmp_path / "blobs", 10**9)
 
 
 @pytest.fixture
@@ -41,7 +50,7 @@ def snapshot(files):
     )
 
 
-def test_a_snapshot_goes_there_and_back(store, snapshot, files, tmp_path):
+def test_a_snapshot_goes_there_and_back(store, snapshot, files, cache, tmp_path):
     told = []
     ref = save_snapshot(store, snapshot, files, lambda done, total: told.append((done, total)))
     assert told == [(number, 30) for number in range(1, 31)]
@@ -51,7 +60,7 @@ def test_a_snapshot_goes_there_and_back(store, snapshot, files, tmp_path):
     assert len(store.list("datasets/blobs/")) == 30
 
     folder = tmp_path / "dataset"
-    assert fetch_dataset(store, snapshot.digest, folder) == snapshot
+    assert fetch_dataset(store, snapshot.digest, folder, cache) == snapshot
     assert load(folder) == snapshot
     for sha256, path in files.items():
         assert (folder / "images" / sha256).read_bytes() == path.read_bytes()
@@ -81,23 +90,75 @@ def test_a_manifest_under_a_wrong_digest_is_refused(store, snapshot):
         load_snapshot(store, "d" * 64)
 
 
-def test_only_what_is_missing_is_fetched(store, snapshot, files, tmp_path):
+def test_only_what_is_missing_is_fetched(store, snapshot, files, cache, tmp_path):
     save_snapshot(store, snapshot, files)
-    fetch_dataset(store, snapshot.digest, tmp_path / "dataset")
+    fetch_dataset(store, snapshot.digest, tmp_path / "dataset", cache)
     first, *others = snapshot.images
     image_path(tmp_path / "dataset", first).unlink()
+    (cache.folder / first.sha256[:2] / first.sha256).unlink()
     store.delete(keys.blob(image.sha256) for image in others if image.sha256 != first.sha256)
     told = []
-    fetch_dataset(store, snapshot.digest, tmp_path / "dataset", lambda done, total: told.append((done, total)))
+    fetch_dataset(store, snapshot.digest, tmp_path / "dataset", cache, lambda done, total: told.append((done, total)))
     assert told == [(30, 30)]
     assert image_path(tmp_path / "dataset", first).exists()
 
 
-def test_a_damaged_picture_does_not_get_into_the_folder(store, snapshot, files, tmp_path):
+def test_a_damaged_picture_does_not_get_into_the_folder(store, snapshot, files, cache, tmp_path):
     save_snapshot(store, snapshot, files)
     damaged = snapshot.images[3]
     store.put(keys.blob(damaged.sha256), b"x" * damaged.size)
     with pytest.raises(CorruptObject, match=f"{damaged.sha256}: {damaged.size} bytes"):
-        fetch_dataset(store, snapshot.digest, tmp_path / "dataset")
+        fetch_dataset(store, snapshot.digest, tmp_path / "dataset", cache)
     assert not image_path(tmp_path / "dataset", damaged).exists()
     assert not (tmp_path / "dataset" / "snapshot.json").exists()
+
+
+# The cache -----------------------------------------------------------------------------------------
+
+
+def test_another_folder_is_linked_and_asks_the_store_for_no_picture(store, snapshot, files, cache, tmp_path):
+    save_snapshot(store, snapshot, files)
+    fetch_dataset(store, snapshot.digest, tmp_path / "one", cache)
+    store.delete(keys.blob(sha256) for sha256 in files)
+    fetch_dataset(store, snapshot.digest, tmp_path / "two", cache)
+    for image in snapshot.images:
+        places = [image_path(tmp_path / name, image) for name in ("one", "two")]
+        assert places[0].samefile(places[1])
+        assert places[1].read_bytes() == files[image.sha256].read_bytes()
+
+
+def test_what_a_disk_lost_is_fetched_again(store, snapshot, files, cache, tmp_path):
+    save_snapshot(store, snapshot, files)
+    fetch_dataset(store, snapshot.digest, tmp_path / "one", cache)
+    image = snapshot.images[2]
+    shutil.rmtree(tmp_path / "one")
+    (cache.folder / image.sha256[:2] / image.sha256).write_bytes(b"x" * image.size)
+    fetch_dataset(store, snapshot.digest, tmp_path / "two", cache)
+    assert image_path(tmp_path / "two", image).read_bytes() == files[image.sha256].read_bytes()
+
+
+def test_the_least_recently_used_go_first(store, snapshot, files, tmp_path):
+    """Four of thirty fit: those that were used last; the folder keeps all of its own."""
+    size = snapshot.images[0].size
+    assert all(image.size in (size, size + 100) for image in snapshot.images)
+    save_snapshot(store, snapshot, files)
+    cache = BlobCache(tmp_path / "blobs", 10**9)
+    fetch_dataset(store, snapshot.digest, tmp_path / "one", cache)
+    kept = [image.sha256 for image in snapshot.images[10:14]]
+    for age, path in enumerate(sorted(cache.folder.glob("??/*"))):
+        os.utime(path, (1, 1) if path.name not in kept else (2 + age, 2 + age))
+    small = BlobCache(cache.folder, sum(image.size for image in snapshot.images[10:14]))
+    assert small.shrink() > 0
+    assert {path.name for path in cache.folder.glob("??/*")} == set(kept)
+    assert all(image_path(tmp_path / "one", image).exists() for image in snapshot.images)
+
+
+def test_two_runs_at_once_in_a_cache_that_is_too_small(store, snapshot, files, tmp_path):
+    save_snapshot(store, snapshot, files)
+    cache = BlobCache(tmp_path / "blobs", 0)
+    with ThreadPoolExecutor(4) as pool:
+        folders = [tmp_path / str(number) for number in range(8)]
+        list(pool.map(lambda folder: fetch_dataset(store, snapshot.digest, folder, cache), folders))
+    for folder in folders:
+        assert all(image_path(folder, image).stat().st_size == image.size for image in snapshot.images)
+    assert not list(cache.folder.glob("??/*"))

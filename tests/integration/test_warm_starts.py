@@ -119,7 +119,7 @@ def assert_nothing_begun(store: Store, job: TrainJob, folder: Path, words: str) 
         train_in_store(store, job, "one", WorkSettings(work_dir=folder / "work"), lambda event: None)
     assert "\n" not in str(raised.value)
     assert store.list(keys.run(job.spec.digest)) == []
-    assert not (folder / "work" / "datasets").exists()
+    assert not (folder / "work" / "blobs").exists()
     assert not (folder / "work" / "runs").exists()
 
 

@@ -20,13 +20,15 @@ def contents(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_check_finds_nothing_but_the_root(export, tmp_path):
+def test_a_check_finds_nothing_but_the_root_and_that_they_are_few(export, tmp_path):
     inspection = inspect_export(export, tmp_path)
     snapshot = require_snapshot(inspection)
     assert snapshot.classes == ("cat", "dog")
     assert {split: counts.images for split, counts in inspection.splits.items()} == {"train": 8, "valid": 3, "test": 3}
     assert snapshot.counts() == inspection.splits
-    assert {f.code for f in inspection.findings} <= {"root-category", "class-not-in-every-split"}
+    assert {f.code for f in inspection.findings} <= {
+        "root-category", "class-not-in-every-split", "train-tiny", "split-tiny", "class-rare",
+    }  # fmt: skip
 
 
 def test_the_layout_is_roboflows(export):

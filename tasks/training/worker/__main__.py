@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--weights-licence", help="their licence, for the result and the model")
     parser.add_argument("--events", type=Path, help="file or /dev/fd/N for JSON lines about progress")
     parser.add_argument(
-        "--checkpoint-every-minutes", type=positive, default=10.0, help="in long epochs; each has one, too"
+        "--checkpoint-every-minutes", type=positive, default=10.0, help="at most; short epochs have one a minute"
     )
     parser.add_argument(
         "--loader-workers", type=count, help="processes that load pictures; default: as the device needs"

@@ -1,0 +1,112 @@
+"""The same small export in every format that is read: pictures of 100 x 80 pixels, boxes by class name and corners."""
+
+import csv
+import io
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.fakes.exports import picture
+
+Boxes = list[tuple[str, int, int, int, int]]
+Splits = Mapping[str, Mapping[str, Boxes]]
+"""Boxes by picture and split."""
+WIDTH, HEIGHT = 100, 80
+CLASSES = ("cat", "dog")
+SPLITS: Splits = {
+    "train": {"a.jpg": [("cat", 10, 10, 50, 40), ("dog", 0, 5, 30, 80)], "b.jpg": [("dog", 1, 2, 99, 70)], "e.jpg": []},
+    "valid": {"c.jpg": [("cat", 20, 20, 60, 60)], "d.jpg": []},
+}
+FORMATS = ("coco", "yolo", "darknet", "voc", "tensorflow-csv", "retinanet-csv")
+
+
+def write_in(kind: str, folder: Path, splits: Splits = SPLITS, classes: tuple[str, ...] = CLASSES) -> Path:
+    """Write an export, as Roboflow lays out its format."""
+    for split, boxes in splits.items():
+        pictures = folder / split / "images" if kind == "yolo" else folder / split
+        pictures.mkdir(parents=True)
+        for name in boxes:
+            (pictures / name).write_bytes(picture((split, name), WIDTH, HEIGHT))
+        WRITERS[kind](folder / split, boxes, classes)
+    if kind == "yolo":
+        names = json.dumps(list(classes))
+        (folder / "data.yaml").write_text(f"train: ../train/images\nval: nowhere\nnc: {len(classes)}\nnames: {names}\n")
+    (folder / "README.roboflow.txt").write_text("An export.")
+    return folder
+
+
+def _coco(folder: Path, splits: Mapping[str, Boxes], classes: tuple[str, ...]) -> None:
+    numbered = list(enumerate(splits))
+    categories = [{"id": index + 1, "name": name, "supercategory": "all"} for index, name in enumerate(classes)]
+    document = {
+        "categories": [{"id": 0, "name": "all", "supercategory": "none"}, *categories],
+        "images": [{"id": at, "file_name": name, "width": WIDTH, "height": HEIGHT} for at, name in numbered],
+        "annotations": [
+            {"id": zlib.crc32(repr((at, box)).encode()), "image_id": at, "category_id": classes.index(box[0]) + 1,
+             "bbox": [box[1], box[2], box[3] - box[1], box[4] - box[2]], "iscrowd": 0}
+            for at, name in numbered for box in splits[name]
+        ],
+    }  # fmt: skip
+    (folder / "_annotations.coco.json").write_text(json.dumps(document))
+
+
+def rows(boxes: Boxes, classes: tuple[str, ...]) -> str:
+    """YOLO's rows."""
+    return "".join(
+        f"{classes.index(name)} {(x1 + x2) / 2 / WIDTH} {(y1 + y2) / 2 / HEIGHT} "
+        f"{(x2 - x1) / WIDTH} {(y2 - y1) / HEIGHT}\n"
+        for name, x1, y1, x2, y2 in boxes
+    )
+
+
+def _yolo(folder: Path, splits: Mapping[str, Boxes], classes: tuple[str, ...]) -> None:
+    (folder / "labels").mkdir()
+    for name, boxes in splits.items():
+        (folder / "labels" / Path(name).with_suffix(".txt")).write_text(rows(boxes, classes))
+
+
+def _darknet(folder: Path, splits: Mapping[str, Boxes], classes: tuple[str, ...]) -> None:
+    (folder / "_darknet.labels").write_text("\n".join(classes))
+    for name, boxes in splits.items():
+        (folder / Path(name).with_suffix(".txt")).write_text(rows(boxes, classes))
+
+
+def _voc(folder: Path, splits: Mapping[str, Boxes], classes: tuple[str, ...]) -> None:
+    for name, boxes in splits.items():
+        objects = "".join(
+            f"<object><name>{label}</name><bndbox><xmin>{x1 + 1}</xmin><xmax>{x2 + 1}</xmax>"
+            f"<ymin>{y1 + 1}</ymin><ymax>{y2 + 1}</ymax></bndbox></object>"
+            for label, x1, y1, x2, y2 in boxes
+        )
+        size = f"<size><width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth></size>"
+        text = f"<annotation><filename>{name}</filename>{size}{objects}</annotation>"
+        (folder / Path(name).with_suffix(".xml")).write_text(text)
+
+
+def _csv(folder: Path, lines: list[tuple[object, ...]]) -> None:
+    text = io.StringIO()
+    csv.writer(text).writerows(lines)
+    (folder / "_annotations.csv").write_text(text.getvalue())
+
+
+def _tensorflow(folder: Path, splits: Mapping[str, Boxes], classes: tuple[str, ...]) -> None:
+    head = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
+    lines = [(name, WIDTH, HEIGHT, *box) for name, boxes in splits.items() for box in boxes]
+    _csv(folder, [head, *lines])
+
+
+def _retinanet(folder: Path, splits: Mapping[str, Boxes], classes: tuple[str, ...]) -> None:
+    full = [(name, *box[1:], box[0]) for name, boxes in splits.items() for box in boxes]
+    empty = [(name, "", "", "", "", "") for name, boxes in splits.items() if not boxes]
+    _csv(folder, [*full, *empty])
+
+
+WRITERS = {
+    "coco": _coco,
+    "yolo": _yolo,
+    "darknet": _darknet,
+    "voc": _voc,
+    "tensorflow-csv": _tensorflow,
+    "retinanet-csv": _retinanet,
+}

@@ -1,0 +1,330 @@
+"""Exports of every format: the same labels give the same snapshot, and what is odd or wrong in one is told."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tasks.errors import BadExport
+from tasks.labeling.check import inspect_export, require_snapshot
+from tasks.labeling.page import write_page
+from tasks.labeling.zips import pack
+from tasks.records import LabelRules
+from tests.fakes.exports import document, picture, write_export, write_split
+from tests.fakes.formats import CLASSES, FORMATS, SPLITS, rows, write_in
+
+
+def found(inspection):
+    return {finding.code: finding for finding in inspection.findings}
+
+
+def inspect(path: Path, tmp_path: Path, **rules: object):
+    return inspect_export(path, tmp_path / "scratch", rules=LabelRules(**rules))
+
+
+@pytest.fixture(scope="module")
+def digest(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("coco")
+    return require_snapshot(inspect(write_in("coco", folder / "export"), folder)).digest
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("form", ["folder", "zip"])
+def test_the_same_labels_are_one_snapshot_in_every_format(digest, tmp_path, kind, form):
+    path = write_in(kind, tmp_path / "export")
+    if form == "zip":
+        pack(path, tmp_path / "export.zip")
+        path = tmp_path / "export.zip"
+    inspection = inspect(path, tmp_path)
+    assert inspection.format == kind
+    assert inspection.classes == CLASSES
+    assert {split: counts.model_dump() for split, counts in inspection.splits.items()} == {
+        "train": {"images": 3, "boxes": 3, "background": 1},
+        "valid": {"images": 2, "boxes": 1, "background": 1},
+    }
+    assert require_snapshot(inspection).digest == digest
+    assert not {finding.code for finding in inspection.findings if finding.severity == "error"}
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_format_is_told_by_content_not_by_name(digest, tmp_path, kind):
+    """Label files and folders with other names, in an export without the usual ones beside."""
+    path = write_in(kind, tmp_path / "export")
+    (path / "README.roboflow.txt").unlink()
+    for usual, other in (("_annotations.coco.json", "instances.json"), ("_annotations.csv", "boxes.csv")):
+        for file in path.rglob(usual):
+            file.rename(file.with_name(other))
+    for folder in path.glob("*/labels"):
+        folder.rename(folder.with_name("label"))
+    inspection = inspect(path, tmp_path)
+    assert (inspection.format, require_snapshot(inspection).digest) == (kind, digest)
+    if kind == "yolo":
+        assert found(inspection)["label-folder-odd"].examples == ("train/label", "valid/label")
+
+
+def test_splits_below_images_and_labels(digest, tmp_path):
+    """As Ultralytics lays out its own data sets."""
+    path = write_in("yolo", tmp_path / "export")
+    for split in SPLITS:
+        for name in ("images", "labels"):
+            (path / name).mkdir(exist_ok=True)
+            (path / split / name).rename(path / name / split)
+        (path / split).rmdir()
+    inspection = inspect(path, tmp_path)
+    assert require_snapshot(inspection).digest == digest
+    assert "label-folder-odd" not in found(inspection)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_without_folders_of_splits_all_is_train(tmp_path, kind):
+    """And a valid split is held out."""
+    train = {f"{number}.jpg": [("cat", 10, 10, 50, 40)] for number in range(10)}
+    path = write_in(kind, tmp_path / "export", {"train": train}, ("cat",))
+    for file in (path / "train").iterdir():
+        file.rename(path / file.name)
+    (path / "train").rmdir()
+    inspection = inspect(path, tmp_path)
+    counts = require_snapshot(inspection).counts()
+    assert (counts["train"].images, counts["valid"].images) == (8, 2)
+    assert found(inspection)["no-valid-split"].count == 2
+
+
+@pytest.mark.parametrize("kind", ["yolo", "darknet", "voc"])
+def test_cases_a10_no_label_file_and_an_empty_one_are_background(tmp_path, kind):
+    path = write_in(kind, tmp_path / "export")
+    suffix = ".xml" if kind == "voc" else ".txt"
+    expected = require_snapshot(inspect(path, tmp_path)).digest
+    [label] = path.rglob(f"train/**/e{suffix}")
+    label.unlink()
+    inspection = inspect(path, tmp_path)
+    assert require_snapshot(inspection).digest == expected
+    assert found(inspection)["label-missing"].examples == ("train/e.jpg",)
+
+
+def test_a_split_without_any_label_file_is_an_error(tmp_path):
+    path = write_in("yolo", tmp_path / "export")
+    for file in (path / "valid" / "labels").iterdir():
+        file.unlink()
+    (path / "valid" / "labels" / "create").write_text("")
+    inspection = inspect(path, tmp_path)
+    assert found(inspection)["split-without-labels"].examples == ("valid: labels/",)
+    assert found(inspection)["stray-file"].examples == ("valid/labels/create",)
+    with pytest.raises(BadExport, match="not one label file"):
+        require_snapshot(inspection)
+
+
+def test_label_files_without_a_picture(tmp_path):
+    path = write_in("yolo", tmp_path / "export")
+    (path / "train" / "images" / "b.jpg").unlink()
+    inspection = inspect(path, tmp_path)
+    assert found(inspection)["label-without-picture"].examples == ("train/b.txt",)
+    assert inspection.splits["train"].images == 2
+
+
+def test_cases_a8_too_many_bad_lines_are_an_error(tmp_path):
+    path = write_in("yolo", tmp_path / "export")
+    (path / "train" / "labels" / "e.txt").write_text("cat in the garden\n")
+    inspection = inspect(path, tmp_path)
+    assert found(inspection)["label-line-bad"].examples == ("train/e.txt:1: cat in the garden",)
+    assert found(inspection)["label-lines-mostly-bad"].examples == ("1 of 5",)
+
+
+def test_cases_a8_a_few_bad_lines_are_left_out(tmp_path):
+    train = {f"{number}.jpg": [("cat", 10, 10, 50, 40)] * 1 + [("dog", 1, 1, 9, 9)] for number in range(60)}
+    path = write_in("yolo", tmp_path / "export", {"train": train, "valid": SPLITS["valid"]})
+    with (path / "train" / "labels" / "0.txt").open("a") as file:
+        file.write("0 0.5 0.5\n")
+    inspection = inspect(path, tmp_path)
+    assert found(inspection)["label-line-bad"].count == 1
+    assert require_snapshot(inspection).counts()["train"].boxes == 120
+
+
+def test_cases_b5_ids_that_the_list_does_not_have(tmp_path):
+    path = write_in("yolo", tmp_path / "export")
+    (path / "data.yaml").write_text("names: [cat]\n")
+    inspection = inspect(path, tmp_path)
+    assert found(inspection)["unknown-class-id"].count == 2
+    assert inspection.splits["train"].boxes == 3
+    with pytest.raises(BadExport, match=r"class list does not have: 2; .*such as train/a.jpg: id 1"):
+        require_snapshot(inspection)
+    mapped = require_snapshot(inspect(path, tmp_path, class_map={"#1": "dog"}))
+    assert mapped.classes == CLASSES
+
+
+@pytest.mark.parametrize("kind", ["yolo", "darknet"])
+def test_cases_b5_labels_counted_from_one(tmp_path, kind):
+    path = write_in(kind, tmp_path / "export")
+    for file in path.rglob("?.txt"):
+        file.write_text("".join(f"{int(line[0]) + 1}{line[1:]}\n" for line in file.read_text().splitlines()))
+    assert found(inspect(path, tmp_path))["unknown-class-id"].count == 2
+
+
+def test_cases_a4_paths_of_data_yaml_are_not_followed(digest, tmp_path):
+    path = write_in("yolo", tmp_path / "export")
+    (path / "data.yaml").write_text("train: /etc\nval: ../../x\ntest: proj-1/test\nnames: [cat, dog]\n")
+    assert require_snapshot(inspect(path, tmp_path)).digest == digest
+
+
+def test_classes_of_splits_are_joined_by_name(digest, tmp_path):
+    """The lists of darknet's splits may differ in order."""
+    path = write_in("darknet", tmp_path / "export")
+    (path / "valid" / "_darknet.labels").write_text("dog\ncat\n")
+    (path / "valid" / "c.txt").write_text(rows([("cat", 20, 20, 60, 60)], ("dog", "cat")))
+    assert require_snapshot(inspect(path, tmp_path)).digest == digest
+
+
+def test_several_formats_in_one_export(tmp_path):
+    path = write_in("coco", tmp_path / "export")
+    shutil.rmtree(path / "valid")
+    write_in("voc", tmp_path / "other")
+    (tmp_path / "other" / "valid").rename(path / "valid")
+    with pytest.raises(BadExport, match=r"several formats \(train/ is coco, valid/ is voc\)"):
+        inspect(path, tmp_path)
+
+
+def classification(folder: Path) -> Path:
+    for name in ("train/cat/a.jpg", "train/dog/b.jpg", "valid/cat/c.jpg"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(picture(name))
+    return folder
+
+
+def one_hot(folder: Path) -> Path:
+    (folder / "train").mkdir(parents=True)
+    (folder / "train" / "a.jpg").write_bytes(picture())
+    (folder / "train" / "_classes.csv").write_text("filename, cat, dog\na.jpg, 1, 0\n")
+    return folder
+
+
+@pytest.mark.parametrize("write", [classification, one_hot])
+def test_labels_of_another_task_are_named(tmp_path, write):
+    with pytest.raises(BadExport, match=r"looks like classification \(.*no boxes\); export it as COCO JSON, YOLO"):
+        inspect(write(tmp_path / "export"), tmp_path)
+
+
+def test_keypoints_are_said_to_be_left_out(tmp_path):
+    annotation = {"image_id": 0, "category_id": 1, "bbox": [10, 10, 40, 30], "keypoints": [1, 1, 2]}
+    path = write_export(tmp_path / "x")
+    write_split(path / "train", document(["a.jpg", "b.jpg"], [annotation, (1, 2, (1, 1, 50, 50))]))
+    assert found(inspect(path, tmp_path))["keypoints-ignored"].count == 1
+
+
+# Classes, and pictures left out, on request ---------------------------------------------------------
+
+
+def test_a_class_map_of_a_coco_export(tmp_path):
+    path = write_in("coco", tmp_path / "export")
+    snapshot = require_snapshot(inspect(path, tmp_path, class_map={"dog": "", "cat": "animal"}))
+    assert snapshot.classes == ("animal",)
+    assert {image.file_name: len(image.boxes) for image in snapshot.images} == {
+        "a.jpg": 1, "b.jpg": 0, "c.jpg": 1, "d.jpg": 0, "e.jpg": 0,
+    }  # fmt: skip
+
+
+def test_pictures_are_left_out_on_request_alone(tmp_path):
+    path = write_in("coco", tmp_path / "export")
+    (path / "train" / "b.jpg").unlink()
+    (path / "train" / "e.jpg").write_bytes(b"no picture")
+    assert {"picture-missing", "picture-broken"} <= found(inspect(path, tmp_path)).keys()
+    inspection = inspect(path, tmp_path, on_bad_image="skip")
+    assert found(inspection)["picture-skipped"].count == 2
+    assert [image.file_name for image in require_snapshot(inspection).of_split("train")] == ["a.jpg"]
+
+
+# Looks ------------------------------------------------------------------------------------------------
+
+
+def photo(seed: int, size: tuple[int, int], quality: int) -> Image.Image:
+    """A picture with structure, the same at every size."""
+    noise = Image.effect_noise((9, 9), 200) if seed < 0 else Image.frombytes(
+        "L", (9, 9), bytes((seed * 7919 + index * index * 31) % 251 for index in range(81))
+    )  # fmt: skip
+    return noise.resize(size, Image.Resampling.BICUBIC).convert("RGB")
+
+
+def test_cases_a11_the_same_picture_at_another_size_is_a_leak(tmp_path):
+    path = write_in("voc", tmp_path / "export")
+    photo(1, (100, 80), 90).save(path / "train" / "a.jpg", quality=95)
+    photo(1, (300, 240), 90).save(path / "valid" / "c.jpg", quality=60)
+    photo(2, (100, 80), 90).save(path / "valid" / "d.jpg", quality=90)
+    inspection = inspect(path, tmp_path)
+    assert found(inspection)["leak-alike"].examples == ("train/a.jpg = valid/c.jpg",)
+
+
+def test_cases_a11_frames_of_one_clip(tmp_path):
+    frames = [f"cows_mp4-{number:04}_jpg.rf.{number:032x}.jpg" for number in range(12)]
+    splits = {
+        "train": {name: [("cat", 10, 10, 50, 40)] for name in frames[:8]},
+        "valid": {name: [("cat", 10, 10, 50, 40)] for name in frames[8:]},
+    }
+    inspection = inspect(write_in("voc", tmp_path / "export", splits), tmp_path)
+    assert found(inspection)["leak-frames"].examples == ("cows_mp4 in train, valid",)
+
+
+def test_a_held_out_split_keeps_clips_together(tmp_path):
+    names = [f"clip{clip}_mp4-{frame}_jpg.rf.{clip:016x}{frame:016x}.jpg" for clip in range(5) for frame in range(4)]
+    train = {name: [("cat", 10, 10, 50, 40)] for name in names}
+    snapshot = require_snapshot(inspect(write_in("voc", tmp_path / "x", {"train": train}), tmp_path))
+    clips = {split: {image.file_name[:5] for image in snapshot.of_split(split)} for split in ("train", "valid")}
+    assert len(clips["valid"]) == 1
+    assert not clips["train"] & clips["valid"]
+
+
+@pytest.mark.parametrize(("kind", "frames"), [("PNG", 2), ("WEBP", 2), ("TIFF", 2)])
+def test_cases_a14_animated_pictures_are_refused(tmp_path, kind, frames):
+    path = write_in("voc", tmp_path / "export")
+    images = [Image.new("RGB", (100, 80), (40 * number, 0, 0)) for number in range(frames)]
+    images[0].save(path / "train" / "a.jpg", kind, save_all=True, append_images=images[1:])
+    assert "2 frames" in found(inspect(path, tmp_path))["picture-broken"].examples[0]
+
+
+def test_cases_a14_what_pictures_are_is_told(tmp_path):
+    path = write_in("voc", tmp_path / "export")
+    Image.new("RGBA", (100, 80)).save(path / "train" / "a.jpg", "PNG")
+    codes = found(inspect(path, tmp_path))
+    assert codes["suffix-differs"].examples == ("train/a.jpg: PNG",)
+    assert codes["unusual-mode"].examples == ("train/a.jpg: RGBA",)
+
+
+def test_few_pictures_and_rare_classes_are_told(tmp_path):
+    codes = found(inspect(write_in("coco", tmp_path / "export"), tmp_path))
+    assert codes["train-tiny"].count == 3
+    assert codes["split-tiny"].examples == ("valid: 2",)
+    assert codes["class-rare"].examples == ("cat: 1", "dog: 2")
+
+
+# The page ---------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_findings_counts_and_pictures(tmp_path):
+    """And brings nothing from outside, whatever classes and files are called."""
+    name = "<img src=x onerror=alert(1)>"
+    splits = {
+        "train": {"a.jpg": [(name, 10, 10, 50, 40), (name, 0, 0, 2, 2)], "b & c.jpg": [("dog", 1, 2, 99, 70)]},
+        "valid": {"c.jpg": [("dog", 20, 20, 60, 60)]},
+    }
+    path = write_in("coco", tmp_path / "export", splits, (name, "dog"))
+    inspection = inspect(path, tmp_path)
+    write_page(tmp_path / "page.html", inspection, "<export>")
+    text = (tmp_path / "page.html").read_text()
+    assert "Ready to train on" in text
+    assert "<img src=x" not in text
+    assert "&lt;img src=x onerror=alert(1)&gt;" in text
+    assert "<h1>Labels: &lt;export&gt;</h1>" in text
+    assert not {"<script", "http:", "https:", "url("} & set(re.findall(r"<script|https?:|url\(", text))
+    sources = re.findall(r'src="([^"]{0,30})', text)
+    assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
+    assert len(sources) == 3 + 1  # the contact sheet, and the picture with a tiny box
+    assert "box-tiny: train/a.jpg: 2 x 2 px" in text
+    assert inspect(path, tmp_path).snapshot == inspection.snapshot
+
+
+def test_the_page_of_labels_that_cannot_be_trained_on(tmp_path):
+    path = write_in("coco", tmp_path / "export")
+    (path / "train" / "b.jpg").write_bytes(b"broken")
+    write_page(tmp_path / "page.html", inspect(path, tmp_path), "export")
+    text = (tmp_path / "page.html").read_text()
+    assert "Cannot be trained on as it is" in text
+    assert "train/b.jpg: not a picture" in text
