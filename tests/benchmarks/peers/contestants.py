@@ -54,10 +54,10 @@ class Ours:
         return run
 
     def detect(self, job: jobs.Job) -> None:
-        """Write detections of the best weights on the valid split."""
+        """Write detections of the best weights on the test split."""
         weights, out = job.folder / "run" / "best.safetensors", job.folder / "detections.json"
         measured(job, "tasks.training.worker.detect", "--weights", weights, "--data", job.own_data,
-                 "--split", "valid", "--out", out)  # fmt: skip
+                 "--split", "test", "--out", out)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Peer:
         return run
 
     def detect(self, job: jobs.Job) -> None:
-        """Write detections of the best weights on the valid split."""
+        """Write detections of the best weights on the test split."""
         self._measured(job, "detect")
 
     def _measured(self, job: jobs.Job, verb: str) -> Run:

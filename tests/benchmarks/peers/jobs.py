@@ -2,7 +2,7 @@
 
 A peer is a module of this package with two verbs, each a process of its own: ``train`` writes ``peer.json`` into the
 job's folder (pictures a second in the training loop, and what else it tells), ``detect`` writes ``detections.json``:
-COCO results of its best checkpoint on the valid split.
+COCO results of its best checkpoint on the test split.
 """
 
 import json

@@ -59,14 +59,14 @@ def train(job: jobs.Job) -> None:
 
 
 def detect(job: jobs.Job) -> None:
-    """Its best checkpoint on the valid split, with its own post-processing and thresholds."""
+    """Its best checkpoint on the test split, with its own post-processing and thresholds."""
     quiet(job)
     import torch
     from modern_yolonas import YoloNAS, load_checkpoint
     from modern_yolonas.inference.postprocess import postprocess, rescale_boxes
     from modern_yolonas.training.run import build_transforms
 
-    pictures = dataset(job, "val", build_transforms({"input_size": job.size}, train=False))
+    pictures = dataset(job, "test", build_transforms({"input_size": job.size}, train=False))
     network = YoloNAS.from_config(job.network, num_classes=len(pictures.class_names))
     load_checkpoint(network, str(Path((job.folder / "best.txt").read_text()))).eval()
     found = []

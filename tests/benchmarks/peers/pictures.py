@@ -1,7 +1,7 @@
 """The demo's labelled pictures in one folder, laid out for everybody; the labels are the same to the last digit.
 
-``data/`` is our dataset folder; ``peers/`` has ``images/`` and ``labels/`` with ``train`` and ``val``, ``data.yaml``
-(YOLO), and ``annotations/`` (COCO).
+``data/`` is our dataset folder; ``peers/`` has ``images/`` and ``labels/`` with ``train``, ``val`` and ``test``,
+``data.yaml`` (YOLO), and ``annotations/`` (COCO).
 """
 
 import json
@@ -13,13 +13,13 @@ from tasks import dataset_folder, metrics
 from tasks.labeling.check import inspect_export, require_snapshot
 from tasks.records import DatasetSnapshot, LabelledImage
 
-SPLITS = {"train": "train", "valid": "val"}
+SPLITS = {"train": "train", "valid": "val", "test": "test"}
 """Our names of the splits, and the peers'."""
 
 
-def write_pictures(folder: Path, train: int, valid: int, *, side: int = 192) -> DatasetSnapshot:
+def write_pictures(folder: Path, train: int, valid: int, *, test: int = 1, side: int = 192) -> DatasetSnapshot:
     """Draw so many cartoons of ``side`` pixels, and lay them out."""
-    draw_export(folder / "export", 0, train=train, valid=valid, test=0, size=side)
+    draw_export(folder / "export", 0, train=train, valid=valid, test=test, size=side)
     inspection = inspect_export(folder / "export", folder / "scratch")
     snapshot = require_snapshot(inspection)
     dataset_folder.fill(
@@ -29,7 +29,8 @@ def write_pictures(folder: Path, train: int, valid: int, *, side: int = 192) -> 
         _lay_out(folder, snapshot, snapshot.of_split(ours), theirs)
     names = json.dumps(list(snapshot.classes))
     (folder / "peers" / "data.yaml").write_text(
-        f"path: {folder / 'peers'}\ntrain: images/train\nval: images/val\nnc: {len(snapshot.classes)}\nnames: {names}\n"
+        f"path: {folder / 'peers'}\ntrain: images/train\nval: images/val\ntest: images/test\n"
+        f"nc: {len(snapshot.classes)}\nnames: {names}\n"
     )
     return snapshot
 

@@ -137,7 +137,7 @@ def detect(job: jobs.Job) -> None:
     variant = job.network.removeprefix("yolo_nas_")
     path = job.folder / "best.safetensors"
     save_file(tensors, path, {"classes": classes, "variant": variant, "image_size": str(job.size)})
-    arguments = ["--weights", path, "--data", job.own_data, "--split", "valid", "--out", job.folder / "detections.json"]
+    arguments = ["--weights", path, "--data", job.own_data, "--split", "test", "--out", job.folder / "detections.json"]
     if code := ours.main([str(argument) for argument in arguments]):
         raise SystemExit(code)
 

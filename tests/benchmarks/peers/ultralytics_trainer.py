@@ -37,16 +37,16 @@ def train(job: jobs.Job) -> None:
 
 
 def detect(job: jobs.Job) -> None:
-    """Its best checkpoint on the valid split, by its own validation: prediction gives a box but one class."""
+    """Its best checkpoint on the test split, by its own validation: prediction gives a box but one class."""
     quiet(job)
     from ultralytics import YOLO
 
     YOLO(str(job.folder / "run" / "weights" / "best.pt")).val(
         data=str(job.peers_data / "data.yaml"), imgsz=job.size, batch=job.batch, device="cpu", workers=jobs.LOADERS,
-        save_json=True, plots=False, project=str(job.folder), name="valid", verbose=False,
+        save_json=True, plots=False, project=str(job.folder), name="test", split="test", verbose=False,
     )  # fmt: skip
-    found = json.loads((job.folder / "valid" / "predictions.json").read_text())
-    truth = json.loads((job.peers_data / "annotations" / "val.json").read_text())
+    found = json.loads((job.folder / "test" / "predictions.json").read_text())
+    truth = json.loads((job.peers_data / "annotations" / "test.json").read_text())
     ids = {image["file_name"]: image["id"] for image in truth["images"]}
     found = [{**one, "image_id": ids[one["file_name"]]} for one in found]
     (job.folder / "detections.json").write_text(json.dumps(found))
