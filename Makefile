@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO_DIR ?= nasflow-demo
 PEERS := .bench
 
-.PHONY: setup check test unit integration gpu e2e browser demo bench lock clean
+.PHONY: setup check test unit integration gpu e2e browser demo bench fuzz lock clean
 
 setup: $(STAMP)
 
@@ -57,6 +57,10 @@ bench: setup
 	@for file in tests/benchmarks/bench_*.py; do \
 		echo "== $$file"; $(BIN)/python -m tests.benchmarks.$$(basename $$file .py) || exit 1; \
 	done
+
+# Twenty minutes of labels that nobody would think of.
+fuzz: setup
+	$(BIN)/python -m tests.fuzz.labels
 
 lock: setup
 	infra/requirements/compile.sh

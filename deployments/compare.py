@@ -75,9 +75,9 @@ def show(document: dict[str, Any]) -> None:
     if changes.classes_reordered:
         say("classes stand in another order")
     rows = [(text, getattr(changes, name)) for name, text in CHANGES.items()]
-    table(["pictures", "count", "such as"], [[text, str(found.count), _such_as(found)] for text, found in rows])
+    table(["pictures", "count", "such as"], [[text, found.count, _such_as(found)] for text, found in rows])
     boxes = [
-        [name, str(counts.before), str(counts.after), f"{counts.after - counts.before:+d}"]
+        [name, counts.before, counts.after, f"{counts.after - counts.before:+d}"]
         for name, counts in changes.boxes.items()
         if counts.before or counts.after
     ]

@@ -161,6 +161,11 @@ def outcome_row(run: FlowRun) -> dict[str, Any]:
     return row
 
 
+def skipped(run: FlowRun) -> str | None:
+    """Why a completed run had nothing to do, if it had not."""
+    return run.state.message if run.state is not None and run.state.name == "Skipped" else None
+
+
 def reused(run: FlowRun) -> list[str]:
     """What a run took from an earlier one instead of doing it again."""
     with get_client(sync_client=True) as client:

@@ -58,16 +58,28 @@ def retrain(request: RetrainRequest, export: Path | None, *, wait: bool, out: Pa
         return {"ok": True, **described}
     with progress_bar(run.name) as bar:
         run = follow.follow(run, bar.show)
-    row = follow.outcome_row(run)
+    skipped = follow.skipped(run)
+    row = follow.outcome_row(run) if skipped is None else _row_of_champion(store, request.project, skipped)
     version = _find(store, row["project"], str(row["version"]))
     return {
         "ok": True,
+        "skipped": skipped,
         **outcome_document(store, version, row),
         "steps": follow.step_seconds(run),
         "reused": follow.reused(run),
         "report": fetch_report(store, version, out) if out else store.uri(version.report.key),
         **follow.describe(run),
     }
+
+
+def _row_of_champion(store: Store, project: str, reason: str) -> dict[str, Any]:
+    """What a skipped run came to: the champion stays."""
+    champion = _find(store, project, "champion")
+    score = champion.scores.map
+    return {
+        "project": project, "version": champion.version, "promote": False, "reason": reason,
+        "candidate_map": score, "champion_map": score, "champion_version": champion.version,
+    }  # fmt: skip
 
 
 def outcome_document(store: Store, version: ModelVersion, row: dict[str, Any]) -> dict[str, Any]:

@@ -1,22 +1,30 @@
 """Labels in, a judged and published detector out."""
 
-from prefect import flow
+from prefect import State, flow
+from prefect.states import Completed
 
 from tasks.evaluation.task import evaluate_on_worker
-from tasks.labeling.task import check_labels, export_labels
+from tasks.labeling.task import check_labels, compare_labels, export_labels
 from tasks.promotion.task import decide_promotion, find_champion, find_run, promote, publish_model, summarise
 from tasks.records import RetrainOutcome, RetrainRequest
-from tasks.training.task import plan_training, train_on_worker
+from tasks.training.task import find_nothing_new, plan_training, train_on_worker
 
 
 @flow(name="retrain", persist_result=False)
-def retrain(request: RetrainRequest) -> RetrainOutcome:
-    """Export the labels, check them, train, evaluate, judge against the champion, publish, and promote if better."""
+def retrain(request: RetrainRequest) -> RetrainOutcome | State[None]:
+    """Export the labels, check them, train, evaluate, judge against the champion, publish, and promote if better.
+
+    With the labels and settings that the champion was trained with there is nothing to do: the run ends as Skipped.
+    """
     export = export_labels(request)
     champion = find_champion(request.project)
     snapshot = check_labels(export, request.rules, champion)
-    model = train_on_worker(plan_training(request, snapshot, champion))
+    changes = compare_labels(snapshot, champion)
+    job = plan_training(request, snapshot, champion)
+    if reason := find_nothing_new(job, champion, changes):
+        return Completed(name="Skipped", message=reason)
 
+    model = train_on_worker(job)
     report = evaluate_on_worker(model, snapshot)
     champion_report = evaluate_on_worker(find_run(champion), snapshot) if champion else None
     decision = decide_promotion(report, champion_report, champion, request.min_gain)

@@ -36,6 +36,21 @@ def difference(before: DatasetSnapshot, after: DatasetSnapshot) -> SnapshotDiffe
     )
 
 
+def in_words(changes: SnapshotDifference) -> str:
+    """What changed, in a phrase."""
+    counted = {
+        "added": changes.images_added, "removed": changes.images_removed, "relabelled": changes.images_relabelled,
+        "moved to another split": changes.images_moved, "encoded again": changes.images_encoded_again,
+    }  # fmt: skip
+    pictures = [f"{found.count} {what}" for what, found in counted.items() if found.count]
+    classes = [
+        f"classes {what}: {', '.join(names)}"
+        for what, names in (("added", changes.classes_added), ("removed", changes.classes_removed))
+        if names
+    ]
+    return "; ".join([*classes, *([f"pictures {', '.join(pictures)}"] if pictures else [])]) or "no label changed"
+
+
 def in_order(snapshot: DatasetSnapshot, classes: Sequence[str]) -> DatasetSnapshot:
     """The snapshot with its classes in another order; boxes keep their class by name.
 

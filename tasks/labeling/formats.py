@@ -12,6 +12,7 @@ from tasks.labeling.listed import Labels, ListedBox, ListedImage
 from tasks.records import Split
 
 MOST_DOCUMENT_BYTES = 4 * 2**30
+MOST_LIST_BYTES = 1_000_000
 MOST_LABEL_BYTES = 50_000_000
 """Larger label files of one picture are none."""
 Named = tuple[str, float, float, float, float]
@@ -57,6 +58,8 @@ def _read_yolo(layout: Layout, name: str, notes: Notes) -> Labels:
     path = next((path for path in sorted(layout.root.glob("*.y*ml")) if path.suffix in (".yaml", ".yml")), None)
     if path is None:
         raise BadExport(f"{name}: no data.yaml, so class ids have no names; add one with `names: [..]` at the top")
+    if path.stat().st_size > MOST_LIST_BYTES:
+        raise BadExport(f"{name}: {path.name}: {path.stat().st_size} bytes are no list of classes; export again")
     listed = yolo.read_class_list(_text(path), f"{name}: {path.name}")
     return _with_rows(layout, lambda _: listed.names, notes, keypoints=listed.keypoints)
 

@@ -137,7 +137,8 @@ def _parts(root: Path) -> list[_Part]:
 
 def _kind(root: Path, part: _Part) -> tuple[Format, SplitFiles] | None:
     """Format and files of a folder, if there are labels in it."""
-    pictures = part.folder / "images" if (part.folder / "images").is_dir() else part.folder
+    apart = (part.folder / name for name in ("images", "JPEGImages"))
+    pictures = next((folder for folder in apart if folder.is_dir()), part.folder)
     if (document := _coco_document(part.folder)) is not None:
         return "coco", SplitFiles(part.folder, document)
     for path in sorted(part.folder.glob("*.csv")):

@@ -3,10 +3,12 @@
 from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 
+from tasks.labeling.difference import difference, in_words
 from tasks.labeling.in_store import check_to_store, export_to_store
-from tasks.records import LabelExport, LabelRules, ModelVersion, RetrainRequest, SnapshotRef
+from tasks.records import LabelExport, LabelRules, ModelVersion, RetrainRequest, SnapshotDifference, SnapshotRef
 from tasks.retrying import step
 from tasks.settings import RoboflowSettings, WorkSettings, from_environment
+from tasks.storage.datasets import load_snapshot
 from tasks.storage.s3 import Store
 from tasks.telling import ProgressBar, tell_server
 
@@ -40,3 +42,18 @@ def check_labels(export: LabelExport, rules: LabelRules, champion: ModelVersion 
         title = "What the check of the labels saw or changed"
         tell_server(lambda: create_table_artifact(rows, "label-findings", title))
     return snapshot
+
+
+@step("compare labels")
+def compare_labels(snapshot: SnapshotRef, champion: ModelVersion | None) -> SnapshotDifference | None:
+    """What changed since the champion's labels; None without a champion."""
+    if champion is None:
+        return None
+    store = Store.from_environment()
+    before, after = (load_snapshot(store, digest) for digest in (champion.snapshot_digest, snapshot.snapshot_digest))
+    changes = difference(before, after)
+    get_run_logger().info("since version %d: %s", champion.version, in_words(changes))
+    rows = [{"class": name, **counts.model_dump()} for name, counts in changes.boxes.items()]
+    title = f"Boxes by class since version {champion.version}; {in_words(changes)}"
+    tell_server(lambda: create_table_artifact(rows, "label-changes", title))
+    return changes

@@ -55,7 +55,9 @@ def read_class_list(text: str, place: str) -> ClassList:
     try:
         return ClassList({int(key): _name(name) for key, name in names.items()}, "kpt_shape" in content)
     except (TypeError, ValueError):
-        raise BadExport(f"{place}: names are {str(names)[:100]}, not ids with names; write `names: [..]`") from None
+        raise BadExport(
+            f"{place}: names are not texts by whole numbers; write `names: [..]`"
+        ) from None  # no bomb printed
 
 
 def _name(value: object) -> str:

@@ -91,11 +91,32 @@ def check_line(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVe
     """Refuse labels whose classes are not those of the project's champion: their scores could not be compared.
 
     Raises:
-        BadRequest: with both lists.
+        BadRequest: with the classes that vanished, and those that are new.
     """
-    if champion is not None and champion.classes != snapshot.classes:
-        raise BadRequest(
-            f"project {request.project}: the champion, version {champion.version}, knows classes "
-            f"{', '.join(champion.classes)}; these labels have {', '.join(snapshot.classes)}; "
-            "give the new classes a project name of their own"
-        )
+    if champion is None or champion.classes == snapshot.classes:
+        return
+    gone = [name for name in champion.classes if name not in snapshot.classes]
+    new = [name for name in snapshot.classes if name not in champion.classes]
+    changes = [f"without {', '.join(gone)}"] * bool(gone) + [f"with {', '.join(new)}"] * bool(new)
+    raise BadRequest(
+        f"project {request.project}: the champion, version {champion.version}, knows classes "
+        f"{', '.join(champion.classes)}; these labels come {' and '.join(changes) or 'in another order'}; bring them "
+        "together with a class map, or give the new classes a project name of their own"
+    )
+
+
+def nothing_new(spec: TrainingSpec, trained: TrainingSpec, version: int) -> str | None:
+    """Why the same labels need no training, if the champion was trained on them with the same settings.
+
+    Args:
+        spec: Planned.
+        trained: The champion's; its labels have another digest where only the order or the rounding is another one.
+        version: The champion's.
+    """
+    # That a model goes on from its own weights, on labels that it has learnt from, brings nothing new, either.
+    aside = {"snapshot_digest", "classes", "weights_sha256"}
+    if spec.model_dump(exclude=aside) != trained.model_dump(exclude=aside):
+        return None
+    return (
+        f"skipped: no label and no setting changed since version {version}, the champion; label more, or ask otherwise"
+    )

@@ -8,7 +8,16 @@ from prefect.runtime import flow_run
 
 from tasks.children import run_child
 from tasks.errors import NasflowError
-from tasks.records import EvaluateJob, ModelVersion, RetrainRequest, SnapshotRef, StoredFile, TrainedModel, TrainJob
+from tasks.records import (
+    EvaluateJob,
+    ModelVersion,
+    RetrainRequest,
+    SnapshotDifference,
+    SnapshotRef,
+    StoredFile,
+    TrainedModel,
+    TrainJob,
+)
 from tasks.retrying import step
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage.runs import find_model
@@ -18,7 +27,7 @@ from tasks.training.board import EpochBoard
 from tasks.training.given_weights import require_in_store
 from tasks.training.in_store import detect_in_store, train_in_store
 from tasks.training.launch import Event
-from tasks.training.spec import check_line, fitted_batch, plan
+from tasks.training.spec import check_line, fitted_batch, nothing_new, plan
 
 
 @step("plan training")
@@ -31,6 +40,18 @@ def plan_training(request: RetrainRequest, snapshot: SnapshotRef, champion: Mode
         get_run_logger().warning(fitted)
     get_run_logger().info("run %s: YOLO-NAS %s, %d epochs", job.spec.digest[:12], job.spec.variant, job.spec.epochs)
     return job
+
+
+@step("look for something new")
+def find_nothing_new(job: TrainJob, champion: ModelVersion | None, changes: SnapshotDifference | None) -> str | None:
+    """Why training would bring nothing new, in a sentence; None if it may."""
+    if champion is None or changes is None or not changes.is_empty:
+        return None
+    trained = find_model(Store.from_environment(), champion.run_key)
+    reason = nothing_new(job.spec, trained.spec, champion.version) if trained else None
+    if reason:
+        get_run_logger().info("%s", reason)
+    return reason
 
 
 @step("train on a GPU worker")

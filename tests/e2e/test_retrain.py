@@ -108,6 +108,9 @@ def test_the_same_again_trains_nothing_and_publishes_nothing(stack, first, expor
     assert again["model"] == first["model"]
     assert again["decision"]["promote"] is False
     assert again["reused"] == ["training", "evaluation"]
+    assert again["flow_run_state"] == "Skipped"
+    assert again["skipped"].startswith("skipped: no label and no setting changed since version 1, the champion")
+    assert stack.state(again["flow_run"]) == ("Skipped", again["skipped"])
     trained = stack.api("/flow_runs/filter", {"flows": {"name": {"any_": ["train"]}}, "limit": 50})
     specs = [run["parameters"]["job"]["spec"] for run in trained]
     assert sum(spec["seed"] == 0 and spec["epochs"] == 2 for spec in specs) == 1

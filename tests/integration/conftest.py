@@ -27,3 +27,10 @@ def store_settings(seaweed: Seaweed) -> StoreSettings:
 def store(store_settings: StoreSettings) -> Store:
     """An empty store."""
     return Store(store_settings)
+
+
+@pytest.fixture
+def store_environment(store_settings: StoreSettings) -> dict[str, str]:
+    values = store_settings.model_dump(exclude={"secret_access_key", "ca_bundle"})
+    secret = store_settings.secret_access_key.get_secret_value()
+    return {f"NASFLOW_STORE_{name}".upper(): str(v) for name, v in {**values, "secret_access_key": secret}.items()}

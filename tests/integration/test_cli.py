@@ -405,13 +405,6 @@ def test_missing_files_and_an_unwritable_folder_are_refused(nasflow, tmp_path):
 # The store and the server ------------------------------------------------------------------------
 
 
-@pytest.fixture
-def store_environment(store_settings):
-    values = store_settings.model_dump(exclude={"secret_access_key", "ca_bundle"})
-    secret = store_settings.secret_access_key.get_secret_value()
-    return {f"NASFLOW_STORE_{name}".upper(): str(v) for name, v in {**values, "secret_access_key": secret}.items()}
-
-
 @pytest.mark.parametrize("verb", [["models", "list"], ["models", "show", "pets"]])
 def test_without_a_store_the_variable_is_named(nasflow, verb):
     assert error_of(nasflow(*verb, "--json")).startswith("NASFLOW_STORE_ENDPOINT is empty")

@@ -162,3 +162,32 @@ def test_two_runs_at_once_in_a_cache_that_is_too_small(store, snapshot, files, t
     for folder in folders:
         assert all(image_path(folder, image).stat().st_size == image.size for image in snapshot.images)
     assert not list(cache.folder.glob("??/*"))
+
+
+def test_a_new_version_sends_what_is_new_alone(store, tmp_path):
+    """Of 300 pictures 15 are others: 15 objects come to the store, and those that were there stay untouched."""
+    paths = [tmp_path / f"{number}.jpg" for number in range(315)]
+    for path in paths:
+        path.write_bytes(path.name.encode() * 100)
+    first, later = version_of(paths[:300]), version_of(paths[15:])
+    save_snapshot(store, *first)
+    before = {key: store._head(key)["LastModified"] for key in store.list(keys.blobs())}
+    told = []
+    save_snapshot(store, *later, lambda done, total: told.append((done, total)))
+    after = {key: store._head(key)["LastModified"] for key in store.list(keys.blobs())}
+    assert len(before) == 300
+    assert len(after) == 315
+    assert {key: after[key] for key in before} == before
+    assert told == [(number, 300) for number in range(286, 301)]
+
+
+def version_of(paths):
+    """A snapshot of files, and where they are."""
+    files = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in paths}
+    images = tuple(
+        LabelledImage(
+            file_name=path.name, split="train", sha256=sha256, size=path.stat().st_size, width=10, height=10, boxes=()
+        )
+        for sha256, path in files.items()
+    )
+    return DatasetSnapshot(classes=("thing",), images=images, source=LabelSource(kind="file", name="x")), files

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from tasks.labeling.difference import difference, in_order
+from tasks.labeling.difference import difference, in_order, in_words
 from tasks.records import Box, DatasetSnapshot, LabelledImage, LabelSource
 
 A, B, C = Box(0, 10, 10, 50, 50), Box(1, 20, 20, 60, 60), Box(2, 1, 1, 9, 9)
@@ -30,6 +30,7 @@ def test_nothing_changed():
     assert changes.is_empty
     assert counts(changes) == {}
     assert not changes.classes_reordered
+    assert in_words(changes) == "no label changed"
 
 
 def test_pictures_added_removed_and_moved():
@@ -38,6 +39,7 @@ def test_pictures_added_removed_and_moved():
     changes = difference(before, after)
     assert counts(changes) == {"added": 1, "removed": 1, "moved": 1}
     assert changes.images_added.examples == ("train/d.jpg",)
+    assert in_words(changes) == "pictures 1 added, 1 removed, 1 moved to another split"
     assert changes.images_removed.examples == ("train/b.jpg",)
     assert changes.images_moved.examples == ("valid/a.jpg",)
     assert {name: (boxes.before, boxes.after) for name, boxes in changes.boxes.items()} == {
@@ -83,6 +85,7 @@ def test_cases_a3_classes_are_compared_by_name():
     assert counts(changes) == {}
     assert not changes.is_empty
     assert difference(added, before).classes_removed == ("bird",)
+    assert in_words(changes) == "classes added: bird"
     changes = difference(before, swapped)
     assert changes.classes_reordered
     assert changes.is_empty

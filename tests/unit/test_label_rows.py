@@ -106,14 +106,20 @@ def test_a_class_list_of_poses():
     assert yolo.read_class_list("kpt_shape: [17, 3]\nnames: [person]", "data.yaml").keypoints
 
 
+BOMB_OF_ALIASES = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+) + "names: [*i]\n"  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("", "no list of class names"),
         ("names: []", "no list of class names"),
         ("names: cat", "no list of class names"),
-        ("names: [[cat]]", "not ids with names"),
-        ("names: {a: cat}", "not ids with names"),
+        ("names: [[cat]]", "not texts by whole numbers"),
+        ("names: {a: cat}", "not texts by whole numbers"),
+        (BOMB_OF_ALIASES, "not texts by whole numbers"),
         ("names: [", "not YAML"),
         ("names: !!python/object/apply:os.system ['true']", "not YAML"),
     ],

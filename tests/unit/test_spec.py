@@ -14,7 +14,7 @@ from tasks.records import (
     SplitCounts,
     StoredFile,
 )
-from tasks.training.spec import batch_size, check_line, fitted_batch, learning_rate, plan
+from tasks.training.spec import batch_size, check_line, fitted_batch, learning_rate, nothing_new, plan
 
 SHA, OTHER = "1" * 64, "2" * 64
 SNAPSHOT = SnapshotRef(
@@ -119,11 +119,26 @@ def test_where_weights_and_labels_come_from_does_not_change_the_run():
     assert plan(request(seed=1), SNAPSHOT, None).spec.digest != plan(request(seed=2), SNAPSHOT, None).spec.digest
 
 
-def test_labels_of_other_classes_are_not_compared():
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        (("cat",), "without dog"),
+        (("cat", "dog", "cow"), "with cow"),
+        (("cat", "cow"), "without dog and with cow"),
+        (("dog", "cat"), "in another order"),
+    ],
+)
+def test_cases_a3_labels_of_other_classes_stop_the_run(classes, words):
     check_line(request(), SNAPSHOT, None)
     check_line(request(), SNAPSHOT, CHAMPION)
-    for classes in (("dog", "cat"), ("cat", "dog", "cow"), ("cat",)):
-        changed = SNAPSHOT.model_copy(update={"classes": classes})
-        with pytest.raises(BadRequest, match=f"version 3, knows classes cat, dog; these labels have "
-                                             f"{', '.join(classes)}; give the new classes a project name"):  # fmt: skip
-            check_line(request(), changed, CHAMPION)
+    changed = SNAPSHOT.model_copy(update={"classes": classes})
+    with pytest.raises(BadRequest, match=f"version 3, knows classes cat, dog; these labels come {words}; bring them"):
+        check_line(request(), changed, CHAMPION)
+
+
+def test_nothing_new_is_the_same_settings_whatever_the_labels_digest():
+    trained = plan(request(), SNAPSHOT, None).spec
+    same = trained.model_copy(update={"snapshot_digest": OTHER, "classes": ("dog", "cat"), "weights_sha256": OTHER})
+    assert "since version 3, the champion" in (nothing_new(same, trained, 3) or "")
+    for more in ({"seed": 1}, {"epochs": 7}, {"variant": "l"}):
+        assert nothing_new(plan(request(**more), SNAPSHOT, None).spec, trained, 3) is None

@@ -75,7 +75,7 @@ class Laps:
 
 
 def warmup_steps(pictures: int, job: Job) -> int:
-    """Steps of linear warm-up, as many as ours."""
+    """Steps of linear warm-up, as many as ours; super-gradients ends its own with the first epoch."""
     return min(100, -(-pictures // job.batch) * job.epochs // 10)
 
 

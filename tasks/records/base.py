@@ -1,0 +1,52 @@
+"""What all records are made of. Plain data."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Split = Literal["train", "valid", "test"]
+Variant = Literal["s", "m", "l"]
+Augmentation = Literal["none", "light", "standard", "strong"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+
+PROJECT_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+
+
+class Part(BaseModel):
+    """A piece of a record."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Record(Part):
+    """A frozen document with an identity: the SHA-256 of its canonical JSON."""
+
+    not_identity: ClassVar[frozenset[str]] = frozenset()
+    """Fields that say where something came from, not what it is."""
+
+    schema_version: Literal[1] = Field(default=1, description="Version of this record's layout.")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hex, of the record's JSON with sorted keys and without ``not_identity``."""
+        content = self.model_dump(mode="json", exclude=set(self.not_identity))
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class StoredFile(Part):
+    """A file in the store."""
+
+    key: str = Field(description="Store key, without bucket and prefix.")
+    sha256: Sha256 = Field(description="SHA-256 of its bytes.")
+    size: int = Field(ge=0, description="Size in bytes.")
+
+
+def as_line(values: Mapping[str, object]) -> str:
+    """One line of JSON."""
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,89 @@
+"""``make fuzz``: exports of every format with bytes changed at random, for as long as there is time.
+
+Whatever comes of one, it is a typed error or findings. A seed that brings out anything else is printed, and belongs
+into SEEDS, which the tests try each time.
+"""
+
+import argparse
+import random
+import shutil
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from tasks.errors import NasflowError
+from tasks.labeling.check import inspect_export
+from tasks.labeling.zips import pack
+from tests.fakes.formats import FORMATS, write_in
+
+SEEDS: tuple[int, ...] = ()
+"""Those that found faults, which are mended."""
+SCRAPS = (
+    b"", b"\x00", b"\xff\xfe", b"nan", b"1e999", b"-1", b"99999999999999999999", b"null", b"[]", b"{}", b'"', b"<",
+    b"&x;", b"\n", b",", b"../", b"/etc/passwd", b"\xef\xbb\xbf", b"true", b"0.5 0.5", b"[[[[", b"<!DOCTYPE a>",
+    b": &a *a",
+)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--seed", type=int, default=0, help="the first; default 0")
+    given = parser.parse_args()
+    seed, until, faults = given.seed, time.monotonic() + 60 * given.minutes, 0
+    while time.monotonic() < until:
+        try:
+            attempt(seed)
+        except Exception:  # noqa: BLE001, that is what is looked for
+            faults += 1
+            print(f"seed {seed}:")
+            traceback.print_exc()
+        seed += 1
+    print(f"seeds {given.seed} to {seed - 1}: {faults} faults")
+    raise SystemExit(1 if faults else 0)
+
+
+def attempt(seed: int) -> None:
+    """Inspect one changed export; a typed error is fine, anything else comes out."""
+    dice = random.Random(seed)
+    with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
+        folder = Path(name)
+        export = write_in(dice.choice(FORMATS), folder / "export")
+        for _ in range(dice.randint(1, 3)):
+            change(dice.choice(sorted(path for path in export.rglob("*") if path.is_file())), dice)
+        if dice.random() < 0.3:
+            pack(export, folder / "export.zip")
+            shutil.rmtree(export)
+            export = folder / "export.zip"
+            if dice.random() < 0.5:
+                change(export, dice)
+        try:
+            inspection = inspect_export(export, folder / "scratch")
+        except NasflowError as error:
+            one_line(error)
+            return
+        for image in inspection.images:
+            for box in image.boxes:
+                assert 0 <= box.x1 < box.x2 <= image.width
+                assert 0 <= box.y1 < box.y2 <= image.height
+                assert 0 <= box.class_index < len(inspection.classes)
+
+
+def one_line(error: NasflowError) -> None:
+    assert "\n" not in str(error), error
+
+
+def change(path: Path, dice: random.Random) -> None:
+    """Remove, replace or add some bytes of a file."""
+    content = bytearray(path.read_bytes())
+    for _ in range(dice.randint(1, 4)):
+        at = dice.randint(0, len(content))
+        length = dice.choice([0, 0, 1, 4, 30])
+        scrap = dice.choice(SCRAPS) if dice.random() < 0.7 else dice.randbytes(dice.randint(1, 4))
+        content[at : at + length] = scrap
+    path.write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()

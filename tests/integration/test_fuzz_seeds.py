@@ -1,0 +1,10 @@
+"""Exports changed at random, with the seeds that once brought out faults, and some more."""
+
+import pytest
+
+from tests.fuzz.labels import SEEDS, attempt
+
+
+@pytest.mark.parametrize("seed", [*SEEDS, *range(60)])
+def test_a_changed_export_is_read_or_refused(seed):
+    attempt(seed)

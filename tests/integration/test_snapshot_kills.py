@@ -1,0 +1,80 @@
+"""Killed at random moments, saving and fetching a snapshot: the next one completes, and nothing half-written counts."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tasks import dataset_folder
+from tasks.labeling.check import inspect_export, require_snapshot
+from tasks.storage import keys
+from tasks.storage.datasets import load_snapshot
+from tasks.storage.s3 import Store
+from tests.fakes.formats import write_in
+
+KILLS = 10
+PICTURES = 300
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    names = [f"{number}.jpg" for number in range(PICTURES)]
+    splits = {
+        "train": {name: [("cat", 10, 10, 50, 40)] for name in names[:-50]},
+        "valid": {name: [("cat", 10, 10, 50, 40)] for name in names[-50:]},
+    }
+    return write_in("voc", tmp_path_factory.mktemp("kills") / "export", splits)
+
+
+def begun(verb: str, export: Path, folder: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+    """A process that has read the export, and now saves or fetches."""
+    command = [sys.executable, "-m", "tests.fakes.snapshots", verb, str(export), str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    assert process.stdout is not None
+    assert process.stdout.readline() == "began\n"
+    return process
+
+
+def killed(process: subprocess.Popen[str], seconds: float) -> None:
+    time.sleep(seconds)
+    process.kill()
+    process.communicate()
+
+
+def finished(process: subprocess.Popen[str]) -> str:
+    digest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    return digest.strip()
+
+
+def assert_no_orphans(store: Store) -> None:
+    """Every manifest's pictures are there."""
+    there = set(store.list(keys.blobs()))
+    for key in store.list("datasets/snapshots/"):
+        snapshot = load_snapshot(store, Path(key).stem)
+        assert {keys.blob(image.sha256) for image in snapshot.images} <= there
+
+
+def test_saving_and_fetching_survive_ten_kills_each(
+    store: Store, store_environment: dict[str, str], export: Path, tmp_path: Path
+) -> None:
+    dice = random.Random(4)
+    digest = require_snapshot(inspect_export(export, tmp_path / "x")).digest
+    for _ in range(KILLS):
+        killed(begun("save", export, tmp_path, store_environment), dice.uniform(0, 0.5))
+        assert_no_orphans(store)
+    assert finished(begun("save", export, tmp_path, store_environment)) == digest
+    assert_no_orphans(store)
+    assert load_snapshot(store, digest).digest == digest
+
+    for _ in range(KILLS):
+        killed(begun("fetch", export, tmp_path, store_environment), dice.uniform(0, 0.4))
+    assert finished(begun("fetch", export, tmp_path, store_environment)) == digest
+    snapshot = dataset_folder.load(tmp_path / "dataset")
+    assert snapshot.digest == digest
+    for image in snapshot.images:
+        assert dataset_folder.file_sha256(dataset_folder.image_path(tmp_path / "dataset", image)) == image.sha256
