@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+import struct
 import unicodedata
 import zipfile
 import zlib
@@ -19,8 +20,8 @@ SMALL = 64 * 2**20
 """Bytes; below this, shrinking much is no reason to refuse."""
 _CHUNK = 2**20
 _SAME_TIME = (1980, 1, 1, 0, 0, 0)
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeDecodeError)
-"""What zipfile raises for damage, an unknown method and a password."""
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""What zipfile raises for damage, names that cannot be decoded, an unknown method and a password."""
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -40,8 +41,9 @@ def unpack(archive: Path, folder: Path) -> None:
             _check_sizes(archive, members, folder)
             for member in members:
                 _write_member(archive, file, member, folder)
-    except zipfile.BadZipFile as error:
-        raise BadExport(f"{archive.name}: not a zip, or cut short ({error}); download it again") from None
+    except _DAMAGE as error:
+        words = " ".join(str(error).split())[:200]
+        raise BadExport(f"{archive.name}: not a zip, or cut short ({words}); download it again") from None
 
 
 def first_damage(archive: Path) -> str | None:
