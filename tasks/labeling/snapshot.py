@@ -45,7 +45,8 @@ def _with_valid(images: Sequence[LabelledImage], notes: Notes) -> Sequence[Label
     if not any(image.split == "train" for image in images):
         notes.add("no-train-split")
     elif "train" not in labelled:
-        notes.add("no-train-boxes")
+        if not notes.has_errors:  # which are why, and come first
+            notes.add("no-train-boxes")
     elif "valid" not in labelled:
         divided = hold_out(images)
         if divided is None:

@@ -167,6 +167,7 @@ def test_real_missing_files_are_left_out_on_request(exports, tmp_path):
 def test_real_ids_that_the_list_does_not_have(exports, inspected, tmp_path):
     inspection = inspected("cats-yolov5-badids")
     assert found(inspection)["unknown-class-id"].count == 49
+    assert "no-train-boxes" not in found(inspection)
     with pytest.raises(BadExport, match=r"the class list does not have: 49; .*--class-map '#2=cat'"):
         require_snapshot(inspection)
     rules = LabelRules(class_map={"#2": "Cats"})
