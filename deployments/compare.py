@@ -10,18 +10,11 @@ from deployments.remote import show_model
 from tasks.errors import BadRequest, NotInStore
 from tasks.labeling.check import inspect_export, require_snapshot
 from tasks.labeling.difference import difference
-from tasks.records import DatasetSnapshot, LabelRules, PictureChanges, SnapshotDifference
+from tasks.records import DatasetSnapshot, LabelRules, SnapshotDifference
 from tasks.storage.datasets import load_snapshot
 from tasks.storage.s3 import Store
 
 DIGEST = re.compile("[0-9a-f]{64}")
-CHANGES = {
-    "images_added": "added",
-    "images_removed": "removed",
-    "images_relabelled": "relabelled",
-    "images_moved": "moved to another split",
-    "images_encoded_again": "encoded again",
-}
 
 
 def diff(before: str, after: str, rules: LabelRules) -> dict[str, Any]:
@@ -74,15 +67,11 @@ def show(document: dict[str, Any]) -> None:
             say(f"classes {what}: {', '.join(names)}")
     if changes.classes_reordered:
         say("classes stand in another order")
-    rows = [(text, getattr(changes, name)) for name, text in CHANGES.items()]
-    table(["pictures", "count", "such as"], [[text, found.count, _such_as(found)] for text, found in rows])
+    rows = [[what, found.count, ", ".join(found.examples[:2])] for what, found in changes.pictures.items()]
+    table(["pictures", "count", "such as"], rows)
     boxes = [
         [name, counts.before, counts.after, f"{counts.after - counts.before:+d}"]
         for name, counts in changes.boxes.items()
         if counts.before or counts.after
     ]
     table(["class", "boxes before", "after", "change"], boxes)
-
-
-def _such_as(found: PictureChanges) -> str:
-    return ", ".join(found.examples[:2])

@@ -1,22 +1,24 @@
 """Pictures that look the same, by the difference hashes of their looks. Pure."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tasks.labeling.findings import Notes
 from tasks.labeling.sources import clip_name
-from tasks.records import LabelledImage
+from tasks.records import SPLITS, LabelledImage
 
 MOST_BITS = 3
 """Bits that two of 64 may differ in: of 300 real pictures at other sizes and JPEG qualities 98 % differ in no more."""
-CHUNKS = 4
-"""Of 16 bits each: of two hashes that differ in three bits at least one chunk is the same."""
 LEAST_STRUCTURE = 8
 """Bits that must be set, and unset, for a hash to tell anything: plain skies are all alike."""
 
 
 def note_alike(images: Sequence[LabelledImage], looks: Mapping[str, int], notes: Notes) -> None:
-    """Count pictures that look the same as one in another split, but for those that the same bytes or names tell of.
+    """Count pictures that look the same as one in an earlier split, where neither bytes nor names tell of it already.
+
+    Each is compared with all, 64 bits at a time: two seconds for 20,000 beside 80,000, even where all are alike.
 
     Args:
         images: All pictures.
@@ -24,31 +26,35 @@ def note_alike(images: Sequence[LabelledImage], looks: Mapping[str, int], notes:
         notes: Told of them.
     """
     telling = [image for image in images if LEAST_STRUCTURE <= looks[image.sha256].bit_count() <= 64 - LEAST_STRUCTURE]
-    seen: set[tuple[str, str]] = set()
-    for one, other in _candidates(telling, looks):
-        pair = (one.split + one.file_name, other.split + other.file_name)
-        if pair not in seen and (looks[one.sha256] ^ looks[other.sha256]).bit_count() <= MOST_BITS:
-            seen.add(pair)
-            notes.add("leak-alike", f"{one.split}/{one.file_name} = {other.split}/{other.file_name}")
+    by_split = {split: [image for image in telling if image.split == split] for split in SPLITS}
+    earlier: list[LabelledImage] = []
+    for split in SPLITS:
+        _note_split(earlier, by_split[split], looks, notes)
+        earlier += by_split[split]
 
 
-def _candidates(
-    images: Sequence[LabelledImage], looks: Mapping[str, int]
-) -> Iterator[tuple[LabelledImage, LabelledImage]]:
-    """Pairs across splits that share a chunk of their hashes."""
-    for chunk in range(CHUNKS):
-        groups: dict[int, list[LabelledImage]] = defaultdict(list)
-        for image in images:
-            groups[looks[image.sha256] >> 16 * chunk & 0xFFFF].append(image)
-        for group in groups.values():
-            yield from _across(group)
+def _note_split(
+    earlier: Sequence[LabelledImage], images: Sequence[LabelledImage], looks: Mapping[str, int], notes: Notes
+) -> None:
+    bits = np.array([looks[image.sha256] for image in earlier], dtype=np.uint64)
+    clips, contents = (_numbered([key(image) for image in [*earlier, *images]]) for key in (_clip, _content))
+    for place, image in enumerate(images, start=len(earlier)):
+        alike = np.bitwise_count(bits ^ np.uint64(looks[image.sha256])) <= MOST_BITS
+        alike &= (clips[: len(earlier)] != clips[place]) & (contents[: len(earlier)] != contents[place])
+        if alike.any():
+            one = earlier[int(alike.argmax())]
+            notes.add("leak-alike", f"{one.split}/{one.file_name} = {image.split}/{image.file_name}")
 
 
-def _across(group: Sequence[LabelledImage]) -> Iterator[tuple[LabelledImage, LabelledImage]]:
-    trained = [image for image in group if image.split == "train"]
-    for other in group:
-        if other.split == "train":
-            continue
-        for one in trained:
-            if one.sha256 != other.sha256 and clip_name(one.file_name) != clip_name(other.file_name):
-                yield one, other
+def _clip(image: LabelledImage) -> str:
+    return clip_name(image.file_name)
+
+
+def _content(image: LabelledImage) -> str:
+    return image.sha256
+
+
+def _numbered(names: Sequence[str]) -> NDArray[np.int64]:
+    """A number for each name, the same for equal ones."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)

@@ -38,11 +38,7 @@ def difference(before: DatasetSnapshot, after: DatasetSnapshot) -> SnapshotDiffe
 
 def in_words(changes: SnapshotDifference) -> str:
     """What changed, in a phrase."""
-    counted = {
-        "added": changes.images_added, "removed": changes.images_removed, "relabelled": changes.images_relabelled,
-        "moved to another split": changes.images_moved, "encoded again": changes.images_encoded_again,
-    }  # fmt: skip
-    pictures = [f"{found.count} {what}" for what, found in counted.items() if found.count]
+    pictures = [f"{found.count} {what}" for what, found in changes.pictures.items() if found.count]
     classes = [
         f"classes {what}: {', '.join(names)}"
         for what, names in (("added", changes.classes_added), ("removed", changes.classes_removed))

@@ -7,8 +7,8 @@ from pathlib import Path
 from tasks.errors import BadExport
 from tasks.labeling import coco, csv_rows, voc, yolo
 from tasks.labeling.findings import Notes
-from tasks.labeling.layout import CLASS_LISTS, Format, Layout, SplitFiles, label_files, pictures_in
-from tasks.labeling.listed import Labels, ListedBox, ListedImage
+from tasks.labeling.layout import CLASS_LISTS, Format, Layout, SplitFiles, is_other_text, label_files, pictures_in
+from tasks.labeling.listed import Labels, ListedBox, ListedImage, Unit
 from tasks.records import Split
 
 MOST_DOCUMENT_BYTES = 4 * 2**30
@@ -119,7 +119,7 @@ def _with_files(split: Split, files: SplitFiles, suffix: str, notes: Notes) -> I
     if pictures and without == len(pictures):
         notes.add("split-without-labels", f"{split}: {files.labels.name}/")
     for path in labels.values():
-        notes.add("label-without-picture", f"{split}/{path.name}")
+        notes.add("stray-file" if is_other_text(path) else "label-without-picture", f"{split}/{path.name}")
     if files.labels != files.pictures:
         for path in sorted(files.labels.rglob("*")):
             if path.is_file() and path.suffix != suffix and not path.name.startswith("."):
@@ -158,7 +158,7 @@ def _names_in(found: list[tuple[ListedImage, list[Named]]]) -> tuple[str, ...]:
     return names
 
 
-def _labels(classes: tuple[str, ...], found: list[tuple[ListedImage, list[Named]]], unit: str) -> Labels:
+def _labels(classes: tuple[str, ...], found: list[tuple[ListedImage, list[Named]]], unit: Unit) -> Labels:
     undeclared = sorted({name for _, boxes in found for name, *_ in boxes} - set(classes))
     index = {name: position for position, name in enumerate((*classes, *undeclared))}
     images = tuple(
@@ -168,7 +168,7 @@ def _labels(classes: tuple[str, ...], found: list[tuple[ListedImage, list[Named]
         )
         for image, boxes in found
     )  # fmt: skip
-    return Labels(tuple(index), images, "fractions" if unit == "fractions" else "pixels", frozenset(undeclared))
+    return Labels(tuple(index), images, unit, frozenset(undeclared))
 
 
 def _text(path: Path) -> str:

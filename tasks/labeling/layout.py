@@ -18,8 +18,8 @@ FORMATS = "COCO JSON, YOLO, darknet, Pascal VOC, or CSV of TensorFlow or RetinaN
 COCO_NAME = "_annotations.coco.json"
 CLASS_LISTS = ("_darknet.labels", "obj.names", "classes.names")
 """Darknet's, beside the pictures or at the top."""
-NO_LABELS = ("readme", "_annotations", "classes", "train", "valid", "val", "test", "license")
-"""How txt files begin that lie beside pictures and are no labels of one."""
+OTHER_TEXTS = ("readme", "classes", "train", "valid", "val", "test", "license", "notes")
+"""How text files begin that lie beside labels and are none."""
 HEAD = 200_000
 """Characters that tell what a JSON or CSV file is."""
 _FOLDERS: dict[str, Split] = {"train": "train", "valid": "valid", "val": "valid", "test": "test"}
@@ -108,12 +108,13 @@ def label_files(folder: Path, suffix: str) -> dict[str, Path]:
     return {
         path.relative_to(folder).with_suffix("").as_posix(): path
         for path in sorted(folder.rglob(f"*{suffix}"))
-        if _labels_one(path)
+        if not path.name.startswith(".")
     }
 
 
-def _labels_one(path: Path) -> bool:
-    return not path.name.startswith(".") and path.stem.lower() not in NO_LABELS and not path.name.startswith("README")
+def is_other_text(path: Path) -> bool:
+    """Whether a file that no picture has the name of is no label file either, by its name."""
+    return path.stem.lower().startswith(OTHER_TEXTS)
 
 
 def _descend(folder: Path) -> Path:

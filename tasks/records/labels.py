@@ -156,10 +156,18 @@ class SnapshotDifference(Record):
     boxes: dict[str, BoxesOfClass] = Field(description="Boxes by class name.")
 
     @property
+    def pictures(self) -> dict[str, PictureChanges]:
+        """Changed pictures, by what changed, in words."""
+        return {
+            "added": self.images_added,
+            "removed": self.images_removed,
+            "relabelled": self.images_relabelled,
+            "moved to another split": self.images_moved,
+            "encoded again": self.images_encoded_again,
+        }
+
+    @property
     def is_empty(self) -> bool:
         """Whether the labels are the same, whatever the order of the classes."""
-        changes = (
-            self.images_added, self.images_removed, self.images_relabelled, self.images_moved,
-            self.images_encoded_again,
-        )  # fmt: skip
-        return not (self.classes_added or self.classes_removed or any(change.count for change in changes))
+        changed = any(change.count for change in self.pictures.values())
+        return not (self.classes_added or self.classes_removed or changed)

@@ -43,8 +43,6 @@ def save_snapshot(
     Raises:
         BadExport: a file is not the picture that the snapshot names any more.
     """
-    if store.exists(keys.snapshot(snapshot.digest)):  # it is written last
-        return SnapshotRef.of(snapshot)
     pictures = _unique(snapshot)
     there = _pictures_there(store) if len(pictures) > WORTH_LISTING else set()
     missing = [image for image in pictures if image.sha256 not in there]

@@ -123,6 +123,15 @@ def test_label_files_without_a_picture(tmp_path):
     assert inspection.splits["train"].images == 2
 
 
+@pytest.mark.parametrize("kind", ["yolo", "darknet", "voc"])
+@pytest.mark.parametrize("name", ["test", "train", "classes", "README"])
+def test_a_picture_may_be_called_as_other_files_are(tmp_path, kind, name):
+    splits = {**SPLITS, "train": {**SPLITS["train"], f"{name}.jpg": [("cat", 10, 10, 50, 40)]}}
+    inspection = inspect(write_in(kind, tmp_path / "export", splits), tmp_path)
+    assert inspection.splits["train"].boxes == 4
+    assert "label-missing" not in found(inspection)
+
+
 def test_cases_a8_too_many_bad_lines_are_an_error(tmp_path):
     path = write_in("yolo", tmp_path / "export")
     (path / "train" / "labels" / "e.txt").write_text("cat in the garden\n")

@@ -126,6 +126,33 @@ def test_folder_and_zip_are_the_same_snapshot(nasflow, tmp_path):
     assert digests[0] == digests[1]
 
 
+def test_check_writes_a_page_and_diff_tells_what_changed(nasflow, tmp_path):
+    before, after = write_export(tmp_path / "before"), write_export(tmp_path / "after", train=5)
+    assert nasflow("check", before, "--report", tmp_path / "page.html").returncode == 0
+    assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
+    done = nasflow("diff", before, after, "--json")
+    assert done.returncode == 0
+    document = json.loads(done.stdout)
+    assert (document["same"], document["images_added"]["count"], document["images_removed"]["count"]) == (False, 1, 0)
+    assert "added" in nasflow("diff", before, after).stdout
+    assert "the labels are the same" in nasflow("diff", before, before).stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["check", "--class-map", "abc"], "--class-map 'abc': no OLD=NEW"),
+        (["check", "--class-map", "cow=cat"], "class map: there is no class 'cow'; the labels have cat, dog"),
+        (["check", "--report", "/proc/x/page.html"], "--report /proc/x/page.html: "),
+        (["diff", "nowhere"], "nowhere: no such folder or zip, nor PROJECT/VERSION"),
+    ],
+)
+def test_labels_asked_for_in_a_way_that_cannot_be(nasflow, tmp_path, arguments, words):
+    export = write_export(tmp_path / "export")
+    verb, *more = arguments
+    assert error_of(nasflow(verb, *more, export, "--json")).startswith(words)
+
+
 def test_check_shows_people_a_table_in_which_names_are_just_names(nasflow, tmp_path):
     names = ["[red]a[/red]", ":dog:", "[/nothing]"]
     categories = [CATEGORIES[0], *({"id": i, "name": n, "supercategory": "animals"} for i, n in enumerate(names, 1))]

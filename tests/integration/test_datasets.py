@@ -191,3 +191,12 @@ def version_of(paths):
         for sha256, path in files.items()
     )
     return DatasetSnapshot(classes=("thing",), images=images, source=LabelSource(kind="file", name="x")), files
+
+
+def test_a_picture_that_was_deleted_is_saved_again(store, snapshot, files):
+    """As the message about a damaged one says; the manifest is there."""
+    save_snapshot(store, snapshot, files)
+    lost = keys.blob(snapshot.images[4].sha256)
+    store.delete([lost])
+    save_snapshot(store, snapshot, files)
+    assert store.exists(lost)
