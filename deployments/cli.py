@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 bad input, 130 stopped on request. An error is o
 the traceback.
 """
 
+import re
 import signal
 import sys
 from pathlib import Path
@@ -40,6 +41,7 @@ ClassMap = Annotated[
 OnBadImage = Annotated[
     Literal["fail", "skip"], typer.Option(help="What to do with pictures that are missing or cannot be decoded.")
 ]
+MostBadImages = Annotated[float, typer.Option(min=0, max=1, help="Share of those that may be skipped, a fraction.")]
 Variant = Annotated[Literal["s", "m", "l"], typer.Option(help="YOLO-NAS size.")]
 Epochs = Annotated[int, typer.Option(help="Most passes over the training pictures.")]
 ImageSize = Annotated[int, typer.Option(help="Side of the square network input in pixels, a multiple of 32.")]
@@ -62,6 +64,10 @@ CheckpointMinutes = Annotated[
 ]
 Compile = Annotated[
     bool | None, typer.Option(help="torch.compile the network, which takes minutes at the start; try whether it pays.")
+]
+FavourOption = Annotated[
+    Literal["balance", "precision", "recall"],
+    typer.Option("--favour", help="What the score threshold favours: F1, F0.5 (few false boxes), F2 (few missed)."),
 ]
 Weights = Annotated[str, typer.Option(help="Weights to start from: a file, or none.")]
 Licence = Annotated[str | None, typer.Option(help="Licence of those weights; it stays with the model.")]
@@ -116,14 +122,14 @@ def check(
     export: Export,
     class_map: ClassMap = None,
     on_bad_image: OnBadImage = "fail",
+    most_bad_images: MostBadImages = 0.1,
     report: Annotated[Path | None, typer.Option(help="Write a page to look at, with pictures: page.html.")] = None,
     as_json: Json = False,
 ) -> None:
     """Read a labelled export, and tell what it is and what is wrong with it."""
     from deployments.local import check as run
-    from tasks.records import LabelRules
 
-    document = run(export, LabelRules(class_map=_class_map(class_map), on_bad_image=on_bad_image), report)
+    document = run(export, _rules(class_map, on_bad_image, most_bad_images), report)
     _show(document, as_json, _show_check)
     raise typer.Exit(0 if document["ok"] else 2)
 
@@ -134,14 +140,14 @@ def diff(
     after: Annotated[str, typer.Argument(help="The same, to compare with it.")],
     class_map: ClassMap = None,
     on_bad_image: OnBadImage = "fail",
+    most_bad_images: MostBadImages = 0.1,
     as_json: Json = False,
 ) -> None:
     """Tell what changed from one state of the labels to another."""
     from deployments.compare import diff as run
     from deployments.compare import show
-    from tasks.records import LabelRules
 
-    document = run(before, after, LabelRules(class_map=_class_map(class_map), on_bad_image=on_bad_image))
+    document = run(before, after, _rules(class_map, on_bad_image, most_bad_images))
     _show(document, as_json, show)
 
 
@@ -151,6 +157,7 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for what the run writes; the same again resumes.")],
     class_map: ClassMap = None,
     on_bad_image: OnBadImage = "fail",
+    most_bad_images: MostBadImages = 0.1,
     variant: Variant = "s",
     epochs: Epochs = 100,
     image_size: ImageSize = 640,
@@ -173,6 +180,7 @@ def train(
     _stop_like_ctrl_c()
     request = _request(
         project="local", export=str(export), class_map=_class_map(class_map), on_bad_image=on_bad_image,
+        most_bad_images=most_bad_images,
         variant=variant, epochs=epochs, image_size=image_size,
         batch_size=batch_size, learning_rate=learning_rate, patience=patience, augmentation=augmentation, seed=seed,
         weights=weights, weights_licence=weights_licence,
@@ -187,13 +195,14 @@ def train(
 def score(
     truth: Annotated[Path, typer.Option(help="COCO JSON with the labels.")],
     detections: Annotated[Path, typer.Option(help="COCO results JSON.")],
-    out: Annotated[Path, typer.Option(help="Folder for report.html.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.html, report.json and suspects.csv.")],
+    favour: FavourOption = "balance",
     as_json: Json = False,
 ) -> None:
     """Score detections in COCO format, from anywhere, and write the report page."""
     from deployments.local import score as run
 
-    _show(run(truth, detections, out), as_json, _show_scores)
+    _show(run(truth, detections, out, favour), as_json, _show_scores)
 
 
 @app.command()
@@ -201,9 +210,13 @@ def retrain(
     project: Annotated[str | None, typer.Option(help="Line of models; with --workspace, the Roboflow project.")] = None,
     workspace: Annotated[str | None, typer.Option(help="Roboflow workspace.")] = None,
     version: Annotated[int | None, typer.Option(help="Roboflow version; left out, the latest.")] = None,
+    generate_after: Annotated[
+        int | None, typer.Option(help="Generate a version first if so many pictures were labelled since the last.")
+    ] = None,
     export: Annotated[Path | None, typer.Option(help="Instead of Roboflow: an export on this machine.")] = None,
     class_map: ClassMap = None,
     on_bad_image: OnBadImage = "fail",
+    most_bad_images: MostBadImages = 0.1,
     variant: Variant = "s",
     epochs: Epochs = 100,
     image_size: ImageSize = 640,
@@ -215,7 +228,16 @@ def retrain(
     weights: Annotated[str, typer.Option(help="none, champion, a file on the worker, or store://KEY.")] = "none",
     weights_sha256: Annotated[str | None, typer.Option(help="SHA-256 of that file.")] = None,
     weights_licence: Licence = None,
-    min_gain: Annotated[float, typer.Option(help="Smallest rise of mAP that promotes.")] = 0.0,
+    favour: FavourOption = "balance",
+    min_gain: Annotated[float, typer.Option(help="Rise of mAP that the whole interval has to lie above.")] = 0.0,
+    confidence: Annotated[float, typer.Option(help="Confidence of that interval, a fraction.")] = 0.95,
+    min_pictures: Annotated[int, typer.Option(help="Source pictures that a comparison needs.")] = 8,
+    least_ap: Annotated[
+        list[str] | None, typer.Option(metavar="CLASS=AP", help="AP that a class must reach. May be repeated.")
+    ] = None,
+    max_latency_ms: Annotated[float | None, typer.Option(help="Longest time of one picture, milliseconds.")] = None,
+    max_file_mb: Annotated[float | None, typer.Option(help="Largest weights file, megabytes.")] = None,
+    promote_anyway: Annotated[str | None, typer.Option(help="Promote whatever the gate says; say why.")] = None,
     wait: Annotated[bool, typer.Option(help="Follow the run to its end.")] = True,
     as_json: Json = False,
 ) -> None:
@@ -228,10 +250,16 @@ def retrain(
         raise BadRequest("retrain: --workspace needs --project, the Roboflow project")
     request = _request(
         project=project or remote.project_from(export or Path()), workspace=workspace, version=version,
-        class_map=_class_map(class_map), on_bad_image=on_bad_image, variant=variant, epochs=epochs,
+        generate_after=generate_after,
+        class_map=_class_map(class_map), on_bad_image=on_bad_image,
+        most_bad_images=most_bad_images, variant=variant, epochs=epochs,
         image_size=image_size, batch_size=batch_size, learning_rate=learning_rate,
         patience=patience, augmentation=augmentation, seed=seed, weights=weights, weights_sha256=weights_sha256,
-        weights_licence=weights_licence, min_gain=min_gain,
+        weights_licence=weights_licence, favour=favour, promote_anyway=promote_anyway,
+        gate={
+            "min_gain": min_gain, "confidence": confidence, "min_pictures": min_pictures,
+            "least_ap": _least_ap(least_ap), "max_latency_ms": max_latency_ms, "max_file_mb": max_file_mb,
+        },
     )  # fmt: skip
     _show(remote.retrain(request, export, wait=wait), as_json, _show_outcome)
 
@@ -244,6 +272,23 @@ def deploy(as_json: Json = False) -> None:
 
     names = register()
     _show({"ok": True, "deployments": names}, as_json, lambda _: say(f"registered {', '.join(names)}"))
+
+
+@app.command()
+def report(
+    project: Annotated[str, typer.Argument(help="Line of models.")],
+    which: Annotated[str, typer.Argument(help="Version number or alias.")] = "champion",
+    days: Annotated[float, typer.Option(help="How long the link works, at most 7.", min=0.001, max=7)] = 7,
+    out: Annotated[Path | None, typer.Option(help="Folder to copy the page to as report.html.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Give a new link to the report page of a published model, or a copy of the page."""
+    from deployments.console import say
+    from deployments.remote import find_report
+    from tasks.storage.s3 import Store
+
+    document = find_report(Store.from_environment(), project, which, days, out)
+    _show(document, as_json, lambda _: say(document["link"] if out is None else f"report: {document['report']}"))
 
 
 @models.command("list")
@@ -351,8 +396,16 @@ def _request(**values: Any) -> Any:
         return RetrainRequest(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        option = "--" + str(first["loc"][0]).replace("_", "-")
+        place = [part for part in first["loc"] if part != "gate"]
+        option = "--" + str(place[0]).replace("_", "-")
         raise BadRequest(f"{option}: {first['msg']}, got {first['input']}") from None
+
+
+def _rules(class_map: list[str] | None, on_bad_image: Literal["fail", "skip"], most_bad_images: float) -> Any:
+    """How labels are read."""
+    from tasks.records import LabelRules
+
+    return LabelRules(class_map=_class_map(class_map), on_bad_image=on_bad_image, most_bad_images=most_bad_images)
 
 
 def _class_map(pairs: list[str] | None) -> dict[str, str]:
@@ -361,6 +414,14 @@ def _class_map(pairs: list[str] | None) -> dict[str, str]:
     if wrong:
         raise BadRequest(f"--class-map {wrong[0]!r}: no OLD=NEW; write the old name, =, and the new one or nothing")
     return {old: new for old, _, new in (pair.partition("=") for pair in pairs or [])}
+
+
+def _least_ap(pairs: list[str] | None) -> dict[str, str]:
+    """Floors of classes from options such as ``cat=0.5``."""
+    wrong = [pair for pair in pairs or [] if not re.fullmatch(r".+=\d*\.?\d+", pair)]
+    if wrong:
+        raise BadRequest(f"--least-ap {wrong[0]!r}: no CLASS=AP; write the class, =, and a fraction such as 0.5")
+    return {name: value for name, _, value in (pair.rpartition("=") for pair in pairs or [])}
 
 
 def _work_settings(**options: Any) -> Any:

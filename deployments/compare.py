@@ -1,14 +1,14 @@
 """``nasflow diff``: what changed from one state of the labels to another, wherever the two are."""
 
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from deployments.console import progress_bar, say, table
+from deployments.console import say, table
+from deployments.reading import read_export
 from deployments.remote import show_model
 from tasks.errors import BadRequest, NotInStore
-from tasks.labeling.check import inspect_export, require_snapshot
+from tasks.labeling.check import require_snapshot
 from tasks.labeling.difference import difference
 from tasks.records import DatasetSnapshot, LabelRules, SnapshotDifference
 from tasks.storage.datasets import load_snapshot
@@ -32,10 +32,7 @@ def diff(before: str, after: str, rules: LabelRules) -> dict[str, Any]:
 def _snapshot(where: str, rules: LabelRules) -> DatasetSnapshot:
     """The snapshot that a word names: a path first, since nothing else may look like one that is there."""
     if Path(where).exists():
-        with tempfile.TemporaryDirectory(prefix="nasflow-diff-") as scratch, progress_bar(where) as bar:
-            inspection = inspect_export(
-                Path(where), Path(scratch), lambda done, total: bar.show(done, total, f"reading {where}"), rules
-            )
+        with read_export(Path(where), rules) as inspection:
             return require_snapshot(inspection)
     if DIGEST.fullmatch(where):
         return _load(where, where)

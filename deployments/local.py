@@ -1,20 +1,21 @@
 """Verbs that need neither server nor store: check, train and score."""
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deployments.console import progress_bar, say
+from deployments.console import say
+from deployments.reading import read_export
 from deployments.training_view import training_view
 from tasks import dataset_folder
 from tasks.dataset_folder import publish_bytes
 from tasks.errors import BadRequest
-from tasks.labeling.check import Inspection, inspect_export, require_snapshot
+from tasks.labeling.check import Inspection, require_snapshot
 from tasks.labeling.page import write_page
 from tasks.records import (
     DatasetSnapshot,
+    Favour,
     LabelledImage,
     LabelRules,
     RetrainRequest,
@@ -31,10 +32,7 @@ from tasks.training.spec import fitted_batch, plan
 
 def check(export: Path, rules: LabelRules, report: Path | None = None) -> dict[str, Any]:
     """Read a labelled export, and tell what it is and what is wrong with it."""
-    with tempfile.TemporaryDirectory(prefix="nasflow-check-") as scratch, progress_bar("reading pictures") as bar:
-        inspection = inspect_export(
-            export, Path(scratch), lambda done, total: bar.show(done, total, "reading pictures"), rules
-        )
+    with read_export(export, rules) as inspection:
         if report is not None:
             _write_page(report, inspection, export)
     return {
@@ -59,10 +57,7 @@ def _write_page(path: Path, inspection: Inspection, export: Path) -> None:
 def train(export: Path, out: Path, request: RetrainRequest, settings: WorkSettings) -> dict[str, Any]:
     """Train on an export without Prefect or a store; the same again goes on where it was."""
     request = _find_weights(request)
-    with tempfile.TemporaryDirectory(prefix="nasflow-train-") as scratch, progress_bar("reading pictures") as bar:
-        inspection = inspect_export(
-            export, Path(scratch), lambda done, total: bar.show(done, total, "reading pictures"), request.rules
-        )
+    with read_export(export, request.rules) as inspection:
         snapshot = require_snapshot(inspection)
         job = plan(request, SnapshotRef.of(snapshot), None)
         _tell_changes(snapshot, request, job)
@@ -148,32 +143,37 @@ def _train_document(out: Path) -> dict[str, Any]:
     return {**document, "history": str(out / files.HISTORY), "weights": str(out / files.BEST)}
 
 
-def score(truth_file: Path, detections_file: Path, out: Path) -> dict[str, Any]:
-    """Score COCO-format detections against COCO-format truth, and write the report page."""
+def score(truth_file: Path, detections_file: Path, out: Path, favour: Favour) -> dict[str, Any]:
+    """Score COCO-format detections against COCO-format truth, and write report.html, report.json and the suspects."""
     from tasks import metrics
     from tasks.evaluation.coco_files import load_detections, load_truth
+    from tasks.evaluation.measure import measure
     from tasks.evaluation.report import ReportContent, write_report
+    from tasks.evaluation.suspects import suspects_csv
     from tasks.records import SplitCounts
 
     truth = load_truth(truth_file)
     detections = load_detections(detections_file, truth)
-    scores = metrics.score(truth, detections, intervals=True)
+    matches = metrics.Matches(truth, detections)
     labelled = {annotation["image_id"] for annotation in truth["annotations"]}
     counts = SplitCounts(
         images=len(truth["images"]),
         boxes=len(truth["annotations"]),
         background=len(truth["images"]) - len(labelled),
     )
-    content = ReportContent(
-        title=detections_file.stem,
-        measured_on=truth_file.name,
-        counts=counts,
-        scores=scores,
-        facts={"Truth": str(truth_file), "Detections": f"{detections_file}, {len(detections)} boxes"},
-    )
+    evaluation = measure(matches, detections, metrics.choose_point(matches, favour), truth_file.name, counts)
+    facts = {"Truth": str(truth_file), "Detections": f"{detections_file}, {len(detections)} boxes"}
+    page, numbers, suspects = (out / name for name in ("report.html", "report.json", "suspects.csv"))
     try:
         out.mkdir(parents=True, exist_ok=True)
-        write_report(out / "report.html", content)
+        write_report(page, ReportContent(title=detections_file.stem, evaluation=evaluation, facts=facts))
+        publish_bytes(numbers, evaluation.model_dump_json(indent=1).encode())
+        publish_bytes(suspects, suspects_csv(evaluation.analysis.suspects).encode())
     except OSError as error:
         raise BadRequest(f"--out {out}: {error.strerror}; name a folder that can be written") from None
-    return {**scores.model_dump(mode="json"), "report": str(out / "report.html")}
+    return {
+        **evaluation.scores.model_dump(mode="json"),
+        "report": str(page),
+        "numbers": str(numbers),
+        "suspects": str(suspects),
+    }

@@ -77,7 +77,8 @@ def _row_of_champion(store: Store, project: str, reason: str) -> dict[str, Any]:
     champion = _find(store, project, "champion")
     score = champion.scores.map
     return {
-        "project": project, "version": champion.version, "promote": False, "reason": reason,
+        "project": project, "version": champion.version, "promote": False, "verdict": "keep",
+        "reason": reason, "overridden": None,
         "candidate_map": score, "champion_map": score, "champion_version": champion.version,
     }  # fmt: skip
 
@@ -89,7 +90,7 @@ def outcome_document(store: Store, version: ModelVersion, row: dict[str, Any]) -
         raise NasflowError(f"run {version.run_key[:12]} is not in the store that NASFLOW_STORE_ENDPOINT names")
     result = model.result
     champion = registry.find_alias(store, version.project, "champion")
-    decision = ("promote", "reason", "candidate_map", "champion_map", "champion_version")
+    decision = ("promote", "verdict", "reason", "overridden", "candidate_map", "champion_map", "champion_version")
     return {
         "training": {
             "run_key": result.run_key,
@@ -125,6 +126,23 @@ def fetch_report(store: Store, version: ModelVersion, folder: Path) -> str:
     path = folder / "report.html"
     store.download(version.report, path)
     return str(path)
+
+
+def find_report(store: Store, project: str, which: str, days: float, out: Path | None) -> dict[str, Any]:
+    """A link to a version's report page that works for some days without an account, or a copy of the page.
+
+    Raises:
+        BadInput: there is no such version, or the folder cannot be written.
+    """
+    version = _find(store, project, which)
+    document: dict[str, Any] = {"ok": True, "project": project, "version": version.version}
+    if out is None:
+        return {**document, "link": store.link(version.report.key, round(days * 86_400))}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return {**document, "report": fetch_report(store, version, out)}
+    except OSError as error:
+        raise BadInput(f"--out {out}: {error.strerror}; name a folder that can be written") from None
 
 
 def fetch_weights(model: dict[str, Any], folder: Path) -> str:

@@ -3,9 +3,17 @@
 from prefect import State, flow
 from prefect.states import Completed
 
-from tasks.evaluation.task import evaluate_on_worker
+from tasks.evaluation.task import evaluate_on_worker, write_verdict
 from tasks.labeling.task import check_labels, compare_labels, export_labels
-from tasks.promotion.task import decide_promotion, find_champion, find_run, promote, publish_model, summarise
+from tasks.promotion.task import (
+    compare_models,
+    decide_promotion,
+    find_champion,
+    find_run,
+    promote,
+    publish_model,
+    summarise,
+)
 from tasks.records import RetrainOutcome, RetrainRequest
 from tasks.training.task import find_nothing_new, plan_training, train_on_worker
 
@@ -25,11 +33,13 @@ def retrain(request: RetrainRequest) -> RetrainOutcome | State[None]:
         return Completed(name="Skipped", message=reason)
 
     model = train_on_worker(job)
-    report = evaluate_on_worker(model, snapshot)
-    champion_report = evaluate_on_worker(find_run(champion), snapshot) if champion else None
-    decision = decide_promotion(report, champion_report, champion, request.min_gain)
+    report = evaluate_on_worker(model, snapshot, request.favour)
+    champion_report = evaluate_on_worker(find_run(champion), snapshot, request.favour) if champion else None
+    comparison = compare_models(report, champion_report, champion, request.gate)
+    decision = decide_promotion(report, champion_report, comparison, request)
 
-    version = publish_model(request.project, model, report, decision)
+    page = write_verdict(model, report, comparison, decision)
+    version = publish_model(request.project, model, report, page, decision)
     alias = promote(version, champion, decision) if decision.promote else None
     return summarise(
         RetrainOutcome(snapshot=snapshot, model=model, report=report, decision=decision, version=version, alias=alias)

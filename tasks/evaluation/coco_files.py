@@ -6,9 +6,15 @@ The edge of the ``score`` verb; nothing else in nasflow reads foreign detections
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import (
+    Annotated,
+    Any,
+    NotRequired,
+    TypeVar,
+)
 
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
 from tasks.errors import BadInput
 
@@ -29,11 +35,13 @@ class _Category(BaseModel):
     name: str
 
 
-class _Truth(BaseModel):
+# Dicts, as there may be hundreds of thousands.
+class _Truth(TypedDict):
     image_id: int
     category_id: int
     bbox: _BBox
-    iscrowd: bool = False
+    iscrowd: NotRequired[bool]
+    area: NotRequired[_Side]
 
 
 class _TruthFile(BaseModel):
@@ -42,11 +50,11 @@ class _TruthFile(BaseModel):
     annotations: list[_Truth]
 
 
-class _Detection(BaseModel):
+class _Detection(TypedDict):
     image_id: int
     category_id: int
     bbox: _BBox
-    score: float = Field(ge=0, le=1, allow_inf_nan=False)
+    score: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class _DetectionFile(BaseModel):
@@ -77,11 +85,11 @@ def load_truth(path: Path) -> dict[str, Any]:
         "annotations": [
             {
                 "id": number,
-                "image_id": one.image_id,
-                "category_id": one.category_id,
-                "bbox": list(one.bbox),
-                "area": one.bbox[2] * one.bbox[3],
-                "iscrowd": int(one.iscrowd),
+                "image_id": one["image_id"],
+                "category_id": one["category_id"],
+                "bbox": list(one["bbox"]),
+                "area": one.get("area", one["bbox"][2] * one["bbox"][3]),
+                "iscrowd": int(one.get("iscrowd", False)),
             }
             for number, one in enumerate(content.annotations, start=1)
         ],
@@ -106,11 +114,12 @@ def load_detections(path: Path, truth: dict[str, Any]) -> list[dict[str, Any]]:
         )
     else:
         content = _parse(path, data, TypeAdapter(_DetectionFile), expected)
-    truths = _TruthFile.model_validate(truth)
-    _check_names(path, "category", _names(content.categories), _names(truths.categories))
-    _check_names(path, "image", _file_names(content.images), _file_names(truths.images))
-    _check_known(path, "detections", content.annotations, truths.images, truths.categories)
-    return [{**one.model_dump(), "bbox": list(one.bbox)} for one in content.annotations]
+    images = TypeAdapter(list[_Image]).validate_python(truth["images"])
+    categories = TypeAdapter(list[_Category]).validate_python(truth["categories"])
+    _check_names(path, "category", _names(content.categories), _names(categories))
+    _check_names(path, "image", _file_names(content.images), _file_names(images))
+    _check_known(path, "detections", content.annotations, images, categories)
+    return [dict(one) for one in content.annotations]
 
 
 def _read(path: Path) -> bytes:
@@ -144,8 +153,8 @@ def _check_known(
     categories: Sequence[_Category],
 ) -> None:
     for kind, known, used in (
-        ("image", {image.id for image in images}, [box.image_id for box in boxes]),
-        ("category", {category.id for category in categories}, [box.category_id for box in boxes]),
+        ("image", {image.id for image in images}, [box["image_id"] for box in boxes]),
+        ("category", {category.id for category in categories}, [box["category_id"] for box in boxes]),
     ):
         if unknown := [value for value in used if value not in known]:
             raise BadInput(

@@ -1,114 +1,204 @@
-"""Curves over epochs as SVG for the report page: text stays text, colours follow the page's light or dark."""
+"""Line charts as SVG for the report page, and the numbers that its script answers with.
 
-import io
-import re
-from collections.abc import Mapping, Sequence
+Drawn by own code: text stays text, colours are the page's style sheet's, and each series is an element of its own
+that the script can hide. A chart says the same without the script.
+"""
+
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from tasks.records import EpochResult
+from markupsafe import escape
 
-_INK = "#010203"
-"""Stands for the page's text colour until the SVG is written; nothing else is drawn in it."""
-_COLOURS = ("#2f80d8", "#e0792b")
-"""Of the first and second line; both read well on white and on near black."""
-_STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "nasflow",
-    "font.size": 10,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "axes.edgecolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "grid.color": _INK,
-    "grid.alpha": 0.12,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "ytick.major.size": 0,
-}
+from tasks.evaluation.advice import Advice
+from tasks.records import Curves, EpochResult, ThresholdCurve
+
+WIDTH, HEIGHT = 420, 250
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 42
+"""Margins around the lines; above them each mark has a row for its label."""
+_ROW = 17
+HUNDREDTHS = tuple(index / 100 for index in range(101))
+_POINTS_SHOWN = 30
+"""With more points a line has no dots."""
 
 
 @dataclass(frozen=True)
-class Curve:
-    """One chart: its name, what it says in a sentence, and the SVG."""
+class Series:
+    """One line."""
 
+    name: str
+    values: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A dashed vertical line with a label."""
+
+    x: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Lines over one axis. The name is an id on the page; the title and all labels are ours."""
+
+    name: str
     title: str
-    summary: str
-    svg: str
+    x_label: str
+    xs: Sequence[float]
+    series: Sequence[Series]
+    marks: Sequence[Mark] = ()
+    y_top: float = 1.0
+    y_label: str = ""
+
+    @property
+    def summary(self) -> str:
+        """The chart in words, for those who do not see it."""
+        lines = "; ".join(f"{one.name} from {one.values[0]:.3f} to {one.values[-1]:.3f}" for one in self.series)
+        marks = "".join(f"; {mark.label}" for mark in self.marks)
+        return f"{self.title} over {self.x_label} {self.xs[0]:g} to {self.xs[-1]:g}: {lines}{marks}."
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the script needs to answer the pointer and the keyboard."""
+        low, high = self.ends
+        left, top, right, bottom = self.box
+        return {
+            "box": {"left": left, "top": top, "right": right, "bottom": bottom},
+            "x": list(self.xs),
+            "from": low,
+            "to": high,
+            "most": self.y_top,
+            "label": self.x_label,
+            "names": [one.name for one in self.series],
+            "values": [list(one.values) for one in self.series],
+        }
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Where the lines are: left, top, right, bottom."""
+        return LEFT, TOP + _ROW * len(self.marks), WIDTH - RIGHT, HEIGHT - BOTTOM
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Ends of the axis; one point stands in the middle."""
+        first, last = self.xs[0], self.xs[-1]
+        return (first, last) if last > first else (first - 1, first + 1)
+
+    def x(self, value: float) -> float:
+        """Where a value of the axis is."""
+        left, _, right, _ = self.box
+        low, high = self.ends
+        return round(left + (right - left) * (value - low) / (high - low), 1)
+
+    def y(self, value: float) -> float:
+        """Where a value of a line is."""
+        _, top, _, bottom = self.box
+        return round(bottom - (bottom - top) * value / self.y_top, 1)
+
+    @property
+    def svg(self) -> str:
+        """The drawing, which says everything without the script."""
+        return _draw(self)
 
 
-def draw_curves(history: Sequence[EpochResult], best_epoch: int) -> list[Curve]:
-    """Draw mAP, losses, precision and recall over epochs; the same history gives the same bytes.
-
-    Args:
-        history: Results by epoch, at least one.
-        best_epoch: Epoch whose weights were kept; marked.
-    """
+def training_charts(history: Sequence[EpochResult], advice: Sequence[Advice]) -> list[Chart]:
+    """mAP, losses, precision and recall over epochs, with what the advice marks."""
     epochs = [one.epoch for one in history]
-    lines: dict[str, dict[str, list[float]]] = {
-        "mAP": {"mAP 0.50:0.95": [one.map for one in history], "mAP 0.50": [one.map50 for one in history]},
-        "Loss": {
-            "training": [one.losses["total"] for one in history],
-            "validation": [one.valid_losses["total"] for one in history],
-        },
-        "Precision": {"precision": [one.precision for one in history]},
-        "Recall": {"recall": [one.recall for one in history]},
-    }
+    labels: dict[int, list[str]] = {}
+    for one in advice:
+        if one.epoch is not None:
+            labels.setdefault(one.epoch, []).append(one.mark)
+    marks = [Mark(epoch, f"{', '.join(words)} {epoch}") for epoch, words in sorted(labels.items())]
+    maps = [Series("mAP", [one.map for one in history]), Series("mAP50", [one.map50 for one in history])]
+    losses = [
+        Series("training", [one.losses["total"] for one in history]),
+        Series("validation", [one.valid_losses["total"] for one in history]),
+    ]
+    others = [
+        Series("precision", [one.precision for one in history]),
+        Series("recall", [one.recall for one in history]),
+    ]
+    titles = (("map", "mAP", maps), ("loss", "Loss", losses), ("others", "Precision and recall", others))
     return [
-        Curve(title, _summary(title, values, epochs, best_epoch), _draw(title, values, epochs, best_epoch))
-        for title, values in lines.items()
+        Chart(f"training-{name}", title, "epoch", epochs, series, marks, _top(series)) for name, title, series in titles
     ]
 
 
-def _summary(title: str, lines: Mapping[str, Sequence[float]], epochs: Sequence[int], best_epoch: int) -> str:
-    """The chart in words, for those who do not see it."""
-    parts = (f"{name} from {values[0]:.3f} to {values[-1]:.3f}" for name, values in lines.items())
-    return f"{title} over epochs {epochs[0]} to {epochs[-1]}: {', '.join(parts)}; best epoch {best_epoch}."
+def threshold_chart(curve: ThresholdCurve, threshold: float) -> Chart:
+    """Precision, recall and F1 over thresholds, with the chosen one."""
+    series = [Series("precision", curve.precision), Series("recall", curve.recall), Series("F1", curve.f1)]
+    mark = Mark(threshold, f"chosen: {threshold:.3f}")
+    return Chart("threshold", "Precision, recall and F1", "threshold", HUNDREDTHS, series, [mark])
 
 
-def _draw(title: str, lines: Mapping[str, Sequence[float]], epochs: Sequence[int], best_epoch: int) -> str:
-    # Here, since whoever imports the report should not pay for matplotlib before a report is drawn.
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(5.4, 2.9), layout="constrained")
-        axes = figure.add_subplot()
-        marker = "o" if len(epochs) <= 30 else ""
-        for colour, (name, values) in zip(_COLOURS, lines.items(), strict=False):
-            axes.plot(epochs, values, color=colour, marker=marker, markersize=3.5, linewidth=1.8, label=name)
-        axes.axvline(best_epoch, color=_INK, alpha=0.45, linewidth=1, linestyle=(0, (3, 3)), zorder=0)
-        right = best_epoch > (epochs[0] + epochs[-1]) / 2
-        axes.annotate(
-            f"best: {best_epoch}",
-            (best_epoch, 1),
-            xycoords=("data", "axes fraction"),
-            xytext=(-4 if right else 4, -1),
-            textcoords="offset points",
-            ha="right" if right else "left",
-            va="top",
-            fontsize=9,
-        )
-        axes.set(xlabel="epoch", ylabel={"Loss": "total loss", "mAP": "mAP"}.get(title, title.lower()))
-        axes.set_xlim(epochs[0] - 0.5, epochs[-1] + 0.5)
-        top = max(max(values) for values in lines.values())
-        axes.set_ylim(0, top * 1.18 or 1)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True, min_n_ticks=1))
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
-        axes.grid(axis="y")
-        if len(lines) > 1:
-            figure.legend(loc="outside upper left", ncols=2, frameon=False, fontsize=9, handlelength=1.4)
-        written = io.StringIO()
-        figure.savefig(written, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _for_page(written.getvalue(), title.lower())
+def recall_chart(curves: Curves) -> Chart:
+    """Precision over recall."""
+    series = [Series("precision", curves.precision_at_recall)]
+    return Chart("recall", "Precision at recall, IoU 0.50", "recall", HUNDREDTHS, series, y_label="precision")
 
 
-def _for_page(svg: str, name: str) -> str:
-    """Only the element itself, with ids of its own, the page's font and the page's text colour."""
-    svg = svg[svg.index("<svg") :].strip()
-    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    svg = re.sub(r"font: ([\d.]+px) [^;\"]+", r"font: \1 system-ui, sans-serif", svg)
-    return svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1).replace(_INK, "currentColor")
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """Round numbers from low to high, at most so many."""
+    span = high - low
+    if span <= 0:
+        return [low]
+    power = 10.0 ** math.floor(math.log10(span / most))
+    step = next(power * factor for factor in (1, 2, 5, 10, 20) if span / (power * factor) <= most)
+    first = math.ceil(round(low / step, 9))
+    return [round(step * index, 9) for index in range(first, math.floor(round(high / step, 9)) + 1)]
+
+
+def _top(series: Sequence[Series]) -> float:
+    """A round end of the axis above all values."""
+    most = max(max(one.values) for one in series)
+    if most <= 0:
+        return 1.0
+    return next((tick for tick in ticks(0, most * 1.25, 6) if tick >= most), most)
+
+
+def _draw(chart: Chart) -> str:
+    parts = [
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(chart.summary)}" '
+        f'data-chart="{chart.name}">',
+        *_axes(chart),
+        *(_mark(chart, mark, row) for row, mark in enumerate(chart.marks)),
+    ]
+    for number, one in enumerate(chart.series):
+        places = [(chart.x(x), chart.y(value)) for x, value in zip(chart.xs, one.values, strict=True)]
+        line = " ".join(f"{x},{y}" for x, y in places)
+        dots = places if len(places) <= _POINTS_SHOWN else ()
+        circles = "".join(f'<circle cx="{x}" cy="{y}" r="2.5"/>' for x, y in dots)
+        parts.append(f'<g class="series s{number}"><polyline points="{line}"/>{circles}</g>')
+    return "".join(parts) + "</svg>"
+
+
+def _axes(chart: Chart) -> list[str]:
+    left, _, right, bottom = chart.box
+    parts = []
+    for tick in ticks(0, chart.y_top, 5):
+        y = chart.y(tick)
+        parts.append(f'<line class="grid" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>')
+        parts.append(f'<text x="{left - 6}" y="{y}" dy="0.35em" text-anchor="end">{tick:g}</text>')
+    for tick in ticks(*chart.ends, 6):
+        # Epochs are whole.
+        if chart.x_label != "epoch" or tick == round(tick):
+            parts.append(f'<text x="{chart.x(tick)}" y="{bottom + 17}" text-anchor="middle">{tick:g}</text>')
+    middle = (left + right) / 2
+    return [
+        *parts,
+        f'<text class="axis" x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">{escape(chart.x_label)}</text>',
+    ]
+
+
+def _mark(chart: Chart, mark: Mark, row: int) -> str:
+    """A line down from its label, which is above the plot, where no curve crosses it."""
+    left, _, right, bottom = chart.box
+    x, y = chart.x(mark.x), TOP + _ROW * row
+    after = x <= (left + right) / 2
+    anchor, at = ("start", x + 5) if after else ("end", x - 5)
+    return (
+        f'<g class="mark"><line x1="{x}" x2="{x}" y1="{y}" y2="{bottom}"/>'
+        f'<text x="{at:.1f}" y="{y + 11}" text-anchor="{anchor}">{escape(mark.label)}</text></g>'
+    )

@@ -1,57 +1,59 @@
-"""An evaluation from the store into the store: detections in, scores and the report page out."""
+"""An evaluation from the store into the store: detections in, numbers and the report page out."""
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from tasks import metrics
-from tasks.dataset_folder import image_path
 from tasks.errors import CorruptObject, LostRace, NasflowError
-from tasks.evaluation.pictures import compare_pictures
-from tasks.evaluation.report import ReportContent, write_report
+from tasks.evaluation.measure import measure
+from tasks.evaluation.report import page_of
 from tasks.records import (
+    Comparison,
     DatasetSnapshot,
+    Detected,
     EpochResult,
     EvaluateJob,
+    Evaluation,
     EvaluationReport,
-    Scores,
+    Favour,
+    LabelledImage,
+    OperatingPoint,
+    PromotionDecision,
     SnapshotRef,
     Split,
     StoredFile,
     TrainedModel,
     count_images,
 )
+from tasks.scratch import scratch_folder
 from tasks.settings import WorkSettings
 from tasks.storage import keys
-from tasks.storage.blob_cache import BlobCache
-from tasks.storage.datasets import fetch_dataset
+from tasks.storage.datasets import load_snapshot
 from tasks.storage.documents import create_record, find_record, read_record
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 
 Detection = dict[str, Any]
 
-PICTURES = 12
-"""Pictures on the report page."""
 
-
-def job_for(model: TrainedModel, snapshot: SnapshotRef) -> EvaluateJob:
+def job_for(model: TrainedModel, snapshot: SnapshotRef, favour: Favour = "balance") -> EvaluateJob:
     """Measure on the test split; on the valid split where there is no labelled test split."""
     test = snapshot.splits.get("test")
     split: Split = "test" if test is not None and test.boxes else "valid"
-    return EvaluateJob(run_key=model.run_key, snapshot_digest=snapshot.snapshot_digest, split=split)
+    return EvaluateJob(run_key=model.run_key, snapshot_digest=snapshot.snapshot_digest, split=split, favour=favour)
 
 
 def find_evaluation(store: Store, job: EvaluateJob, model: TrainedModel) -> EvaluationReport | None:
     """The report of an evaluation of ``model`` that is done."""
-    key = keys.evaluation_report(job.run_key, job.snapshot_digest, model.spec.snapshot_digest)
-    return find_record(store, key, EvaluationReport)
+    return find_record(store, keys.evaluation_report(_prefix(job, model)), EvaluationReport)
 
 
-def evaluate_in_store(
-    store: Store, job: EvaluateJob, detections: StoredFile, settings: WorkSettings
-) -> EvaluationReport:
+def _prefix(job: EvaluateJob, model: TrainedModel) -> str:
+    return keys.evaluation(job.run_key, job.snapshot_digest, model.spec.snapshot_digest, job.favour)
+
+
+def evaluate_in_store(store: Store, job: EvaluateJob, detected: Detected, settings: WorkSettings) -> EvaluationReport:
     """Score the detections, write the report page, and store both.
 
     Raises:
@@ -60,79 +62,110 @@ def evaluate_in_store(
     model = find_model(store, job.run_key)
     if model is None:
         raise NasflowError(f"run {job.run_key[:12]} has no finished model in the store; train it first")
-    trained_on = model.spec.snapshot_digest
-    with tempfile.TemporaryDirectory(dir=_made(settings.work_dir / "scratch")) as name:
-        folder = Path(name)
-        data = folder / "dataset"
-        snapshot = fetch_dataset(store, job.snapshot_digest, data, BlobCache.of(settings))
-        found = _read_detections(store, detections, folder / "detections.json")
-        images = snapshot.of_split(job.split)
-        scores = metrics.score(metrics.coco_truth(images, snapshot.classes), found, intervals=True)
-        page = folder / "report.html"
-        _write_page(page, job, model, snapshot, scores, found, data, _read_history(store, model, folder))
-        stored = store.upload(
-            page,
-            keys.evaluation_page(job.run_key, job.snapshot_digest, trained_on),
-            content_type="text/html; charset=utf-8",
-        )
+    snapshot = load_snapshot(store, job.snapshot_digest)
+    scratch, prefix = settings.work_dir / "scratch", _prefix(job, model)
+    evaluation = _evaluate(store, job, detected, snapshot, scratch)
     report = EvaluationReport(
         weights_sha256=model.weights.sha256,
         run_key=job.run_key,
         snapshot_digest=job.snapshot_digest,
         split=job.split,
-        counts=count_images(images),
-        scores=scores,
-        detections=detections,
-        report=stored,
+        counts=evaluation.counts,
+        scores=evaluation.scores,
+        detections=detected.measured,
+        evaluation=_store_numbers(store, evaluation, keys.evaluation_numbers(prefix), scratch),
+        speed=detected.speed,
     )
-    key = keys.evaluation_report(job.run_key, job.snapshot_digest, trained_on)
+    write_page(store, model, report, scratch)
     try:
-        create_record(store, key, report)
+        create_record(store, keys.evaluation_report(prefix), report)
     except LostRace:
-        return read_record(store, key, EvaluationReport)[0]
+        return read_record(store, keys.evaluation_report(prefix), EvaluationReport)[0]
     return report
 
 
-def _write_page(
-    page: Path,
-    job: EvaluateJob,
-    model: TrainedModel,
-    snapshot: DatasetSnapshot,
-    scores: Scores,
-    found: list[Detection],
-    data: Path,
-    history: list[EpochResult],
-) -> None:
+def _evaluate(
+    store: Store, job: EvaluateJob, detected: Detected, snapshot: DatasetSnapshot, scratch: Path
+) -> Evaluation:
     images = snapshot.of_split(job.split)
-    content = ReportContent(
-        title=f"YOLO-NAS {model.spec.variant.upper()} on {snapshot.source.name}",
-        measured_on=f"the {job.split} split",
-        counts=count_images(images),
-        scores=scores,
-        history=history,
-        spec=model.spec,
-        result=model.result,
-        pictures=compare_pictures(
-            images, snapshot.classes, found, scores.threshold, lambda image: image_path(data, image), PICTURES
-        ),
-    )
-    write_report(page, content)
+    found = _read_detections(store, detected.measured, scratch)
+    matches = metrics.Matches(metrics.coco_truth(images, snapshot.classes), found)
+    point = _choose_point(store, job, detected, snapshot, matches, scratch)
+    where, counts = f"the {job.split} split", count_images(images)
+    return measure(matches, found, point, where, counts, detected.speed, snapshot.findings)
 
 
-def _read_detections(store: Store, detections: StoredFile, path: Path) -> list[Detection]:
-    store.download(detections, path)
-    found: list[Detection] = json.loads(path.read_bytes())
+def _choose_point(
+    store: Store,
+    job: EvaluateJob,
+    detected: Detected,
+    snapshot: DatasetSnapshot,
+    matches: metrics.Matches,
+    scratch: Path,
+) -> OperatingPoint:
+    """Thresholds of the valid split; those of the measured one flatter, and are taken only where there is no other."""
+    if detected.valid is None:
+        return metrics.choose_point(matches, job.favour)
+    truth = metrics.coco_truth(snapshot.of_split("valid"), snapshot.classes)
+    valid = metrics.Matches(truth, _read_detections(store, detected.valid, scratch))
+    return metrics.choose_point(valid, job.favour, chosen_on="valid")
+
+
+def _store_numbers(store: Store, evaluation: Evaluation, key: str, scratch: Path) -> StoredFile:
+    with scratch_folder(scratch) as folder:
+        path = folder / "report.json"
+        path.write_text(evaluation.model_dump_json())
+        return store.upload(path, key, content_type="application/json")
+
+
+def write_page(
+    store: Store,
+    model: TrainedModel,
+    report: EvaluationReport,
+    scratch: Path,
+    comparison: Comparison | None = None,
+    decision: PromotionDecision | None = None,
+) -> StoredFile:
+    """Write the report page of an evaluation beside its numbers; with a decision, one with the verdict on it.
+
+    Pictures are fetched one by one as they are drawn: a page shows a few of thousands.
+    """
+    snapshot = load_snapshot(store, report.snapshot_digest)
+    prefix = report.evaluation.key.removesuffix("report/report.json")
+    with scratch_folder(scratch) as folder:
+        store.download(report.evaluation, folder / "report.json")
+        store.download(model.history, folder / "history.jsonl")
+
+        def picture(image: LabelledImage) -> Path:
+            path = folder / image.sha256
+            if not path.exists():
+                store.download(StoredFile(key=keys.blob(image.sha256), sha256=image.sha256, size=image.size), path)
+            return path
+
+        history = [
+            EpochResult.model_validate_json(line) for line in (folder / "history.jsonl").read_text().splitlines()
+        ]
+        page = page_of(
+            folder / "report.html",
+            title=f"YOLO-NAS {model.spec.variant.upper()} on {snapshot.source.name}",
+            evaluation=Evaluation.model_validate_json((folder / "report.json").read_bytes()),
+            images=snapshot.of_split(report.split),
+            detections=_read_detections(store, report.detections, scratch),
+            picture=picture,
+            history=history,
+            model=model,
+            comparison=comparison,
+            decision=decision,
+        )
+        key = keys.evaluation_page(prefix) if decision is None else keys.verdict_page(prefix, decision.digest)
+        return store.upload(page, key, content_type="text/html; charset=utf-8")
+
+
+def _read_detections(store: Store, detections: StoredFile, scratch: Path) -> list[Detection]:
+    with scratch_folder(scratch) as folder:
+        path = folder / "detections.json"
+        store.download(detections, path)
+        found: list[Detection] = json.loads(path.read_bytes())
     if not isinstance(found, list):
         raise CorruptObject(f"{detections.key}: not a list of detections; delete it and evaluate again")
     return found
-
-
-def _read_history(store: Store, model: TrainedModel, folder: Path) -> list[EpochResult]:
-    path = folder / "history.jsonl"
-    store.download(model.history, path)
-    return [EpochResult.model_validate_json(line) for line in path.read_text().splitlines()]
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -1,35 +1,22 @@
-"""Pictures for the report page: what was labelled beside what was found, the worst first."""
+"""Pictures for the report page: what was labelled beside what was found, by kind of mistake, the worst first."""
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from PIL import Image, ImageDraw, ImageFont
-
+from tasks.evaluation.drawing import Drawn, draw_boxes, open_view
 from tasks.records import Box, LabelledImage
 
-SIDE = 560
+Mistake = Literal["missed", "invented", "confused", "loose"]
+MISTAKES: tuple[Mistake, ...] = ("missed", "invented", "confused", "loose")
+SIDE = 640
 """Longer side of the drawn pictures, in pixels."""
 MATCH_IOU = 0.5
-_DASH = 20
-"""Pixels from one dash to the next."""
+LOOSE_IOU = 0.1
+"""Below this a detection is not of that truth at all."""
 _GOOD_SHARE = 4
 """One in so many pictures shows a success, if there are any."""
-_COLOURS = (
-    "#4e9af1",
-    "#f28e2b",
-    "#59c26a",
-    "#e8575a",
-    "#b07aff",
-    "#f2cf3b",
-    "#3ec9c4",
-    "#ff8fb8",
-    "#b58860",
-    "#b9c0c7",
-)
 
 
 @dataclass(frozen=True)
@@ -37,10 +24,11 @@ class ReportPicture:
     """One picture with its boxes drawn in, twice."""
 
     file_name: str
-    kind: Literal["errors", "good"]
+    kind: Literal["missed", "invented", "confused", "loose", "good"]
+    """The mistake that it is shown for."""
     correct: int
-    missed: int
-    false: int
+    mistakes: Mapping[Mistake, int]
+    """How many of each: labels that are missed, and detections that are wrong."""
     truth_alt: str
     found_alt: str
     truth_jpeg: bytes
@@ -49,16 +37,24 @@ class ReportPicture:
 
 @dataclass
 class _Compared:
-    """One picture's boxes, matched. Corners in pixels."""
+    """One picture's boxes, matched; corners in pixels. What became of a box is empty where all is well."""
 
     image: LabelledImage
-    missed: list[bool]
     found: list[tuple[Box, float]]
-    false: list[bool] = field(default_factory=list)
+    of_truths: list[Mistake | None]
+    of_found: list[Mistake | None] = field(default_factory=list)
+
+    def count(self, mistake: Mistake) -> int:
+        return (self.of_truths if mistake == "missed" else self.of_found).count(mistake)
+
+    def cost(self, mistake: Mistake) -> tuple[float, ...]:
+        """How many there are, and of equals how sure the detections were."""
+        sure = sum(score for (_, score), what in zip(self.found, self.of_found, strict=True) if what == mistake)
+        return self.count(mistake), round(sure, 9)
 
     @property
-    def errors(self) -> int:
-        return sum(self.missed) + sum(self.false)
+    def is_good(self) -> bool:
+        return not any(self.of_truths) and not any(self.of_found)
 
 
 def compare_pictures(
@@ -69,7 +65,7 @@ def compare_pictures(
     picture_path: Callable[[LabelledImage], Path],
     limit: int,
 ) -> list[ReportPicture]:
-    """Draw the pictures with the most errors, then a few without any.
+    """Draw the worst pictures of each kind of mistake, then a few without any.
 
     Args:
         images: Pictures; the first has image id 1.
@@ -77,7 +73,7 @@ def compare_pictures(
         detections: COCO results; category id = class index + 1.
         threshold: Detections with a lower score are left out, a fraction.
         picture_path: Where a picture's file is.
-        limit: At most so many pictures.
+        limit: At most so many pictures; each is drawn once.
     """
     found: dict[int, list[tuple[Box, float]]] = {}
     for one in detections:
@@ -86,33 +82,77 @@ def compare_pictures(
             box = Box(one["category_id"] - 1, x, y, x + width, y + height)
             found.setdefault(one["image_id"], []).append((box, one["score"]))
     compared = [_compare(image, found.get(number, [])) for number, image in enumerate(images, start=1)]
-    return [_draw_both(one, classes, picture_path(one.image)) for one in _choose(compared, limit)]
-
-
-def _choose(compared: Sequence[_Compared], limit: int) -> list[_Compared]:
-    wrong = sorted((one for one in compared if one.errors), key=lambda one: (-one.errors, one.image.file_name))
     good = sorted(
-        (one for one in compared if not one.errors and one.image.boxes),
+        (one for one in compared if one.is_good and one.image.boxes),
         key=lambda one: (-len(one.image.boxes), one.image.file_name),
     )
-    shown_good = good[: max(limit // _GOOD_SHARE, limit - len(wrong))]
-    return wrong[: limit - len(shown_good)] + shown_good
+    wrong = sum(not one.is_good for one in compared)
+    shown_good = good[: max(limit // _GOOD_SHARE, limit - wrong)]
+    bad = _worst(compared, limit - len(shown_good))
+    return [
+        *(_draw_both(one, kind, classes, picture_path(one.image)) for kind in MISTAKES for one in bad[kind]),
+        *(_draw_both(one, "good", classes, picture_path(one.image)) for one in shown_good),
+    ]
+
+
+def _worst(compared: Sequence[_Compared], limit: int) -> dict[Mistake, list[_Compared]]:
+    """Kinds take turns to choose their worst picture that is not yet chosen, so that a rare kind is seen, too."""
+    ranked = {
+        kind: sorted(
+            (one for one in compared if one.count(kind)),
+            key=lambda one: (*(-cost for cost in one.cost(kind)), one.image.file_name),
+        )
+        for kind in MISTAKES
+    }
+    chosen: dict[Mistake, list[_Compared]] = {kind: [] for kind in MISTAKES}
+    taken: set[int] = set()
+    while len(taken) < limit and any(ranked.values()):
+        for kind in MISTAKES:
+            left = ranked[kind] = [one for one in ranked[kind] if id(one) not in taken]
+            if left and len(taken) < limit:
+                taken.add(id(left[0]))
+                chosen[kind].append(left[0])
+    return chosen
 
 
 def _compare(image: LabelledImage, found: list[tuple[Box, float]]) -> _Compared:
     """Match as COCO does: by falling score, each with the best free truth of its class from IoU 0.50 on."""
-    result = _Compared(image, [True] * len(image.boxes), sorted(found, key=lambda one: -one[1]))
+    result = _Compared(image, sorted(found, key=lambda one: -one[1]), ["missed"] * len(image.boxes))
     for box, _ in result.found:
-        overlaps = {
-            index: overlap
-            for index, truth in enumerate(image.boxes)
-            if result.missed[index] and truth.class_index == box.class_index
-            if (overlap := _iou(box, truth)) >= MATCH_IOU
-        }
-        result.false.append(not overlaps)
-        if overlaps:
-            result.missed[max(overlaps, key=overlaps.__getitem__)] = False
+        match = _best(result, box, lambda same, overlap: same and overlap >= MATCH_IOU)
+        result.of_found.append("invented" if match is None else None)
+        if match is not None:
+            result.of_truths[match] = None
+    touched: dict[int, Mistake] = {}
+    for number, (box, _) in enumerate(result.found):
+        if result.of_found[number]:
+            _explain(result, number, box, touched)
+    for index, mistake in touched.items():
+        result.of_truths[index] = mistake
     return result
+
+
+def _explain(result: _Compared, number: int, box: Box, touched: dict[int, Mistake]) -> None:
+    """Say what an unmatched detection was about: a truth of another class, one of its own, or nothing."""
+    confused = _best(result, box, lambda same, overlap: not same and overlap >= MATCH_IOU)
+    loose = _best(result, box, lambda same, overlap: same and overlap >= LOOSE_IOU)
+    if confused is not None:
+        result.of_found[number] = "confused"
+        touched.setdefault(confused, "confused")
+    elif loose is not None:
+        result.of_found[number] = "loose"
+        touched.setdefault(loose, "loose")
+
+
+def _best(result: _Compared, box: Box, fits: Callable[[bool, float], bool]) -> int | None:
+    """The free truth that overlaps most, of those that fit by class and IoU."""
+    overlaps = {
+        index: overlap
+        for index, truth in enumerate(result.image.boxes)
+        if result.of_truths[index]
+        if fits(truth.class_index == box.class_index, overlap := _iou(box, truth))
+    }
+    return max(overlaps, key=overlaps.__getitem__) if overlaps else None
 
 
 def _iou(a: Box, b: Box) -> float:
@@ -122,97 +162,27 @@ def _iou(a: Box, b: Box) -> float:
     return both / union if union > 0 else 0.0
 
 
-def _draw_both(compared: _Compared, classes: Sequence[str], path: Path) -> ReportPicture:
+def _draw_both(
+    compared: _Compared, kind: Literal[Mistake, "good"], classes: Sequence[str], path: Path
+) -> ReportPicture:
     image = compared.image
-    picture, scale = _open(path, image)
-    truths = [(box, classes[box.class_index], missed) for box, missed in zip(image.boxes, compared.missed, strict=True)]
+    view = open_view(path, (0, 0, image.width, image.height), SIDE)
+    truths = list(zip(image.boxes, [classes[box.class_index] for box in image.boxes], compared.of_truths, strict=True))
     found = [
-        (box, f"{classes[box.class_index]} {score:.2f}", false)
-        for (box, score), false in zip(compared.found, compared.false, strict=True)
+        (box, f"{classes[box.class_index]} {score:.2f}", what)
+        for (box, score), what in zip(compared.found, compared.of_found, strict=True)
     ]
-    missed, false = sum(compared.missed), sum(compared.false)
     return ReportPicture(
         file_name=image.file_name,
-        kind="errors" if compared.errors else "good",
-        correct=len(compared.found) - false,
-        missed=missed,
-        false=false,
-        truth_alt=f"Labels of {image.file_name}: {_in_words(truths, 'missed')}",
-        found_alt=f"Detections in {image.file_name}: {_in_words(found, 'false')}",
-        truth_jpeg=_draw(picture, scale, truths),
-        found_jpeg=_draw(picture, scale, found),
+        kind=kind,
+        correct=compared.of_found.count(None),
+        mistakes={mistake: compared.count(mistake) for mistake in MISTAKES},
+        truth_alt=f"Labels of {image.file_name}: {_in_words(truths)}",
+        found_alt=f"Detections in {image.file_name}: {_in_words(found)}",
+        truth_jpeg=draw_boxes(view, [Drawn(box, label, what is not None) for box, label, what in truths]),
+        found_jpeg=draw_boxes(view, [Drawn(box, label, what is not None) for box, label, what in found]),
     )
 
 
-def _in_words(boxes: Sequence[tuple[Box, str, bool]], wrong: str) -> str:
-    return ", ".join(f"{label} ({wrong})" if is_wrong else label for _, label, is_wrong in boxes) or "none"
-
-
-def _open(path: Path, image: LabelledImage) -> tuple[Image.Image, float]:
-    """The picture in RGB at drawing size, and the scale of its boxes."""
-    scale = SIDE / max(image.width, image.height)
-    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    with Image.open(path) as file:
-        # Not turned as the camera's tag says: labels count in the pixels as stored.
-        return file.convert("RGB").resize(size, Image.Resampling.BICUBIC), scale
-
-
-def _draw(picture: Image.Image, scale: float, boxes: Sequence[tuple[Box, str, bool]]) -> bytes:
-    """A JPEG with boxes: whole lines where truth and detection agree, dashed where not."""
-    canvas = picture.copy()
-    draw = ImageDraw.Draw(canvas)
-    # The best last, and labels after lines, so that they lie on top.
-    shown = [(_corners(box, scale), label, is_wrong, _colour(box)) for box, label, is_wrong in reversed(boxes)]
-    for corners, _, is_wrong, colour in shown:
-        _outline(draw, corners, colour, dashed=is_wrong)
-    for corners, label, _, colour in shown:
-        _tag(draw, canvas.size, corners, label, colour)
-    written = io.BytesIO()
-    canvas.save(written, "JPEG", quality=82, optimize=True)
-    return written.getvalue()
-
-
-def _corners(box: Box, scale: float) -> tuple[float, float, float, float]:
-    """On the drawn picture. Pillow refuses rectangles that end before they begin."""
-    x1, y1, x2, y2 = (value * scale for value in box[1:])
-    return x1, y1, max(x1, x2), max(y1, y2)
-
-
-def _colour(box: Box) -> str:
-    return _COLOURS[box.class_index % len(_COLOURS)]
-
-
-def _outline(draw: ImageDraw.ImageDraw, corners: Sequence[float], colour: str, *, dashed: bool) -> None:
-    x1, y1, x2, y2 = corners
-    # Dark below, so that lines and the gaps between dashes are seen on any ground.
-    draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline="#000000", width=7)
-    if not dashed:
-        draw.rectangle((x1, y1, x2, y2), outline=colour, width=5)
-        return
-    for at in range(round(x1), round(x2) + 1, _DASH):
-        end = min(at + _DASH * 0.6, x2)
-        draw.line((at, y1 + 2, end, y1 + 2), fill=colour, width=5)
-        draw.line((at, y2 - 2, end, y2 - 2), fill=colour, width=5)
-    for at in range(round(y1), round(y2) + 1, _DASH):
-        end = min(at + _DASH * 0.6, y2)
-        draw.line((x1 + 2, at, x1 + 2, end), fill=colour, width=5)
-        draw.line((x2 - 2, at, x2 - 2, end), fill=colour, width=5)
-
-
-def _tag(draw: ImageDraw.ImageDraw, size: tuple[int, int], corners: Sequence[float], text: str, colour: str) -> None:
-    """The label above the box, or inside it where there is no room; always inside the picture."""
-    font = _font()
-    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
-    width, height = right - left + 8, bottom - top + 6
-    x = min(max(0.0, corners[0] - 1), max(0.0, size[0] - width))
-    y = corners[1] - height if corners[1] >= height else min(corners[1], size[1] - height)
-    draw.rectangle((x, y, x + width, y + height), fill=colour)
-    draw.text((x + 4 - left, y + 3 - top), text, fill="#101418", font=font)
-
-
-@cache
-def _font() -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which comes with matplotlib: it knows more scripts than Pillow's own."""
-    import matplotlib as mpl
-
-    return ImageFont.truetype(str(Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf")), 20)
+def _in_words(boxes: Sequence[tuple[Box, str, Mistake | None]]) -> str:
+    return ", ".join(f"{label} ({what})" if what else label for _, label, what in boxes) or "none"

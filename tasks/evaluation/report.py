@@ -1,111 +1,277 @@
 """The report page of an evaluation: one HTML file that needs nothing else. What is on it is decided here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tasks import pages
 from tasks.dataset_folder import publish_bytes
-from tasks.evaluation.curves import draw_curves
-from tasks.evaluation.pictures import ReportPicture
-from tasks.pages import MISSING, number
+from tasks.evaluation import advice, curves, tables
+from tasks.evaluation.pictures import MISTAKES, Mistake, ReportPicture, compare_pictures
+from tasks.evaluation.suspects import SuspectPicture, draw_suspects, in_words, suspects_csv
+from tasks.pages import MISSING
 from tasks.records import (
-    ClassScore,
+    Comparison,
     EpochResult,
+    Evaluation,
+    LabelledImage,
     PromotionDecision,
-    Scores,
-    SplitCounts,
     StartWeights,
+    TrainedModel,
     TrainingResult,
     TrainingSpec,
 )
 
+PICTURES = 24
+"""Pictures on the page, at most."""
+SUSPECTS = 24
+"""Suspected labels that are drawn, at most."""
+LARGE_MATRIX = 25
+"""With more classes the columns of the confusion matrix have numbers for names."""
+LISTED = 200
+"""Suspects in the table; the CSV file has all."""
+MEANINGS: Mapping[Mistake | str, tuple[str, str]] = {
+    "missed": ("Missed", "Labelled, and no detection came near."),
+    "invented": ("Invented", "Detections where nothing of that kind is labelled."),
+    "confused": ("Confused", "Detections of another class on a labelled box (IoU 0.50)."),
+    "loose": ("Loose", "The right class, but the box fits badly (IoU 0.10 to 0.50)."),
+    "good": ("All found", "Every box was found and nothing else was; those with most boxes first."),
+}
+
 
 @dataclass(frozen=True)
 class ReportContent:
-    """What a report tells. Only title, measured_on, counts and scores are always there."""
+    """What a report tells. Only title and evaluation are always there."""
 
     title: str
-    measured_on: str
-    """What was measured, to follow "Measured on": ``the test split``."""
-    counts: SplitCounts
-    scores: Scores
+    evaluation: Evaluation
+    comparison: Comparison | None = None
     decision: PromotionDecision | None = None
     history: Sequence[EpochResult] = ()
     spec: TrainingSpec | None = None
     result: TrainingResult | None = None
     pictures: Sequence[ReportPicture] = ()
-    """From ``compare_pictures``, at ``scores.threshold``."""
+    """From ``compare_pictures``, at the evaluation's threshold."""
+    suspects: Sequence[SuspectPicture] = ()
+    """From ``draw_suspects``."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """More lines of the table of facts, such as the names of the files."""
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One of the headline numbers, with what has to be said beside it."""
+def page_of(
+    path: Path,
+    *,
+    title: str,
+    evaluation: Evaluation,
+    images: Sequence[LabelledImage],
+    detections: Sequence[Mapping[str, Any]],
+    picture: Callable[[LabelledImage], Path],
+    history: Sequence[EpochResult],
+    model: TrainedModel,
+    comparison: Comparison | None = None,
+    decision: PromotionDecision | None = None,
+) -> Path:
+    """Draw the pictures and write the page of a trained model.
 
-    name: str
-    value: str
-    note: str
+    Args:
+        path: Where to.
+        title: Heading of the page.
+        evaluation: The numbers.
+        images: What was measured on; the first has image id 1.
+        detections: COCO results; category id = class index + 1.
+        picture: Gives a picture's file; asked only for those that are drawn.
+        history: Results by epoch.
+        model: How it was trained.
+        comparison: With the champion, if there was one.
+        decision: The gate's word, if it has spoken.
+    """
+    threshold, suspects = evaluation.point.threshold, evaluation.analysis.suspects
+    content = ReportContent(
+        title=title,
+        evaluation=evaluation,
+        comparison=comparison,
+        decision=decision,
+        history=history,
+        spec=model.spec,
+        result=model.result,
+        pictures=compare_pictures(images, evaluation.classes, detections, threshold, picture, PICTURES),
+        suspects=draw_suspects(suspects, images, evaluation.classes, picture, SUSPECTS),
+    )
+    write_report(path, content)
+    return path
 
 
 def write_report(path: Path, content: ReportContent) -> None:
-    """Write the page, whole or not at all. It asks for nothing from the network and runs no script."""
+    """Write the page, whole or not at all. It asks for nothing from the network, and runs no script but its own."""
     publish_bytes(path, render(content).encode())
 
 
 def render(content: ReportContent) -> str:
     """The page as HTML; all names in it are escaped, and the same content gives the same text."""
+    evaluation = content.evaluation
+    charts = _charts(content)
     return pages.render(
         "tasks.evaluation",
         "report.html.j2",
+        assets=("report.css", "report.js"),
         content=content,
-        figures=_figures(content.scores),
-        curves=draw_curves(content.history, _best_epoch(content)) if content.history else [],
-        classes=_classes_worst_first(content.scores),
+        evaluation=evaluation,
+        scores=evaluation.scores,
+        chosen=tables.chosen_on(evaluation.scores.threshold_from),
+        verdict=_verdict(content.decision),
+        answers=_answers(content),
+        figures=tables.figures(evaluation.scores),
+        sizes=tables.sizes(evaluation.scores),
+        sure=advice.how_sure(evaluation),
+        gains=tables.gains(content.comparison) if content.comparison else [],
+        point=tables.point_in_words(evaluation.scores, evaluation.point),
+        charts=charts,
+        curve_classes=[name for name in evaluation.classes if name in evaluation.analysis.curves],
+        classes=tables.classes_worst_first(evaluation.scores),
+        errors=tables.errors(evaluation.analysis.errors),
+        confusions=tables.confusions(evaluation.analysis.confusion, evaluation.classes),
+        large_matrix=len(evaluation.classes) > LARGE_MATRIX,
+        calibration=tables.calibration_in_words(evaluation.analysis.calibration),
         groups=_groups(content.pictures),
+        suspects=[(one, in_words(one)) for one in evaluation.analysis.suspects[:LISTED]],
+        suspects_csv=pages.data_url(suspects_csv(evaluation.analysis.suspects).encode(), "text/csv;charset=utf-8"),
+        stopping=advice.when_to_stop(content.history, content.result),
+        enough=advice.labels_enough(evaluation),
+        speed=tables.speed(evaluation.speed) if evaluation.speed else [],
         facts=_facts(content),
+        data=_data(evaluation, charts),
     )
 
 
-def _figures(scores: Scores) -> list[Figure]:
-    at = f"at score ≥ {scores.threshold:.3f}"
-    return [
-        Figure("mAP", number(scores.map), _interval(scores, "map") or "IoU 0.50:0.95"),
-        Figure("mAP50", number(scores.map50), _interval(scores, "map50") or "IoU 0.50"),
-        Figure("mAP75", number(scores.map75), "IoU 0.75"),
-        Figure("Precision", number(scores.precision), at),
-        Figure("Recall", number(scores.recall), at),
+# Curves -------------------------------------------------------------------------------------------
+
+
+def _charts(content: ReportContent) -> dict[str, list[curves.Chart]]:
+    """Charts of the two sections that have them."""
+    evaluation = content.evaluation
+    all_classes = evaluation.analysis.curves.get("")
+    stopping = advice.when_to_stop(content.history, content.result)
+    return {
+        "threshold": [
+            curves.threshold_chart(all_classes.by_threshold, evaluation.point.threshold),
+            curves.recall_chart(all_classes),
+        ]
+        if all_classes
+        else [],
+        "training": curves.training_charts(content.history, stopping) if content.history else [],
+    }
+
+
+def _data(evaluation: Evaluation, charts: Mapping[str, Sequence[curves.Chart]]) -> dict[str, Any]:
+    """What the page's script works with. Lists, since a class may be called like something that objects have."""
+    names = [name for name in ("", *evaluation.classes) if name in evaluation.analysis.curves]
+    return {
+        "width": curves.WIDTH,
+        "charts": {chart.name: chart.data for group in charts.values() for chart in group},
+        "classes": [_class_data(evaluation, name) for name in names],
+    }
+
+
+def _class_data(evaluation: Evaluation, name: str) -> dict[str, Any]:
+    drawn, point = evaluation.analysis.curves[name], evaluation.point
+    by_threshold = drawn.by_threshold
+    return {
+        "name": name or "all classes",
+        "threshold": point.per_class.get(name) if name else point.threshold,
+        "by_threshold": [_short(values) for values in (by_threshold.precision, by_threshold.recall, by_threshold.f1)],
+        "by_recall": [_short(drawn.precision_at_recall)],
+    }
+
+
+def _short(values: Sequence[float]) -> list[float]:
+    """Four decimals: more than is read off a curve."""
+    return [round(value, 4) for value in values]
+
+
+# Words --------------------------------------------------------------------------------------------
+
+
+def _verdict(decision: PromotionDecision | None) -> tuple[str, str] | None:
+    """Style and word."""
+    if decision is None:
+        return None
+    if decision.overridden is not None:
+        return "unsure", "Promoted, whatever the gate says"
+    return {
+        "promote": ("yes", "Promoted"),
+        "keep": ("no", "Not promoted"),
+        "cannot tell": ("unsure", "Cannot tell" + (": promoted" if decision.promote else ": not promoted")),
+    }[decision.verdict]
+
+
+def _answers(content: ReportContent) -> list[tuple[str, str, str]]:
+    """Question, answer in a sentence or two, and the section that says more."""
+    evaluation = content.evaluation
+    scores = evaluation.scores
+    answers = [
+        ("How good is it?", _how_good(content), "scores"),
+        ("How sure is that?", _last(advice.how_sure(evaluation)[:2]), "sure"),
+        ("Which mistakes?", _worst_mistakes(content), "mistakes"),
+        ("Which threshold?", tables.point_in_words(scores, evaluation.point), "threshold"),
     ]
+    if content.decision:
+        answers.insert(2, ("Better than the one in use?", content.decision.reason, "champion"))
+    if stopping := advice.when_to_stop(content.history, content.result):
+        answers.append(("When to stop training?", _when(stopping), "training"))
+    answers.append(("Are the labels enough?", _enough(content), "enough"))
+    return answers
 
 
-def _interval(scores: Scores, name: str) -> str:
-    if name not in scores.ci95:
-        return ""
-    low, high = scores.ci95[name]
-    return f"95 %: {low:.3f} to {high:.3f}"
+def _how_good(content: ReportContent) -> str:
+    scores = content.evaluation.scores
+    return (
+        f"mAP {scores.map:.3f} and mAP50 {scores.map50:.3f}. At score {scores.threshold:.3f} it finds "
+        f"{100 * scores.recall:.0f} of 100 labelled boxes, and {100 * scores.precision:.0f} of 100 detections are "
+        "right."
+    )
 
 
-def _best_epoch(content: ReportContent) -> int:
-    if content.result:
-        return content.result.best_epoch
-    return max(content.history, key=lambda one: one.map).epoch
+def _last(said: Sequence[advice.Advice]) -> str:
+    """Few pictures weigh more than the interval that they make too narrow."""
+    few = said[-1].rule.startswith("Fewer than")
+    return " ".join(one.text for one in said) if few else said[0].text
 
 
-def _classes_worst_first(scores: Scores) -> list[tuple[str, ClassScore]]:
-    """By AP, and those that cannot be measured last."""
-    return sorted(scores.per_class.items(), key=lambda one: (one[1].ap is None, one[1].ap or 0.0, one[0]))
+def _worst_mistakes(content: ReportContent) -> str:
+    costly = [share for share in content.evaluation.analysis.errors if share.ap50_cost > 0]
+    if not costly:
+        count = sum(share.count for share in content.evaluation.analysis.errors)
+        return f"No kind of mistake alone costs anything of mAP50; there are {count} in all."
+    told = [f"{tables.ERRORS[share.kind][0].lower()} ({share.ap50_cost:.3f})" for share in costly[:3]]
+    return f"What costs most of mAP50: {', '.join(told)}."
 
 
-def _groups(pictures: Sequence[ReportPicture]) -> list[tuple[str, str, list[ReportPicture]]]:
-    """Heading, what it means, and pictures."""
-    errors = [picture for picture in pictures if picture.kind == "errors"]
-    good = [picture for picture in pictures if picture.kind == "good"]
+def _when(stopping: Sequence[advice.Advice]) -> str:
+    """The kept epoch, and what is gravest: overfitting, else whether more epochs would help."""
+    if len(stopping) == 1:
+        return stopping[0].text
+    best, _, overfitting, more = stopping
+    return f"{best.text} {(overfitting if overfitting.epoch is not None else more).text}"
+
+
+def _enough(content: ReportContent) -> str:
+    said = advice.labels_enough(content.evaluation)
+    return " ".join(one.text for one in said[:-1])
+
+
+def _groups(pictures: Sequence[ReportPicture]) -> list[tuple[str, str, str, list[tuple[ReportPicture, str]]]]:
+    """Kind, heading, what it means, and pictures with what is in them."""
     groups = [
-        ("Most errors", "Pictures with the most missed and false boxes, the worst first.", errors),
-        ("All found", "Pictures where every box was found and nothing else was, those with most boxes first.", good),
+        (kind, *MEANINGS[kind], [(one, _counts(one)) for one in pictures if one.kind == kind])
+        for kind in (*MISTAKES, "good")
     ]
-    return [group for group in groups if group[2]]
+    return [group for group in groups if group[3]]
+
+
+def _counts(picture: ReportPicture) -> str:
+    wrong = [f"{count} {name}" for name, count in picture.mistakes.items() if count]
+    return ", ".join([f"{picture.correct} correct", *wrong])
 
 
 def _facts(content: ReportContent) -> list[tuple[str, str]]:

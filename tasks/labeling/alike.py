@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.labeling.findings import Notes
-from tasks.labeling.sources import clip_name
+from tasks.picture_names import clip_name
 from tasks.records import SPLITS, LabelledImage
 
 MOST_BITS = 3

@@ -76,6 +76,8 @@ def inspect_export(
     found = _find(labels, places, notes, rules)
     pictures = read_pictures([item.path for item in found], on_progress)
     images = _labelled(labels, found, pictures, notes, rules)
+    if notes.count("picture-skipped") > rules.most_bad_images * len(labels.images):
+        notes.add("pictures-mostly-skipped", count=notes.count("picture-skipped"))
     sound = {picture.sha256: picture for picture in pictures if isinstance(picture, Picture)}
     note_alike(images, {sha256: picture.look for sha256, picture in sound.items()}, notes)
     snapshot = make_snapshot(labels.classes, images, LabelSource(kind="file", name=path.name), notes)

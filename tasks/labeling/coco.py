@@ -3,6 +3,7 @@
 Pure: documents in, labels out. Files, pictures and clipping to the picture's real size are not here.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -127,18 +128,19 @@ def _corners(annotation: Mapping[str, Any], place: str, notes: Notes) -> tuple[f
         return polygon or NO_BOX
     try:
         x, y, width, height = (float(value) for value in box)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return NO_BOX
     return x, y, width, height
 
 
 def _bounding_box(polygons: object) -> tuple[float, float, float, float] | None:
-    """Bounding box of COCO polygons, lists of x, y, x, y, …; None for anything else."""
+    """Bounding box of COCO polygons, lists of x, y, x, y, …; None for anything else, as with a NaN in it."""
     try:
         values = [[float(value) for value in polygon] for polygon in polygons]  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    return around([value for polygon in values for value in polygon[: len(polygon) // 2 * 2]])
+    points = [value for polygon in values for value in polygon[: len(polygon) // 2 * 2]]
+    return around(points) if all(map(math.isfinite, points)) else None
 
 
 # The shape of a document ---------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from tasks.records import Finding
 MOST_EXAMPLES = 5
 TINY = 3.0
 """Pixels; what has a shorter side is hardly ever found."""
-FEW = {"split-tiny": 10, "train-tiny": 20, "class-rare": 10}
+FEW = {"split-tiny": 10, "train-below-batch": 4, "train-tiny": 20, "class-rare": 10}
 """Numbers below which there are too few."""
 WORST_SHARE = 0.01
 """Share of label lines that may be no boxes."""
@@ -42,6 +42,11 @@ KINDS: dict[str, Kind] = {
         "pictures that cannot be decoded whole: {count}; replace or delete them and export again, or leave them out "
         "with --on-bad-image skip",
     ),
+    "pictures-mostly-skipped": Kind(
+        "error",
+        "more pictures are missing or cannot be decoded than may be left out: {count}; export again, or allow a larger "
+        "share with --most-bad-images",
+    ),
     "picture-listed-twice": Kind(
         "error", "pictures listed more than once in one split: {count}; keep one entry with all its annotations"
     ),
@@ -59,6 +64,11 @@ KINDS: dict[str, Kind] = {
     ),
     "label-file-bad": Kind(
         "error", "label files that cannot be read: {count}; export again, or delete those that are none"
+    ),
+    "truth-not-perfect": Kind(
+        "error",
+        "splits whose own boxes, taken as detections, do not score mAP 1: {count}; no model could be measured on them, "
+        "report this with the labels",
     ),
     "label-lines-mostly-bad": Kind(
         "error",
@@ -147,6 +157,10 @@ KINDS: dict[str, Kind] = {
     ),
     "split-tiny": Kind(
         "warning", "splits to measure on with fewer than {few} pictures: {count}; their scores say little, label more"
+    ),
+    "train-below-batch": Kind(
+        "warning",
+        "train has fewer pictures than the least batch of {few}: {count}; batches will be as small, label some dozens",
     ),
     "train-tiny": Kind("warning", "train has fewer than {few} pictures: {count}; a detector learns from some dozens"),
     "class-rare": Kind(

@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,17 +10,25 @@ from tasks.labeling import zips
 from tasks.labeling.check import inspect_export, require_snapshot
 from tasks.labeling.difference import in_order
 from tasks.labeling.roboflow import fetch_export
-from tasks.records import LabelExport, LabelRules, LabelSource, RetrainRequest, SnapshotRef, StoredFile
+from tasks.labeling.roboflow_http import Progress
+from tasks.labeling.roboflow_versions import Generating
+from tasks.records import LabelExport, LabelRules, LabelSource, RetrainRequest, SnapshotRef, StoredFile, VersionCount
+from tasks.scratch import scratch_folder
 from tasks.settings import RoboflowSettings
 from tasks.storage import keys
 from tasks.storage.datasets import save_snapshot
+from tasks.storage.documents import find_record, put_record
 from tasks.storage.s3 import Store
 
 logger = logging.getLogger(__name__)
 
 
 def export_to_store(
-    store: Store, request: RetrainRequest, roboflow: Callable[[], RoboflowSettings], scratch: Path
+    store: Store,
+    request: RetrainRequest,
+    roboflow: Callable[[], RoboflowSettings],
+    scratch: Path,
+    on_progress: Progress = lambda done, total, text: None,
 ) -> LabelExport:
     """Fetch the labels that the request names, and keep them as one zip.
 
@@ -30,6 +37,7 @@ def export_to_store(
         request: Names Roboflow's workspace, or an export.
         roboflow: Gives the settings of Roboflow, when they are needed.
         scratch: Folder for passing files.
+        on_progress: Told how far Roboflow and the download are.
 
     Raises:
         BadRequest: it names both or neither.
@@ -43,15 +51,32 @@ def export_to_store(
         )
     if request.export is not None and (sent := _find_sent(store, request.export, request.project)):
         return sent
-    scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        archive = Path(folder) / "export.zip"
+    with scratch_folder(scratch) as folder:
+        archive = folder / "export.zip"
         if request.workspace is not None:
-            source = fetch_export(roboflow(), request.workspace, request.project, request.version, archive)
+            generating = _generating(store, request.workspace, request.project, request.generate_after)
+            source = fetch_export(
+                roboflow(), request.workspace, request.project, request.version, archive, generating, on_progress
+            )
         else:
             source = _take_export(store, request.export or "", archive)
         stored = store.upload(archive, keys.blob, content_type="application/zip")
     return LabelExport(source=source, key=stored.key, sha256=stored.sha256, size=stored.size)
+
+
+def _generating(store: Store, workspace: str, project: str, after: int | None) -> Generating | None:
+    """When to generate a version of a project; what was labelled at each one is kept in the store."""
+    if after is None:
+        return None
+
+    def recall(version: int) -> int | None:
+        found = find_record(store, keys.version_count(workspace, project, version), VersionCount)
+        return found.labelled if found else None
+
+    def remember(version: int, labelled: int) -> None:
+        put_record(store, keys.version_count(workspace, project, version), VersionCount(labelled=labelled))
+
+    return Generating(after, recall, remember)
 
 
 def _find_sent(store: Store, export: str, name: str) -> LabelExport | None:
@@ -72,7 +97,7 @@ def _take_export(store: Store, export: str, archive: Path) -> LabelSource:
     if export.startswith(keys.STORE_SCHEME):
         key = export.removeprefix(keys.STORE_SCHEME)
         try:
-            archive.write_bytes(store.get(key)[0])
+            store.fetch(key, archive)
         except NotInStore:
             raise BadExport(f"{export}: no such object in the store; correct the key") from None
         return LabelSource(kind="file", name=Path(key).name)
@@ -111,12 +136,11 @@ def check_to_store(
         BadRequest: the rules do not fit the labels.
         BadExport: it cannot be trained on; the message says why.
     """
-    scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        archive = Path(folder) / export.source.name.replace("/", "-")
+    with scratch_folder(scratch) as folder:
+        archive = folder / export.source.name.replace("/", "-")
         archive = archive.with_suffix(".zip")
         store.download(StoredFile(key=export.key, sha256=export.sha256, size=export.size), archive)
-        inspection = inspect_export(archive, Path(folder), on_progress, rules)
+        inspection = inspect_export(archive, folder, on_progress, rules)
         snapshot = require_snapshot(inspection).model_copy(update={"source": export.source})
         ordered = in_order(snapshot, order)
         if ordered.classes != snapshot.classes:

@@ -28,6 +28,10 @@ _CHUNK = 2**18
 _lock = threading.Lock()
 
 Answer = TypeVar("Answer")
+Progress = Callable[[float, float, str], None]
+"""Told what is done, of how much, and that in words."""
+
+_CHECK_URL = "check NASFLOW_ROBOFLOW_API_URL"
 
 
 class TryAgain(Exception):
@@ -53,12 +57,13 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Access:
-    """One fetch: what is asked of whom, until when."""
+    """One fetch: what is asked of whom, until when, and who is told how far it is."""
 
     settings: RoboflowSettings
     deadline: Deadline
     workspace: str
     project: str
+    tell: Progress
 
     @property
     def key(self) -> str:
@@ -66,22 +71,40 @@ class Access:
         return self.settings.api_key.get_secret_value()
 
 
-def call(access: Access, place: str, function: Callable[[Any], Answer]) -> Answer:
-    """Run a function of the package's API adapter with our requests, retried."""
+def call(access: Access, place: str, function: Callable[[Any], Answer], no: str = _CHECK_URL) -> Answer:
+    """Run a function of the package's API adapter with our requests, retried.
 
-    def once() -> Answer:
-        with _package(access, place) as rfapi:
-            try:
-                return function(rfapi)
-            except (RoboflowRefused, RoboflowUnavailable, TryAgain):
-                raise
-            except Exception:  # noqa: BLE001 - whatever it is, its text may hold the server's answer or the URL
-                problem = RoboflowRefused(
-                    f"Roboflow {place}: the answer cannot be read; check NASFLOW_ROBOFLOW_API_URL"
-                )
-        raise problem
+    Args:
+        access: What is asked of whom.
+        place: Names in messages what is asked about.
+        function: Takes the adapter.
+        no: What a refusal means that is not about the key, and the remedy.
+    """
+    return retried(access, place, lambda: ask(access, place, function, no))
 
-    return retried(access, place, once)
+
+def ask(access: Access, place: str, function: Callable[[Any], Answer], no: str = _CHECK_URL) -> Answer:
+    """Like ``call``, once."""
+    with _package(access, place, no) as rfapi:
+        try:
+            return function(rfapi)
+        except (RoboflowRefused, RoboflowUnavailable, TryAgain):
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, its text may hold the server's answer or the URL
+            problem = RoboflowRefused(f"Roboflow {place}: the answer cannot be read; {_CHECK_URL}")
+    raise problem
+
+
+def field(answer: object, name: str, kind: type, place: str) -> Any:
+    """What an answer holds under a name.
+
+    Raises:
+        RoboflowRefused: nothing, or something of another kind.
+    """
+    value = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(value, kind):
+        raise RoboflowRefused(f"Roboflow {place}: the answer lacks {name}; {_CHECK_URL}")
+    return value
 
 
 def retried(access: Access, place: str, function: Callable[[], Answer]) -> Answer:
@@ -111,18 +134,19 @@ def retried(access: Access, place: str, function: Callable[[], Answer]) -> Answe
 
 
 @contextlib.contextmanager
-def _package(access: Access, place: str) -> Iterator[Any]:
+def _package(access: Access, place: str, no: str) -> Iterator[Any]:
     """The package's API adapter, set to our address and requests; one thread at a time."""
     with _lock:
         rfapi = _import_package(access.settings.api_url.rstrip("/"))
         from roboflow.util import http
 
-        def answered(url: str, method: str) -> Any:
-            return send(access, place, method, url)
+        def words(status: int) -> str:
+            refused = status in (401, 403)
+            return f"check {KEY_VARIABLE}, and that its owner may see this" if refused else no
 
         old = http.get, http.post
-        http.get = lambda url, **_: answered(url, "GET")
-        http.post = lambda url, **_: answered(url, "POST")
+        http.get = lambda url, **_: send(access, place, "GET", url, words)
+        http.post = lambda url, json=None, **_: send(access, place, "POST", url, words, json=json)
         try:
             yield rfapi
         finally:
@@ -151,10 +175,28 @@ def _import_package(api_url: str) -> Any:
     return rfapi
 
 
-def send(access: Access, place: str, method: str, url: str, *, stream: bool = False) -> Any:
+def send(
+    access: Access,
+    place: str,
+    method: str,
+    url: str,
+    no: Callable[[int], str],
+    *,
+    json: Any = None,
+    stream: bool = False,
+) -> Any:
     """Send one request; the answer is 200 or 202.
 
     Errors are raised after the ``except`` that found them, so that they have no context: it would hold the URL.
+
+    Args:
+        access: What is asked of whom.
+        place: Names in messages what is asked about.
+        method: GET or POST.
+        url: With the key or the signature.
+        no: Says what a refusal with this status means, and the remedy.
+        json: Body.
+        stream: Whether the answer's body is left to be read.
     """
     import requests
 
@@ -162,7 +204,7 @@ def send(access: Access, place: str, method: str, url: str, *, stream: bool = Fa
     with _without_urls_in_logs():
         try:
             timeout = min(access.settings.timeout, max(access.deadline.left, 0.1))
-            response = requests.request(method, url, timeout=timeout, stream=stream)
+            response = requests.request(method, url, json=json, timeout=timeout, stream=stream)
         except requests.Timeout:
             problem = f"no answer in {timeout:g} s"
         except (requests.RequestException, ValueError) as error:
@@ -171,20 +213,16 @@ def send(access: Access, place: str, method: str, url: str, *, stream: bool = Fa
         raise TryAgain(problem)
     if response.status_code not in (200, 202):
         response.close()
-        raise _refusal(response.status_code, response.headers, place)
+        raise _refusal(response.status_code, response.headers, place, no)
     return response
 
 
-def _refusal(status: int, headers: Mapping[str, str], place: str) -> Exception:
-    if status in (408, 425, 429) or status >= 500:
-        return TryAgain(f"HTTP {status}", _seconds(headers.get("Retry-After")))
-    if status in (401, 403):
-        return RoboflowRefused(
-            f"Roboflow {place}: HTTP {status}; check {KEY_VARIABLE}, and that its owner may see this"
-        )
-    if status == 404:
-        return RoboflowRefused(f"Roboflow {place}: HTTP 404, there is no such thing; take the names from its URL")
-    return RoboflowRefused(f"Roboflow {place}: HTTP {status}; check NASFLOW_ROBOFLOW_API_URL")
+def _refusal(status: int, headers: Mapping[str, str], place: str, no: Callable[[int], str]) -> Exception:
+    if status == 429:
+        return TryAgain("HTTP 429, too many requests", _seconds(headers.get("Retry-After")))
+    if status in (408, 425) or status >= 500:
+        return TryAgain(f"HTTP {status}, an outage there", _seconds(headers.get("Retry-After")))
+    return RoboflowRefused(f"Roboflow {place}: HTTP {status}; {no(status)}")
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from tasks import metrics
 from tasks.labeling.findings import FEW, Notes
 from tasks.labeling.sources import hold_out, note_leaks
 from tasks.records import SPLITS, DatasetSnapshot, LabelledImage, LabelSource, Split
@@ -29,6 +30,7 @@ def make_snapshot(
     if not any(image.split == "test" for image in images):
         notes.add("no-test-split")
     _note_few(images, notes)
+    _note_truth(classes, images, notes)
     _note_classes(classes, images, notes)
     if notes.has_errors:
         return None
@@ -37,6 +39,7 @@ def make_snapshot(
         images=tuple(sorted(images, key=lambda image: (image.split, image.file_name, image.sha256))),
         source=source,
         findings=notes.findings(),
+        held_out=notes.count("no-valid-split"),
     )
 
 
@@ -60,11 +63,22 @@ def _with_valid(images: Sequence[LabelledImage], notes: Notes) -> Sequence[Label
 
 def _note_few(images: Sequence[LabelledImage], notes: Notes) -> None:
     sizes = {split: sum(image.split == split for image in images) for split in SPLITS}
-    if 0 < sizes["train"] < FEW["train-tiny"]:
-        notes.add("train-tiny", count=sizes["train"])
+    for code in ("train-below-batch", "train-tiny"):
+        if 0 < sizes["train"] < FEW[code]:
+            notes.add(code, count=sizes["train"])
+            break
     for split in ("valid", "test"):
         if 0 < sizes[split] < FEW["split-tiny"]:
             notes.add("split-tiny", f"{split}: {sizes[split]}")
+
+
+def _note_truth(classes: tuple[str, ...], images: Sequence[LabelledImage], notes: Notes) -> None:
+    """The boxes of a split, as if a model had found just these, must score 1: else scores would lie about models."""
+    for split in ("valid", "test"):
+        truth = metrics.coco_truth([image for image in images if image.split == split], classes)
+        found = [{**box, "score": 1.0} for box in truth["annotations"]]
+        if found and metrics.Matches(truth, found).perfect is False:
+            notes.add("truth-not-perfect", split)
 
 
 def _note_classes(classes: tuple[str, ...], images: Sequence[LabelledImage], notes: Notes) -> None:

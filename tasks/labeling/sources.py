@@ -1,30 +1,15 @@
 """Which pictures come from the same source: leaks between splits, and the held-out split that must not leak. Pure."""
 
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tasks.labeling.findings import Notes
+from tasks.picture_names import clip_name, source_name
 from tasks.records import LabelledImage, Split
 
 HELD_OUT = 5
 """One source picture of so many goes to valid when an export has no valid split."""
-
-
-_FRAME = re.compile(r"(?P<clip>.+_(?:mp4|mov|avi|mkv|webm|m4v|mpg|mpeg|wmv))-\d+", re.IGNORECASE)
-
-
-def source_name(file_name: str) -> str:
-    """The picture's name before Roboflow's ``.rf.<hash>``, which all its augmented copies share."""
-    stem, mark, _ = file_name.rpartition(".rf.")
-    return stem if mark else file_name
-
-
-def clip_name(file_name: str) -> str:
-    """What frames of one video share, as Roboflow names them (``cows_mp4-0007``); else the source's name."""
-    source = source_name(file_name)
-    return clip["clip"] if (clip := _FRAME.match(source)) else source
 
 
 def note_leaks(images: Sequence[LabelledImage], notes: Notes) -> None:

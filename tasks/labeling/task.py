@@ -19,7 +19,8 @@ def export_labels(request: RetrainRequest) -> LabelExport:
     scratch = from_environment(WorkSettings).work_dir / "scratch"
     store = Store.from_environment()
     store.probe()
-    export = export_to_store(store, request, lambda: from_environment(RoboflowSettings), scratch)
+    bar = ProgressBar("labels")
+    export = export_to_store(store, request, lambda: from_environment(RoboflowSettings), scratch, bar.show)
     version = f" version {export.source.version}" if export.source.version else ""
     get_run_logger().info("labels: %s%s, zip of %.1f MB", export.source.name, version, export.size / 1e6)
     return export

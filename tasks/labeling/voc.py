@@ -1,5 +1,6 @@
 """Pascal VOC's label files, one XML a picture, with corners that count from 1. Pure: text in, objects out."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -7,7 +8,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
 from tasks.labeling.findings import Notes
-from tasks.labeling.listed import NO_BOX, around
+from tasks.labeling.listed import around
 
 FIRST = 1
 """The number of the first pixel: Roboflow adds it to both corners, as VOC's own development kit reads them."""
@@ -78,11 +79,12 @@ def _box(item: Any, where: str, notes: Notes) -> tuple[float, float, float, floa
     polygon = item.find("polygon")
     if polygon is None:
         return None
-    points = [_number(point.text) for point in polygon]  # x1, y1, x2, y2, …
-    if not points or len(points) % 2 or None in points:
+    numbers = [_number(point.text) for point in polygon]  # x1, y1, x2, y2, …
+    points = [number - FIRST for number in numbers if number is not None and math.isfinite(number)]
+    if not points or len(points) % 2 or len(points) < len(numbers):
         return None
     notes.add("box-from-polygon", where)
-    return around([point - FIRST for point in points if point is not None]) or NO_BOX
+    return around(points)
 
 
 def _number(text: str | None) -> float | None:

@@ -111,7 +111,8 @@ def _row(class_id: int, values: list[float], where: str, notes: Notes, *, keypoi
     if len(values) == 4:
         x, y, width, height = values
         return Row(class_id, x - width / 2, y - height / 2, width, height)
-    if len(values) >= 2 * LEAST_POINTS and len(values) % 2 == 0:
+    # A polygon with a point that is no number is none; minimum and maximum would pass over it.
+    if len(values) >= 2 * LEAST_POINTS and len(values) % 2 == 0 and all(map(math.isfinite, values)):
         notes.add("box-from-polygon", where)
         box = around(values)
         return None if box is None else Row(class_id, *box)

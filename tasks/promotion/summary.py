@@ -2,7 +2,16 @@
 
 import re
 
-from tasks.records import EvaluationReport, ModelVersion, PromotionDecision, RetrainOutcome, SnapshotRef, TrainedModel
+from tasks.records import (
+    EvaluationReport,
+    Interval,
+    ModelVersion,
+    PromotionDecision,
+    RetrainOutcome,
+    Scores,
+    SnapshotRef,
+    TrainedModel,
+)
 
 OUTCOME = "retrain-outcome"
 """Key of the artifact that programs read a run's outcome from."""
@@ -16,8 +25,26 @@ def outcome_row(outcome: RetrainOutcome) -> dict[str, str | int | float | bool |
         "version": version.version,
         "alias": outcome.alias,
         "run_key": version.run_key,
-        **decision.model_dump(mode="json", exclude={"schema_version"}),
+        **decision.model_dump(mode="json", exclude={"schema_version", "checks", "policy"}),
     }
+
+
+def class_rows(scores: Scores) -> list[dict[str, str | int | float | None]]:
+    """A row for each class, the worst first, with the 95 % interval of its AP in words."""
+    ordered = sorted(scores.per_class.items(), key=lambda one: (one[1].ap is None, one[1].ap or 0.0, one[0]))
+    return [
+        {
+            "class": name,
+            "boxes": score.truths,
+            "AP": score.ap,
+            "95 % interval": _between(score.ci95.get("ap")),
+            "AP50": score.ap50,
+            "precision": score.precision,
+            "recall": score.recall,
+            "threshold": score.threshold,
+        }
+        for name, score in ordered
+    ]
 
 
 def outcome_markdown(
@@ -37,16 +64,20 @@ def outcome_markdown(
         f"| {_number(score.precision)} | {_number(score.recall)} |"
         for name, score in scores.per_class.items()
     )
-    return f"""# {version.project} version {version.version}: {"champion" if decision.promote else "not promoted"}
+    numbers = ("map", "map50", "map75", "ar", "precision", "recall", "f1")
+    values = " | ".join(f"{getattr(scores, name):.3f}" for name in numbers)
+    between = " | ".join(_between(scores.ci95.get(name)) for name in numbers)
+    return f"""# {version.project} version {version.version}: {_verdict(decision)}
 
-{decision.reason}
+{_text(decision.reason)}
 
-| mAP | mAP50 | mAP75 | precision | recall | at score |
-|---|---|---|---|---|---|
-| **{scores.map:.3f}** | {scores.map50:.3f} | {scores.map75:.3f} | {scores.precision:.3f} | {scores.recall:.3f} \
-| {scores.threshold:.2f} |
+{_checks(decision)}| | mAP | mAP50 | mAP75 | AR | precision | recall | F1 |
+|---|---|---|---|---|---|---|---|
+| | {values} |
+| 95 % interval | {between} |
 
-Measured on the {report.split} split: {report.counts.images} pictures, {report.counts.boxes} boxes.
+Measured on the {report.split} split: {report.counts.images} pictures, {report.counts.boxes} boxes, \
+{scores.classes_measured} classes. {_threshold(scores)}{_fast(report)}
 
 [Open the report]({report_link}) (this link works for {link_days} days; the page stays at `{version.report.key}`)
 
@@ -59,6 +90,41 @@ Labels: {splits} pictures, snapshot `{snapshot.snapshot_digest[:12]}`. Training:
 {result.best_epoch}, {result.seconds:.0f} s at {result.images_per_second:.1f} pictures/s on {result.device}, \
 run `{model.run_key[:12]}`.
 """
+
+
+def _verdict(decision: PromotionDecision) -> str:
+    if decision.promote:
+        return "champion" if decision.overridden is None else "champion, on request"
+    return "not promoted" if decision.verdict == "keep" else "not promoted, it cannot be told whether it is better"
+
+
+def _checks(decision: PromotionDecision) -> str:
+    """A line for each thing that the gate looked at beside the deciding one."""
+    signs = {True: "passed", False: "failed", None: "open"}
+    lines = [
+        f"- {signs[check.passed]}: {_text(check.text)}\n" for check in decision.checks if check.text != decision.reason
+    ]
+    return "".join(lines) + "\n" if lines else ""
+
+
+def _between(interval: Interval | None) -> str:
+    return "\N{EN DASH}" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
+
+
+def _threshold(scores: Scores) -> str:
+    where = f"the {scores.threshold_from} split" if scores.threshold_from else "these same pictures, which flatters"
+    return f"Precision, recall and F1 at score {scores.threshold:.2f} and IoU 0.50; the score was chosen on {where}."
+
+
+def _fast(report: EvaluationReport) -> str:
+    if report.speed is None:
+        return ""
+    return f" One picture takes {report.speed.latency_ms:.1f} ms on {report.speed.device}."
+
+
+def _text(text: str) -> str:
+    """A sentence that may hold a class name, as plain text."""
+    return re.sub(r"[<>&|`*_\[\]\\~$#]", lambda found: f"&#{ord(found[0])};", " ".join(text.split()))
 
 
 def _number(value: float | None) -> str:

@@ -1,24 +1,28 @@
 """Prefect surface of promotion: the champion, the gate, publishing, the alias, and the summary of it all."""
 
-import tempfile
 from datetime import UTC, datetime
-from pathlib import Path
 
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.errors import NasflowError
 from tasks.promotion import registry
+from tasks.promotion.comparing import compare_in_store
 from tasks.promotion.gate import decide
-from tasks.promotion.summary import OUTCOME, outcome_markdown, outcome_row
+from tasks.promotion.summary import OUTCOME, class_rows, outcome_markdown, outcome_row
 from tasks.records import (
+    Comparison,
     EvaluationReport,
+    GatePolicy,
     ModelVersion,
     PromotionDecision,
     RetrainOutcome,
+    RetrainRequest,
+    StoredFile,
     TrainedModel,
 )
 from tasks.retrying import step
+from tasks.scratch import scratch_folder
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
@@ -51,32 +55,46 @@ def find_run(version: ModelVersion) -> TrainedModel:
     return model
 
 
+@step("compare models")
+def compare_models(
+    report: EvaluationReport,
+    champion_report: EvaluationReport | None,
+    champion: ModelVersion | None,
+    policy: GatePolicy,
+) -> Comparison | None:
+    """Both models on the same pictures; None without a champion, or without a picture that it was not trained on."""
+    if champion is None or champion_report is None:
+        return None
+    scratch = from_environment(WorkSettings).work_dir / "scratch"
+    store = Store.from_environment()
+    return compare_in_store(store, report, champion_report, champion, policy.confidence, scratch)
+
+
 @step("decide promotion")
 def decide_promotion(
     report: EvaluationReport,
     champion_report: EvaluationReport | None,
-    champion: ModelVersion | None,
-    min_gain: float,
+    comparison: Comparison | None,
+    request: RetrainRequest,
 ) -> PromotionDecision:
     """Let the gate judge, and log its word."""
-    decision = decide(report, champion_report, champion.version if champion else None, min_gain)
-    get_run_logger().info("%s: %s", "promoted" if decision.promote else "not promoted", decision.reason)
+    decision = decide(report, champion_report, comparison, request.gate, request.promote_anyway)
+    get_run_logger().info("%s: %s", "promoted" if decision.promote else decision.verdict, decision.reason)
     return decision
 
 
 @step("publish the model")
 def publish_model(
-    project: str, model: TrainedModel, report: EvaluationReport, decision: PromotionDecision
+    project: str, model: TrainedModel, report: EvaluationReport, page: StoredFile, decision: PromotionDecision
 ) -> ModelVersion:
-    """Publish weights and report as a version of the project."""
+    """Publish weights and report page as a version of the project."""
     store = Store.from_environment()
     scratch = from_environment(WorkSettings).work_dir / "scratch"
-    scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch) as name:
-        weights, page = Path(name) / "weights.safetensors", Path(name) / "report.html"
+    with scratch_folder(scratch) as folder:
+        weights, html = folder / "weights.safetensors", folder / "report.html"
         store.download(model.weights, weights)
-        store.download(report.report, page)
-        version = registry.publish(store, project, model, report, decision, weights, page, utc_now)
+        store.download(page, html)
+        version = registry.publish(store, project, model, report, decision, weights, html, utc_now)
     get_run_logger().info("published %s version %d", project, version.version)
     return version
 
@@ -100,6 +118,9 @@ def summarise(outcome: RetrainOutcome) -> RetrainOutcome:
         outcome.snapshot, outcome.model, outcome.report, outcome.decision, outcome.version, link, LINK_DAYS
     )
     tell_server(lambda: create_table_artifact([outcome_row(outcome)], OUTCOME, "What the run came to"))
+    rows = class_rows(outcome.report.scores)
+    where = f"Scores by class on the {outcome.report.split} split"
+    tell_server(lambda: create_table_artifact(rows, f"classes-{outcome.version.project}", where))
     key, title = f"retrain-{outcome.version.project}", "Outcome of the retrain run"
     tell_server(lambda: create_markdown_artifact(text, key, title))
     return outcome

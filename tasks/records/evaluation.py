@@ -1,22 +1,40 @@
 """Scores of a model, the decision about it, and where it is published. Plain data."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import Field
 
 from tasks.records.base import PROJECT_PATTERN, Fraction, Part, Record, Sha256, Split, StoredFile, Variant
+from tasks.records.gate import PromotionDecision
 from tasks.records.labels import SplitCounts
+
+Favour = Literal["balance", "precision", "recall"]
+Interval = tuple[float, float]
+
+
+class OperatingPoint(Part):
+    """The thresholds that detections are cut at, and how they were chosen."""
+
+    favour: Favour = Field(description="What counts more: F1 is balance, F0.5 precision, F2 recall.")
+    threshold: Fraction = Field(description="For all classes together.")
+    per_class: dict[str, Fraction] = Field(description="For each class that was found where it was chosen.")
+    chosen_on: Split | None = Field(default=None, description="Split it was chosen on; empty for the measured one.")
 
 
 class ClassScore(Part):
-    """How well one class is found; ``None`` where there are no truths to find."""
+    """How well one class is found; empty where there are no truths to find."""
 
-    ap: Fraction | None = Field(description="AP over IoU 0.50:0.95.")
-    ap50: Fraction | None = Field(description="AP at IoU 0.50.")
-    precision: Fraction | None = Field(description="Precision at the class's threshold, IoU 0.50.")
-    recall: Fraction | None = Field(description="Recall at the class's threshold, IoU 0.50.")
-    threshold: Fraction | None = Field(description="Score with the best F1 of this class.")
+    ap: Fraction | None = Field(default=None, description="AP over IoU 0.50:0.95.")
+    ap50: Fraction | None = Field(default=None, description="AP at IoU 0.50.")
+    precision: Fraction | None = Field(default=None, description="Precision at the class's threshold, IoU 0.50.")
+    recall: Fraction | None = Field(default=None, description="Recall at the class's threshold, IoU 0.50.")
+    threshold: Fraction | None = Field(default=None, description="Score that detections of this class are cut at.")
     truths: int = Field(ge=0, description="Labelled boxes.")
+    missing: str | None = Field(default=None, description="Why there are no numbers, if there are none.")
+    ci95: dict[str, Interval] = Field(
+        default_factory=dict, description="95 % intervals of ap, ap50, precision, recall."
+    )
 
 
 class Scores(Part):
@@ -25,13 +43,37 @@ class Scores(Part):
     map: Fraction = Field(description="mAP over IoU 0.50:0.95.")
     map50: Fraction = Field(description="mAP at IoU 0.50.")
     map75: Fraction = Field(description="mAP at IoU 0.75.")
+    map_small: Fraction | None = Field(description="mAP of truths under 32 x 32 pixels; empty without any.")
+    map_medium: Fraction | None = Field(description="mAP of truths from 32 x 32 to 96 x 96 pixels.")
+    map_large: Fraction | None = Field(description="mAP of larger truths.")
+    ar: Fraction = Field(description="Recall of all detections that count, mean over IoU 0.50:0.95 and classes.")
     precision: Fraction = Field(description="Precision over all boxes at the threshold, IoU 0.50.")
     recall: Fraction = Field(description="Recall over all boxes at the threshold, IoU 0.50.")
-    threshold: Fraction = Field(description="Score with the best F1 over all boxes.")
-    per_class: dict[str, ClassScore] = Field(description="The same by class name.")
-    ci95: dict[str, tuple[float, float]] = Field(
-        default_factory=dict, description="95 % intervals by bootstrap over pictures."
+    f1: Fraction = Field(description="F1 over all boxes at the threshold, IoU 0.50.")
+    threshold: Fraction = Field(description="Score that detections of all classes are cut at.")
+    favour: Favour = Field(default="balance", description="What the thresholds favour.")
+    threshold_from: Split | None = Field(
+        default=None, description="Split that thresholds were chosen on; empty for the measured one itself."
     )
+    classes_measured: int = Field(ge=1, description="Classes with truths, which the means are over.")
+    detections_limit: int = Field(ge=1, description="Detections that count per picture and class, the best first.")
+    least_score: Fraction | None = Field(description="Lowest score of a detection; empty without any.")
+    per_class: dict[str, ClassScore] = Field(description="The same by class name.")
+    ci95: dict[str, Interval] = Field(
+        default_factory=dict, description="95 % intervals by bootstrap over source pictures."
+    )
+
+
+class Speed(Part):
+    """How fast a model is on the device that it was measured on."""
+
+    device: str = Field(description="Device and precision, such as cpu bf16.")
+    latency_ms: float = Field(ge=0, description="Median time of one picture, network and selection of boxes.")
+    latency_p95_ms: float = Field(ge=0, description="95th percentile of that.")
+    throughput: float = Field(ge=0, description="Pictures a second in batches.")
+    batch: int = Field(ge=1, description="Pictures of such a batch.")
+    parameters: int = Field(ge=0, description="Numbers that were learned.")
+    file_bytes: int = Field(ge=0, description="Size of the weights file.")
 
 
 class EvaluationReport(Record):
@@ -44,17 +86,8 @@ class EvaluationReport(Record):
     counts: SplitCounts = Field(description="What the split holds.")
     scores: Scores = Field(description="The scores.")
     detections: StoredFile = Field(description="All detections, COCO results format.")
-    report: StoredFile = Field(description="The report page.")
-
-
-class PromotionDecision(Record):
-    """Whether a candidate becomes the champion, and why."""
-
-    promote: bool = Field(description="True if the alias should move.")
-    reason: str = Field(description="Why, in one sentence with the figures.")
-    candidate_map: Fraction = Field(description="mAP of the candidate.")
-    champion_map: Fraction | None = Field(description="mAP of the champion on the same pictures; empty for the first.")
-    champion_version: int | None = Field(description="Version of the champion that was compared.")
+    evaluation: StoredFile = Field(description="report.json: the Evaluation, whole.")
+    speed: Speed | None = Field(default=None, description="How fast the model is on the device that measured it.")
 
 
 class ModelVersion(Record):

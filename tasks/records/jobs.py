@@ -2,8 +2,9 @@
 
 from pydantic import Field
 
-from tasks.records.base import Record, Sha256, Split
-from tasks.records.evaluation import EvaluationReport, ModelVersion, PromotionDecision
+from tasks.records.base import Part, Record, Sha256, Split, StoredFile
+from tasks.records.evaluation import EvaluationReport, Favour, ModelVersion, Speed
+from tasks.records.gate import PromotionDecision
 from tasks.records.labels import SnapshotRef
 from tasks.records.training import TrainedModel, TrainingSpec
 
@@ -22,6 +23,15 @@ class EvaluateJob(Record):
     run_key: Sha256 = Field(description="Run whose best weights are measured.")
     snapshot_digest: Sha256 = Field(description="Snapshot it is measured on.")
     split: Split = Field(description="Split it is measured on.")
+    favour: Favour = Field(default="balance", description="What thresholds favour.")
+
+
+class Detected(Part):
+    """What a model found, and how fast it was."""
+
+    measured: StoredFile = Field(description="Detections on the split that is measured, COCO results format.")
+    valid: StoredFile | None = Field(description="Detections on the valid split, where that is another one.")
+    speed: Speed = Field(description="How fast the model is on that device.")
 
 
 class RetrainOutcome(Record):

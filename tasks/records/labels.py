@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from tasks.records.base import SPLITS, Part, Record, Sha256, Split
+from tasks.records.base import SPLITS, Fraction, Part, Record, Sha256, Split
 
 
 class Box(NamedTuple):
@@ -47,6 +47,12 @@ class LabelSource(Part):
     version: int | None = Field(default=None, ge=1, description="Roboflow version number.")
 
 
+class VersionCount(Record):
+    """What was labelled in a Roboflow project when one of its versions was generated."""
+
+    labelled: int = Field(ge=0, description="Labelled pictures of the project at that time.")
+
+
 class LabelRules(Part):
     """How labels are read."""
 
@@ -57,6 +63,9 @@ class LabelRules(Part):
     )
     on_bad_image: Literal["fail", "skip"] = Field(
         default="fail", description="What to do with pictures that are missing or cannot be decoded."
+    )
+    most_bad_images: Fraction = Field(
+        default=0.1, description="Share of such pictures above which skipping stops the run after all."
     )
 
 
@@ -82,12 +91,18 @@ class SplitCounts(Part):
 class DatasetSnapshot(Record):
     """One frozen state of the labels: the manifest of all pictures, classes and boxes."""
 
-    not_identity = frozenset({"source", "findings"})
+    not_identity = frozenset({"source", "findings", "held_out"})
 
     classes: tuple[str, ...] = Field(min_length=1, description="Class names; a box's class index points here.")
     images: tuple[LabelledImage, ...] = Field(min_length=1, description="All pictures, by split and file name.")
     source: LabelSource = Field(description="Where the labels came from first.")
     findings: tuple[Finding, ...] = Field(default=(), description="What the check saw, dropped or changed.")
+    held_out: int = Field(
+        default=0,
+        ge=0,
+        description="Pictures of train that became valid, since the export had no valid split: a fifth of the source "
+        "pictures, those with the lowest SHA-256 of the name before .rf.",
+    )
 
     def of_split(self, split: Split) -> tuple[LabelledImage, ...]:
         """Pictures of one split, in order."""

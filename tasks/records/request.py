@@ -2,9 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
-from tasks.records.base import PROJECT_PATTERN, Augmentation, Record, Sha256, Variant
+from tasks.records.base import PROJECT_PATTERN, Augmentation, Fraction, Record, Sha256, Variant
+from tasks.records.evaluation import Favour
+from tasks.records.gate import GatePolicy
 from tasks.records.labels import LabelRules
 
 
@@ -17,6 +20,12 @@ class RetrainRequest(Record):
     )
     workspace: str | None = Field(default=None, description="Roboflow workspace to export the project from.")
     version: int | None = Field(default=None, ge=1, description="Roboflow version number; empty for the latest.")
+    generate_after: int | None = Field(
+        default=None,
+        ge=1,
+        description="Generate a new Roboflow version when at least this many pictures were labelled since the "
+        "last one, with its preprocessing and augmentation; empty for never.",
+    )
     export: str | None = Field(
         default=None,
         description="Instead of Roboflow: a labelled export, as a folder or zip that the worker can read, "
@@ -28,6 +37,9 @@ class RetrainRequest(Record):
     )
     on_bad_image: Literal["fail", "skip"] = Field(
         default="fail", description="Whether pictures that are missing or cannot be decoded stop the run."
+    )
+    most_bad_images: Fraction = Field(
+        default=0.1, description="Share of such pictures above which skipping stops the run after all."
     )
     variant: Variant = Field(default="s", description="YOLO-NAS size: s (19 M weights), m (51 M) or l (67 M).")
     epochs: int = Field(default=100, ge=1, le=10_000, description="Most passes over the training pictures.")
@@ -58,11 +70,32 @@ class RetrainRequest(Record):
     weights_licence: str | None = Field(
         default=None, min_length=1, max_length=200, description="Licence of those weights, kept with the model."
     )
-    min_gain: float = Field(
-        default=0.0, ge=0, le=1, description="Smallest rise of mAP over the champion that promotes, a fraction."
+    favour: Favour = Field(
+        default="balance",
+        description="What the score threshold favours: balance (best F1), precision (F0.5: few false boxes) or recall "
+        "(F2: few missed ones).",
     )
+    gate: GatePolicy = Field(default_factory=GatePolicy, description="What a model has to reach to be promoted.")
+    promote_anyway: str | None = Field(
+        default=None,
+        min_length=3,
+        max_length=200,
+        description="Promote whatever the gate says, for this reason, which is kept with the model.",
+    )
+
+    @field_validator("generate_after")
+    @classmethod
+    def _fits_the_labels(cls, value: int | None, info: ValidationInfo) -> int | None:
+        """A new version is one of Roboflow's, and then the latest."""
+        if value is not None and (info.data.get("workspace") is None or info.data.get("version") is not None):
+            raise PydanticCustomError(
+                "no_new_version", "goes with a Roboflow workspace, and without a version number; correct one of the two"
+            )
+        return value
 
     @property
     def rules(self) -> LabelRules:
         """How the labels are read."""
-        return LabelRules(class_map=self.class_map, on_bad_image=self.on_bad_image)
+        return LabelRules(
+            class_map=self.class_map, on_bad_image=self.on_bad_image, most_bad_images=self.most_bad_images
+        )

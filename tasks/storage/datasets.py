@@ -54,7 +54,7 @@ def save_snapshot(
     )
     # Content-addressed: who was first wrote the same pictures, classes and boxes.
     with suppress(LostRace):
-        create_record(store, keys.snapshot(snapshot.digest), snapshot)
+        create_record(store, keys.snapshot(snapshot.digest), snapshot, indent=None)
     return SnapshotRef.of(snapshot)
 
 

@@ -19,6 +19,11 @@ def snapshot(digest: str) -> str:
     return f"datasets/snapshots/{digest}.json"
 
 
+def version_count(workspace: str, project: str, version: int) -> str:
+    """What was labelled in a Roboflow project when a version was generated."""
+    return f"datasets/versions/{workspace}/{project}/{version:06d}.json"
+
+
 def run(run_key: str) -> str:
     """Prefix of a training run."""
     return f"runs/{run_key}/"
@@ -64,20 +69,31 @@ def detections(run_key: str, snapshot_digest: str, sha256: str) -> str:
     return f"{run(run_key)}detections/{snapshot_digest}-{sha256[:16]}.json"
 
 
-def evaluation(run_key: str, snapshot_digest: str, trained_on: str) -> str:
-    """Prefix of a run's report: its own folder, or one beside the detections for labels that came later."""
-    own = snapshot_digest == trained_on
-    return run(run_key) if own else f"{run(run_key)}detections/{snapshot_digest}/"
+def evaluation(run_key: str, snapshot_digest: str, trained_on: str, favour: str) -> str:
+    """Prefix of a run's report: its own folder, or one beside the detections for later labels or another threshold."""
+    if (snapshot_digest, favour) == (trained_on, "balance"):
+        return run(run_key)
+    return f"{run(run_key)}detections/{snapshot_digest}/{'' if favour == 'balance' else f'{favour}/'}"
 
 
-def evaluation_page(run_key: str, snapshot_digest: str, trained_on: str) -> str:
-    """The report page."""
-    return f"{evaluation(run_key, snapshot_digest, trained_on)}report/index.html"
+def evaluation_page(prefix: str) -> str:
+    """The report page, below the prefix of an evaluation."""
+    return f"{prefix}report/index.html"
 
 
-def evaluation_report(run_key: str, snapshot_digest: str, trained_on: str) -> str:
+def verdict_page(prefix: str, decision: str) -> str:
+    """The report page with the verdict of a decision on it, named by the decision's digest."""
+    return f"{prefix}report/verdict-{decision[:16]}.html"
+
+
+def evaluation_numbers(prefix: str) -> str:
+    """The Evaluation: all numbers of the page, for programs."""
+    return f"{prefix}report/report.json"
+
+
+def evaluation_report(prefix: str) -> str:
     """The EvaluationReport; its presence means that the evaluation is done."""
-    return f"{evaluation(run_key, snapshot_digest, trained_on)}report.json"
+    return f"{prefix}report.json"
 
 
 def models(project: str) -> str:

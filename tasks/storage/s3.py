@@ -10,9 +10,9 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -184,28 +184,46 @@ class Store:
             NotInStore: there is no such object.
             CorruptObject: its size or SHA-256 is not the one that was recorded.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-        try:
-            with temporary.open("xb") as file:
-                self._ask(f"download {stored.key}", lambda client: self._receive(client, stored, file))
-                file.flush()
-                os.fsync(file.fileno())
+        with self._received(stored.key, stored.size, path) as temporary:
             size, sha256 = temporary.stat().st_size, file_sha256(temporary)
             if (size, sha256) != (stored.size, stored.sha256):
                 raise CorruptObject(
                     f"{self.uri(stored.key)}: {size} bytes with SHA-256 {sha256}, recorded were {stored.size} bytes "
                     f"with {stored.sha256}; the object is damaged: delete it, then write it again"
                 )
+
+    def fetch(self, key: str, path: Path) -> None:
+        """Fetch a file whose digest nobody recorded, so that it is at ``path`` whole or not at all.
+
+        Raises:
+            NotInStore: there is no such object.
+            CorruptObject: it came with another size than the store says it has.
+        """
+        expected = self.size(key)
+        with self._received(key, expected, path) as temporary:
+            if (size := temporary.stat().st_size) != expected:
+                raise CorruptObject(f"{self.uri(key)}: {size} of {expected} bytes came; was it written meanwhile?")
+
+    @contextmanager
+    def _received(self, key: str, size: int, path: Path) -> Iterator[Path]:
+        """Bring an object to a temporary file, which gets its name if the block finds nothing wrong with it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+        try:
+            with temporary.open("xb") as file:
+                self._ask(f"download {key}", lambda client: self._receive(client, key, size, file))
+                file.flush()
+                os.fsync(file.fileno())
+            yield temporary
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
 
-    def _receive(self, client: "S3Client", stored: StoredFile, file: IO[bytes]) -> None:
+    def _receive(self, client: "S3Client", key: str, size: int, file: IO[bytes]) -> None:
         file.seek(0)
         file.truncate()
-        place = self._place(stored.key)
-        if stored.size < MULTIPART_BYTES:
+        place = self._place(key)
+        if size < MULTIPART_BYTES:
             file.write(client.get_object(**place)["Body"].read())
         else:
             client.download_fileobj(**place, Fileobj=file, Config=_TRANSFER)

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tasks.errors import BadSpec
-from tasks.records import EpochResult, TrainingResult, TrainingSpec
+from tasks.records import EpochResult, Split, TrainingResult, TrainingSpec
 
 SPEC = "spec.json"
 HISTORY = "history.jsonl"
@@ -15,7 +15,13 @@ BEST = "best.safetensors"
 RESULT = "result.json"
 FIT = "fit.json"
 LOG = "trainer.log"
+SPEED = "speed.json"
 DATASET = "dataset"
+
+
+def detections(split: Split) -> str:
+    """What the detector found on a split."""
+    return f"{split}.json"
 
 
 def read_spec(path: Path) -> TrainingSpec:

@@ -17,7 +17,16 @@ from types import TracebackType
 
 from tasks.dataset_folder import file_sha256, publish_bytes
 from tasks.errors import BadCheckpoint, LeaseHeld, NasflowError, TrainingFailed, WorkerLost
-from tasks.records import EvaluateJob, StoredFile, TrainedModel, TrainingResult, TrainJob
+from tasks.records import (
+    DatasetSnapshot,
+    Detected,
+    EvaluateJob,
+    Speed,
+    Split,
+    TrainedModel,
+    TrainingResult,
+    TrainJob,
+)
 from tasks.settings import WorkSettings
 from tasks.storage import keys
 from tasks.storage.blob_cache import BlobCache
@@ -308,8 +317,10 @@ class CheckpointUploader:
 # Detections --------------------------------------------------------------------------------------
 
 
-def detect_in_store(store: Store, job: EvaluateJob, settings: WorkSettings, tell: Tell) -> StoredFile:
+def detect_in_store(store: Store, job: EvaluateJob, settings: WorkSettings, tell: Tell) -> Detected:
     """Run a finished run's best weights over the split to be measured, and store the detections.
+
+    For the test split they run over the valid split, too, where that is labelled: thresholds are chosen there.
 
     Raises:
         NasflowError: the run is not finished, or its weights do not fit the snapshot.
@@ -320,16 +331,33 @@ def detect_in_store(store: Store, job: EvaluateJob, settings: WorkSettings, tell
     work = settings.work_dir
     weights = fetch_file(store, model.weights.key, model.weights.sha256, work / "weights")
     folder = work / "detections" / f"{job.run_key[:16]}-{job.snapshot_digest[:16]}-{os.getpid()}"
-    data, out = folder / files.DATASET, folder / "detections.json"
-    fetch_dataset(store, job.snapshot_digest, data, BlobCache.of(settings))
-    arguments = detect_arguments(weights, data, job.split, out, settings)
+    data, out = folder / files.DATASET, folder / "found"
+    splits = splits_to_detect(job, fetch_dataset(store, job.snapshot_digest, data, BlobCache.of(settings)))
+    arguments = detect_arguments(weights, data, splits, out, settings)
     with TrainerProcess(DETECT, arguments, folder / files.LOG) as detector:
         for event in detector.events():
             tell(event)
         detector.result()
-    stored = store.upload(
-        out, lambda sha256: keys.detections(job.run_key, job.snapshot_digest, sha256),
-        content_type="application/json",
-    )  # fmt: skip
+    detected = _store_detections(store, job, splits, out)
     shutil.rmtree(folder, ignore_errors=True)
-    return stored
+    return detected
+
+
+def splits_to_detect(job: EvaluateJob, snapshot: DatasetSnapshot) -> tuple[Split, ...]:
+    """The split to be measured; where it is test, and valid has labelled boxes, that one after it."""
+    valid = snapshot.counts().get("valid")
+    return ("test", "valid") if job.split == "test" and valid and valid.boxes else (job.split,)
+
+
+def _store_detections(store: Store, job: EvaluateJob, splits: tuple[Split, ...], out: Path) -> Detected:
+    stored = {
+        split: store.upload(
+            out / files.detections(split),
+            lambda sha256: keys.detections(job.run_key, job.snapshot_digest, sha256),
+            content_type="application/json",
+        )
+        for split in splits
+    }
+    speed = Speed.model_validate_json((out / files.SPEED).read_bytes())
+    valid = stored.get("valid") if job.split == "test" else None
+    return Detected(measured=stored[job.split], valid=valid, speed=speed)

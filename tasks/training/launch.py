@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -28,7 +28,7 @@ from tasks.errors import (
     TrainingStopped,
     WorkerLost,
 )
-from tasks.records import TrainJob
+from tasks.records import Split, TrainJob
 from tasks.settings import WorkSettings
 from tasks.training import files
 from tasks.training.fit import OUT_OF, Shortage, less_next_time, read_fit
@@ -228,7 +228,9 @@ def train_arguments(
     return [*arguments, "--compile"] if settings.compile else arguments
 
 
-def detect_arguments(weights: Path, data: Path, split: str, out: Path, settings: WorkSettings) -> list[str]:
-    """Command line of the detector, which computes as training does on this machine."""
-    arguments = ["--weights", str(weights), "--data", str(data), "--split", split, "--out", str(out)]
-    return [*arguments, "--precision", settings.precision] if settings.precision else arguments
+def detect_arguments(
+    weights: Path, data: Path, splits: Iterable[Split], out: Path, settings: WorkSettings
+) -> list[str]:
+    """Command line of the detector, which computes as training does on this machine, and writes into ``out``."""
+    arguments = [f"--weights={weights}", f"--data={data}", f"--out={out}", "--splits", *splits]
+    return [*arguments, f"--precision={settings.precision}"] if settings.precision else arguments

@@ -9,12 +9,12 @@ from prefect.runtime import flow_run
 from tasks.children import run_child
 from tasks.errors import NasflowError
 from tasks.records import (
+    Detected,
     EvaluateJob,
     ModelVersion,
     RetrainRequest,
     SnapshotDifference,
     SnapshotRef,
-    StoredFile,
     TrainedModel,
     TrainJob,
 )
@@ -83,8 +83,8 @@ def train_model(job: TrainJob) -> TrainedModel:
 
 
 @step("detect")
-def detect_split(job: EvaluateJob) -> StoredFile:
-    """Run a model over the pictures it is measured on."""
+def detect_split(job: EvaluateJob) -> Detected:
+    """Run a model over the pictures it is measured on and those its thresholds are chosen on, and time it."""
     bar = ProgressBar("batches of pictures")
 
     def hear(event: Event) -> None:

@@ -1,7 +1,9 @@
 """The whole chain through deployments on real servers and workers."""
 
+import html
 import json
 import re
+import shutil
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -10,6 +12,7 @@ import boto3
 import psutil
 import pytest
 
+from tasks.promotion.registry import find_version
 from tasks.storage import keys
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
@@ -84,7 +87,8 @@ def test_the_store_holds_the_keys_of_the_design_and_no_open_upload(stack, first)
     known = [
         rf"datasets/blobs/sha256/{hexes}{{2}}/{hexes}{{64}}",
         rf"datasets/snapshots/{hexes}{{64}}\.json",
-        rf"runs/{hexes}{{64}}/(spec\.json|state\.json|history\.jsonl|report\.json|report/index\.html)",
+        rf"runs/{hexes}{{64}}/(spec\.json|state\.json|history\.jsonl|report\.json|report/report\.json)",
+        rf"runs/{hexes}{{64}}/report/(index|verdict-{hexes}{{16}})\.html",
         rf"runs/{hexes}{{64}}/(checkpoints/\d+/|detections/)[\w./-]+",
         r"models/[\w-]+/(\d+|aliases)/[\w.-]+",
     ]
@@ -122,11 +126,40 @@ def test_a_second_model_is_judged_on_the_same_pictures(stack, first, export):
     assert second["model"]["version"] == 2
     if first["evaluation"]["map"] > 0:
         assert decision["champion_map"] == pytest.approx(first["evaluation"]["map"])
-    better = second["evaluation"]["map"] > first["evaluation"]["map"]
-    assert decision["promote"] is better
+    # So few test pictures tell nothing, whatever the two scores are.
+    assert (decision["promote"], decision["overridden"]) == (False, None)
+    assert decision["verdict"] in ("cannot tell", "keep")
+    assert "4 test pictures" in decision["reason"]
+    store = Store.from_environment()
+    page = store.get(find_version(store, "pets", 2).report.key)[0].decode()
+    assert decision["reason"] in html.unescape(page)
     models = stack.nasflow("models", "list", "--project", "pets")["models"]
-    assert [line["version"] for line in models] == [1, 2]
-    assert [line["alias"] for line in models] == ([None, "champion"] if better else ["champion", None])
+    assert [(line["version"], line["alias"]) for line in models] == [(1, "champion"), (2, None)]
+
+    # Somebody who knows more may say so, and that is kept.
+    asked = retrain(stack, export, "pets", "--seed", "7", "--promote-anyway", "the first one was a trial")
+    assert asked["reused"] == ["training", "evaluation"]
+    assert (asked["model"]["version"], asked["model"]["alias"]) == (2, "champion")
+    assert asked["decision"]["overridden"] == "the first one was a trial"
+    history = stack.nasflow("models", "show", "pets")["alias_history"]
+    assert history[-1]["reason"].startswith("Promoted on request (the first one was a trial). ")
+
+
+def test_labels_of_a_version_are_compared_with_an_export(stack, first, export, tmp_path):
+    digest = stack.nasflow("models", "show", "pets", "1")["snapshot_digest"]
+    for version in ("pets/1", digest):
+        assert stack.nasflow("diff", version, str(export))["same"] is True
+    shutil.copytree(export, tmp_path / "fewer")
+    next((tmp_path / "fewer" / "train").glob("*.jpg")).unlink()
+    told = stack.nasflow("diff", "pets/1", str(tmp_path / "fewer"), "--on-bad-image", "skip")
+    assert (told["same"], told["images_removed"]["count"], told["images_added"]["count"]) == (False, 1, 0)
+
+
+def test_a_link_to_the_report_is_made_anew(stack, first):
+    made = stack.nasflow("report", "pets", "1")
+    with urllib.request.urlopen(made["link"], timeout=30) as answer:
+        assert answer.headers["Content-Type"].startswith("text/html")
+        assert f"{first['evaluation']['map']:.3f}" in answer.read().decode()
 
 
 def test_a_request_with_an_unknown_key_or_a_wrong_type_is_refused(stack):

@@ -9,7 +9,6 @@ from tasks.records import (
     EvaluationReport,
     ModelVersion,
     PromotionDecision,
-    Scores,
     SplitCounts,
     StoredFile,
     TrainedModel,
@@ -17,6 +16,7 @@ from tasks.records import (
     TrainingSpec,
 )
 from tasks.storage.s3 import Store
+from tests.fakes.scores import scores
 
 SNAPSHOT = "1" * 64
 
@@ -44,11 +44,11 @@ def publish_one(store: Store, folder: Path) -> ModelVersion:
     report = EvaluationReport(
         weights_sha256=model.weights.sha256, run_key=model.run_key, snapshot_digest=SNAPSHOT, split="test",
         counts=SplitCounts(images=3, boxes=4, background=0),
-        scores=Scores(map=0.5, map50=0.6, map75=0.4, precision=1, recall=1, threshold=0.5, per_class={}),
-        detections=stored(b"[]"), report=stored(b"<html>"),
+        scores=scores(0.5, map50=0.6, precision=1, recall=1, threshold=0.5),
+        detections=stored(b"[]"), evaluation=stored(b"{}"),
     )  # fmt: skip
     decision = PromotionDecision(
-        promote=True, reason="First.", candidate_map=0.5, champion_map=None, champion_version=None
+        promote=True, verdict="promote", reason="First.", candidate_map=0.5, champion_map=None, champion_version=None
     )
     card = publish(store, "fruit", model, report, decision, weights, page, now)
     move_alias(store, "fruit", "champion", card.version, None, decision.reason, now)

@@ -1,18 +1,24 @@
 """A local stand-in for the endpoints of Roboflow that the real package calls, misbehaving as a test asks for.
 
 The API answers under ``/``, the signed link to the zip points to ``/ds/``. Paths, not secrets, are kept in ``asked``.
+
+``python -m tests.fakes.roboflow_server ZIP`` serves in a process of its own until its stdin ends, and prints its URL.
 """
 
+import contextlib
 import json
+import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 KEY = "rf_Secret0Key1For2Tests3"
 SIGNATURE = "Signature4Secret5Link6"
 WORKSPACE, PROJECT = "acme", "pets"
+TRICKLES = 20
 
 
 @dataclass
@@ -26,6 +32,8 @@ class Misbehaviour:
     content_length: bool = True
     html_link: bool = False
     endless: bool = False
+    trickle: float = 0
+    """Seconds that the zip takes."""
     images: int = 6
     generating_polls: int = 0
     export_polls: int = 0
@@ -33,18 +41,36 @@ class Misbehaviour:
     progress: float = 0.5
     drop: str | None = None
     no_versions: bool = False
+    failed_version: bool = False
+    export_status: int = 200
+    generate_status: int = 200
+    lost_answers: int = 0
+    """Requests for a new version that are heard, and answered with an outage."""
+    slow_start: int = 0
+    """Polls for which a new version is empty and not being generated yet."""
+    copies_missing: int = 0
+    """Augmented copies that a new version lacks."""
 
 
 class RoboflowServer:
-    """Serves one project with versions 2, 9 and 10, all with the same zip."""
+    """Serves one project with versions 2, 9 and 10, all with the same zip: bytes, or a file that may be large.
 
-    def __init__(self, archive: bytes, misbehaviour: Misbehaviour | None = None) -> None:
+    It generates further versions, of all pictures that the project has then, those without labels as well.
+    """
+
+    def __init__(self, archive: bytes | Path, misbehaviour: Misbehaviour | None = None) -> None:
         self.archive = archive
         self.trouble = misbehaviour or Misbehaviour()
         self.asked: Counter[str] = Counter()
+        self.images, self.unannotated = 6, 0
+        self.settings: dict[int, dict] = {} if self.trouble.no_versions else {9: {}, 10: {}, 2: {}}
+        self.splits = {number: {"train": 4, "valid": 2} for number in self.settings}
+        self.generated: list[int] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.sending, self.sent = threading.Event(), threading.Event()
+        """Set when a zip that trickles begins, and when it is sent."""
         self._stop = threading.Event()
 
     def __enter__(self):
@@ -84,7 +110,11 @@ class RoboflowServer:
         elif parse_qs(url.query).get("api_key") != [KEY]:
             _send(request, 401, {"error": {"message": f"This API key does not exist: {request.path}"}})
         else:
-            _send(request, *self._api(tuple(filter(None, url.path.split("/")))))
+            length = int(request.headers.get("Content-Length") or 0)
+            wanted = json.loads(request.rfile.read(length) or "null")
+            parts = tuple(filter(None, url.path.split("/")))
+            asks = (request.command, *parts) == ("POST", WORKSPACE, PROJECT, "generate")
+            _send(request, *(self._generate(wanted) if asks else self._api(parts)))
 
     def _api(self, parts):
         """Status and body for the parts of an API path."""
@@ -95,10 +125,11 @@ class RoboflowServer:
         elif parts == (WORKSPACE,):
             answer = (200, {"workspace": {"name": "Acme", "url": WORKSPACE, "projects": []}})
         elif parts == (WORKSPACE, PROJECT):
-            versions = [] if trouble.no_versions else [{"id": f"{WORKSPACE}/{PROJECT}/{n}"} for n in (9, 10, 2)]
-            answer = (200, {"project": {"id": f"{WORKSPACE}/{PROJECT}"}, "versions": versions})
-        elif len(parts) == 3 and parts[2] in ("2", "9", "10"):
-            answer = (200, {"version": self._version(parts[2])})
+            project = {"id": f"{WORKSPACE}/{PROJECT}", "images": self.images, "unannotated": self.unannotated}
+            versions = [{"id": f"{WORKSPACE}/{PROJECT}/{n}"} for n in self.settings]
+            answer = (200, {"project": project, "versions": versions})
+        elif len(parts) == 3 and parts[2] in map(str, self.settings):
+            answer = (200, {"version": self._version(int(parts[2]))})
         elif len(parts) == 4 and parts[3] == "coco":
             answer = self._export()
         if trouble.drop:
@@ -109,12 +140,39 @@ class RoboflowServer:
         trouble = self.trouble
         generating = trouble.generating_polls > 0
         trouble.generating_polls -= generating
-        images = 0 if generating else trouble.images
+        if not_begun := number in self.generated and trouble.slow_start > 0:
+            trouble.slow_start -= 1
+        images = 0 if generating or not_begun else trouble.images
         version = {"id": f"{WORKSPACE}/{PROJECT}/{number}", "images": images, "generating": generating}
+        if trouble.failed_version:
+            version["status"] = "failed"
+        version |= {"splits": self.splits[number], "preprocessing": {}, "augmentation": {}} | self.settings[number]
         return version | {"progress": trouble.progress if generating else 1, "exports": ["coco"]}
+
+    def _generate(self, wanted):
+        """Generate a version; steps are asked for as the package documents them, and told with ``enabled``."""
+        trouble = self.trouble
+        if trouble.generate_status != 200:
+            return trouble.generate_status, {"error": f"no: {wanted}"}
+        if not isinstance(wanted, dict) or wanted.keys() != {"augmentation", "preprocessing"}:
+            return 400, {"error": "augmentation and preprocessing are required"}
+        number = max(self.settings, default=0) + 1
+        self.settings[number] = {
+            kind: {name: {"enabled": True} | (step if isinstance(step, dict) else {}) for name, step in steps.items()}
+            for kind, steps in wanted.items()
+        }
+        copies = int(wanted["augmentation"].get("image", {}).get("versions", 1))
+        self.splits[number] = {"train": copies * (self.images - 2) - trouble.copies_missing, "valid": 2}
+        self.generated.append(number)
+        if trouble.lost_answers > 0:
+            trouble.lost_answers -= 1
+            return 502, {"error": "bad gateway"}
+        return 200, {"message": "Generating version", "version": str(number)}
 
     def _export(self):
         trouble = self.trouble
+        if trouble.export_status != 200:
+            return trouble.export_status, {"error": f"format not found at {self.url}"}
         if trouble.failed:
             return 200, {"ready": False, "error": "export failed"}
         if trouble.export_polls > 0:
@@ -123,6 +181,9 @@ class RoboflowServer:
         return 200, {"export": {"format": "coco", "link": f"{self.url}/ds/n9Qw?key={SIGNATURE}"}}
 
     def _answer_link(self, request):
+        if isinstance(self.archive, Path):
+            _send_file(request, self.archive)
+            return
         trouble, body = self.trouble, self.archive
         if trouble.link:
             status, headers = trouble.link.pop(0)
@@ -140,9 +201,22 @@ class RoboflowServer:
         if trouble.half_bodies > 0:
             trouble.half_bodies -= 1
             body = body[: len(body) // 2]
+        if trouble.trickle:
+            self._trickle(request, body, headers)
+            return
         _send_bytes(request, 200, body, "application/zip", headers)
         while trouble.endless and not self._stop.wait(0.05):
             request.wfile.write(b"\0" * 1000)
+
+    def _trickle(self, request, body, headers):
+        self.sending.set()
+        _send_bytes(request, 200, b"", "application/zip", headers)
+        size = len(body) // TRICKLES + 1
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for start in range(0, len(body), size):
+                self._stop.wait(self.trouble.trickle / TRICKLES)
+                request.wfile.write(body[start : start + size])
+            self.sent.set()
 
 
 def _drop(answer, name):
@@ -169,3 +243,16 @@ def _send_bytes(request, status, data, kind, headers):
         request.wfile.write(data)
     except (BrokenPipeError, ConnectionResetError):
         pass  # the client gave up
+
+
+def _send_file(request, path):
+    with path.open("rb") as file, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        _send_bytes(request, 200, b"", "application/zip", {"Content-Length": str(path.stat().st_size)})
+        request.wfile.flush()
+        request.connection.sendfile(file)
+
+
+if __name__ == "__main__":
+    with RoboflowServer(Path(sys.argv[1])) as running:
+        print(running.url, flush=True)
+        sys.stdin.read()

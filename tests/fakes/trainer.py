@@ -68,6 +68,12 @@ class Trainer:
         return self.process.wait(PATIENCE)
 
 
+def detect(folder: Path, weights: Path, data: Path, *splits: str) -> tuple[Trainer, Path]:
+    """Detect on splits to the end; the process, and the folder with what it wrote."""
+    out = folder / "found"
+    return run(folder, "--weights", weights, "--data", data, "--splits", *splits, "--out", out, module=DETECT), out
+
+
 def run(folder: Path, *arguments: object, module: str = TRAIN) -> Trainer:
     """Run it to its end."""
     with Trainer(folder, *arguments, module=module) as trainer:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tasks.records import Speed
 from tasks.training import files
 from tests.fakes.datasets import make_spec, write_dataset, write_spec
-from tests.fakes.trainer import DETECT, Trainer, run
+from tests.fakes.trainer import Trainer, detect, run
 
 pytestmark = pytest.mark.gpu
 
@@ -83,10 +84,9 @@ def test_more_gpus_than_there_are(tmp_path: Path, gpus: int) -> None:
 def test_detects(tmp_path: Path) -> None:
     given = arguments(tmp_path)
     assert run(tmp_path, *given).process.returncode == 0
-    out = tmp_path / "detections.json"
-    done = run(
-        tmp_path, "--weights", tmp_path / "out" / files.BEST, "--data", tmp_path / "data", "--split", "valid",
-        "--out", out, module=DETECT,
-    )  # fmt: skip
+    done, out = detect(tmp_path, tmp_path / "out" / files.BEST, tmp_path / "data", "valid")
     assert done.process.returncode == 0, done.stderr[-3000:]
-    assert out.exists()
+    assert (out / files.detections("valid")).exists()
+    speed = Speed.model_validate_json((out / files.SPEED).read_bytes())
+    assert speed.device.startswith("cuda ")
+    assert 0 < speed.latency_ms <= speed.latency_p95_ms

@@ -341,7 +341,7 @@ def test_people_see_a_progress_bar_on_a_terminal_and_a_table_at_the_end(environm
         stdout = process.stdout.read()
     os.close(master)
     assert process.returncode == 0
-    assert "reading pictures" in shown.decode()
+    assert f"reading {tiny.name}" in shown.decode()
     assert "weights_sha256" in stdout
 
 

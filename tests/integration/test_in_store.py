@@ -17,14 +17,15 @@ from tasks.errors import BadCheckpoint, BadExport, BadRequest, BadSettings, Nasf
 from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_for
 from tasks.labeling import zips
 from tasks.labeling.in_store import check_to_store, export_to_store
-from tasks.records import EvaluateJob, RetrainRequest
+from tasks.records import DatasetSnapshot, EvaluateJob, Evaluation, LabelledImage, LabelSource, RetrainRequest
 from tasks.settings import RoboflowSettings, WorkSettings
 from tasks.storage import keys
 from tasks.storage.datasets import load_snapshot
 from tasks.storage.runs import find_model, restore_checkpoint, save_checkpoint
-from tasks.training.in_store import CheckpointUploader, detect_in_store, train_in_store
+from tasks.training.in_store import CheckpointUploader, detect_in_store, splits_to_detect, train_in_store
 from tasks.training.spec import plan
 from tests.fakes.exports import write_export
+from tests.fakes.formats import FORMATS, write_in
 from tests.fakes.roboflow_server import KEY, RoboflowServer
 
 RUN = "a" * 64
@@ -66,6 +67,16 @@ def test_labels_from_anywhere_are_the_same_snapshot(store, pets, tmp_path, kind)
     for image in snapshot.images:
         assert store.get(keys.blob(image.sha256))[0] == (pets / image.split / image.file_name).read_bytes()
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_zip_in_the_store_is_read_in_every_format(store, tmp_path):
+    digests = set()
+    for kind in FORMATS:
+        zips.pack(write_in(kind, tmp_path / kind), tmp_path / f"{kind}.zip")
+        key = store.upload(tmp_path / f"{kind}.zip", f"incoming/{kind}.zip").key
+        fetched = export_to_store(store, request(export=f"store://{key}"), no_roboflow, tmp_path / "scratch")
+        digests.add(check_to_store(store, fetched, tmp_path / "scratch").snapshot_digest)
+    assert len(digests) == 1
 
 
 def test_an_export_is_named_after_its_folder_however_it_is_written(store, pets, tmp_path, monkeypatch):
@@ -226,6 +237,18 @@ class Cancelled(BaseException):
     """What comes out of the blue when a flow run is cancelled."""
 
 
+def assert_detected(store, job, model, detected, machine):
+    """Both splits of two pictures each, a batch each, are in the store, and nothing is left on the machine."""
+    steps = [(event["step"], event["steps"]) for event in machine.events if event["event"] == "step"]
+    assert steps == [(1, 2), (2, 2)]
+    assert detected.valid is not None
+    for stored in (detected.measured, detected.valid):
+        assert stored.key == keys.detections(job.run_key, job.snapshot_digest, stored.sha256)
+        assert {found["image_id"] for found in json.loads(store.get(stored.key)[0])} <= {1, 2}
+    assert (detected.speed.file_bytes, detected.speed.batch) == (model.weights.size, 16)
+    assert list((machine.settings.work_dir / "detections").iterdir()) == []
+
+
 def test_a_run_is_stopped_goes_on_elsewhere_survives_a_kill_and_is_measured(store, job, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     job, reference = job
@@ -276,18 +299,26 @@ def test_a_run_is_stopped_goes_on_elsewhere_survives_a_kill_and_is_measured(stor
     assert train_in_store(store, job, "third", third.settings, third.events.append) == model
     assert (third.events, third.settings.work_dir.exists()) == ([], False)
 
-    # And it can be measured there.
+    assert_measured(store, model, reference, third)
+
+
+def assert_measured(store, model, reference, machine):
+    """The model can be measured on another machine: numbers, page and report."""
     measured = job_for(model, reference)
     assert measured.split == "test"
     assert find_evaluation(store, measured, model) is None
-    detections = detect_in_store(store, measured, third.settings, third.events.append)
-    report = evaluate_in_store(store, measured, detections, third.settings)
+    detected = detect_in_store(store, measured, machine.settings, machine.events.append)
+    assert_detected(store, measured, model, detected, machine)
+    report = evaluate_in_store(store, measured, detected, machine.settings)
     assert (report.counts.images, report.weights_sha256) == (2, model.weights.sha256)
     assert set(report.scores.per_class) == set(reference.classes)
-    page = store.get(report.report.key)[0].decode()
+    page = store.get(keys.evaluation_page(keys.run(model.run_key)))[0].decode()
     assert f"{report.scores.map:.3f}" in page
+    evaluation = Evaluation.model_validate_json(store.get(report.evaluation.key)[0])
+    assert (evaluation.scores, evaluation.speed) == (report.scores, report.speed)
+    assert evaluation.point.chosen_on == report.scores.threshold_from == "valid"
     assert find_evaluation(store, measured, model) == report
-    assert evaluate_in_store(store, measured, detections, third.settings) == report
+    assert evaluate_in_store(store, measured, detected, machine.settings) == report
 
 
 def test_a_checkpoint_that_is_refused_here_and_in_the_store_ends_the_run(store, job, tmp_path):
@@ -320,6 +351,24 @@ def test_a_trainer_that_is_killed_again_and_again_is_given_up(store, job, tmp_pa
         ended.set()
         killer.join()
     assert find_model(store, job.spec.digest) is None
+
+
+@pytest.mark.parametrize(
+    ("measured", "labels", "splits"),
+    [
+        ("test", {"train": 1, "valid": 1, "test": 1}, ("test", "valid")),
+        ("test", {"train": 1, "valid": 0, "test": 1}, ("test",)),
+        ("test", {"train": 1, "test": 1}, ("test",)),
+        ("valid", {"train": 1, "valid": 1, "test": 0}, ("valid",)),
+    ],
+)
+def test_splits_that_are_detected_on(measured, labels, splits):
+    """Boxes of the one picture of each split; thresholds are chosen on valid, where that has any."""
+    picture = {"file_name": "a.png", "sha256": RUN, "size": 1, "width": 9, "height": 9}
+    images = [LabelledImage(split=split, boxes=[(0, 1, 1, 5, 5)] * boxes, **picture) for split, boxes in labels.items()]
+    snapshot = DatasetSnapshot(classes=("cat",), images=images, source=LabelSource(kind="file", name="pets"))
+    asked = EvaluateJob(run_key=RUN, snapshot_digest=snapshot.digest, split=measured)
+    assert splits_to_detect(asked, snapshot) == splits
 
 
 def test_an_unfinished_run_cannot_be_measured(store, job, tmp_path):

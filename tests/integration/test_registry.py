@@ -11,7 +11,6 @@ from tasks.promotion.registry import find_alias, find_version, move_alias, proje
 from tasks.records import (
     EvaluationReport,
     PromotionDecision,
-    Scores,
     SplitCounts,
     StoredFile,
     TrainedModel,
@@ -19,9 +18,12 @@ from tasks.records import (
     TrainingSpec,
 )
 from tasks.storage import keys
+from tests.fakes.scores import scores
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
-DECISION = PromotionDecision(promote=True, reason="First.", candidate_map=0.5, champion_map=None, champion_version=None)
+DECISION = PromotionDecision(
+    promote=True, verdict="promote", reason="First.", candidate_map=0.5, champion_map=None, champion_version=None
+)
 
 
 def clock():
@@ -48,8 +50,8 @@ def measured(model: TrainedModel, value: float = 0.5) -> EvaluationReport:
     return EvaluationReport(
         weights_sha256=model.weights.sha256, run_key=model.run_key, snapshot_digest="1" * 64, split="test",
         counts=SplitCounts(images=3, boxes=4, background=0),
-        scores=Scores(map=value, map50=value, map75=value, precision=1, recall=1, threshold=0.5, per_class={}),
-        detections=stored(b"[]"), report=stored(b"<html>"),
+        scores=scores(value, precision=1, recall=1, threshold=0.5),
+        detections=stored(b"[]"), evaluation=stored(b"{}"),
     )  # fmt: skip
 
 

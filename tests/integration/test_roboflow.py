@@ -1,15 +1,22 @@
 """Fetching an export with the real package from a local stand-in, which misbehaves as Roboflow and networks do."""
 
+import contextlib
+import json
 import logging
 import time
 
 import pytest
+from pydantic import ValidationError
 
 from tasks.errors import BadRequest, BadSettings, RoboflowRefused, RoboflowUnavailable
 from tasks.labeling.check import inspect_export, require_snapshot
+from tasks.labeling.in_store import export_to_store
 from tasks.labeling.roboflow import fetch_export
+from tasks.labeling.roboflow_versions import Generating
 from tasks.labeling.zips import pack
+from tasks.records import RetrainRequest
 from tasks.settings import RoboflowSettings
+from tasks.storage import keys
 from tests.fakes.exports import write_export
 from tests.fakes.roboflow_server import KEY, PROJECT, SIGNATURE, WORKSPACE, Misbehaviour, RoboflowServer
 
@@ -88,7 +95,7 @@ def test_a_version_by_number(fetch):
     assert fetch.server.asked[f"/{WORKSPACE}/{PROJECT}/2/coco"] == 1
 
 
-def test_a_zip_from_before_is_replaced(fetch, archive, tmp_path):
+def test_cases_a5_a_zip_from_before_is_replaced(fetch, archive, tmp_path):
     (tmp_path / "got").mkdir()
     (tmp_path / "got" / "export.zip").write_bytes(archive[:100])
     fetch()
@@ -108,13 +115,13 @@ def test_a_zip_from_before_is_replaced(fetch, archive, tmp_path):
         pytest.param(Misbehaviour(export_polls=2, progress=1.48), id="exporting, 148 %"),
     ],
 )
-def test_passing_trouble_is_waited_out(fetch, archive, tmp_path, trouble):
+def test_cases_a6_passing_trouble_is_waited_out(fetch, archive, tmp_path, trouble):
     fetch(trouble)
     assert (tmp_path / "got" / "export.zip").read_bytes() == archive
 
 
 @pytest.mark.parametrize("where", ["api", "link"])
-def test_retry_after_is_honoured(fetch, where):
+def test_cases_a6_retry_after_is_honoured(fetch, where):
     start = time.monotonic()
     fetch(Misbehaviour(**{where: [(429, {"Retry-After": "2"})]}))
     assert time.monotonic() - start >= 2
@@ -127,12 +134,12 @@ def test_a_retry_after_beyond_the_deadline_is_not_waited_for(fetch):
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_bad_key_names_the_variable(fetch, status):
+def test_cases_a17_a_bad_key_names_the_variable(fetch, status):
     fails(RoboflowRefused, f"HTTP {status}.*NASFLOW_ROBOFLOW_API_KEY", fetch, Misbehaviour(api=[(status, {})]))
     assert sum(fetch.server.asked.values()) == 1
 
 
-def test_an_unknown_key_is_refused(fetch):
+def test_cases_a17_an_unknown_key_is_refused(fetch):
     fails(RoboflowRefused, "the login: HTTP 401.*NASFLOW_ROBOFLOW_API_KEY", fetch, key="Another0")
 
 
@@ -147,12 +154,12 @@ def test_no_key_is_a_matter_of_settings(fetch):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"workspace": "nobody"}, "workspace nobody: HTTP 404"),
-        ({"project": "nothing"}, "project acme/nothing: HTTP 404"),
+        ({"workspace": "nobody"}, "workspace nobody: HTTP 404; there is no such workspace; take its name"),
+        ({"project": "nothing"}, "project acme/nothing: HTTP 404; there is no such project; take its name"),
         ({"version": 7}, "acme/pets has no version 7; it has 2, 9, 10"),
     ],
 )
-def test_what_is_not_there_is_named(fetch, options, match):
+def test_cases_a17_what_is_not_there_is_named(fetch, options, match):
     fails(RoboflowRefused, match, fetch, **options)
 
 
@@ -165,28 +172,44 @@ def test_a_project_without_versions(fetch):
     fails(RoboflowRefused, "has no version; generate one", fetch, Misbehaviour(no_versions=True))
 
 
-def test_an_empty_version_is_refused_at_once(fetch):
+def test_cases_a7_an_empty_version_is_refused_at_once(fetch):
     fails(RoboflowRefused, r"version 10 is empty \(0 images\)", fetch, Misbehaviour(images=0))
     assert fetch.server.asked[f"/{WORKSPACE}/{PROJECT}/10"] == 1
 
 
-def test_a_failed_export_is_refused_at_once(fetch):
-    fails(RoboflowRefused, "generating failed there", fetch, Misbehaviour(failed=True))
+@pytest.mark.parametrize("trouble", [Misbehaviour(failed=True), Misbehaviour(failed_version=True)])
+def test_cases_a7_a_failed_generation_is_refused_at_once(fetch, trouble):
+    fails(RoboflowRefused, "generating failed there; look at the version in Roboflow", fetch, trouble)
+    assert max(fetch.server.asked.values()) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_cases_a17_a_format_that_is_not_offered_is_named(fetch, status):
+    match = f"acme/pets version 10, format coco: HTTP {status}; it is not offered in COCO format; the project has to"
+    fails(RoboflowRefused, match, fetch, Misbehaviour(export_status=status))
+
+
+@pytest.mark.parametrize(
+    ("status", "match"),
+    [(429, "HTTP 429, too many requests .*; try again later"), (503, "HTTP 503, an outage there .*; try again later")],
+)
+def test_what_does_not_pass_is_told(fetch, status, match):
+    fails(RoboflowUnavailable, match, fetch, Misbehaviour(api=[(status, {})] * 9), deadline=1)
 
 
 @pytest.mark.parametrize("polls", ["generating_polls", "export_polls"])
-def test_never_ready_ends_at_the_deadline(fetch, polls):
+def test_cases_a7_never_ready_ends_at_the_deadline(fetch, polls):
     start = time.monotonic()
     fails(RoboflowUnavailable, "not ready after 1.5 s", fetch, Misbehaviour(**{polls: FOREVER}), deadline=1.5)
     assert time.monotonic() - start < 4
 
 
 @pytest.mark.parametrize("name", ["versions", "id", "version", "images", "export", "link"])
-def test_a_missing_field_is_named(fetch, name):
+def test_cases_a17_a_missing_field_is_named(fetch, name):
     fails(RoboflowRefused, f"the answer lacks {name}", fetch, Misbehaviour(drop=name))
 
 
-def test_a_missing_field_that_the_package_needs(fetch):
+def test_cases_a17_a_missing_field_that_the_package_needs(fetch):
     fails(RoboflowRefused, "the login: the answer cannot be read", fetch, Misbehaviour(drop="workspace"))
 
 
@@ -198,17 +221,17 @@ def test_a_missing_field_that_the_package_needs(fetch):
         (Misbehaviour(half_bodies=FOREVER, content_length=False), r"not a zip, or cut short \(5 attempts\)"),
     ],
 )
-def test_a_broken_zip_is_given_up_and_nothing_is_left(fetch, tmp_path, trouble, match):
+def test_cases_a6_a_broken_zip_is_given_up_and_nothing_is_left(fetch, tmp_path, trouble, match):
     fails(RoboflowUnavailable, match, fetch, trouble)
     assert left_over(tmp_path) == []
 
 
-def test_an_error_page_instead_of_the_zip(fetch, tmp_path):
+def test_cases_a6_an_error_page_instead_of_the_zip(fetch, tmp_path):
     fails(RoboflowRefused, "download of the zip: HTTP 403", fetch, Misbehaviour(html_link=True))
     assert left_over(tmp_path) == []
 
 
-def test_an_endless_body_ends_at_the_deadline(fetch, tmp_path):
+def test_cases_a6_an_endless_body_ends_at_the_deadline(fetch, tmp_path):
     trouble = Misbehaviour(endless=True, content_length=False)
     fails(RoboflowUnavailable, "not done after 1.5 s", fetch, trouble, deadline=1.5)
     assert left_over(tmp_path) == []
@@ -219,3 +242,182 @@ def test_nobody_there(archive, tmp_path):
         url = server.url
     settings = RoboflowSettings(api_key=KEY, api_url=url, timeout=1, deadline=2)
     fails(RoboflowUnavailable, "no connection", fetch_export, settings, WORKSPACE, PROJECT, 1, tmp_path / "x.zip")
+
+
+# Progress ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def told(archive, tmp_path):
+    """Progress of a fetch from a stand-in with the given misbehaviour."""
+
+    def run(trouble):
+        calls = []
+        with RoboflowServer(archive, trouble) as server:
+            settings = RoboflowSettings(api_key=KEY, api_url=server.url, deadline=20)
+            target = tmp_path / "export.zip"
+            fetch_export(settings, WORKSPACE, PROJECT, None, target, on_progress=lambda *call: calls.append(call))
+        return calls
+
+    return run
+
+
+def test_waiting_and_download_are_told_and_the_log_stays_short(told, archive, caplog):
+    calls = told(Misbehaviour(generating_polls=2, export_polls=2, progress=0.48))
+    assert calls[:2] == [(0.48, 1.0, "waiting for version 10: 48 %")] * 2
+    assert calls[2:4] == [(0.48, 1.0, "waiting for the export of version 10: 48 %")] * 2
+    assert calls[-1][:2] == (len(archive), len(archive))
+    assert calls[-1][2].endswith("MB of the zip, 0 s left")
+    assert caplog.text.count("waiting for") == 2
+
+
+def test_a_download_of_unknown_length_is_told(told):
+    assert told(Misbehaviour(content_length=False))[-1] == (0, 1, "0.0 MB of the zip")
+
+
+# A new version -----------------------------------------------------------------------------------
+
+
+class Project:
+    """A project in Roboflow that lives through several runs."""
+
+    def __init__(self, server, target):
+        self.server, self.target = server, target
+        self.labelled = {}
+
+    def run(self, after, deadline=20):
+        """The version that is used."""
+        settings = RoboflowSettings(api_key=KEY, api_url=self.server.url, deadline=deadline)
+        rule = Generating(after, self.labelled.get, self.labelled.__setitem__)
+        return fetch_export(settings, WORKSPACE, PROJECT, None, self.target, rule).version
+
+
+@pytest.fixture
+def project(archive, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    with contextlib.ExitStack() as stack:
+        yield lambda trouble=None: Project(stack.enter_context(RoboflowServer(archive, trouble)), tmp_path / "got.zip")
+
+
+def test_a_version_is_generated_when_enough_was_labelled_since_the_last(project, caplog):
+    pets = project()
+    resize = {"enabled": True, "width": 640, "height": 640}
+    kept = {"auto-orient": {"enabled": True}, "resize": resize}
+    pets.server.settings[10] = {"preprocessing": kept | {"grayscale": {"enabled": False}}, "augmentation": {}}
+    pets.server.images, pets.server.unannotated = 12, 3
+    assert pets.run(4) == 10
+    assert "about 3 pictures labelled since version 10, fewer than 4: version 10 is used" in caplog.text
+    assert pets.run(3) == 11
+    assert "about 3 pictures labelled since version 10, at least 3: a new version is generated" in caplog.text
+    assert pets.server.settings[11] == {"preprocessing": kept, "augmentation": {}}
+    # From here on the count is exact, though the version holds the pictures without labels, too.
+    pets.server.unannotated = 1
+    assert pets.run(3) == 11
+    assert " 2 pictures labelled since version 11, fewer than 3: version 11 is used" in caplog.text
+    pets.server.images += 1
+    assert (pets.run(3), pets.server.generated) == (12, [11, 12])
+
+
+def test_copies_are_not_counted_and_a_wrong_count_costs_one_version(project):
+    pets = project(Misbehaviour(copies_missing=30))
+    augmentation = {"flip": {"enabled": True, "horizontal": True}, "image": {"enabled": True, "versions": "3"}}
+    pets.server.settings[10], pets.server.splits[10] = {"augmentation": augmentation}, {"train": 120, "valid": 5}
+    pets.server.images = 50
+    assert pets.run(6) == 10
+    assert pets.run(5) == 11
+    assert pets.server.settings[11]["augmentation"] == augmentation
+    # Version 11 lacks copies, so its size would tell 10 pictures too few, at every run.
+    assert [pets.run(5) for _ in range(3)] == [11, 11, 11]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"preprocessing": {"tile": {"enabled": True, "rows": 2, "columns": 2}}},
+        {"splits": None},
+        {"splits": {"train": None, "valid": 2}},
+    ],
+)
+def test_where_the_size_does_not_tell_counting_begins_at_the_first_look(project, caplog, settings):
+    pets = project()
+    pets.server.settings[10] = settings
+    pets.server.images = 30
+    assert pets.run(2) == 10
+    assert "does not tell how many pictures it was made of: counting begins now" in caplog.text
+    pets.server.images = 32
+    assert pets.run(2) == 11
+
+
+def test_the_first_version_of_a_project(project):
+    pets = project(Misbehaviour(no_versions=True))
+    fails(RoboflowRefused, "has no version, and 6 pictures labelled, fewer than 7; label more", pets.run, 7)
+    assert pets.run(6) == 1
+    assert pets.server.settings[1] == {"preprocessing": {}, "augmentation": {}}
+
+
+def test_a_new_version_may_be_empty_before_generating_begins(project):
+    pets = project(Misbehaviour(slow_start=FOREVER))
+    pets.server.images = 9
+    fails(RoboflowUnavailable, "version 11: not ready after 1 s", pets.run, 3, deadline=1)
+    pets.server.trouble.slow_start = 2
+    assert (pets.run(3), pets.server.generated) == (11, [11])
+
+
+def test_a_request_that_was_heard_without_an_answer_is_not_sent_again(project):
+    pets = project(Misbehaviour(lost_answers=1))
+    pets.server.images = 9
+    assert (pets.run(3), pets.server.generated) == (11, [11])
+    assert pets.labelled == {11: 9}
+
+
+def test_a_run_that_was_killed_after_asking_takes_up_its_version(project, caplog):
+    pets = project()
+    pets.server.images = 9
+    assert pets.run(3) == 11
+    pets.labelled.clear()  # killed before it could be remembered
+    pets.server.trouble.generating_polls = 2
+    pets.server.images = 30
+    assert pets.run(3) == 11
+    assert "version 11 is being generated already: it is used" in caplog.text
+    assert (pets.labelled, pets.server.generated) == ({11: 30}, [11])
+
+
+@pytest.mark.parametrize(
+    ("status", "match"),
+    [
+        (400, "acme/pets, a new version: HTTP 400; it generates no version; try it in Roboflow"),
+        (403, "acme/pets, a new version: HTTP 403; check NASFLOW_ROBOFLOW_API_KEY"),
+    ],
+)
+def test_a_version_that_is_refused(project, status, match):
+    pets = project(Misbehaviour(generate_status=status))
+    pets.server.images = 9
+    fails(RoboflowRefused, match, pets.run, 3)
+    assert (pets.labelled, pets.server.asked[f"/{WORKSPACE}/{PROJECT}/generate"]) == ({}, 1)
+
+
+@pytest.mark.parametrize("name", ["project", "unannotated"])
+def test_a_count_that_is_missing_is_named(project, name):
+    fails(RoboflowRefused, f"the answer lacks {name}", project(Misbehaviour(drop=name)).run, 1)
+
+
+@pytest.mark.parametrize("values", [{}, {"workspace": WORKSPACE, "version": 3}, {"export": "pets.zip"}])
+def test_a_new_version_needs_a_workspace_and_no_number(values):
+    with pytest.raises(ValidationError, match="goes with a Roboflow workspace, and without a version number"):
+        RetrainRequest(project=PROJECT, generate_after=20, **values)
+
+
+def test_what_was_labelled_is_kept_in_the_store(store, archive, tmp_path):
+    request = RetrainRequest(project=PROJECT, workspace=WORKSPACE, generate_after=3)
+    calls = []
+    with RoboflowServer(archive) as server:
+        settings = RoboflowSettings(api_key=KEY, api_url=server.url, deadline=20)
+
+        def run():
+            export = export_to_store(store, request, lambda: settings, tmp_path, lambda *call: calls.append(call))
+            return export.source.version
+
+        server.images, server.unannotated = 12, 1
+        assert (run(), run(), server.generated) == (11, 11, [11])
+        assert json.loads(store.get(keys.version_count(WORKSPACE, PROJECT, 11))[0])["labelled"] == 11
+    assert calls[-1][2].endswith("0 s left")

@@ -14,10 +14,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tasks.dataset_folder import file_sha256
-from tasks.records import DatasetSnapshot, StartWeights, TrainingResult, TrainingSpec
+from tasks.records import DatasetSnapshot, Speed, StartWeights, TrainingResult, TrainingSpec
 from tasks.training import files
 from tests.fakes.datasets import make_spec, write_dataset, write_spec
-from tests.fakes.trainer import DETECT, Trainer, run
+from tests.fakes.trainer import DETECT, Trainer, detect, run
 
 STEPS = 4
 """Steps of an epoch: 8 pictures, 2 a step."""
@@ -147,19 +147,67 @@ def test_same_command_after_the_end_changes_nothing(job: Job, tmp_path: Path) ->
     assert again.events[-1] | {"time": 0} == job.trainer.events[-1] | {"time": 0}
 
 
-def test_detect_gives_coco_results(job: Job, tmp_path: Path) -> None:
-    out = tmp_path / "detections.json"
-    weights = ["--weights", job.out / files.BEST, "--data", job.data, "--split", "valid", "--out", out]
-    trainer = run(tmp_path, *weights, module=DETECT)
+# What detection gives ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def detected(job: Job, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trainer, Path]:
+    """The best weights on both splits: three pictures and eight, a batch each."""
+    return detect(tmp_path_factory.mktemp("detected"), job.out / files.BEST, job.data, "valid", "train")
+
+
+@pytest.mark.parametrize(("split", "pictures"), [("valid", 3), ("train", 8)])
+def test_detect_gives_coco_results_for_each_split(detected: tuple[Trainer, Path], split: str, pictures: int) -> None:
+    trainer, out = detected
     assert trainer.process.returncode == 0, trainer.stderr[-2000:]
-    found = json.loads(out.read_text())
-    assert trainer.events[-1]["detections"] == len(found) > 0
-    assert {row["image_id"] for row in found} <= {1, 2, 3}
+    found = json.loads((out / files.detections(split)).read_text())
+    assert {row["image_id"] for row in found} <= set(range(1, pictures + 1))
+    assert max(row["image_id"] for row in found) > (3 if split == "train" else 0)
     assert {row["category_id"] for row in found} <= {1, 2}
     for row in found:
         x, y, width, height = row["bbox"]
         assert 0 <= x <= x + width <= 64.01
         assert 0 <= y <= y + height <= 64.01
+
+
+def test_detect_tells_how_far_it_is_over_all_splits(detected: tuple[Trainer, Path]) -> None:
+    trainer, out = detected
+    assert [(step["step"], step["steps"]) for step in trainer.told("step")] == [(1, 2), (2, 2)]
+    written = [json.loads((out / files.detections(split)).read_text()) for split in ("valid", "train")]
+    assert trainer.events[-1]["pictures"] == 11
+    assert trainer.events[-1]["detections"] == sum(map(len, written)) > 0
+    assert {path.name for path in out.iterdir()} == {"valid.json", "train.json", files.SPEED, "sg_logs"}
+
+
+def test_detect_measures_the_speed(job: Job, detected: tuple[Trainer, Path]) -> None:
+    speed = Speed.model_validate_json((detected[1] / files.SPEED).read_bytes())
+    assert speed.device in ("cpu bf16", "cpu fp32")
+    assert 0 < speed.latency_ms <= speed.latency_p95_ms < 60_000
+    assert speed.throughput > 0
+    assert speed.batch == 16
+    weights = job.out / files.BEST
+    counted = ("running_mean", "running_var", "num_batches_tracked")
+    learned = [tensor for name, tensor in load_file(weights).items() if not name.endswith(counted)]
+    assert speed.parameters == sum(tensor.numel() for tensor in learned)
+    assert speed.file_bytes == weights.stat().st_size
+
+
+def test_detect_that_is_stopped_writes_nothing(job: Job, tmp_path: Path) -> None:
+    """Stopped when all pictures are done, while it measures the speed."""
+    out = tmp_path / "found"
+    arguments = ["--weights", job.out / files.BEST, "--data", job.data, "--splits", "valid", "train", "--out", out]
+    with Trainer(tmp_path, *arguments, module=DETECT) as trainer:
+        trainer.until(lambda: len(trainer.told("step")) == 2)
+        trainer.process.send_signal(signal.SIGTERM)
+        trainer.ended()
+    assert_refused(trainer, 4, "stopped on request", "nothing was written")
+    assert {path.name for path in out.iterdir()} == {"sg_logs"}
+
+
+def test_detect_refuses_a_split_without_pictures(job: Job, tmp_path: Path) -> None:
+    trainer, out = detect(tmp_path, job.out / files.BEST, job.data, "test", "valid")
+    assert_refused(trainer, 2, "no pictures in test, there are some in train, valid")
+    assert not out.exists()
 
 
 # Killed and stopped --------------------------------------------------------------------------------
@@ -270,7 +318,9 @@ def test_checkpoint_of_another_spec(job: Job, stopped: tuple[Path, Trainer], tmp
         ({"weights_sha256": "0" * 64}, {}, ["go together"]),
     ],
 )
-def test_spec_that_does_not_fit_its_data(tmp_path: Path, changes: dict, dataset: dict, words: list[str]) -> None:
+def test_cases_b5_b8_spec_that_does_not_fit_its_data(
+    tmp_path: Path, changes: dict, dataset: dict, words: list[str]
+) -> None:
     snapshot = write_dataset(tmp_path / "data", 2, 1, **dataset)
     spec = write_spec(tmp_path / "spec.json", make_spec(snapshot, **changes))
     assert_refused(run(tmp_path, "--spec", spec, "--data", tmp_path / "data", "--out", tmp_path / "out"), 2, *words)

@@ -6,8 +6,8 @@ from pathlib import Path
 from tasks import metrics
 from tasks.records import DatasetSnapshot
 from tasks.training import files
+from tests.fakes import trainer
 from tests.fakes.datasets import make_spec, write_dataset, write_spec
-from tests.fakes.trainer import DETECT, run
 
 BATCH = 4
 
@@ -16,16 +16,16 @@ def train(snapshot: DatasetSnapshot, data: Path, folder: Path) -> Path:
     """Ninety-six steps, after which about half of the drawn discs and squares are found."""
     spec = make_spec(snapshot, epochs=8, image_size=64, batch_size=BATCH, learning_rate=2e-3, augmentation="none")
     path, out = write_spec(folder / "spec.json", spec), folder / "out"
-    trainer = run(folder, "--spec", path, "--data", data, "--out", out)
-    assert trainer.process.returncode == 0, trainer.stderr[-2000:]
+    done = trainer.run(folder, "--spec", path, "--data", data, "--out", out)
+    assert done.process.returncode == 0, done.stderr[-2000:]
     return out
 
 
 def detect(weights: Path, data: Path, folder: Path) -> list[dict]:
-    arguments = ["--weights", weights, "--data", data, "--split", "valid", "--out", folder / "detections.json"]
-    detector = run(folder, *arguments, module=DETECT)
-    assert detector.process.returncode == 0, detector.stderr[-2000:]
-    return json.loads((folder / "detections.json").read_bytes())
+    """What is found on the valid split, after another one."""
+    done, out = trainer.detect(folder, weights, data, "train", "valid")
+    assert done.process.returncode == 0, done.stderr[-2000:]
+    return json.loads((out / files.detections("valid")).read_bytes())
 
 
 def test_the_best_epoch_is_measured_as_it_was_validated(tmp_path: Path) -> None:

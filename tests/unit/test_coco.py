@@ -10,7 +10,7 @@ from tasks.labeling.boxes import clip
 from tasks.labeling.coco import ListedBox, parse
 from tasks.labeling.findings import Notes
 from tasks.labeling.snapshot import make_snapshot
-from tasks.labeling.sources import source_name
+from tasks.picture_names import source_name
 from tasks.records import Box, LabelledImage, LabelSource
 from tests.fakes.exports import document, numbered
 
@@ -33,7 +33,7 @@ def codes(notes):
 # Classes ------------------------------------------------------------------------------------------
 
 
-def test_a1_roboflow_root_is_no_class():
+def test_cases_a1_roboflow_root_is_no_class():
     categories = [category(0, "fruit"), category(1, "apple", "fruit"), category(2, "pear", "fruit")]
     notes = Notes()
     labels = parse({"train": document(["a.jpg", "b.jpg"], [(0, 1, BOX), (1, 2, BOX)], categories)}, notes)
@@ -43,40 +43,40 @@ def test_a1_roboflow_root_is_no_class():
     assert (finding.code, finding.severity, finding.examples) == ("root-category", "info", ("fruit",))
 
 
-def test_a2a_a_single_category_at_id_0_is_kept():
+def test_cases_a2_a_single_category_at_id_0_is_kept():
     assert classes_of(train=document(["a.jpg"], [(0, 0, BOX)], [category(0, "car")])) == ("car",)
 
 
-def test_a2b_a_category_that_is_its_own_parent_is_kept():
+def test_cases_a2_a_category_that_is_its_own_parent_is_kept():
     assert classes_of(train=document(["a.jpg"], [(0, 1, BOX)], [category(1, "person", "person")])) == ("person",)
 
 
 @pytest.mark.parametrize("owner", ["train", "valid", "test"])
-def test_a2c_a_parent_with_one_box_anywhere_is_kept_everywhere(owner):
+def test_cases_a2_a_parent_with_one_box_anywhere_is_kept_everywhere(owner):
     splits = {split: document(["a.jpg"], [(0, 1, BOX)]) for split in ("train", "valid", "test")}
     splits[owner] = document(["a.jpg"], [(0, 0, BOX)])
     assert classes_of(**splits) == ("animals", "cat", "dog")
 
 
-def test_a2d_gaps_between_ids_are_closed():
+def test_cases_a2_gaps_between_ids_are_closed():
     categories = [category(90, "c"), category(3, "a"), category(7, "b")]
     labels = parse({"train": document(["a.jpg"], [(0, 90, BOX), (0, 3, BOX), (0, 7, BOX)], categories)}, Notes())
     assert labels.classes == ("a", "b", "c")
     assert [box.class_index for box in labels.images[0].boxes] == [2, 0, 1]
 
 
-def test_a_parent_named_only_in_another_split_is_a_root():
+def test_cases_a1_a_parent_named_only_in_another_split_is_a_root():
     train = document(["a.jpg"], [], [category(0, "fruit")])
     valid = document(["b.jpg"], [], [category(1, "apple", "fruit")])
     assert classes_of(train=train, valid=valid) == ("apple",)
 
 
-def test_the_last_class_is_never_dropped():
+def test_cases_a2_the_last_class_is_never_dropped():
     circle = [category(0, "a", "b"), category(1, "b", "a")]
     assert classes_of(train=document(["a.jpg"], [], circle)) == ("a", "b")
 
 
-def test_classes_are_joined_by_name_train_first():
+def test_cases_a1_classes_are_joined_by_name_train_first():
     train = document(["a.jpg"], [(0, 1, BOX)], [category(1, "dog"), category(2, "cat")])
     valid = document(["b.jpg"], [(0, 1, BOX)], [category(0, "ant"), category(1, "cat"), category(2, "dog")])
     labels = parse({"valid": valid, "train": train}, Notes())
@@ -101,7 +101,7 @@ def test_a_name_with_two_ids_is_one_class():
 # Annotations --------------------------------------------------------------------------------------
 
 
-def test_a10_pictures_without_boxes_are_kept():
+def test_cases_a10_pictures_without_boxes_are_kept():
     labels = parse({"train": document(["a.jpg", "b.jpg", "c.jpg"], [(1, 1, BOX)])}, Notes())
     assert [len(image.boxes) for image in labels.images] == [0, 1, 0]
 
@@ -110,7 +110,7 @@ def test_a10_pictures_without_boxes_are_kept():
     ("annotation", "code"),
     [((7, 1, BOX), "unknown-image-id"), ((0, 9, BOX), "unknown-category-id")],
 )
-def test_ids_that_name_nothing_are_errors(annotation, code):
+def test_cases_b5_ids_that_name_nothing_are_errors(annotation, code):
     notes = Notes()
     parse({"train": document(["a.jpg"], [annotation])}, notes)
     assert notes.has_errors
@@ -125,10 +125,32 @@ def test_a_polygon_stands_in_for_a_missing_bbox():
     assert codes(notes)["box-from-polygon"] == 1
 
 
-@pytest.mark.parametrize("shape", [{}, {"bbox": [1, 2]}, {"bbox": ["x"] * 4}, {"segmentation": {"counts": "abc"}}])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {},
+        {"bbox": [1, 2]},
+        {"bbox": ["x"] * 4},
+        {"bbox": [10**400, 1, 2, 3]},
+        {"segmentation": {"counts": "abc"}},
+        {"segmentation": [[10**400, 1, 2, 3, 4, 5]]},
+    ],
+)
 def test_an_annotation_without_a_shape_is_dropped_and_counted(shape):
     notes = Notes()
     labels = parse({"train": document(["a.jpg"], [{"image_id": 0, "category_id": 1, **shape}])}, notes)
+    assert clip(labels.images[0].boxes, 100, 100, "train/a.jpg", notes) == ()
+    assert codes(notes)["box-dropped"] == 1
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_a_polygon_with_a_point_that_is_no_number_has_no_box(place):
+    """Wherever it stands: minimum and maximum pass over a NaN that does not come first."""
+    points = [10, 10, 50, 12, 30, 60]
+    points[place] = NAN
+    polygon = {"image_id": 0, "category_id": 1, "segmentation": [points]}
+    notes = Notes()
+    labels = parse({"train": document(["a.jpg"], [polygon])}, notes)
     assert clip(labels.images[0].boxes, 100, 100, "train/a.jpg", notes) == ()
     assert codes(notes)["box-dropped"] == 1
 
@@ -196,7 +218,7 @@ def test_what_is_no_coco_says_where_and_what(content, match):
         ((1.23456, 2, 3, 4), (1.235, 2, 4.235, 6), None),
     ],
 )
-def test_a13_boxes_are_cut_at_the_edge_or_dropped(box, expected, code):
+def test_cases_a13_boxes_are_cut_at_the_edge_or_dropped(box, expected, code):
     notes = Notes()
     got = clip((ListedBox(1, *map(float, box)),), 100, 100, "train/a.jpg", notes)
     assert got == ((Box(1, *expected),) if expected else ())
@@ -230,7 +252,7 @@ def snapshot_of(*images, classes=("cat",)):
     return make_snapshot(classes, images, LabelSource(kind="file", name="x"), notes), codes(notes)
 
 
-def test_a9_a_fifth_of_the_sources_is_held_out_the_same_each_time():
+def test_cases_a9_a_fifth_of_the_sources_is_held_out_the_same_each_time():
     images = [image(name) for name in numbered("a", 20)]
     made, found = snapshot_of(*images)
     again, _ = snapshot_of(*reversed(images))
@@ -255,7 +277,7 @@ def test_both_sides_of_a_held_out_split_have_boxes(labelled):
     assert all(made.counts()[split].boxes for split in ("train", "valid"))
 
 
-def test_a_valid_split_without_boxes_is_filled_up():
+def test_cases_b8_a_valid_split_without_boxes_is_filled_up():
     made, found = snapshot_of(*map(image, numbered("a", 5)), image("v.jpg", "valid", boxes=0))
     assert made.counts()["valid"].images == 2
     assert found["no-valid-split"] == 1
@@ -278,7 +300,7 @@ def test_what_cannot_be_trained_on_has_no_snapshot(images, code):
     assert code in found
 
 
-def test_a11_leaks_are_counted():
+def test_cases_a11_leaks_are_counted():
     _, found = snapshot_of(
         image("cat_jpg.rf.aaa.jpg"),
         image("cat_jpg.rf.bbb.jpg", "valid"),

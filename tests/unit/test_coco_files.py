@@ -43,7 +43,7 @@ def changed(content, *place, value):
     return content
 
 
-def test_ids_from_zero_and_repeated_ids_are_numbered_anew(write):
+def test_cases_e1_e7_ids_from_zero_and_repeated_ids_are_numbered_anew(write):
     truth = load_truth(write(TRUTH))
     assert [one["id"] for one in truth["annotations"]] == [1, 2]
     assert score(truth, load_detections(write(DETECTIONS), truth)).map == 1.0
@@ -107,7 +107,7 @@ def test_truths_that_make_no_sense_are_refused(write, content, message):
         ({"annotations": DETECTIONS, "images": [{"id": 7, "file_name": "b.jpg"}]}, "image id 7 is 'b.jpg' here"),
     ],
 )
-def test_detections_that_make_no_sense_are_refused(write, content, message):
+def test_cases_e7_detections_that_make_no_sense_are_refused(write, content, message):
     truth = load_truth(write(TRUTH))
     with pytest.raises(BadInput, match=message) as caught:
         load_detections(write(content, "detections.json"), truth)

@@ -4,75 +4,147 @@ import pytest
 
 from tasks.errors import IncomparableReports
 from tasks.promotion.gate import decide
-from tasks.records import EvaluationReport, Scores, SplitCounts, StoredFile
+from tasks.records import ClassScore, Comparison, EvaluationReport, Gain, GatePolicy, SplitCounts
+from tests.fakes.scores import FILE, scores, speed
 
-FILE = StoredFile(key="x", sha256="f" * 64, size=1)
 
-
-def report(value, *, weights="a", snapshot="1", split="test"):
+def report(value=0.5, *, weights="a", snapshot="1", split="test", per_class=None, **more):
     return EvaluationReport(
         weights_sha256=weights * 64,
         run_key="c" * 64,
         snapshot_digest=snapshot * 64,
         split=split,
         counts=SplitCounts(images=20, boxes=40, background=1),
-        scores=Scores(map=value, map50=value, map75=value, precision=0, recall=0, threshold=0, per_class={}),
+        scores=scores(value, per_class=per_class or {}),
         detections=FILE,
-        report=FILE,
+        evaluation=FILE,
+        **more,
     )
 
 
-def test_first_model_becomes_champion():
-    decision = decide(report(0.1), None, None, 0.5)
-    assert decision.promote
-    assert decision.reason == "First model: mAP 0.1 on 20 test pictures, no champion to compare with."
-    assert (decision.candidate_map, decision.champion_map, decision.champion_version) == (0.1, None, None)
+def compared(before, after, low, high, *, sources=20, left_out=0):
+    gain = Gain(before=before, after=after, gain=after - before, ci95=(low, high))
+    return Comparison(
+        champion_version=3, sources=sources, left_out=left_out, confidence=0.95, bounds=(low, high), map=gain,
+        map50=gain, per_class={},
+    )  # fmt: skip
+
+
+def judged(low, high, policy=None, *, before=0.5, after=0.55, **more):
+    comparison = compared(before, after, low, high, **more)
+    return decide(report(after), report(before, weights="b"), comparison, policy or GatePolicy())
+
+
+def test_first_model_becomes_champion_whatever_it_finds():
+    decision = decide(report(0.0), None, None, GatePolicy(min_gain=0.5))
+    assert (decision.promote, decision.verdict) == (True, "promote")
+    assert decision.reason == "First model: mAP 0 on 20 test pictures, no champion to beat."
+    assert (decision.candidate_map, decision.champion_map, decision.champion_version) == (0.0, None, None)
 
 
 @pytest.mark.parametrize(
-    ("candidate", "champion", "min_gain", "promote"),
+    ("low", "high", "min_gain", "verdict"),
     [
-        (0.51, 0.50, 0.01, True),  # 0.010000000000000009 in floating point
-        (0.31, 0.30, 0.01, True),  # 0.010000000000000009
-        (0.29, 0.28, 0.01, True),  # 0.009999999999999953
-        (0.509999, 0.50, 0.01, False),
-        (0.50, 0.50, 0.0, False),
-        (0.500001, 0.50, 0.0, True),
-        (0.5000001, 0.50, 0.0, False),
-        (0.49, 0.50, 0.0, False),
+        (0.001, 0.1, 0.0, "promote"),
+        (0.0, 0.1, 0.0, "cannot tell"),
+        (-0.01, 0.1, 0.0, "cannot tell"),
+        (-0.1, 0.001, 0.0, "cannot tell"),
+        (-0.1, 0.0, 0.0, "keep"),
+        (-0.1, -0.01, 0.0, "keep"),
+        (0.021, 0.1, 0.02, "promote"),
+        (0.02, 0.1, 0.02, "cannot tell"),
+        (0.001, 0.02, 0.02, "keep"),
     ],
 )
-def test_promotes_from_the_smallest_gain_on(candidate, champion, min_gain, promote):
-    assert decide(report(candidate), report(champion, weights="b"), 3, min_gain).promote is promote
+def test_the_whole_interval_of_the_gain_decides(low, high, min_gain, verdict):
+    decision = judged(low, high, GatePolicy(min_gain=min_gain))
+    assert decision.verdict == verdict
+    assert decision.promote is (verdict == "promote")
 
 
-def test_reason_has_the_figures():
-    reason = decide(report(0.512), report(0.5, weights="b"), 3, 0.02).reason
-    assert reason == (
-        "mAP 0.512 against 0.5 of champion version 3 on the same 20 test pictures: "
-        "a gain of 0.012 where at least 0.02 is asked."
+def test_reasons_have_the_figures():
+    assert judged(0.004, 0.096).reason == (
+        "mAP 0.55 against 0.5 of champion version 3 on the same 20 test pictures: a gain of 0.05, "
+        "95 % interval +0.004 to +0.096, surely more than 0, as asked."
     )
-    assert "a loss of 0.1 where more than 0 is asked" in decide(report(0.4), report(0.5, weights="b"), 3, 0).reason
-    assert "no gain where more than 0" in decide(report(0.5), report(0.5, weights="b"), 3, 0).reason
+    assert judged(-0.1, -0.02, before=0.5, after=0.44).reason.endswith(
+        "a loss of 0.06, 95 % interval -0.100 to -0.020, surely not more than 0, as asked."
+    )
+    open_ = judged(-0.01, 0.11, GatePolicy(min_gain=0.02), left_out=4).reason
+    assert "20 test pictures, 4 left out that the champion was trained on: a gain of 0.05" in open_
+    assert "cannot be told whether it is more than 0.02; more labelled test pictures would" in open_
+
+
+def test_few_pictures_tell_nothing_however_clear_they_seem():
+    assert judged(0.2, 0.4, sources=7).verdict == "cannot tell"
+    assert "7 source pictures to compare on are fewer than 8" in judged(0.2, 0.4, sources=7).reason
+    assert judged(0.2, 0.4, sources=8).verdict == "promote"
+    assert judged(0.2, 0.4, GatePolicy(min_pictures=5), sources=7).verdict == "promote"
+
+
+def test_without_a_picture_that_is_new_to_the_champion_nothing_can_be_told():
+    decision = decide(report(), report(weights="b"), None, GatePolicy())
+    assert (decision.promote, decision.verdict) == (False, "cannot tell")
+    assert "trained on all labelled pictures of the test split" in decision.reason
 
 
 def test_same_weights_are_not_promoted():
-    decision = decide(report(0.6), report(0.5), 3, 0)
-    assert not decision.promote
-    assert decision.reason == "It is the same model as champion version 3: weights aaaaaaaaaaaa."
-
-
-def test_the_first_model_becomes_champion_whatever_it_finds():
-    assert decide(report(0.0), None, None, 0.5).promote
+    decision = decide(report(0.6), report(0.5), compared(0.5, 0.6, 0.05, 0.2), GatePolicy())
+    assert decision.verdict == "keep"
+    assert decision.reason == "It is the same model as the champion: weights aaaaaaaaaaaa."
 
 
 def test_a_model_that_finds_nothing_never_replaces_a_champion():
-    decision = decide(report(0.0), report(0.0, weights="b"), 1, 0)
-    assert not decision.promote
+    decision = decide(report(0.0), report(0.0, weights="b"), compared(0.0, 0.0, 0.0, 0.0), GatePolicy())
+    assert decision.verdict == "keep"
     assert "mAP is 0 on 20 test pictures" in decision.reason
+
+
+@pytest.mark.parametrize(
+    ("ap", "verdict"), [(0.5, "promote"), (0.499, "keep"), (None, "cannot tell"), ("absent", "cannot tell")]
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_floors_of_classes_hold_for_every_model(ap, verdict, first):
+    per_class = {} if ap == "absent" else {"cat": ClassScore(ap=ap, truths=5 if ap else 0)}
+    candidate, policy = report(per_class=per_class), GatePolicy(least_ap={"cat": 0.5})
+    if first:
+        decision = decide(candidate, None, None, policy)
+    else:
+        decision = decide(candidate, report(weights="b"), compared(0.4, 0.5, 0.05, 0.15), policy)
+    assert decision.verdict == verdict
+    assert [check.name for check in decision.checks][-1] == "AP of cat"
+
+
+@pytest.mark.parametrize(
+    ("latency", "megabytes", "verdict"), [(20, 76, "promote"), (20.1, 76, "keep"), (20, 77, "keep")]
+)
+def test_limits_of_latency_and_size(latency, megabytes, verdict):
+    policy = GatePolicy(max_latency_ms=20, max_file_mb=76)
+    assert decide(report(speed=speed(latency, megabytes * 10**6)), None, None, policy).verdict == verdict
+    unknown = decide(report(), None, None, policy)
+    assert (unknown.verdict, unknown.reason) == (
+        "cannot tell", "The latency was not measured, and at most 20 ms a picture is asked.",
+    )  # fmt: skip
+
+
+def test_a_failed_check_weighs_more_than_an_open_one():
+    policy = GatePolicy(max_latency_ms=10)
+    comparison = compared(0.4, 0.5, -0.05, 0.15)
+    decision = decide(report(speed=speed(20)), report(weights="b"), comparison, policy)
+    assert (decision.verdict, decision.reason) == ("keep", "The latency is 20.0 ms a picture, and at most 10 is asked.")
+    assert [check.passed for check in decision.checks] == [None, False]
+
+
+def test_an_explicit_request_promotes_and_is_recorded():
+    comparison = compared(0.5, 0.4, -0.15, -0.05)
+    decision = decide(report(0.4), report(weights="b"), comparison, GatePolicy(), "new camera")
+    assert (decision.promote, decision.verdict, decision.overridden) == (True, "keep", "new camera")
+    assert decision.reason.startswith("Promoted on request (new camera). mAP 0.4 against 0.5")
 
 
 @pytest.mark.parametrize("other", [{"snapshot": "2"}, {"split": "valid"}])
 def test_reports_on_different_pictures_are_not_compared(other):
-    with pytest.raises(IncomparableReports, match=r"test split of snapshot 1{12}.*measure version 3 on snapshot 1{12}"):
-        decide(report(0.6), report(0.5, weights="b", **other), 3, 0)
+    with pytest.raises(
+        IncomparableReports, match=r"test split of snapshot 1{12}.*measure the champion on snapshot 1{12}"
+    ):
+        decide(report(0.6), report(0.5, weights="b", **other), None, GatePolicy())

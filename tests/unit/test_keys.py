@@ -15,16 +15,17 @@ SHA, OTHER, RUN = "ab" * 32, "cd" * 32, "ef" * 32
     [
         keys.blob(SHA),
         keys.snapshot(SHA),
+        keys.version_count("acme", "pets", 3),
         keys.run_spec(RUN),
         keys.run_state(RUN),
         keys.run_history(RUN),
         keys.checkpoint_file(RUN, 3, SHA, "last.ckpt"),
         keys.checkpoint_manifest(RUN, 3),
         keys.detections(RUN, SHA, OTHER),
-        keys.evaluation_page(RUN, SHA, SHA),
-        keys.evaluation_page(RUN, SHA, OTHER),
-        keys.evaluation_report(RUN, SHA, SHA),
-        keys.evaluation_report(RUN, SHA, OTHER),
+        keys.evaluation_page(keys.evaluation(RUN, SHA, SHA, "balance")),
+        keys.evaluation_page(keys.evaluation(RUN, SHA, OTHER, "balance")),
+        keys.evaluation_report(keys.evaluation(RUN, SHA, SHA, "balance")),
+        keys.evaluation_report(keys.evaluation(RUN, SHA, OTHER, "recall")),
         keys.model_claim("p", 1),
         keys.model_card("p", 1),
         keys.model_file("p", 1, "model.onnx"),
@@ -50,9 +51,11 @@ def test_other_content_has_another_key():
 
 
 def test_a_run_has_a_report_of_its_own_and_one_for_each_later_snapshot():
-    assert keys.evaluation_report(RUN, SHA, SHA) == f"runs/{RUN}/report.json"
-    assert keys.evaluation_page(RUN, SHA, SHA) == f"runs/{RUN}/report/index.html"
-    assert keys.evaluation_report(RUN, OTHER, SHA) != keys.evaluation_report(RUN, SHA, SHA)
+    assert keys.evaluation_report(keys.evaluation(RUN, SHA, SHA, "balance")) == f"runs/{RUN}/report.json"
+    assert keys.evaluation_page(keys.evaluation(RUN, SHA, SHA, "balance")) == f"runs/{RUN}/report/index.html"
+    assert keys.evaluation_numbers(keys.evaluation(RUN, OTHER, SHA, "balance")) != keys.evaluation_report(
+        keys.evaluation(RUN, SHA, SHA, "balance")
+    )
 
 
 def test_keys_alone_load_no_boto3():

@@ -3,11 +3,12 @@
 import pytest
 
 from tasks.errors import BadExport, BadRequest
-from tasks.labeling import csv_rows, voc, yolo
+from tasks.labeling import coco, csv_rows, voc, yolo
 from tasks.labeling.boxes import clip
 from tasks.labeling.class_map import drop_undeclared, map_classes
 from tasks.labeling.findings import Notes
 from tasks.labeling.listed import Labels, ListedBox, ListedImage
+from tests.fakes.exports import document
 
 
 def codes(notes):
@@ -44,7 +45,16 @@ def test_cases_a8_marks_blanks_and_float_classes_are_accepted(text):
 
 
 @pytest.mark.parametrize(
-    "line", ["0 .5 .5 .2 .2 .9", "0,.5,.5,.2,.2", "0 .5 .5 .2", "cat .5 .5 .2 .2", "0.5 .5 .5 .2 .2", "nan 1 1 1 1"]
+    "line",
+    [
+        "0 .5 .5 .2 .2 .9",
+        "0,.5,.5,.2,.2",
+        "0 .5 .5 .2",
+        "cat .5 .5 .2 .2",
+        "0.5 .5 .5 .2 .2",
+        "nan 1 1 1 1",
+        "0 .1 .1 nan .1 .9 .9 .1 .9",
+    ],
 )
 def test_cases_a8_other_lines_are_named_with_file_and_line(line):
     rows, notes = rows_of(f"0 .5 .5 .2 .2\n{line}\n")
@@ -166,7 +176,9 @@ def test_voc_polygons_become_boxes():
         ("<object><name>cat</name></object>", "no box"),
         ("<object><name> </name><bndbox/></object>", "no name"),
         (voc_object(box=("a", 1, 2, 3)), "no box"),
+        ("<object><name>cat</name><polygon/></object>", "no box"),
         ("<object><name>cat</name><polygon><x1>1</x1></polygon></object>", "no box"),
+        ("<object><name>cat</name><polygon><x1>1</x1><y1>2</y1><x2>nan</x2><y2>3</y2></polygon></object>", "no box"),
     ],
 )
 def test_voc_objects_that_are_none(item, what):
@@ -266,13 +278,14 @@ def test_classes_are_renamed_merged_and_dropped():
 
 def test_cases_b6_dropping_a_class_leaves_the_others_with_their_boxes():
     """Two pictures with an apple and a pear each; apples are dropped."""
-    images = tuple(
-        ListedImage("train", name, None, None, (ListedBox(0, 1, 1, 5, 5), ListedBox(1, x, 20, 5, 5)))
-        for name, x in (("1.jpg", 30), ("2.jpg", 40))
-    )
-    read = map_classes(Labels(("apple", "pear"), images), {"apple": ""}, Notes())
+    categories = [{"id": 1, "name": "apple"}, {"id": 2, "name": "pear"}]
+    boxes = [(0, 1, (1, 1, 5, 5)), (0, 2, (30, 20, 5, 5)), (1, 1, (2, 2, 5, 5)), (1, 2, (40, 20, 5, 5))]
+    notes = Notes()
+    listed = coco.parse({"train": document(["1.jpg", "2.jpg"], boxes, categories)}, notes)
+    read = map_classes(listed, {"apple": ""}, notes)
     assert read.classes == ("pear",)
     assert [image.boxes for image in read.images] == [(ListedBox(0, 30, 20, 5, 5),), (ListedBox(0, 40, 20, 5, 5),)]
+    assert codes(notes) == {"class-dropped": 2}
 
 
 def test_cases_b5_an_id_without_a_name_is_an_error_until_it_is_named():

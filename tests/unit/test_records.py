@@ -23,6 +23,7 @@ from tasks.records import (
     Scores,
     TrainingSpec,
 )
+from tests.fakes.scores import scores
 
 SHA = "c" * 64
 SPEC = {
@@ -96,7 +97,7 @@ def test_another_layout_is_refused():
         TrainingSpec(**SPEC, schema_version=2)
 
 
-SCORES = {"map": 0.5, "map50": 0.5, "map75": 0.5, "precision": 1, "recall": 1, "threshold": 0.5, "per_class": {}}
+SCORES = scores().model_dump()
 EPOCH = {"epoch": 1, "losses": {"total": 1.0}, "valid_losses": {"total": 1.0}, "map": 0.5, "map50": 0.5,
          "precision": 0.5, "recall": 0.5, "lr": 0.1, "seconds": 1}  # fmt: skip
 
@@ -105,7 +106,7 @@ EPOCH = {"epoch": 1, "losses": {"total": 1.0}, "valid_losses": {"total": 1.0}, "
 def test_what_is_no_finite_number_is_refused(bad):
     for kind, values in (
         (TrainingSpec, {**SPEC, "learning_rate": bad}),
-        (RetrainRequest, {"project": "p", "min_gain": bad}),
+        (RetrainRequest, {"project": "p", "learning_rate": bad}),
         (Scores, {**SCORES, "map": bad}),
         (Scores, {**SCORES, "ci95": {"map": (0.0, bad)}}),
         (EpochResult, {**EPOCH, "losses": {"total": bad}}),

@@ -5,16 +5,17 @@ from datetime import UTC, datetime
 import pytest
 
 from tasks.errors import BadRequest
+from tasks.labeling.findings import FEW
 from tasks.records import (
     ModelVersion,
     PromotionDecision,
     RetrainRequest,
-    Scores,
     SnapshotRef,
     SplitCounts,
     StoredFile,
 )
-from tasks.training.spec import batch_size, check_line, fitted_batch, learning_rate, nothing_new, plan
+from tasks.training.spec import SMALLEST_BATCH, batch_size, check_line, fitted_batch, learning_rate, nothing_new, plan
+from tests.fakes.scores import scores
 
 SHA, OTHER = "1" * 64, "2" * 64
 SNAPSHOT = SnapshotRef(
@@ -27,8 +28,8 @@ CHAMPION = ModelVersion(
     project="pets", version=3, run_key=SHA, snapshot_digest=SHA, classes=("cat", "dog"), variant="s", image_size=64,
     weights=StoredFile(key="models/pets/000003/weights.safetensors", sha256=OTHER, size=1),
     report=StoredFile(key="models/pets/000003/report.html", sha256=SHA, size=1), split="test",
-    scores=Scores(map=0.5, map50=0.5, map75=0.5, precision=1, recall=1, threshold=0.5, per_class={}),
-    decision=PromotionDecision(promote=True, reason="First.", candidate_map=0.5, champion_map=None,
+    scores=scores(0.5),
+    decision=PromotionDecision(promote=True, verdict="promote", reason="First.", candidate_map=0.5, champion_map=None,
                                champion_version=None),
     created_at=datetime(2030, 1, 1, tzinfo=UTC),
 )  # fmt: skip
@@ -113,7 +114,9 @@ def test_other_weights_need_their_sha256(weights):
 
 
 def test_where_weights_and_labels_come_from_does_not_change_the_run():
-    one = plan(request(weights="/here/x.pth", weights_sha256=OTHER, min_gain=0.1), SNAPSHOT, None)
+    one = plan(
+        request(weights="/here/x.pth", weights_sha256=OTHER, favour="recall", gate={"min_gain": 0.1}), SNAPSHOT, None
+    )
     two = plan(request(weights="/there/y.pth", weights_sha256=OTHER), SNAPSHOT, CHAMPION)
     assert one.spec.digest == two.spec.digest
     assert plan(request(seed=1), SNAPSHOT, None).spec.digest != plan(request(seed=2), SNAPSHOT, None).spec.digest
@@ -142,3 +145,7 @@ def test_nothing_new_is_the_same_settings_whatever_the_labels_digest():
     assert "since version 3, the champion" in (nothing_new(same, trained, 3) or "")
     for more in ({"seed": 1}, {"epochs": 7}, {"variant": "l"}):
         assert nothing_new(plan(request(**more), SNAPSHOT, None).spec, trained, 3) is None
+
+
+def test_the_check_knows_the_least_batch():
+    assert FEW["train-below-batch"] == SMALLEST_BATCH

@@ -3,13 +3,13 @@
 import pytest
 from markdown_it import MarkdownIt
 
-from tasks.promotion.summary import outcome_markdown
+from tasks.promotion.summary import class_rows, outcome_markdown
 from tasks.records import (
     ClassScore,
     EvaluationReport,
+    GateCheck,
     ModelVersion,
     PromotionDecision,
-    Scores,
     SnapshotRef,
     SplitCounts,
     StoredFile,
@@ -17,6 +17,7 @@ from tasks.records import (
     TrainingResult,
     TrainingSpec,
 )
+from tests.fakes.scores import scores, speed
 
 SHA = "0123456789abcdef" * 4
 LINK = "https://store.test/b/report.html?X-Amz-Signature=abc&X-Amz-Expires=1"
@@ -24,7 +25,10 @@ PLAIN = ClassScore(ap=0.111, ap50=0.222, precision=0.333, recall=0.444, threshol
 UNSEEN = ClassScore(ap=None, ap50=None, precision=None, recall=None, threshold=None, truths=0)
 
 
-def summary(per_class, *, promote=True, ended="epochs", reason="First model: mAP 0.6 on 3 test pictures."):
+def summary(
+    per_class, *, promote=True, verdict="promote", overridden=None, ended="epochs",
+    reason="First model: mAP 0.6 on 3 test pictures.",
+):  # fmt: skip
     classes = tuple(per_class)
     file = StoredFile(key="models/pets/000004/report.html", sha256=SHA, size=1)
     counts = SplitCounts(images=31, boxes=47, background=2)
@@ -36,18 +40,19 @@ def summary(per_class, *, promote=True, ended="epochs", reason="First model: mAP
         run_key=SHA, epochs_done=8, best_epoch=6, best_map=0.6, ended=ended, seconds=125.4, images_per_second=12.34,
         weights_sha256=SHA, resumed_from_epoch=None, device="cuda bf16-mixed",
     )  # fmt: skip
-    scores = Scores(
-        map=0.61234, map50=0.71234, map75=0.81234, precision=0.91234, recall=0.51234, threshold=0.41,
-        per_class=per_class,
+    measured = scores(
+        0.61234, map50=0.71234, map75=0.81234, ar=0.65432, precision=0.91234, recall=0.51234, f1=0.65678,
+        threshold=0.41, threshold_from="valid", per_class=per_class, ci95={"map": (0.51111, 0.71111)},
     )  # fmt: skip
     decision = PromotionDecision(
-        promote=promote, reason=reason, candidate_map=0.6, champion_map=None, champion_version=None
-    )
+        promote=promote, verdict=verdict, reason=reason, candidate_map=0.6, champion_map=None, champion_version=None,
+        overridden=overridden, checks=[GateCheck(name="a", passed=None, text="AP of <b>cat</b> | dog is open.")],
+    )  # fmt: skip
     return outcome_markdown(
         SnapshotRef(snapshot_digest=SHA, classes=classes, splits={"train": counts, "test": counts}, findings=()),
         TrainedModel(run_key=SHA, spec=spec, result=result, weights=file, history=file),
         EvaluationReport(weights_sha256=SHA, run_key=SHA, snapshot_digest=SHA, split="test", counts=counts,
-                         scores=scores, detections=file, report=file),
+                         scores=measured, detections=file, evaluation=file, speed=speed()),
         decision,
         ModelVersion.model_construct(project="pets", version=4, report=file),
         LINK,
@@ -71,20 +76,29 @@ def cells(text):
 def test_every_figure_is_there():
     text = summary({"cat": PLAIN, "dog": UNSEEN})
     rows = cells(text)
-    assert ["0.612", "0.712", "0.812", "0.912", "0.512", "0.41"] in rows
+    assert ["", "0.612", "0.712", "0.812", "0.654", "0.912", "0.512", "0.657"] in rows
+    assert ["95 % interval", "0.511 to 0.711"] + ["\N{EN DASH}"] * 6 in rows
     assert ["cat", "55", "0.111", "0.222", "0.333", "0.444"] in rows
     assert ["dog", "0"] + ["\N{EN DASH}"] * 4 in rows
     for figure in (
         "pets version 4: champion", "test split: 31 pictures, 47 boxes", "31 train, 31 test pictures",
         "YOLO-NAS m, 8 epochs (all done), best epoch 6, 125 s at 12.3 pictures/s on cuda bf16-mixed", SHA[:12],
         f"[Open the report]({LINK})", "7 days", "`models/pets/000004/report.html`", "First model: mAP 0.6",
+        "at score 0.41 and IoU 0.50; the score was chosen on the valid split.",
+        "One picture takes 20.0 ms on cpu fp32.",
+        "- open: AP of &#60;b&#62;cat&#60;/b&#62; &#124; dog is open.",
     ):  # fmt: skip
         assert figure in text
 
 
 def test_a_model_that_is_not_promoted_is_said_so():
-    text = summary({"cat": PLAIN}, promote=False, ended="patience")
+    text = summary({"cat": PLAIN}, promote=False, verdict="keep", ended="patience")
     assert text.startswith("# pets version 4: not promoted\n")
+    open_ = summary({"cat": PLAIN}, promote=False, verdict="cannot tell")
+    assert open_.startswith("# pets version 4: not promoted, it cannot be told whether it is better\n")
+    assert summary({"cat": PLAIN}, verdict="keep", overridden="why").startswith(
+        "# pets version 4: champion, on request\n"
+    )
     assert "8 epochs (stopped since nothing more was gained)" in text
 
 
@@ -103,3 +117,12 @@ def test_class_names_are_plain_text(name):
 
 def test_line_breaks_in_a_class_name_do_not_end_its_row():
     assert ["a b c", "55", "0.111", "0.222", "0.333", "0.444"] in cells(summary({"a\nb\r\n\tc": PLAIN}))
+
+
+def test_rows_of_classes_come_worst_first_and_the_unmeasured_last():
+    rows = class_rows(scores(per_class={
+        "dog": UNSEEN, "cat": PLAIN, "cow": PLAIN.model_copy(update={"ap": 0.05, "ci95": {"ap": (0.01, 0.09)}}),
+    }))  # fmt: skip
+    assert [row["class"] for row in rows] == ["cow", "cat", "dog"]
+    assert [row["95 % interval"] for row in rows] == ["0.010 to 0.090", "\N{EN DASH}", "\N{EN DASH}"]
+    assert (rows[1]["AP"], rows[1]["boxes"], rows[2]["AP"]) == (0.111, 55, None)

@@ -1,8 +1,11 @@
-"""``python -m tasks.training.worker.detect``: a run's weights on one split, to a COCO results file."""
+"""``python -m tasks.training.worker.detect``: a run's weights over splits, and how fast they are.
+
+When all is done, it writes ``<split>.json`` for each split, in the COCO results format, and ``speed.json``, a Speed,
+as the last one.
+"""
 
 import argparse
 import json
-import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,11 +13,10 @@ from typing import Any
 from tasks import dataset_folder
 from tasks.dataset_folder import publish_bytes
 from tasks.errors import BadSpec, TrainingStopped
-from tasks.records import SPLITS
+from tasks.records import SPLITS, DatasetSnapshot, Split
+from tasks.training import files
 from tasks.training.worker.events import Events
 from tasks.training.worker.process import PRECISIONS, leave, quiet_libraries, run, stop_on_request
-
-BATCH_SIZE = 16
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,8 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tasks.training.worker.detect", description=__doc__)
     parser.add_argument("--weights", type=Path, required=True, help="best.safetensors of a run")
     parser.add_argument("--data", type=Path, required=True, help="dataset folder: snapshot.json and images/")
-    parser.add_argument("--split", choices=SPLITS, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="file for the detections")
+    parser.add_argument("--splits", nargs="+", choices=SPLITS, required=True, help="splits that have pictures")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the detections and the speed")
     parser.add_argument("--precision", choices=list(PRECISIONS), help="default: what the device computes fastest")
     parser.add_argument("--events", type=Path, help="file or /dev/fd/N for JSON lines about progress")
     parser.add_argument("--stop-with-parent", action="store_true", help="stop when stdin ends")
@@ -33,44 +35,60 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def detect(given: argparse.Namespace, events: Events, stop: threading.Event) -> dict[str, Any]:
-    """Load the weights, go over the split, publish the detections."""
+    """Load the weights, go over the splits, measure the speed on the first one's pictures, publish all of it."""
     snapshot = dataset_folder.load(given.data)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    quiet_libraries(given.out.parent)
-    from tasks.training.worker.batches import plain_loader
-    from tasks.training.worker.device import choose_device, make_computer
-    from tasks.training.worker.network import build_network
-    from tasks.training.worker.pictures import PictureFolder, PlainPictures
-    from tasks.training.worker.team import Team
-    from tasks.training.worker.validate import run_over
-    from tasks.training.worker.weights import load_all, read_metadata
+    splits: tuple[Split, ...] = tuple(dict.fromkeys(given.splits))
+    refuse_empty(snapshot, splits)
+    given.out.mkdir(parents=True, exist_ok=True)
+    quiet_libraries(given.out)
+    from tasks.training.worker.detector import Detector
+    from tasks.training.worker.weights import read_metadata
 
     metadata = read_metadata(given.weights)
-    if (classes := tuple(json.loads(metadata["classes"]))) != snapshot.classes:
+    refuse_other_classes(tuple(json.loads(metadata["classes"])), snapshot)
+    detector = Detector.load(given.weights, metadata, len(snapshot.classes), PRECISIONS.get(given.precision or ""))
+
+    def refuse_if_stopped() -> None:
+        if stop.is_set():
+            raise TrainingStopped("stopped on request; nothing was written")
+
+    def on_batch(done: int, total: int) -> None:
+        refuse_if_stopped()
+        events.tell("step", step=done, steps=total)
+
+    found = detector.over(snapshot, given.data, splits, on_batch)
+    speed = detector.speed(detector.pictures(snapshot, given.data, splits[0]), refuse_if_stopped)
+    for split, detections in found.items():
+        publish_bytes(given.out / files.detections(split), json.dumps(detections).encode())
+    publish_bytes(given.out / files.SPEED, speed.model_dump_json(indent=1).encode())
+    return {
+        "pictures": sum(len(snapshot.of_split(split)) for split in splits),
+        "detections": sum(map(len, found.values())),
+    }
+
+
+def refuse_empty(snapshot: DatasetSnapshot, splits: tuple[Split, ...]) -> None:
+    """Refuse a split without pictures.
+
+    Raises:
+        BadSpec: there is one.
+    """
+    there = snapshot.counts()
+    if empty := [split for split in splits if split not in there]:
+        raise BadSpec(f"no pictures in {', '.join(empty)}, there are some in {', '.join(there)}; name these alone")
+
+
+def refuse_other_classes(classes: tuple[str, ...], snapshot: DatasetSnapshot) -> None:
+    """Refuse weights of other classes.
+
+    Raises:
+        BadSpec: they are.
+    """
+    if classes != snapshot.classes:
         raise BadSpec(
             f"the weights know classes {', '.join(classes)}, the snapshot {', '.join(snapshot.classes)}; "
             "they cannot be measured on it"
         )
-    network = build_network(metadata["variant"], len(classes))
-    load_all(network, given.weights)
-    device = choose_device(PRECISIONS.get(given.precision or ""))
-    computer = make_computer(device)
-    network = computer.fabric.to_device(network).to(memory_format=device.memory_format)
-    size = int(metadata["image_size"])
-    images = snapshot.of_split(given.split)
-    workers = min(8, (os.cpu_count() or 1) - 1) if device.accelerator == "cuda" else 0
-    loader = plain_loader(PlainPictures(PictureFolder(given.data, images, size)), BATCH_SIZE, workers)
-
-    def on_batch(done: int, total: int) -> None:
-        if stop.is_set():
-            raise TrainingStopped("stopped on request; nothing was written")
-        events.tell("step", step=done, steps=total)
-
-    found = run_over(
-        loader, network, images, size=size, computer=computer, team=Team(computer.fabric), on_batch=on_batch
-    )
-    publish_bytes(given.out, json.dumps(found.detections).encode())
-    return {"pictures": len(images), "detections": len(found.detections)}
 
 
 if __name__ == "__main__":

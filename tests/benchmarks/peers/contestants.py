@@ -55,9 +55,10 @@ class Ours:
 
     def detect(self, job: jobs.Job) -> None:
         """Write detections of the best weights on the test split."""
-        weights, out = job.folder / "run" / "best.safetensors", job.folder / "detections.json"
-        measured(job, "tasks.training.worker.detect", "--weights", weights, "--data", job.own_data,
-                 "--split", "test", "--out", out)  # fmt: skip
+        measured(
+            job, "tasks.training.worker.detect", *jobs.detect_arguments(job, job.folder / "run" / "best.safetensors")
+        )
+        jobs.keep_detections(job)
 
 
 @dataclass(frozen=True)

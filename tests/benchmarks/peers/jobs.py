@@ -85,6 +85,16 @@ def tell(job: Job, pictures: int, laps: Laps, **more: float) -> None:
     (job.folder / "peer.json").write_text(json.dumps(content))
 
 
+def detect_arguments(job: Job, weights: Path) -> list[object]:
+    """Command line of our detector, for a weights file of ours on the test split."""
+    return ["--weights", weights, "--data", job.own_data, "--splits", "test", "--out", job.folder / "found"]
+
+
+def keep_detections(job: Job) -> None:
+    """Move what our detector found to where every contestant's detections are."""
+    (job.folder / "found" / "test.json").replace(job.folder / "detections.json")
+
+
 def detections_of(image_id: int, corners: Any, classes: Any, scores: Any) -> list[dict[str, Any]]:
     """COCO results of one picture from lists: boxes xyxy in its pixels, class indices from 0, scores."""
     return [

@@ -137,9 +137,9 @@ def detect(job: jobs.Job) -> None:
     variant = job.network.removeprefix("yolo_nas_")
     path = job.folder / "best.safetensors"
     save_file(tensors, path, {"classes": classes, "variant": variant, "image_size": str(job.size)})
-    arguments = ["--weights", path, "--data", job.own_data, "--split", "test", "--out", job.folder / "detections.json"]
-    if code := ours.main([str(argument) for argument in arguments]):
+    if code := ours.main([str(argument) for argument in jobs.detect_arguments(job, path)]):
         raise SystemExit(code)
+    jobs.keep_detections(job)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,13 @@
+"""Scores of boxes: no files, no pictures, no network.
+
+Boxes of detections are COCO's: ``[x, y, width, height]`` in pixels of the picture. Pictures and classes are joined by
+id: picture ids count from 1 in the order given, category id = class index + 1.
+"""
+
+from tasks.metrics.comparing import compare
+from tasks.metrics.matching import Matches, coco_truth
+from tasks.metrics.mistakes import analyse
+from tasks.metrics.scoring import score, score_matches
+from tasks.metrics.thresholds import choose_point
+
+__all__ = ["Matches", "analyse", "choose_point", "coco_truth", "compare", "score", "score_matches"]

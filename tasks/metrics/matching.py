@@ -1,0 +1,157 @@
+"""Truths and detections, matched as COCO does. The one place that talks to hotcoco."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import hotcoco
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.errors import BadInput
+from tasks.picture_names import clip_name
+from tasks.records import LabelledImage
+
+LEAST_LIMIT = 100
+"""Detections that count per picture and class, the best first: COCO's number, or more where truths are more."""
+IOUS = np.linspace(0.5, 0.95, 10)
+RECALLS = np.linspace(0.0, 1.0, 101)
+IOU_50, IOU_75 = 0, 5
+SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
+"""COCO's ranges of area, in square pixels."""
+
+
+def coco_truth(images: Sequence[LabelledImage], classes: Sequence[str]) -> dict[str, Any]:
+    """Labels as a COCO document: picture ids 1 to n in order, category id = class index + 1, boxes in pixels."""
+    # Annotation ids begin at 1, since COCO's reference takes a match with id 0 for a miss.
+    numbered = [(image_id, box) for image_id, image in enumerate(images, start=1) for box in image.boxes]
+    return {
+        "images": [
+            {"id": image_id, "file_name": image.file_name, "width": image.width, "height": image.height}
+            for image_id, image in enumerate(images, start=1)
+        ],
+        "categories": [{"id": index + 1, "name": name} for index, name in enumerate(classes)],
+        "annotations": [
+            {
+                "id": annotation_id,
+                "image_id": image_id,
+                "category_id": box.class_index + 1,
+                "bbox": [box.x1, box.y1, box.x2 - box.x1, box.y2 - box.y1],
+                "area": (box.x2 - box.x1) * (box.y2 - box.y1),
+                "iscrowd": 0,
+            }
+            for annotation_id, (image_id, box) in enumerate(numbered, start=1)
+        ],
+    }
+
+
+class Outcomes(NamedTuple):
+    """What became of each detection at one IoU."""
+
+    counts: NDArray[np.bool_]
+    """[D]; not those on crowds, and not those beyond the limit of a picture and class."""
+    hits: NDArray[np.bool_]
+    """[D]"""
+
+
+class Matches:
+    """Detections of a set of pictures, matched with its truths at each IoU.
+
+    D detections in the order given, K classes by category id, I pictures by id, T values of IoU.
+    """
+
+    def __init__(self, truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]]) -> None:
+        """Match.
+
+        Args:
+            truth: COCO document, as :func:`coco_truth` makes it.
+            detections: COCO results: ``image_id``, ``category_id``, ``bbox`` and ``score`` in [0, 1]. Give all that
+                the network says, since a cut by score lowers AP.
+
+        Raises:
+            BadInput: there is no box to find.
+        """
+        pictures = sorted(truth["images"], key=lambda image: int(image["id"]))
+        categories = sorted(truth["categories"], key=lambda category: int(category["id"]))
+        self.classes = tuple(str(category["name"]) for category in categories)
+        """[K] names."""
+        self.image_ids = tuple(int(image["id"]) for image in pictures)
+        """[I] ids of pictures."""
+        self.file_names = tuple(str(image.get("file_name", "")) for image in pictures)
+        """[I] names of pictures."""
+        image_index = {image["id"]: index for index, image in enumerate(pictures)}
+        class_index = {category["id"]: index for index, category in enumerate(categories)}
+        self.truths = _count_truths(truth, class_index, image_index)
+        """[K, I] truths to find: crowds do not count."""
+        if not self.truths.any():
+            raise BadInput(
+                f"not measurable: {len(pictures)} pictures hold no labelled box to find; "
+                "label some, or measure another split"
+            )
+        self.images = np.array([image_index[one["image_id"]] for one in detections], dtype=np.int64)
+        """[D] index of the picture."""
+        self.labels = np.array([class_index[one["category_id"]] for one in detections], dtype=np.int64)
+        """[D] index of the class."""
+        self.scores = np.array([one["score"] for one in detections], dtype=np.float64)
+        """[D] in [0, 1]."""
+        self.limit = max(LEAST_LIMIT, int(self.truths.max()))
+        """Detections that count per picture and class."""
+        self.evaluation = _evaluate(truth, detections, self.limit)
+        """hotcoco's; ids of its detections are 1 to D."""
+        self._outcomes: dict[int, Outcomes] = {}
+
+    @property
+    def measured(self) -> NDArray[np.bool_]:
+        """[K] classes that have truths."""
+        return np.asarray(self.truths.any(axis=1))
+
+    @property
+    def perfect(self) -> bool:
+        """Whether mAP is 1."""
+        precision = self.evaluation.eval["precision"][:, :, self.measured, 0, -1]
+        return bool((precision > 1 - 1e-9).all())
+
+    def outcomes(self, iou: int) -> Outcomes:
+        """What became of each detection at ``IOUS[iou]``."""
+        if iou not in self._outcomes:
+            status: dict[int, str] = self.evaluation.image_diagnostics(iou_thr=float(IOUS[iou]))["dt_status"]
+            counts, hits = np.zeros(len(self.scores), np.bool_), np.zeros(len(self.scores), np.bool_)
+            if status:
+                counts[np.fromiter(status, dtype=np.int64) - 1] = True
+                hits[np.array([number for number, what in status.items() if what == "tp"], dtype=np.int64) - 1] = True
+            self._outcomes[iou] = Outcomes(counts, hits)
+        return self._outcomes[iou]
+
+    @cached_property
+    def sources(self) -> NDArray[np.int64]:
+        """[I] number of the source that a picture comes from: versions of one picture, frames of one clip."""
+        numbers: dict[str, int] = {}
+        names = (clip_name(name) if name else f"picture {index}" for index, name in enumerate(self.file_names))
+        return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
+
+
+def _count_truths(
+    truth: Mapping[str, Any], class_index: Mapping[int, int], image_index: Mapping[int, int]
+) -> NDArray[np.int64]:
+    truths = np.zeros((len(class_index), len(image_index)), dtype=np.int64)
+    for box in truth["annotations"]:
+        if not box.get("iscrowd"):
+            truths[class_index[box["category_id"]], image_index[box["image_id"]]] += 1
+    return truths
+
+
+def _evaluate(truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]], limit: int) -> Any:
+    """Match and accumulate. Rows of the array become ids 1 to n, so that outcomes are found by position."""
+    rows = [(d["image_id"], *d["bbox"], d["score"], d["category_id"]) for d in detections]
+    # Numbered anew: an annotation with id 0 would be a miss.
+    annotations = [{**box, "id": number} for number, box in enumerate(truth["annotations"], start=1)]
+    labels = hotcoco.COCO({**truth, "annotations": annotations})
+    results = labels.load_res(np.array(rows, dtype=np.float64) if rows else [])
+    evaluation = hotcoco.COCOeval(labels, results, "bbox")
+    # Numbers are read from the arrays: the library's summary says -1 with a limit of one's own.
+    evaluation.params.maxDets = [1, 10, limit]
+    evaluation.params.areaRng = [list(bounds) for bounds in SIZES.values()]
+    evaluation.params.areaRngLbl = list(SIZES)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    return evaluation

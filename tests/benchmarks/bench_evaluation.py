@@ -1,0 +1,168 @@
+"""Evaluation: ours against pycocotools and faster-coco-eval on the same files, intervals, the page, and how it grows.
+
+Run it with ``python -m tests.benchmarks.bench_evaluation``. Made-up truths and detections in COCO files, each engine
+from file to numbers, in turn in one process, the fastest of three. Ours reads, checks and scores; the others read and
+score. All have to agree on mAP, or the benchmark fails.
+"""
+
+import argparse
+import contextlib
+import importlib
+import io
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks import metrics
+from tasks.evaluation.coco_files import load_detections, load_truth
+from tasks.evaluation.measure import measure
+from tasks.evaluation.report import ReportContent, render
+from tasks.records import SplitCounts
+from tests.benchmarks.peers import contestants as c
+
+PEERS = c.ROOT / ".bench"
+CLASSES, TRUTHS, DETECTIONS = 20, 6, 75
+TIMES, INTERVALS, PAGE = 10.0, 30.0, 5.0
+"""Targets: times pycocotools' speed; seconds of 1,000 bootstrap rounds, and of the page."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=2_000)
+    parser.add_argument("--growth", type=int, default=20_000, help="pictures of the larger set; default 20000")
+    given = parser.parse_args()
+    print(c.machine())
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        files = write_set(Path(name), given.pictures)
+        print(f"{given.pictures} pictures, {CLASSES} classes, {given.pictures * DETECTIONS} detections")
+        ours = timed(lambda: our_map(*files))
+        engines = {"pycocotools": "pycocotools", "faster-coco-eval": "faster_coco_eval"}
+        for peer, module in engines.items():
+            try:
+                theirs = timed(lambda module=module: their_map(module, *files))
+            except ImportError as error:
+                print(f"{peer:18} not to be had: {error}")
+                continue
+            if abs(theirs[1] - ours[1]) > 1e-12:
+                sys.exit(f"{peer} says mAP {theirs[1]}, ours {ours[1]}")
+            ratio = theirs[0] / ours[0]
+            target = f", {verdict(ratio >= TIMES)} (target {TIMES:g})" if peer == "pycocotools" else ""
+            print(f"{peer:18} {theirs[0]:7.2f} s, ours {ours[0]:.2f} s: x {ratio:.1f}{target}, equal mAP {ours[1]:.6f}")
+        page(*files)
+        growth(Path(name), given.pictures, given.growth, ours[0])
+
+
+def write_set(folder: Path, pictures: int) -> tuple[Path, Path]:
+    """Truths and detections, as two files."""
+    dice = np.random.default_rng(0)
+    count = pictures * TRUTHS
+    images = np.repeat(np.arange(1, pictures + 1), TRUTHS)
+    boxes = np.c_[dice.uniform(0, 500, (count, 2)), dice.uniform(10, 200, (count, 2))]
+    labels = dice.integers(1, CLASSES + 1, count)
+    truth = {
+        "images": [{"id": i, "file_name": f"{i}.jpg", "width": 700, "height": 700} for i in range(1, pictures + 1)],
+        "categories": [{"id": i, "name": f"class {i}"} for i in range(1, CLASSES + 1)],
+        "annotations": [
+            {"id": n, "image_id": int(image), "category_id": int(label), "bbox": box.tolist(),
+             "area": float(box[2] * box[3]), "iscrowd": 0}
+            for n, (image, label, box) in enumerate(zip(images, labels, boxes, strict=True), start=1)
+        ],
+    }  # fmt: skip
+    false = pictures * (DETECTIONS - TRUTHS)
+    found = [
+        (images, labels, (boxes + dice.normal(0, 6, boxes.shape)).clip(1), dice.beta(4, 2, count)),
+        (
+            np.repeat(np.arange(1, pictures + 1), DETECTIONS - TRUTHS), dice.integers(1, CLASSES + 1, false),
+            np.c_[dice.uniform(0, 500, (false, 2)), dice.uniform(10, 200, (false, 2))], dice.beta(1, 6, false),
+        ),
+    ]  # fmt: skip
+    detections = [
+        {"image_id": int(image), "category_id": int(label), "bbox": box.tolist(), "score": float(score)}
+        for columns in found
+        for image, label, box, score in zip(*columns, strict=True)
+    ]
+    files = folder / f"truth-{pictures}.json", folder / f"detections-{pictures}.json"
+    for path, content in zip(files, (truth, detections), strict=True):
+        path.write_text(json.dumps(content))
+    return files
+
+
+def our_map(truth_file: Path, detections_file: Path) -> float:
+    truth = load_truth(truth_file)
+    return metrics.score(truth, load_detections(detections_file, truth)).map
+
+
+def their_map(module: str, truth_file: Path, detections_file: Path) -> float:
+    """mAP by pycocotools, or by a library with its interface."""
+    with contextlib.redirect_stdout(io.StringIO()), peers():
+        if module == "faster_coco_eval":
+            library = importlib.import_module(module)
+            load, evaluator = library.COCO, library.COCOeval_faster
+        else:
+            load = importlib.import_module(f"{module}.coco").COCO
+            evaluator = importlib.import_module(f"{module}.cocoeval").COCOeval
+        truth = load(str(truth_file))
+        evaluation = evaluator(truth, truth.loadRes(str(detections_file)), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return float(evaluation.stats[0])
+
+
+@contextlib.contextmanager
+def peers() -> Any:
+    """What only benchmarks compare with, behind what is installed."""
+    sys.path.append(str(PEERS))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(PEERS))
+
+
+def page(truth_file: Path, detections_file: Path) -> None:
+    """Time of the intervals, of all numbers, and of the page."""
+    truth = load_truth(truth_file)
+    detections = load_detections(detections_file, truth)
+    matches = metrics.Matches(truth, detections)
+    point = metrics.choose_point(matches)
+    counts = SplitCounts(images=len(truth["images"]), boxes=len(truth["annotations"]), background=0)
+    began = time.perf_counter()
+    evaluation = measure(matches, detections, point, "made-up pictures", counts)
+    measured = time.perf_counter()
+    html = render(ReportContent(title="Made-up", evaluation=evaluation))
+    done = time.perf_counter()
+    print(f"1,000 bootstrap rounds and all numbers: {measured - began:.1f} s, {verdict(measured - began < INTERVALS)}; "
+          f"page of {len(html) / 1e6:.2f} MB: {done - measured:.2f} s, {verdict(done - measured < PAGE)}")  # fmt: skip
+
+
+def growth(folder: Path, small: int, large: int, seconds: float) -> None:
+    """Time a picture of a large set beside a small one, without intervals."""
+    files = write_set(folder, large)
+    began = time.perf_counter()
+    our_map(*files)
+    ratio = (time.perf_counter() - began) / large / (seconds / small)
+    print(f"time a picture, {large} beside {small} pictures: x {ratio:.2f} (linear is 1)")
+
+
+def timed(call: Callable[[], float]) -> tuple[float, float]:
+    """Seconds of the fastest of three calls, and what it gave."""
+    times, result = [], 0.0
+    for _ in range(3):
+        start = time.perf_counter()
+        result = call()
+        times.append(time.perf_counter() - start)
+    return min(times), result
+
+
+def verdict(met: bool) -> str:
+    return "met" if met else "MISSED"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""How pages are looked at: widths, media and colour schemes, contrast, and screenshots for people."""
+
+import base64
+import os
+from pathlib import Path
+
+CONTRASTS = """
+const parts = colour => colour.match(/[\\d.]+/g).map(Number);
+const light = ([red, green, blue]) => {
+    const [r, g, b] = [red, green, blue].map(value => value / 255)
+        .map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const behind = element => {
+    const layers = [];
+    for (; element; element = element.parentElement) layers.push(parts(getComputedStyle(element).backgroundColor));
+    return layers.reverse().reduce(
+        (below, [r, g, b, alpha = 1]) => [r, g, b].map((value, at) => alpha * value + (1 - alpha) * below[at]),
+        [255, 255, 255]);
+};
+return [...document.querySelectorAll("main *")]
+    .filter(element => [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim()))
+    .filter(element => element.checkVisibility())
+    .map(element => {
+        const style = getComputedStyle(element);
+        const ink = element.closest("svg") ? style.fill : style.color;
+        const [dark, bright] = [light(parts(ink)), light(behind(element))].sort((a, b) => a - b);
+        return [(bright + 0.05) / (dark + 0.05), element.outerHTML.slice(0, 80)];
+    });
+"""
+"""Contrast of each text with what is behind it, as WCAG counts it."""
+
+
+def emulate(browser, width=1200, medium="screen", scheme="light"):
+    """Look at pages at a width, on a medium, with a colour scheme."""
+    sizes = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", sizes)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": medium, "features": features})
+
+
+def as_before(browser):
+    """Undo all that was emulated."""
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+
+
+def keep_screenshot(browser, name):
+    """Save the whole page as a picture into the folder that NASFLOW_TEST_SCREENSHOTS names, if it does."""
+    folder = os.environ.get("NASFLOW_TEST_SCREENSHOTS")
+    if not folder:
+        return
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    taken = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+    Path(folder, f"{name}.png").write_bytes(base64.b64decode(taken["data"]))

@@ -1,0 +1,93 @@
+"""Picture files: what is refused, and looks that survive another encoding."""
+
+import io
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tasks.labeling.alike import MOST_BITS
+from tasks.labeling.pictures import BrokenPicture, Picture, read_picture
+
+pytestmark = pytest.mark.filterwarnings("ignore:Corrupt EXIF data", "ignore:Possibly corrupt EXIF data")
+
+
+def drawn(seed: int, width: int = 200, height: int = 150) -> Image.Image:
+    """A picture with soft shapes and some noise, as photographs have."""
+    dice = np.random.default_rng(seed)
+    soft = Image.fromarray(dice.integers(0, 256, (7, 8, 3), np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
+    noisy = np.asarray(soft, np.int16) + dice.integers(-9, 10, (height, width, 3))
+    return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+
+
+def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def damaged(data: bytes, dice: random.Random) -> bytes:
+    """Cut off, with other bytes, or with some missing."""
+    at, kind = dice.randrange(100, len(data)), dice.randrange(3)
+    if kind == 0:
+        return data[:at]
+    if kind == 1:
+        return data[:at] + dice.randbytes(dice.choice((1, 5, 50))) + data[at + 1 :]
+    return data[:at] + data[at + dice.choice((1, 100, 2000)) :]
+
+
+def decodes(data: bytes) -> bool:
+    """Whether Pillow decodes it whole."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            image.load()
+    except Exception:  # noqa: BLE001 - decoders raise all kinds
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [("RGB", {}), ("RGB", {"progressive": True}), ("L", {}), ("CMYK", {}), ("RGB", {"restart_marker_blocks": 4})],
+)
+def test_cases_a14_a_damaged_jpeg_is_refused_exactly_if_it_does_not_decode_whole(
+    tmp_path: Path, mode: str, options: dict[str, object]
+) -> None:
+    dice, whole = random.Random(7), encoded(drawn(1).convert(mode), **options)
+    path, refused = tmp_path / "a.jpg", 0
+    for _ in range(120):
+        path.write_bytes(data := damaged(whole, dice))
+        got = read_picture(path)
+        assert isinstance(got, Picture) == decodes(data)
+        refused += isinstance(got, BrokenPicture)
+    assert 20 < refused < 120
+
+
+@pytest.mark.parametrize("size", [(200, 150), (2000, 1500), (30, 20), (1, 1), (5, 700)])
+def test_a_jpeg_tells_its_own_size_and_mode(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encoded(drawn(1, *size)))
+    got = read_picture(path)
+    assert isinstance(got, Picture)
+    assert ((got.width, got.height), got.mode) == (size, "RGB")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_look_survives_another_size_and_encoding(tmp_path: Path, seed: int) -> None:
+    image = drawn(seed, 800, 600)
+    half = image.resize((400, 300), Image.Resampling.BICUBIC)
+    looks = []
+    for data in (
+        encoded(image, quality=95),
+        encoded(image, quality=40),
+        encoded(image, "PNG"),
+        encoded(half, quality=80),
+        encoded(half, "WEBP"),
+    ):
+        (tmp_path / "a").write_bytes(data)
+        got = read_picture(tmp_path / "a")
+        assert isinstance(got, Picture)
+        looks.append(got.look)
+    assert max((one ^ looks[0]).bit_count() for one in looks) <= MOST_BITS
