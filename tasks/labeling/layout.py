@@ -92,7 +92,8 @@ def find_splits(folder: Path, name: str, notes: Notes) -> Layout:
 
 def pictures_in(folder: Path) -> dict[str, Path]:
     """All files under a folder that are pictures by name, by their path relative to it."""
-    return {path.relative_to(folder).as_posix(): path for path in sorted(_pictures(folder))}
+    found = {path.relative_to(folder).as_posix(): path for path in _pictures(folder)}
+    return {name: found[name] for name in sorted(found)}
 
 
 def _pictures(folder: Path) -> Iterator[Path]:
