@@ -33,7 +33,7 @@ LISTED = 200
 """Suspects in the table; the CSV file has all."""
 MEANINGS: Mapping[Mistake | str, tuple[str, str]] = {
     "missed": ("Missed", "Labelled, and no detection came near."),
-    "invented": ("Invented", "Detections where nothing of that kind is labelled."),
+    "invented": ("Invented", "Detections of what is not labelled there, or was found already."),
     "confused": ("Confused", "Detections of another class on a labelled box (IoU 0.50)."),
     "loose": ("Loose", "The right class, but the box fits badly (IoU 0.10 to 0.50)."),
     "good": ("All found", "Every box was found and nothing else was; those with most boxes first."),
@@ -132,7 +132,7 @@ def render(content: ReportContent) -> str:
         errors=tables.errors(evaluation.analysis.errors),
         confusions=tables.confusions(evaluation.analysis.confusion, evaluation.classes),
         large_matrix=len(evaluation.classes) > LARGE_MATRIX,
-        calibration=tables.calibration_in_words(evaluation.analysis.calibration),
+        calibration=tables.calibration_in_words(evaluation.analysis.calibration, evaluation.scores.threshold),
         groups=_groups(content.pictures),
         suspects=[(one, in_words(one)) for one in evaluation.analysis.suspects[:LISTED]],
         suspects_csv=pages.data_url(suspects_csv(evaluation.analysis.suspects).encode(), "text/csv;charset=utf-8"),

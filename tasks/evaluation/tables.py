@@ -35,7 +35,7 @@ SHADES = 6
 """Depths of shade of the confusion matrix."""
 CONFUSIONS = 12
 """Most frequent confusions that are listed."""
-GOOD_ECE = 0.05
+GOOD_GAP = 0.05
 
 
 class Figure(NamedTuple):
@@ -148,16 +148,24 @@ def _shade(count: int, total: int, right: bool) -> str:
     return f"{'h' if right else 'm'}{min(SHADES, 1 + int(SHADES * count / total))}"
 
 
-def calibration_in_words(calibration: Calibration) -> str:
-    """Whether scores can be read as how often they are right."""
-    bins = [one for one in calibration.bins if one.count and one.score is not None and one.precision is not None]
+def calibration_in_words(calibration: Calibration, threshold: float) -> str:
+    """Whether scores can be read as how often they are right, of detections that are not cut.
+
+    The ECE is over all detections. Thousands have scores near 0 and are wrong, so it says little about the others.
+    """
+    bins = [one for one in calibration.bins if one.count and one.high > threshold]
     if not bins:
         return "There are no detections, so nothing can be said about scores."
-    text = f"On average a score and the share of right detections differ by {calibration.ece:.3f} (ECE): "
-    if calibration.ece <= GOOD_ECE:
+    gaps = [one.count * ((one.score or 0.0) - (one.precision or 0.0)) for one in bins]
+    count = sum(one.count for one in bins)
+    off = sum(map(abs, gaps)) / count
+    text = (
+        f"From the threshold on, a score and the share of right detections differ by {off:.3f} on average "
+        f"({calibration.ece:.3f} over all detections, the ECE): "
+    )
+    if off <= GOOD_GAP:
         return f"{text}a score of 0.80 can be read as right in about 80 of 100 cases."
-    surer = sum(one.count * ((one.score or 0) - (one.precision or 0)) for one in bins) > 0
-    if surer:
+    if sum(gaps) > 0:
         return f"{text}the model is surer than it should be, so do not read a score as a probability."
     return f"{text}the model is right more often than its scores say, so do not read a score as a probability."
 

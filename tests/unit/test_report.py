@@ -20,6 +20,8 @@ from tasks.evaluation.tables import calibration_in_words, confusions, errors, ga
 from tasks.pages import json_text
 from tasks.records import (
     Box,
+    Calibration,
+    CalibrationBin,
     ClassScore,
     ErrorShare,
     LabelledImage,
@@ -377,12 +379,26 @@ def test_calibration_in_words(lean, words):
     calibration = fakes.calibration()
     bins = [
         one if one.score is None else one.model_copy(update={"precision": min(1, one.score - lean)})
-        for one in calibration.bins
+        for one in calibration.bins[:-1]
     ]
-    text = calibration_in_words(calibration.model_copy(update={"bins": tuple(bins), "ece": abs(lean)}))
+    changed = calibration.model_copy(update={"bins": tuple(bins), "ece": 0.012})
+    text = calibration_in_words(changed, 0.0)
     assert words in text
-    assert f"{abs(lean):.3f} (ECE)" in text
-    assert "no detections" in calibration_in_words(calibration.model_copy(update={"bins": calibration.bins[:1]}))
+    assert f"differ by {abs(lean):.3f} on average (0.012 over all detections, the ECE)" in text
+    empty = calibration.model_copy(update={"bins": [one.model_copy(update={"count": 0}) for one in bins]})
+    assert "no detections" in calibration_in_words(empty, 0.0)
+
+
+def test_calibration_is_told_of_what_is_not_cut():
+    """Four thousand weak boxes that are as wrong as they say hide that the strong ones are right more often."""
+
+    def one(low, count, precision):
+        return CalibrationBin(low=low, high=low + 0.1, count=count, score=low + 0.05, precision=precision)
+
+    calibration = Calibration(ece=0.01, bins=(one(0.0, 4000, 0.05), one(0.5, 10, 0.9), one(0.7, 10, 1.0)))
+    assert "differ by 0.300 on average" in calibration_in_words(calibration, 0.4)
+    assert "right more often" in calibration_in_words(calibration, 0.4)
+    assert "can be read as" in calibration_in_words(calibration, 0.0)
 
 
 # Curves ---------------------------------------------------------------------------------------------
