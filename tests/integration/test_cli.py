@@ -382,7 +382,7 @@ def test_perfect_detections_score_one(score, tmp_path):
         values = result["per_class"][name]
         assert [values[key] for key in ("ap", "ap50", "precision", "recall", "truths")] == [1, 1, 1, 1, truths]
         assert 0 < values["threshold"] <= 0.9
-    assert result["ci95"]["map"] == pytest.approx([1, 1])
+    assert result["ci95"]["map"] == [0, 1]  # no error in three pictures says nothing: the rule of three
     assert 0 < result["threshold"] <= 0.9
     assert result["report"] == str(tmp_path / "out" / "report.html")
     page = (tmp_path / "out" / "report.html").read_text()

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -24,6 +25,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict]:
     snapshot = write_dataset(folder / "data", PICTURES, 2)
     write_spec(folder / "spec.json", make_spec(snapshot, batch_size=BATCH, learning_rate=1e-4))
 
+    @cache
     def run(devices: int, micro_batch: int, *options: str) -> dict:
         import torch
 
