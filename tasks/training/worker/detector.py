@@ -83,10 +83,11 @@ class Detector:
             self._detect(ready[start : start + count])
 
         device = self.computer.device
+        name = torch.cuda.get_device_name() if device.accelerator == "cuda" else device.accelerator
         return measure_speed(
             detect,
             batch=BATCH_SIZE,
-            device=f"{device.accelerator} {precision_name(device.precision)}",
+            device=f"{name} {precision_name(device.precision)}",
             parameters=sum(parameter.numel() for parameter in self.network.parameters()),
             file_bytes=self.weights.stat().st_size,
         )
