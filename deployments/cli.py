@@ -71,6 +71,16 @@ FavourOption = Annotated[
 ]
 Weights = Annotated[str, typer.Option(help="Weights to start from: a file, or none.")]
 Licence = Annotated[str | None, typer.Option(help="Licence of those weights; it stays with the model.")]
+Project = Annotated[str | None, typer.Option(help="Line of models; with --workspace, the Roboflow project.")]
+Workspace = Annotated[str | None, typer.Option(help="Roboflow workspace.")]
+RoboflowVersion = Annotated[int | None, typer.Option(help="Roboflow version; left out, the latest.")]
+GenerateAfter = Annotated[
+    int | None, typer.Option(help="Generate a version first if so many pictures were labelled since the last.")
+]
+SentExport = Annotated[Path | None, typer.Option(help="Instead of Roboflow: an export on this machine.")]
+StartFrom = Annotated[str, typer.Option(help="none, champion, a file on the worker, or store://KEY.")]
+WeightsSha256 = Annotated[str | None, typer.Option(help="SHA-256 of that file.")]
+Wait = Annotated[bool, typer.Option(help="Follow the run to its end.")]
 
 
 @app.callback()
@@ -207,13 +217,11 @@ def score(
 
 @app.command()
 def retrain(
-    project: Annotated[str | None, typer.Option(help="Line of models; with --workspace, the Roboflow project.")] = None,
-    workspace: Annotated[str | None, typer.Option(help="Roboflow workspace.")] = None,
-    version: Annotated[int | None, typer.Option(help="Roboflow version; left out, the latest.")] = None,
-    generate_after: Annotated[
-        int | None, typer.Option(help="Generate a version first if so many pictures were labelled since the last.")
-    ] = None,
-    export: Annotated[Path | None, typer.Option(help="Instead of Roboflow: an export on this machine.")] = None,
+    project: Project = None,
+    workspace: Workspace = None,
+    version: RoboflowVersion = None,
+    generate_after: GenerateAfter = None,
+    export: SentExport = None,
     class_map: ClassMap = None,
     on_bad_image: OnBadImage = "fail",
     most_bad_images: MostBadImages = 0.1,
@@ -225,8 +233,8 @@ def retrain(
     patience: Patience = 20,
     augmentation: Augment = "standard",
     seed: Seed = 0,
-    weights: Annotated[str, typer.Option(help="none, champion, a file on the worker, or store://KEY.")] = "none",
-    weights_sha256: Annotated[str | None, typer.Option(help="SHA-256 of that file.")] = None,
+    weights: StartFrom = "none",
+    weights_sha256: WeightsSha256 = None,
     weights_licence: Licence = None,
     favour: FavourOption = "balance",
     min_gain: Annotated[float, typer.Option(help="Rise of mAP that the whole interval has to lie above.")] = 0.0,
@@ -238,18 +246,14 @@ def retrain(
     max_latency_ms: Annotated[float | None, typer.Option(help="Longest time of one picture, milliseconds.")] = None,
     max_file_mb: Annotated[float | None, typer.Option(help="Largest weights file, megabytes.")] = None,
     promote_anyway: Annotated[str | None, typer.Option(help="Promote whatever the gate says; say why.")] = None,
-    wait: Annotated[bool, typer.Option(help="Follow the run to its end.")] = True,
+    wait: Wait = True,
     as_json: Json = False,
 ) -> None:
     """Ask the retrain deployment for a run, and follow it."""
     from deployments import remote
 
-    if (workspace is None) == (export is None):
-        raise BadRequest("retrain: give either --workspace with --project, or --export")
-    if export is None and project is None:
-        raise BadRequest("retrain: --workspace needs --project, the Roboflow project")
     request = _request(
-        project=project or remote.project_from(export or Path()), workspace=workspace, version=version,
+        project=_project("retrain", project, workspace, export), workspace=workspace, version=version,
         generate_after=generate_after,
         class_map=_class_map(class_map), on_bad_image=on_bad_image,
         most_bad_images=most_bad_images, variant=variant, epochs=epochs,
@@ -262,6 +266,45 @@ def retrain(
         },
     )  # fmt: skip
     _show(remote.retrain(request, export, wait=wait), as_json, _show_outcome)
+
+
+@app.command()
+def study(
+    project: Project = None,
+    workspace: Workspace = None,
+    version: RoboflowVersion = None,
+    generate_after: GenerateAfter = None,
+    export: SentExport = None,
+    class_map: ClassMap = None,
+    on_bad_image: OnBadImage = "fail",
+    most_bad_images: MostBadImages = 0.1,
+    variant: Variant = "s",
+    epochs: Epochs = 100,
+    image_size: ImageSize = 640,
+    batch_size: BatchSize = "auto",
+    learning_rate: LearningRate = "auto",
+    patience: Patience = 20,
+    augmentation: Augment = "standard",
+    seed: Seed = 0,
+    weights: StartFrom = "none",
+    weights_sha256: WeightsSha256 = None,
+    weights_licence: Licence = None,
+    favour: FavourOption = "balance",
+    wait: Wait = True,
+    as_json: Json = False,
+) -> None:
+    """Train on parts of the labels, and tell whether more of them would help; publishes nothing."""
+    from deployments import remote
+
+    request = _request(
+        project=_project("study", project, workspace, export), workspace=workspace, version=version,
+        generate_after=generate_after, class_map=_class_map(class_map), on_bad_image=on_bad_image,
+        most_bad_images=most_bad_images, variant=variant, epochs=epochs,
+        image_size=image_size, batch_size=batch_size, learning_rate=learning_rate,
+        patience=patience, augmentation=augmentation, seed=seed, weights=weights, weights_sha256=weights_sha256,
+        weights_licence=weights_licence, favour=favour,
+    )  # fmt: skip
+    _show(remote.study(request, export, wait=wait), as_json, _show_study)
 
 
 @app.command()
@@ -383,7 +426,33 @@ def _show_outcome(document: dict[str, Any]) -> None:
         say(f"Prefect's UI: {document['ui']}, while `nasflow up` runs with the same --dir")
 
 
+def _show_study(document: dict[str, Any]) -> None:
+    from deployments.console import say, table
+
+    if "points" not in document:
+        say(f"flow run {document['flow_run']} asked for")
+        return
+    points = [(point, point["map"], point["map"]["ci95"] or (None, None)) for point in document["points"]]
+    rows = [[f"{100 * point['share']:.0f} %", point["pictures"], mean["value"], *ends] for point, mean, ends in points]
+    table(["share", "training pictures", "mAP", "low", "high"], rows)
+    for text in (document["sentence"], *document["caveats"]):
+        say(text)
+    say(f"report: {document['link']}")
+    say(f"ok, flow run {document['flow_run_state']}: {document['url']}")
+
+
 # Input and errors --------------------------------------------------------------------------------
+
+
+def _project(verb: str, project: str | None, workspace: str | None, export: Path | None) -> str:
+    """The line of models that labels from Roboflow or from an export belong to."""
+    from deployments.remote import project_from
+
+    if (workspace is None) == (export is None):
+        raise BadRequest(f"{verb}: give either --workspace with --project, or --export")
+    if export is None and project is None:
+        raise BadRequest(f"{verb}: --workspace needs --project, the Roboflow project")
+    return project or project_from(export or Path())
 
 
 def _request(**values: Any) -> Any:

@@ -26,7 +26,6 @@ from prefect.settings import get_current_settings
 
 from deployments.register import first_line, server_url
 from tasks.errors import BadRequest, NasflowError, ServerProblem
-from tasks.promotion.summary import OUTCOME
 from tasks.records import RetrainRequest
 
 POLL_SECONDS = 1.0
@@ -35,8 +34,8 @@ LOST_SECONDS = 120.0
 Show = Callable[[float, float, str], None]
 
 
-def ask_for_retrain(request: RetrainRequest) -> FlowRun:
-    """Create a run of the retrain deployment.
+def ask_for(name: str, request: RetrainRequest) -> FlowRun:
+    """Create a run of a deployment, ``flow/deployment``.
 
     Raises:
         BadSettings: no server is set.
@@ -46,12 +45,12 @@ def ask_for_retrain(request: RetrainRequest) -> FlowRun:
     url = server_url()
     try:
         with get_client(sync_client=True) as client:
-            deployment = client.read_deployment_by_name("retrain/retrain")
+            deployment = client.read_deployment_by_name(name)
             return client.create_flow_run_from_deployment(
                 deployment.id, parameters={"request": request.model_dump(mode="json", exclude_none=True)}
             )
     except ObjectNotFound:
-        raise ServerProblem(f"{url}: no deployment retrain/retrain; run `nasflow deploy` first") from None
+        raise ServerProblem(f"{url}: no deployment {name}; run `nasflow deploy` first") from None
     except HTTPStatusError as error:
         raise BadRequest(f"{url}: {error.response.text[:300]}") from None
     except (HTTPError, RuntimeError) as error:
@@ -143,19 +142,19 @@ def _plain_name(step: TaskRun) -> str:
     return step.name.rpartition("-")[0] or step.name
 
 
-def outcome_row(run: FlowRun) -> dict[str, Any]:
-    """What a completed retrain run says that it came to.
+def outcome_row(run: FlowRun, key: str) -> dict[str, Any]:
+    """What a completed run says that it came to, in the artifact of that key.
 
     Raises:
         NasflowError: it does not say.
     """
     wanted = ArtifactFilter(
-        flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(str(run.id))]), key=ArtifactFilterKey(any_=[OUTCOME])
+        flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(str(run.id))]), key=ArtifactFilterKey(any_=[key])
     )
     with get_client(sync_client=True) as client:
         found = client.read_artifacts(artifact_filter=wanted, sort=ArtifactSort.UPDATED_DESC, limit=1)
     if not found:
-        raise NasflowError(f"flow run {run.name} completed, but shows no outcome; `nasflow models list` has its model")
+        raise NasflowError(f"flow run {run.name} completed, but shows no outcome; look at its logs")
     data: Any = found[0].data
     row: dict[str, Any] = (json.loads(data) if isinstance(data, str) else data)[0]
     return row

@@ -13,7 +13,7 @@ POOLS = {
     "gpu": "Training and evaluation; start one worker a GPU, with --limit 1.",
 }
 
-DEPLOYMENTS = ("retrain/retrain", "train/train", "evaluate/evaluate")
+DEPLOYMENTS = ("retrain/retrain", "study/study", "train/train", "evaluate/evaluate")
 """What prefect.yaml describes, as flow/deployment."""
 
 

@@ -1,18 +1,24 @@
-"""Verbs that talk to a store, and to a Prefect server: retrain and models."""
+"""Verbs that talk to a store, and to a Prefect server: retrain, study and models."""
 
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployments.console import progress_bar, say
 from tasks.errors import BadExport, BadInput, NasflowError
+from tasks.evaluation.summary import STUDY
 from tasks.labeling import zips
 from tasks.promotion import registry
-from tasks.records import PROJECT_PATTERN, ModelVersion, RetrainRequest
+from tasks.promotion.summary import OUTCOME
+from tasks.records import PROJECT_PATTERN, LearningCurve, ModelVersion, RetrainRequest
 from tasks.storage import keys
+from tasks.storage.documents import read_record
 from tasks.storage.runs import find_model
-from tasks.storage.s3 import Store
+from tasks.storage.s3 import LINK_DAYS, Store
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
 
 
 def project_from(export: Path) -> str:
@@ -43,23 +49,13 @@ def retrain(request: RetrainRequest, export: Path | None, *, wait: bool, out: Pa
         wait: False to give the run's id at once.
         out: Folder that the report page is copied to.
     """
-    from deployments import follow, register
+    from deployments import follow
 
-    register.server_url()
-    # Asked for now: after the run, its outcome is read from it.
-    store = Store.from_environment() if wait or export is not None else None
-    if store is not None and export is not None:
-        say(f"sending {export}")
-        request = request.model_copy(update={"export": send_export(store, export)})
-    run = follow.ask_for_retrain(request)
-    described = follow.describe(run)
-    say(f"flow run {run.name}: {described['url'] or run.id}")
-    if not wait or store is None:
-        return {"ok": True, **described}
-    with progress_bar(run.name) as bar:
-        run = follow.follow(run, bar.show)
+    store, run = _run("retrain/retrain", request, export, wait=wait)
+    if store is None or not wait:
+        return {"ok": True, **follow.describe(run)}
     skipped = follow.skipped(run)
-    row = follow.outcome_row(run) if skipped is None else _row_of_champion(store, request.project, skipped)
+    row = follow.outcome_row(run, OUTCOME) if skipped is None else _row_of_champion(store, request.project, skipped)
     version = _find(store, row["project"], str(row["version"]))
     return {
         "ok": True,
@@ -70,6 +66,44 @@ def retrain(request: RetrainRequest, export: Path | None, *, wait: bool, out: Pa
         "report": fetch_report(store, version, out) if out else store.uri(version.report.key),
         **follow.describe(run),
     }
+
+
+def study(request: RetrainRequest, export: Path | None, *, wait: bool) -> dict[str, Any]:
+    """Ask the study deployment for a run, and follow it to its end; arguments as of ``retrain``."""
+    from deployments import follow
+
+    store, run = _run("study/study", request, export, wait=wait)
+    if store is None or not wait:
+        return {"ok": True, **follow.describe(run)}
+    row = follow.outcome_row(run, STUDY)
+    curve, _ = read_record(store, row["curve"], LearningCurve)
+    return {
+        "ok": True,
+        **curve.model_dump(mode="json", exclude={"schema_version", "band"}),
+        "report": store.uri(row["page"]),
+        "link": store.link(row["page"], LINK_DAYS * 86_400),
+        **follow.describe(run),
+    }
+
+
+def _run(
+    deployment: str, request: RetrainRequest, export: Path | None, *, wait: bool
+) -> tuple[Store | None, "FlowRun"]:
+    """Send the export, ask for a run, and follow it; the store is None where none was needed."""
+    from deployments import follow, register
+
+    register.server_url()
+    # Asked for now: after the run, its outcome is read from it.
+    store = Store.from_environment() if wait or export is not None else None
+    if store is not None and export is not None:
+        say(f"sending {export}")
+        request = request.model_copy(update={"export": send_export(store, export)})
+    run = follow.ask_for(deployment, request)
+    say(f"flow run {run.name}: {follow.describe(run)['url'] or run.id}")
+    if wait:
+        with progress_bar(run.name) as bar:
+            run = follow.follow(run, bar.show)
+    return store, run
 
 
 def _row_of_champion(store: Store, project: str, reason: str) -> dict[str, Any]:

@@ -26,6 +26,11 @@ def tell_server(tell: Callable[[], Any]) -> Any:
         return None
 
 
+def artifact_key(what: str, project: str) -> str:
+    """The key of what is shown of a project; Prefect refuses keys with an underscore, which projects may have."""
+    return f"{what}-{project}".replace("_", "-")
+
+
 class ProgressBar:
     """One progress artifact of the task that runs."""
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tasks.records import ClassScore, EpochResult, Evaluation, Interval, Scores, TrainingResult
+from tasks.records import ClassScore, EpochResult, Evaluation, Interval, LearningCurve, Scores, TrainingResult
 
 FEW_SOURCES = 20
 """With fewer source pictures the intervals themselves are too narrow."""
@@ -120,17 +120,18 @@ def _flattered(scores: Scores) -> list[Advice]:
 # Whether the labels are enough ----------------------------------------------------------------------
 
 
-def labels_enough(evaluation: Evaluation) -> list[Advice]:
-    """Whether there are enough labels to measure with, which classes lack them, and what cannot be known."""
-    return [
-        *_to_halve(evaluation),
-        _needy(evaluation.scores),
-        Advice(
-            "How much more training labels would gain cannot be known from one run. To see it, train once more with "
-            "half of the training pictures: if that loses much, twice as many will probably still gain.",
-            "A gain needs two runs with different numbers of labels.",
-        ),
-    ]
+def labels_enough(evaluation: Evaluation, learning: LearningCurve | None = None) -> list[Advice]:
+    """What more training labels would bring, whether there are enough to measure with, and which classes lack them."""
+    measuring = [*_to_halve(evaluation), _needy(evaluation.scores)]
+    if learning is None:
+        one_run = Advice(
+            "How much more training labels would gain cannot be known from one run: nasflow study trains on parts of "
+            "the labels, and tells.",
+            "A gain needs runs with different numbers of labels.",
+        )
+        return [*measuring, one_run]
+    caveats = (Advice(text, "That of when to stop training, for each run.") for text in learning.caveats)
+    return [Advice(learning.sentence, learning.rule), *caveats, *measuring]
 
 
 def _to_halve(evaluation: Evaluation) -> list[Advice]:

@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import escape
 
 from tasks.evaluation.advice import Advice
-from tasks.records import Curves, EpochResult, ThresholdCurve
+from tasks.records import Curves, EpochResult, Interval, LearningBand, LearningPoint, ThresholdCurve
 
 WIDTH, HEIGHT = 420, 250
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 42
@@ -40,6 +40,15 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Dot:
+    """A measured number beside the lines, with its interval."""
+
+    x: float
+    y: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
 class Chart:
     """Lines over one axis. The name is an id on the page; the title and all labels are ours."""
 
@@ -51,13 +60,17 @@ class Chart:
     marks: Sequence[Mark] = ()
     y_top: float = 1.0
     y_label: str = ""
+    dots: Sequence[Dot] = ()
+    band: tuple[int, int] | None = None
+    """Numbers of two series; what lies between them is shaded."""
 
     @property
     def summary(self) -> str:
         """The chart in words, for those who do not see it."""
         lines = "; ".join(f"{one.name} from {one.values[0]:.3f} to {one.values[-1]:.3f}" for one in self.series)
         marks = "".join(f"; {mark.label}" for mark in self.marks)
-        return f"{self.title} over {self.x_label} {self.xs[0]:g} to {self.xs[-1]:g}: {lines}{marks}."
+        dots = "".join(f"; measured {dot.y:.3f} at {dot.x:g}" for dot in self.dots)
+        return f"{self.title} over {self.x_label} {self.xs[0]:g} to {self.xs[-1]:g}: {lines}{marks}{dots}."
 
     @property
     def data(self) -> dict[str, Any]:
@@ -139,6 +152,26 @@ def recall_chart(curves: Curves) -> Chart:
     return Chart("recall", "Precision at recall, IoU 0.50", "recall", HUNDREDTHS, series, y_label="precision")
 
 
+def learning_chart(band: LearningBand, points: Sequence[LearningPoint]) -> Chart:
+    """The learning curve to twice the training pictures, with what was measured."""
+    places = [round(pictures, 1) for pictures in band.pictures]
+    series = [
+        Series("expected mAP", short(band.middle)),
+        Series("lower end, 95 %", short(band.low)),
+        Series("upper end, 95 %", short(band.high)),
+    ]
+    dots = [Dot(point.pictures, point.map.value, point.map.ci95) for point in points]
+    ends = [Series("intervals", [dot.interval[1] if dot.interval else dot.y for dot in dots])]
+    marks = [Mark(points[-1].pictures, f"now: {points[-1].pictures}")]
+    top = min(1.0, _top([*series, *ends]))
+    return Chart("learning", "mAP", "training pictures", places, series, marks, top, dots=dots, band=(1, 2))
+
+
+def short(values: Sequence[float]) -> list[float]:
+    """Four decimals: more than is read off a curve."""
+    return [round(value, 4) for value in values]
+
+
 def ticks(low: float, high: float, most: int) -> list[float]:
     """Round numbers from low to high, at most so many."""
     span = high - low
@@ -164,6 +197,7 @@ def _draw(chart: Chart) -> str:
         f'data-chart="{chart.name}">',
         *_axes(chart),
         *(_mark(chart, mark, row) for row, mark in enumerate(chart.marks)),
+        *_band(chart),
     ]
     for number, one in enumerate(chart.series):
         places = [(chart.x(x), chart.y(value)) for x, value in zip(chart.xs, one.values, strict=True)]
@@ -171,7 +205,22 @@ def _draw(chart: Chart) -> str:
         dots = places if len(places) <= _POINTS_SHOWN else ()
         circles = "".join(f'<circle cx="{x}" cy="{y}" r="2.5"/>' for x, y in dots)
         parts.append(f'<g class="series s{number}"><polyline points="{line}"/>{circles}</g>')
-    return "".join(parts) + "</svg>"
+    return "".join([*parts, *(_dot(chart, dot) for dot in chart.dots)]) + "</svg>"
+
+
+def _band(chart: Chart) -> list[str]:
+    if chart.band is None:
+        return []
+    low, high = (chart.series[number].values for number in chart.band)
+    around = [*zip(chart.xs, low, strict=True), *reversed(list(zip(chart.xs, high, strict=True)))]
+    corners = " ".join(f"{chart.x(x)},{chart.y(value)}" for x, value in around)
+    return [f'<polygon class="band" points="{corners}"/>']
+
+
+def _dot(chart: Chart, dot: Dot) -> str:
+    x, (low, high) = chart.x(dot.x), dot.interval or (dot.y, dot.y)
+    line = f'<line x1="{x}" x2="{x}" y1="{chart.y(max(low, 0.0))}" y2="{chart.y(min(high, chart.y_top))}"/>'
+    return f'<g class="dot">{line}<circle cx="{x}" cy="{chart.y(dot.y)}" r="4"/></g>'
 
 
 def _axes(chart: Chart) -> list[str]:

@@ -18,6 +18,7 @@ from tasks.records import (
     EvaluationReport,
     Favour,
     LabelledImage,
+    LearningCurve,
     OperatingPoint,
     PromotionDecision,
     SnapshotRef,
@@ -30,7 +31,7 @@ from tasks.scratch import scratch_folder
 from tasks.settings import WorkSettings
 from tasks.storage import keys
 from tasks.storage.datasets import load_snapshot
-from tasks.storage.documents import create_record, find_record, read_record
+from tasks.storage.documents import create_record, find_record, put_record, read_record
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 
@@ -51,6 +52,10 @@ def find_evaluation(store: Store, job: EvaluateJob, model: TrainedModel) -> Eval
 
 def _prefix(job: EvaluateJob, model: TrainedModel) -> str:
     return keys.evaluation(job.run_key, job.snapshot_digest, model.spec.snapshot_digest, job.favour)
+
+
+def _prefix_of(report: EvaluationReport) -> str:
+    return report.evaluation.key.removesuffix("report/report.json")
 
 
 def evaluate_in_store(store: Store, job: EvaluateJob, detected: Detected, settings: WorkSettings) -> EvaluationReport:
@@ -125,13 +130,14 @@ def write_page(
     scratch: Path,
     comparison: Comparison | None = None,
     decision: PromotionDecision | None = None,
+    learning: LearningCurve | None = None,
 ) -> StoredFile:
-    """Write the report page of an evaluation beside its numbers; with a decision, one with the verdict on it.
+    """Write the report page of an evaluation beside its numbers; one of its own with a verdict or a learning curve.
 
     Pictures are fetched one by one as they are drawn: a page shows a few of thousands.
     """
     snapshot = load_snapshot(store, report.snapshot_digest)
-    prefix = report.evaluation.key.removesuffix("report/report.json")
+    prefix = _prefix_of(report)
     with scratch_folder(scratch) as folder:
         store.download(report.evaluation, folder / "report.json")
         store.download(model.history, folder / "history.jsonl")
@@ -156,9 +162,22 @@ def write_page(
             model=model,
             comparison=comparison,
             decision=decision,
+            learning=learning,
         )
-        key = keys.evaluation_page(prefix) if decision is None else keys.verdict_page(prefix, decision.digest)
-        return store.upload(page, key, content_type="text/html; charset=utf-8")
+        return store.upload(page, _page_key(prefix, decision, learning), content_type="text/html; charset=utf-8")
+
+
+def _page_key(prefix: str, decision: PromotionDecision | None, learning: LearningCurve | None) -> str:
+    if learning is not None:
+        return keys.study_page(prefix, learning.digest)
+    return keys.evaluation_page(prefix) if decision is None else keys.verdict_page(prefix, decision.digest)
+
+
+def write_curve(store: Store, report: EvaluationReport, learning: LearningCurve) -> str:
+    """Keep a learning curve beside the numbers of the model that was trained on all labels; gives its key."""
+    key = keys.study_curve(_prefix_of(report), learning.digest)
+    put_record(store, key, learning)
+    return key
 
 
 def _read_detections(store: Store, detections: StoredFile, scratch: Path) -> list[Detection]:

@@ -16,6 +16,7 @@ from tasks.records import (
     EpochResult,
     Evaluation,
     LabelledImage,
+    LearningCurve,
     PromotionDecision,
     StartWeights,
     TrainedModel,
@@ -48,6 +49,8 @@ class ReportContent:
     evaluation: Evaluation
     comparison: Comparison | None = None
     decision: PromotionDecision | None = None
+    learning: LearningCurve | None = None
+    """From models that were trained on parts of the labels."""
     history: Sequence[EpochResult] = ()
     spec: TrainingSpec | None = None
     result: TrainingResult | None = None
@@ -71,6 +74,7 @@ def page_of(
     model: TrainedModel,
     comparison: Comparison | None = None,
     decision: PromotionDecision | None = None,
+    learning: LearningCurve | None = None,
 ) -> Path:
     """Draw the pictures and write the page of a trained model.
 
@@ -85,6 +89,7 @@ def page_of(
         model: How it was trained.
         comparison: With the champion, if there was one.
         decision: The gate's word, if it has spoken.
+        learning: What more labels would bring, if that was studied.
     """
     threshold, suspects = evaluation.point.threshold, evaluation.analysis.suspects
     content = ReportContent(
@@ -92,6 +97,7 @@ def page_of(
         evaluation=evaluation,
         comparison=comparison,
         decision=decision,
+        learning=learning,
         history=history,
         spec=model.spec,
         result=model.result,
@@ -137,7 +143,8 @@ def render(content: ReportContent) -> str:
         suspects=[(one, in_words(one)) for one in evaluation.analysis.suspects[:LISTED]],
         suspects_csv=pages.data_url(suspects_csv(evaluation.analysis.suspects).encode(), "text/csv;charset=utf-8"),
         stopping=advice.when_to_stop(content.history, content.result),
-        enough=advice.labels_enough(evaluation),
+        enough=advice.labels_enough(evaluation, content.learning),
+        class_gains=tables.class_gains(content.learning) if content.learning else [],
         speed=tables.speed(evaluation.speed) if evaluation.speed else [],
         facts=_facts(content),
         data=_data(evaluation, charts),
@@ -148,9 +155,9 @@ def render(content: ReportContent) -> str:
 
 
 def _charts(content: ReportContent) -> dict[str, list[curves.Chart]]:
-    """Charts of the two sections that have them."""
+    """Charts of the sections that have them."""
     evaluation = content.evaluation
-    all_classes = evaluation.analysis.curves.get("")
+    all_classes, learning = evaluation.analysis.curves.get(""), content.learning
     stopping = advice.when_to_stop(content.history, content.result)
     return {
         "threshold": [
@@ -160,6 +167,7 @@ def _charts(content: ReportContent) -> dict[str, list[curves.Chart]]:
         if all_classes
         else [],
         "training": curves.training_charts(content.history, stopping) if content.history else [],
+        "labels": [curves.learning_chart(learning.band, learning.points)] if learning and learning.band else [],
     }
 
 
@@ -179,14 +187,11 @@ def _class_data(evaluation: Evaluation, name: str) -> dict[str, Any]:
     return {
         "name": name or "all classes",
         "threshold": point.per_class.get(name) if name else point.threshold,
-        "by_threshold": [_short(values) for values in (by_threshold.precision, by_threshold.recall, by_threshold.f1)],
-        "by_recall": [_short(drawn.precision_at_recall)],
+        "by_threshold": [
+            curves.short(values) for values in (by_threshold.precision, by_threshold.recall, by_threshold.f1)
+        ],
+        "by_recall": [curves.short(drawn.precision_at_recall)],
     }
-
-
-def _short(values: Sequence[float]) -> list[float]:
-    """Four decimals: more than is read off a curve."""
-    return [round(value, 4) for value in values]
 
 
 # Words --------------------------------------------------------------------------------------------
@@ -256,8 +261,9 @@ def _when(stopping: Sequence[advice.Advice]) -> str:
 
 
 def _enough(content: ReportContent) -> str:
-    said = advice.labels_enough(content.evaluation)
-    return " ".join(one.text for one in said[:-1])
+    if content.learning:
+        return content.learning.sentence
+    return " ".join(one.text for one in advice.labels_enough(content.evaluation)[:-1])
 
 
 def _groups(pictures: Sequence[ReportPicture]) -> list[tuple[str, str, str, list[tuple[ReportPicture, str]]]]:

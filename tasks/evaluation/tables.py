@@ -9,9 +9,11 @@ from tasks.records import (
     ClassScore,
     Comparison,
     ErrorShare,
+    Expected,
     Favour,
     Gain,
     Interval,
+    LearningCurve,
     OperatingPoint,
     Scores,
     Speed,
@@ -180,6 +182,13 @@ def gains(comparison: Comparison) -> list[Told]:
 def _told(gain: Gain) -> str:
     low, high = gain.ci95
     return "better" if low > 0 else "worse" if high < 0 else "cannot tell"
+
+
+def class_gains(learning: LearningCurve) -> list[tuple[str, Expected | None]]:
+    """What twice the labels would gain for each class, the most first, and those that nobody can tell last."""
+    return sorted(
+        learning.per_class.items(), key=lambda one: (one[1] is None, -one[1].value if one[1] else 0.0, one[0])
+    )
 
 
 def speed(measured: Speed) -> list[tuple[str, str]]:

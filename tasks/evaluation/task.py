@@ -1,16 +1,23 @@
-"""Prefect surface of evaluation: scoring on this worker, asking a worker for it, and the page with the verdict."""
+"""Prefect surface of evaluation: scoring here, asking a worker for it, pages with a verdict or a learning curve."""
+
+from collections.abc import Sequence
 
 from prefect import get_run_logger
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.children import run_child
 from tasks.errors import NasflowError
-from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_for, write_page
+from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_for, write_curve, write_page
+from tasks.evaluation.learning import learning_curve
+from tasks.evaluation.summary import STUDY, point_rows, study_markdown, study_row
 from tasks.records import (
     Comparison,
     Detected,
     EvaluateJob,
     EvaluationReport,
     Favour,
+    LearningCurve,
+    LearningPoint,
     PromotionDecision,
     SnapshotRef,
     StoredFile,
@@ -18,7 +25,8 @@ from tasks.records import (
 )
 from tasks.retrying import step
 from tasks.settings import WorkSettings, from_environment
-from tasks.storage.s3 import Store
+from tasks.storage.s3 import LINK_DAYS, Store
+from tasks.telling import artifact_key, tell_server
 
 
 @step("score")
@@ -49,3 +57,25 @@ def write_verdict(
     """Write the report page once more, with the comparison and the gate's word."""
     scratch = from_environment(WorkSettings).work_dir / "scratch"
     return write_page(Store.from_environment(), model, report, scratch, comparison, decision)
+
+
+@step("fit the learning curve")
+def fit_curve(points: Sequence[LearningPoint]) -> LearningCurve:
+    """Say what twice the labels would bring, from models that were trained on parts of them."""
+    curve = learning_curve(points)
+    get_run_logger().info("%s: %s", curve.told, curve.sentence)
+    return curve
+
+
+@step("show the study")
+def show_study(project: str, model: TrainedModel, report: EvaluationReport, curve: LearningCurve) -> LearningCurve:
+    """Keep the curve, write the report page of the model of all labels with it, and show both in Prefect."""
+    store, scratch = Store.from_environment(), from_environment(WorkSettings).work_dir / "scratch"
+    page = write_page(store, model, report, scratch, learning=curve)
+    row = study_row(project, curve, write_curve(store, report, curve), page.key)
+    text = study_markdown(project, curve, store.link(page.key, LINK_DAYS * 86_400), LINK_DAYS, page.key)
+    tell_server(lambda: create_table_artifact([row], STUDY, "What the study came to"))
+    where = f"mAP on the {report.split} split by number of training pictures"
+    tell_server(lambda: create_table_artifact(point_rows(curve), artifact_key("learning", project), where))
+    tell_server(lambda: create_markdown_artifact(text, artifact_key("study", project), "Whether the labels are enough"))
+    return curve

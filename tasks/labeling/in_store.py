@@ -9,6 +9,7 @@ from tasks.errors import BadExport, BadRequest, NotInStore
 from tasks.labeling import zips
 from tasks.labeling.check import inspect_export, require_snapshot
 from tasks.labeling.difference import in_order
+from tasks.labeling.part import part_of
 from tasks.labeling.roboflow import fetch_export
 from tasks.labeling.roboflow_http import Progress
 from tasks.labeling.roboflow_versions import Generating
@@ -16,7 +17,7 @@ from tasks.records import LabelExport, LabelRules, LabelSource, RetrainRequest, 
 from tasks.scratch import scratch_folder
 from tasks.settings import RoboflowSettings
 from tasks.storage import keys
-from tasks.storage.datasets import save_snapshot
+from tasks.storage.datasets import load_snapshot, save_manifest, save_snapshot
 from tasks.storage.documents import find_record, put_record
 from tasks.storage.s3 import Store
 
@@ -146,3 +147,8 @@ def check_to_store(
         if ordered.classes != snapshot.classes:
             logger.info("classes were brought into the model's order: %s", ", ".join(ordered.classes))
         return save_snapshot(store, ordered, inspection.files)
+
+
+def part_to_store(store: Store, snapshot: SnapshotRef, share: float) -> SnapshotRef:
+    """Store a snapshot with a share of the training pictures of one that is there; none of them is sent again."""
+    return save_manifest(store, part_of(load_snapshot(store, snapshot.snapshot_digest), share))

@@ -1,4 +1,4 @@
-"""Which pictures come from the same source: leaks between splits, and the held-out split that must not leak. Pure."""
+"""Which pictures come from the same source: leaks between splits, and divisions that must not leak. Pure."""
 
 import hashlib
 from collections import defaultdict
@@ -57,17 +57,30 @@ def hold_out(images: Sequence[LabelledImage]) -> tuple[LabelledImage, ...] | Non
     Returns:
         All pictures, some of them moved; None if fewer than two sources have boxes.
     """
-    groups = _groups([image for image in images if image.split == "train"])
-    labelled = [group for group in groups if any(image.boxes for image in group)]
-    empty = [group for group in groups if not any(image.boxes for image in group)]
-    if len(labelled) < 2:
+    train = [image for image in images if image.split == "train"]
+    moved = names_of_share(train, 1 / HELD_OUT)
+    if not any(image.boxes and image.file_name not in moved for image in train):
         return None
-    chosen = labelled[: max(1, round(len(labelled) / HELD_OUT))] + empty[: round(len(empty) / HELD_OUT)]
-    moved = {image.file_name for group in chosen for image in group}
     return tuple(
         image.model_copy(update={"split": "valid"}) if image.split == "train" and image.file_name in moved else image
         for image in images
     )
+
+
+def names_of_share(images: Sequence[LabelledImage], share: float) -> set[str]:
+    """Names of the pictures of a share of the sources, those with and without boxes dealt apart.
+
+    Sources come in one order, so that a smaller share is part of a larger one; one with boxes is always among them.
+    """
+    groups = _groups(images)
+    labelled = [group for group in groups if _has_boxes(group)]
+    empty = [group for group in groups if not _has_boxes(group)]
+    chosen = labelled[: max(1, round(len(labelled) * share))] + empty[: round(len(empty) * share)]
+    return {image.file_name for group in chosen for image in group}
+
+
+def _has_boxes(group: Iterable[LabelledImage]) -> bool:
+    return any(image.boxes for image in group)
 
 
 def _groups(images: Sequence[LabelledImage]) -> list[list[LabelledImage]]:

@@ -1,10 +1,12 @@
-"""Prefect surface of the labels: fetching an export, and checking it into a snapshot."""
+"""Prefect surface of the labels: fetching an export, checking it into a snapshot, and parts of that."""
+
+from collections.abc import Sequence
 
 from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 
 from tasks.labeling.difference import difference, in_words
-from tasks.labeling.in_store import check_to_store, export_to_store
+from tasks.labeling.in_store import check_to_store, export_to_store, part_to_store
 from tasks.records import LabelExport, LabelRules, ModelVersion, RetrainRequest, SnapshotDifference, SnapshotRef
 from tasks.retrying import step
 from tasks.settings import RoboflowSettings, WorkSettings, from_environment
@@ -43,6 +45,15 @@ def check_labels(export: LabelExport, rules: LabelRules, champion: ModelVersion 
         title = "What the check of the labels saw or changed"
         tell_server(lambda: create_table_artifact(rows, "label-findings", title))
     return snapshot
+
+
+@step("take a part of the labels")
+def take_part(snapshot: SnapshotRef, share: float, shares: Sequence[float]) -> SnapshotRef:
+    """The same labels with one of some shares of the training pictures."""
+    part = part_to_store(Store.from_environment(), snapshot, share)
+    pictures, run = part.splits["train"].images, list(shares).index(share) + 1
+    get_run_logger().info("study: %.0f %%, %d pictures, run %d of %d", 100 * share, pictures, run, len(shares))
+    return part
 
 
 @step("compare labels")

@@ -1,10 +1,8 @@
 """The outcome of a retrain run, told in markdown. Pure."""
 
-import re
-
+from tasks.markdown import as_cell, as_interval, as_number, as_text
 from tasks.records import (
     EvaluationReport,
-    Interval,
     ModelVersion,
     PromotionDecision,
     RetrainOutcome,
@@ -37,7 +35,7 @@ def class_rows(scores: Scores) -> list[dict[str, str | int | float | None]]:
             "class": name,
             "boxes": score.truths,
             "AP": score.ap,
-            "95 % interval": _between(score.ci95.get("ap")),
+            "95 % interval": as_interval(score.ci95.get("ap")),
             "AP50": score.ap50,
             "precision": score.precision,
             "recall": score.recall,
@@ -60,16 +58,16 @@ def outcome_markdown(
     scores, result = report.scores, model.result
     splits = ", ".join(f"{counts.images} {split}" for split, counts in snapshot.splits.items())
     classes = "\n".join(
-        f"| {_cell(name)} | {score.truths} | {_number(score.ap)} | {_number(score.ap50)} "
-        f"| {_number(score.precision)} | {_number(score.recall)} |"
+        f"| {as_cell(name)} | {score.truths} | {as_number(score.ap)} | {as_number(score.ap50)} "
+        f"| {as_number(score.precision)} | {as_number(score.recall)} |"
         for name, score in scores.per_class.items()
     )
     numbers = ("map", "map50", "map75", "ar", "precision", "recall", "f1")
     values = " | ".join(f"{getattr(scores, name):.3f}" for name in numbers)
-    between = " | ".join(_between(scores.ci95.get(name)) for name in numbers)
+    between = " | ".join(as_interval(scores.ci95.get(name)) for name in numbers)
     return f"""# {version.project} version {version.version}: {_verdict(decision)}
 
-{_text(decision.reason)}
+{as_text(decision.reason)}
 
 {_checks(decision)}| | mAP | mAP50 | mAP75 | AR | precision | recall | F1 |
 |---|---|---|---|---|---|---|---|
@@ -102,13 +100,11 @@ def _checks(decision: PromotionDecision) -> str:
     """A line for each thing that the gate looked at beside the deciding one."""
     signs = {True: "passed", False: "failed", None: "open"}
     lines = [
-        f"- {signs[check.passed]}: {_text(check.text)}\n" for check in decision.checks if check.text != decision.reason
+        f"- {signs[check.passed]}: {as_text(check.text)}\n"
+        for check in decision.checks
+        if check.text != decision.reason
     ]
     return "".join(lines) + "\n" if lines else ""
-
-
-def _between(interval: Interval | None) -> str:
-    return "\N{EN DASH}" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
 
 
 def _threshold(scores: Scores) -> str:
@@ -120,17 +116,3 @@ def _fast(report: EvaluationReport) -> str:
     if report.speed is None:
         return ""
     return f" One picture takes {report.speed.latency_ms:.1f} ms on {report.speed.device}."
-
-
-def _text(text: str) -> str:
-    """A sentence that may hold a class name, as plain text."""
-    return re.sub(r"[<>&|`*_\[\]\\~$#]", lambda found: f"&#{ord(found[0])};", " ".join(text.split()))
-
-
-def _number(value: float | None) -> str:
-    return "\N{EN DASH}" if value is None else f"{value:.3f}"
-
-
-def _cell(name: str) -> str:
-    """A class name that is read as plain text: whatever could be markdown or HTML becomes an entity."""
-    return re.sub(r"[^\w\s.,-]|_", lambda found: f"&#{ord(found[0])};", " ".join(name.split()))

@@ -25,12 +25,10 @@ from tasks.retrying import step
 from tasks.scratch import scratch_folder
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage.runs import find_model
-from tasks.storage.s3 import Store
-from tasks.telling import tell_server
+from tasks.storage.s3 import LINK_DAYS, Store
+from tasks.telling import artifact_key, tell_server
 
 CHAMPION = "champion"
-LINK_DAYS = 7
-"""The longest that signed links may hold."""
 
 
 def utc_now() -> datetime:
@@ -112,7 +110,7 @@ def promote(version: ModelVersion, champion: ModelVersion | None, decision: Prom
 @step("summarise")
 def summarise(outcome: RetrainOutcome) -> RetrainOutcome:
     """Show the outcome as a page in Prefect, with a link to the report."""
-    store = Store.from_environment()
+    store, project = Store.from_environment(), outcome.version.project
     link = store.link(outcome.version.report.key, LINK_DAYS * 86_400)
     text = outcome_markdown(
         outcome.snapshot, outcome.model, outcome.report, outcome.decision, outcome.version, link, LINK_DAYS
@@ -120,7 +118,7 @@ def summarise(outcome: RetrainOutcome) -> RetrainOutcome:
     tell_server(lambda: create_table_artifact([outcome_row(outcome)], OUTCOME, "What the run came to"))
     rows = class_rows(outcome.report.scores)
     where = f"Scores by class on the {outcome.report.split} split"
-    tell_server(lambda: create_table_artifact(rows, f"classes-{outcome.version.project}", where))
-    key, title = f"retrain-{outcome.version.project}", "Outcome of the retrain run"
+    tell_server(lambda: create_table_artifact(rows, artifact_key("classes", project), where))
+    key, title = artifact_key("retrain", project), "Outcome of the retrain run"
     tell_server(lambda: create_markdown_artifact(text, key, title))
     return outcome

@@ -1,12 +1,13 @@
-"""What an evaluation says beside the scores: curves, mistakes, speed, and the comparison of two models. Plain data."""
+"""What is said beside the scores: curves, mistakes, speed, two models compared, several as a curve. Plain data."""
 
 from typing import Literal
 
 from pydantic import Field
 
-from tasks.records.base import Fraction, Part, Record
-from tasks.records.evaluation import Interval, OperatingPoint, Scores, Speed
-from tasks.records.labels import SplitCounts
+from tasks.records.base import Fraction, Part, Record, Sha256
+from tasks.records.evaluation import EvaluationReport, Interval, OperatingPoint, Scores, Speed
+from tasks.records.labels import SnapshotRef, SplitCounts
+from tasks.records.training import TrainedModel
 
 
 class ThresholdCurve(Part):
@@ -112,3 +113,68 @@ class Comparison(Record):
     map: Gain = Field(description="Of mAP.")
     map50: Gain = Field(description="Of mAP50.")
     per_class: dict[str, Gain] = Field(description="Of each measured class's AP.")
+
+
+class Measured(Part):
+    """A number, and how sure it is."""
+
+    value: Fraction = Field(description="As measured.")
+    ci95: Interval | None = Field(default=None, description="95 % interval; empty if not known.")
+
+
+class LearningPoint(Part):
+    """How good the model is that was trained on a share of the training pictures."""
+
+    share: Fraction = Field(description="Share of the sources.")
+    pictures: int = Field(ge=1, description="Training pictures.")
+    run_key: Sha256 = Field(description="Run that trained it.")
+    still_rising: bool = Field(description="Whether more epochs would probably have raised mAP.")
+    map: Measured = Field(description="mAP on all pictures to measure on.")
+    per_class: dict[str, Measured] = Field(description="AP by class, of those that can be measured.")
+
+    @classmethod
+    def of(cls, share: float, part: SnapshotRef, model: TrainedModel, report: EvaluationReport) -> "LearningPoint":
+        """The point of a model that was trained on a part of the labels."""
+        scores = report.scores
+        return cls(
+            share=share,
+            pictures=part.splits["train"].images,
+            run_key=model.run_key,
+            still_rising=model.result.still_rising,
+            map=Measured(value=scores.map, ci95=scores.ci95.get("map")),
+            per_class={
+                name: Measured(value=score.ap, ci95=score.ci95.get("ap"))
+                for name, score in scores.per_class.items()
+                if score.ap is not None
+            },
+        )
+
+
+class Expected(Part):
+    """What a curve says about a number that nobody has measured."""
+
+    value: float = Field(description="What is most likely.")
+    ci95: Interval = Field(description="95 % interval.")
+
+
+class LearningBand(Part):
+    """A fitted curve, to be drawn, with the ends of its 95 % interval at each place."""
+
+    pictures: tuple[float, ...] = Field(description="Training pictures, from the fewest to twice the most.")
+    low: tuple[Fraction, ...] = Field(description="Lower end.")
+    middle: tuple[Fraction, ...] = Field(description="The curve.")
+    high: tuple[Fraction, ...] = Field(description="Upper end.")
+
+
+class LearningCurve(Record):
+    """What more labels would bring, from models that were trained on parts of those there are."""
+
+    points: tuple[LearningPoint, ...] = Field(description="What was measured, the fewest pictures first.")
+    band: LearningBand | None = Field(description="The fitted curve; empty where there is too little to fit it to.")
+    map: Expected | None = Field(description="mAP to be expected of twice the training pictures.")
+    gain: Expected | None = Field(description="Gain in mAP to be expected of them.")
+    per_class: dict[str, Expected | None] = Field(description="Gain in AP by class; empty where it cannot be told.")
+    told: Literal["will help", "will hardly help", "cannot tell"] = Field(description="What twice the labels do.")
+    sentence: str = Field(description="That in words, with the numbers.")
+    rule: str = Field(description="The rule that said so.")
+    caveats: tuple[str, ...] = Field(default=(), description="What else has to be known, a sentence each.")

@@ -52,6 +52,11 @@ def save_snapshot(
         lambda image: _save_picture(store, image, files[image.sha256]),
         lambda done, _: on_progress(kept + done, len(pictures)),
     )
+    return save_manifest(store, snapshot)
+
+
+def save_manifest(store: Store, snapshot: DatasetSnapshot) -> SnapshotRef:
+    """Save a snapshot whose pictures are all in the store, as those of a part of a saved one are."""
     # Content-addressed: who was first wrote the same pictures, classes and boxes.
     with suppress(LostRace):
         create_record(store, keys.snapshot(snapshot.digest), snapshot, indent=None)

@@ -86,6 +86,16 @@ def verdict_page(prefix: str, decision: str) -> str:
     return f"{prefix}report/verdict-{decision[:16]}.html"
 
 
+def study_page(prefix: str, curve: str) -> str:
+    """The report page with a learning curve on it, named by the curve's digest."""
+    return f"{prefix}report/study-{curve[:16]}.html"
+
+
+def study_curve(prefix: str, curve: str) -> str:
+    """The LearningCurve, for programs."""
+    return f"{prefix}report/study-{curve[:16]}.json"
+
+
 def evaluation_numbers(prefix: str) -> str:
     """The Evaluation: all numbers of the page, for programs."""
     return f"{prefix}report/report.json"

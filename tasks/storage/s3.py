@@ -48,6 +48,8 @@ MULTIPART_BYTES = 8 * 1024**2
 CONFLICT_ATTEMPTS = 4
 """Tries of a conditional write that the store answers with 409, which means neither yes nor no."""
 DELETE_THREADS = 8
+LINK_DAYS = 7
+"""The longest that signed links may hold."""
 BINARY = "application/octet-stream"
 BOTO_ERRORS = (ClientError, BotoCoreError, Boto3Error, RetriesExceededError, urllib3.exceptions.HTTPError)
 _TRANSFER = TransferConfig(multipart_threshold=MULTIPART_BYTES, multipart_chunksize=MULTIPART_BYTES, max_concurrency=4)

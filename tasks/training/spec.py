@@ -105,6 +105,19 @@ def check_line(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVe
     )
 
 
+def check_study(request: RetrainRequest) -> None:
+    """Refuse a study whose models would know all pictures from the start: its curve would be flat.
+
+    Raises:
+        BadRequest: it starts from the champion.
+    """
+    if request.weights == "champion":
+        raise BadRequest(
+            "weights: the models of a study cannot start from the champion, which has learnt from these pictures, so "
+            "that fewer of them would make no difference; start from none, or from weights that do not know them"
+        )
+
+
 def nothing_new(spec: TrainingSpec, trained: TrainingSpec, version: int) -> str | None:
     """Why the same labels need no training, if the champion was trained on them with the same settings.
 

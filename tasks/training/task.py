@@ -27,7 +27,7 @@ from tasks.training.board import EpochBoard
 from tasks.training.given_weights import require_in_store
 from tasks.training.in_store import detect_in_store, train_in_store
 from tasks.training.launch import Event
-from tasks.training.spec import check_line, fitted_batch, nothing_new, plan
+from tasks.training.spec import check_line, check_study, fitted_batch, nothing_new, plan
 
 
 @step("plan training")
@@ -40,6 +40,12 @@ def plan_training(request: RetrainRequest, snapshot: SnapshotRef, champion: Mode
         get_run_logger().warning(fitted)
     get_run_logger().info("run %s: YOLO-NAS %s, %d epochs", job.spec.digest[:12], job.spec.variant, job.spec.epochs)
     return job
+
+
+@step("see that a study can tell")
+def require_study(request: RetrainRequest) -> None:
+    """Refuse a request that would teach nothing about the labels, before anything is trained."""
+    check_study(request)
 
 
 @step("look for something new")

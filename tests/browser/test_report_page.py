@@ -17,6 +17,7 @@ from tasks.evaluation.suspects import draw_suspects
 from tasks.records import Box, LabelledImage
 from tests.browser.looking import CONTRASTS, as_before, emulate, keep_screenshot
 from tests.fakes import evaluations as fakes
+from tests.fakes.learning import study
 
 FEW = ("cat", '</script><img src=x onerror="document.title=1">', "=dog")
 LIMIT = 3_000_000
@@ -51,6 +52,7 @@ def content_of(folder, classes):
         evaluation=evaluation,
         comparison=fakes.comparison(classes),
         decision=fakes.decision(),
+        learning=study(classes),
         history=fakes.long_history(),
         spec=fakes.spec(classes),
         result=fakes.result(),
@@ -342,7 +344,7 @@ def test_without_the_script_it_says_the_same(show):
     browser = show("bare")
     assert browser.find_elements(By.CSS_SELECTOR, "script") == []
     lines = browser.find_elements(By.CSS_SELECTOR, ".chart polyline")
-    assert len(lines) == 4 + 6
+    assert len(lines) == 4 + 6 + 3
     assert all(one.is_displayed() for one in lines)
     assert not any(one.is_displayed() for one in browser.find_elements(By.CSS_SELECTOR, ".copy, .open, select"))
     assert find(browser, "[download]").get_attribute("href").startswith("data:text/csv")

@@ -88,7 +88,8 @@ def test_the_store_holds_the_keys_of_the_design_and_no_open_upload(stack, first)
         rf"datasets/blobs/sha256/{hexes}{{2}}/{hexes}{{64}}",
         rf"datasets/snapshots/{hexes}{{64}}\.json",
         rf"runs/{hexes}{{64}}/(spec\.json|state\.json|history\.jsonl|report\.json|report/report\.json)",
-        rf"runs/{hexes}{{64}}/report/(index|verdict-{hexes}{{16}})\.html",
+        rf"runs/{hexes}{{64}}/report/(index|(verdict|study)-{hexes}{{16}})\.html",
+        rf"runs/{hexes}{{64}}/report/study-{hexes}{{16}}\.json",
         rf"runs/{hexes}{{64}}/(checkpoints/\d+/|detections/)[\w./-]+",
         r"models/[\w-]+/(\d+|aliases)/[\w.-]+",
     ]
@@ -160,6 +161,36 @@ def test_a_link_to_the_report_is_made_anew(stack, first):
     with urllib.request.urlopen(made["link"], timeout=30) as answer:
         assert answer.headers["Content-Type"].startswith("text/html")
         assert f"{first['evaluation']['map']:.3f}" in answer.read().decode()
+
+
+def test_a_study_uses_the_finished_run_again_shows_its_curve_and_publishes_nothing(stack, first, export):
+    before = stack.nasflow("models", "list", "--project", "pets")["models"]
+    told = stack.nasflow("study", "--export", str(export), "--project", "pets", "--epochs", "2", *TINY)
+    assert told["flow_run_state"] == "Completed"
+    points = told["points"]
+    assert [point["share"] for point in points] == [0.25, 0.5, 0.75, 1]
+    assert [point["pictures"] for point in points] == [3, 6, 9, 12]
+    assert points[-1]["run_key"] == first["training"]["run_key"]
+    assert points[-1]["map"]["value"] == first["evaluation"]["map"]
+
+    children = stack.api("/flow_runs/filter", {"flow_runs": {"parent_flow_run_id": {"any_": [told["flow_run"]]}}})
+    jobs = [child["parameters"]["job"] for child in children]
+    assert sorted("spec" in job for job in jobs) == [False] * 3 + [True] * 3
+    assert {job["snapshot_digest"] for job in jobs if "spec" not in job} == {digest_of(stack, first)}
+
+    summary = summary_of(stack, told)
+    assert summary.startswith("# pets: more labels ")
+    assert summary.count(" % | ") == 4
+    with urllib.request.urlopen(told["link"], timeout=30) as answer:
+        page = html.unescape(answer.read().decode())
+    assert page.count(told["sentence"]) == 2
+    assert "mAP by number of training pictures" in page
+    assert stack.nasflow("models", "list", "--project", "pets")["models"] == before
+
+
+def digest_of(stack, document):
+    model = document["model"]
+    return stack.nasflow("models", "show", model["project"], str(model["version"]))["snapshot_digest"]
 
 
 def test_a_request_with_an_unknown_key_or_a_wrong_type_is_refused(stack):

@@ -439,7 +439,7 @@ def test_without_a_store_the_variable_is_named(nasflow, verb):
 
 def test_without_a_server_the_variable_is_named(nasflow, tmp_path, store_environment):
     export = write_export(tmp_path / "pets")
-    for verb in (["retrain", "--export", export], ["deploy"]):
+    for verb in (["retrain", "--export", export], ["study", "--export", export], ["deploy"]):
         assert error_of(nasflow(*verb, "--json", **store_environment)).startswith("PREFECT_API_URL is not set")
 
 
@@ -461,6 +461,11 @@ def test_retrain_asks_for_the_store_before_it_asks_the_server(nasflow, tmp_path)
 )
 def test_a_request_that_makes_no_sense_is_refused_before_anybody_is_asked(nasflow, options, words):
     assert words in error_of(nasflow("retrain", *options, "--json"))
+
+
+def test_study_takes_labels_as_retrain_does(nasflow):
+    assert error_of(nasflow("study", "--json")).startswith("study: give either --workspace with --project, or --export")
+    assert error_of(nasflow("study", "--workspace", "acme", "--json")).startswith("study: --workspace needs --project")
 
 
 def test_a_server_that_is_not_there_is_one_line(nasflow, store_environment):

@@ -16,7 +16,7 @@ from tasks.dataset_folder import file_sha256
 from tasks.errors import BadCheckpoint, BadExport, BadRequest, BadSettings, NasflowError, TrainingFailed
 from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_for
 from tasks.labeling import zips
-from tasks.labeling.in_store import check_to_store, export_to_store
+from tasks.labeling.in_store import check_to_store, export_to_store, part_to_store
 from tasks.records import DatasetSnapshot, EvaluateJob, Evaluation, LabelledImage, LabelSource, RetrainRequest
 from tasks.settings import RoboflowSettings, WorkSettings
 from tasks.storage import keys
@@ -67,6 +67,19 @@ def test_labels_from_anywhere_are_the_same_snapshot(store, pets, tmp_path, kind)
     for image in snapshot.images:
         assert store.get(keys.blob(image.sha256))[0] == (pets / image.split / image.file_name).read_bytes()
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_part_of_the_labels_is_one_more_manifest(store, pets, tmp_path):
+    fetched = export_to_store(store, request(export=str(pets)), no_roboflow, tmp_path / "scratch")
+    whole = check_to_store(store, fetched, tmp_path / "scratch")
+    before = set(store.list(""))
+    part = part_to_store(store, whole, 0.5)
+    assert (part.splits["train"].images, part.splits["valid"]) == (2, whole.splits["valid"])
+    assert set(store.list("")) - before == {keys.snapshot(part.snapshot_digest)}
+    assert load_snapshot(store, part.snapshot_digest).counts() == part.splits
+    # All of it is the snapshot itself, and the same part the same one.
+    assert part_to_store(store, whole, 1.0).snapshot_digest == whole.snapshot_digest
+    assert part_to_store(store, whole, 0.5) == part
 
 
 def test_a_zip_in_the_store_is_read_in_every_format(store, tmp_path):

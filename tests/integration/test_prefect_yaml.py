@@ -29,10 +29,11 @@ def deployment(request):
     return request.param
 
 
-def test_the_three_deployments_are_there():
+def test_the_deployments_are_there():
     assert [f"{flow_of(d).name}/{d['name']}" for d in DEPLOYMENTS] == list(register.DEPLOYMENTS)
     assert {d["name"]: d["work_pool"]["name"] for d in DEPLOYMENTS} == {
         "retrain": "default",
+        "study": "default",
         "train": "gpu",
         "evaluate": "gpu",
     }
@@ -61,6 +62,7 @@ def test_the_flow_takes_one_record_that_refuses_unknown_fields(deployment):
     ("name", "parameters"),
     [
         ("retrain", {"request": {"project": "pets", "workspace": "acme"}}),
+        ("study", {"request": {"project": "pets", "export": "store://key"}}),
         ("evaluate", {"job": {"run_key": SHA, "snapshot_digest": SHA, "split": "test"}}),
         (
             "train",

@@ -15,6 +15,7 @@ from tasks.evaluation.advice import (
 )
 from tasks.records import ClassScore
 from tests.fakes import evaluations as fakes
+from tests.fakes.learning import study
 
 
 def of(*, sources=40, **changes):
@@ -126,6 +127,13 @@ def test_where_no_class_stands_out_it_says_so():
 
 def test_what_more_labels_would_gain_is_never_promised():
     assert "cannot be known from one run" in labels_enough(of())[-1].text
+
+
+def test_a_study_tells_more_than_one_run():
+    learning = study(("cat", "dog"), (0.3, 0.4, 0.45, 0.48)).model_copy(update={"caveats": ("Still rising.",)})
+    first, second, *rest = labels_enough(of(), learning)
+    assert (first.text, first.rule, second.text) == (learning.sentence, learning.rule, "Still rising.")
+    assert rest == labels_enough(of())[:-1]
 
 
 # When to stop ---------------------------------------------------------------------------------------

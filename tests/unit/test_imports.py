@@ -43,7 +43,7 @@ def modules_outside_the_trainer() -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("module", ["flows.retrain", "flows.train", "flows.evaluate", "deployments.cli"])
+@pytest.mark.parametrize("module", ["flows.retrain", "flows.study", "flows.train", "flows.evaluate", "deployments.cli"])
 def test_flows_and_command_load_nothing_of_the_trainer(module):
     assert not loaded_by(module) & TRAINER_ONLY
 

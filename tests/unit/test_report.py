@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from tasks.evaluation.curves import Chart, Series, ticks
+from tasks.evaluation.curves import Chart, Series, learning_chart, ticks
 from tasks.evaluation.pictures import compare_pictures
 from tasks.evaluation.report import MISSING, ReportContent, page_of, render, write_report
 from tasks.evaluation.suspects import draw_suspects, suspects_csv
@@ -29,6 +29,7 @@ from tasks.records import (
     TrainedModel,
 )
 from tests.fakes import evaluations as fakes
+from tests.fakes.learning import study
 
 CLASSES = ("<b>apple</b>", "pear & plum", "medlar")
 HOSTILE = ("</script><script>alert(1)</script>", "<!--", "\u2028\u2029", "\"'`", "__proto__", "=1+1")
@@ -283,6 +284,58 @@ def test_facts_of_the_run(content):
     )  # fmt: skip
     for fact in facts:
         assert fact in text
+
+
+# Whether the labels are enough -------------------------------------------------------------------------
+
+
+def test_a_learning_curve_is_drawn_with_its_points_and_told(content):
+    learning = study(CLASSES, (0.4, 0.52, 0.57, 0.6), 0.02)
+    text = render(replace(content, learning=learning))
+    page = Page(text)
+    short = page.text.index("Are the labels enough?")
+    assert page.text.index(learning.sentence) - short < 30
+    assert page.text.count(learning.sentence) == 2
+    assert f"Rule: {learning.rule}" in page.text
+    assert "nasflow study" not in page.text
+    chart = text[text.index('data-chart="learning"') :]
+    chart = chart[: chart.index("</svg>")]
+    assert (chart.count('class="dot"'), chart.count('class="band"'), chart.count("<polyline")) == (4, 1, 3)
+    assert "now: 100" in chart
+    data = json.loads(page.scripts[0])["charts"]["learning"]
+    assert (data["x"][0], data["x"][-1]) == (25, 200)
+    assert "25 25 % 0.400 0.38 to 0.42" in page.text
+    gains = page.text[page.text.index("Which classes would gain most") :]
+    places = [
+        gains.index(name) for name in ("<b>apple</b> +0.", "pear & plum +0.000", f"medlar {MISSING} cannot be told")
+    ]
+    assert places == sorted(places)
+
+
+def test_the_learning_chart_stays_inside_its_axes():
+    learning = study(CLASSES, (0.7, 0.9, 0.95, 0.97), 0.1)
+    chart = learning_chart(learning.band, learning.points)
+    _, top, _, bottom = chart.box
+    assert chart.y_top == 1.0
+    dots = re.findall(r'class="dot"><line [^>]*y1="([\d.-]+)" y2="([\d.-]+)"/><circle [^>]*cy="([\d.-]+)"', chart.svg)
+    places = " ".join(re.findall(r'points="([^"]*)"', chart.svg)).split()
+    heights = [float(y) for dot in dots for y in dot] + [float(place.split(",")[1]) for place in places]
+    assert len(heights) > 100
+    assert all(top <= y <= bottom for y in heights)
+    assert "measured 0.970 at 100" in chart.summary
+
+
+def test_a_study_that_cannot_tell_has_its_points_and_no_curve(content):
+    learning = study(CLASSES, (0.0, 0.0, 0.0, 0.2))
+    text = render(replace(content, learning=learning))
+    page = Page(text)
+    assert 'data-chart="learning"' not in text
+    assert "of 4 models 1 surely found something" in page.text
+    assert "100 100 % 0.200" in page.text
+
+
+def test_without_a_study_the_page_names_the_command(content):
+    assert "cannot be known from one run: nasflow study trains on parts" in text_of(content)
 
 
 # The verdict ----------------------------------------------------------------------------------------

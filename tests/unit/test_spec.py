@@ -14,7 +14,16 @@ from tasks.records import (
     SplitCounts,
     StoredFile,
 )
-from tasks.training.spec import SMALLEST_BATCH, batch_size, check_line, fitted_batch, learning_rate, nothing_new, plan
+from tasks.training.spec import (
+    SMALLEST_BATCH,
+    batch_size,
+    check_line,
+    check_study,
+    fitted_batch,
+    learning_rate,
+    nothing_new,
+    plan,
+)
 from tests.fakes.scores import scores
 
 SHA, OTHER = "1" * 64, "2" * 64
@@ -149,3 +158,10 @@ def test_nothing_new_is_the_same_settings_whatever_the_labels_digest():
 
 def test_the_check_knows_the_least_batch():
     assert FEW["train-below-batch"] == SMALLEST_BATCH
+
+
+def test_a_study_cannot_start_from_the_champion_which_knows_the_pictures():
+    check_study(request())
+    check_study(request(weights="store://weights", weights_sha256=SHA))
+    with pytest.raises(BadRequest, match="cannot start from the champion, which has learnt from these pictures"):
+        check_study(request(weights="champion"))

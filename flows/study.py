@@ -1,0 +1,32 @@
+"""Whether the labels are enough: models of parts of them, and a curve through what they reach."""
+
+from prefect import flow
+
+from tasks.evaluation.task import evaluate_on_worker, fit_curve, show_study
+from tasks.labeling.task import check_labels, export_labels, take_part
+from tasks.promotion.task import find_champion
+from tasks.records import LearningCurve, LearningPoint, RetrainRequest
+from tasks.training.task import plan_training, require_study, train_on_worker
+
+SHARES = (0.25, 0.5, 0.75, 1.0)
+"""Of the training pictures; the last run is the one that retrain would make, and is used again by it."""
+
+
+@flow(name="study", persist_result=False)
+def study(request: RetrainRequest) -> LearningCurve:
+    """Train on parts of the labels, measure all models on the same pictures, and say what twice the labels would bring.
+
+    Nothing is published or promoted, and the gate is not asked. Runs and evaluations that are finished are used again.
+    """
+    require_study(request)
+    export = export_labels(request)
+    champion = find_champion(request.project)
+    snapshot = check_labels(export, request.rules, champion)
+
+    points = []
+    for share in SHARES:
+        part = take_part(snapshot, share, SHARES)
+        model = train_on_worker(plan_training(request, part, champion))
+        report = evaluate_on_worker(model, snapshot, request.favour)
+        points.append(LearningPoint.of(share, part, model, report))
+    return show_study(request.project, model, report, fit_curve(points))

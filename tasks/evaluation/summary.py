@@ -1,0 +1,60 @@
+"""What a study of the labels came to, told in markdown and rows. Pure."""
+
+from tasks.evaluation.tables import class_gains
+from tasks.markdown import as_cell, as_interval, as_number, as_text
+from tasks.records import LearningCurve
+
+STUDY = "study-outcome"
+"""Key of the artifact that programs read a study's outcome from."""
+
+
+def study_row(project: str, curve: LearningCurve, curve_key: str, page_key: str) -> dict[str, str]:
+    """The outcome in one row: the word, and where curve and page are."""
+    return {"project": project, "told": curve.told, "sentence": curve.sentence, "curve": curve_key, "page": page_key}
+
+
+def point_rows(curve: LearningCurve) -> list[dict[str, str | int | float]]:
+    """A row for each model."""
+    return [
+        {
+            "share": f"{100 * point.share:.0f} %",
+            "training pictures": point.pictures,
+            "mAP": point.map.value,
+            "95 % interval": as_interval(point.map.ci95),
+            "run": point.run_key[:12],
+        }
+        for point in curve.points
+    ]
+
+
+def study_markdown(project: str, curve: LearningCurve, link: str, link_days: int, key: str) -> str:
+    """What people want to know first: the sentence, the numbers, a way to the page."""
+    said = "\n\n".join(as_text(text) for text in (curve.sentence, *curve.caveats))
+    points = "\n".join(
+        f"| {one.pictures} | {100 * one.share:.0f} % | {as_number(one.map.value)} | {as_interval(one.map.ci95)} |"
+        for one in curve.points
+    )
+    classes = "\n".join(
+        f"| {as_cell(name)} | {as_number(gain.value if gain else None)} | {as_interval(gain.ci95 if gain else None)} |"
+        for name, gain in class_gains(curve)
+    )
+    return f"""# {project}: more labels {_verdict(curve)}
+
+{said}
+
+| training pictures | share | mAP | 95 % interval |
+|---|---|---|---|
+{points}
+
+[Open the report]({link}) (this link works for {link_days} days; the page stays at `{key}`)
+
+| class | expected gain in AP from twice the labels | 95 % interval |
+|---|---|---|
+{classes}
+
+Rule: {as_text(curve.rule)}
+"""
+
+
+def _verdict(curve: LearningCurve) -> str:
+    return "may help, it cannot be told" if curve.told == "cannot tell" else curve.told
