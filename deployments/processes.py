@@ -102,6 +102,14 @@ def is_open(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
+def listens(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Say whether it is this very process that listens on a port."""
+    with suppress(psutil.Error):
+        connections = psutil.Process(process.pid).net_connections("tcp")
+        return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in connections)
+    return False
+
+
 def publish_private(path: Path, text: str) -> None:
     """Write a file that only this user may read, whole or not at all."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")

@@ -24,6 +24,7 @@ from tasks.errors import ServerProblem
 SERVER_SECONDS = 90
 STOP_SECONDS = 10
 PREFECT_PORT = 4200
+PORT_ATTEMPTS = 3
 
 Say = Callable[[str], None]
 
@@ -93,6 +94,14 @@ class Stack:
             raise ServerProblem(f"{self.folder}: a local stack runs here already; use it, or stop it") from None
 
     def _start_server(self) -> None:
+        """Start it on a free port; on another one if somebody took that meanwhile, as a second stack may."""
+        for _ in range(PORT_ATTEMPTS):
+            server = self._launch_server()
+            if self._answers(server):
+                return
+        raise ServerProblem(f"no port stays free for the Prefect server; see {self.folder / 'logs' / 'server.log'}")
+
+    def _launch_server(self) -> "subprocess.Popen[bytes]":
         self._port = processes.free_port(PREFECT_PORT)
         if self._port != PREFECT_PORT:
             self._say(f"port {PREFECT_PORT} is taken by another program; Prefect listens on {self._port} instead")
@@ -103,7 +112,7 @@ class Stack:
         address = ["--factory", factory, "--host", processes.HOST, "--port", str(self._port)]
         command = [sys.executable, "-m", "uvicorn", *address, "--log-level", "warning"]
         self._server = processes.start(command, self.folder / "logs" / "server.log", os.environ)
-        self._wait_for_server()
+        return self._server
 
     def _environment(self) -> dict[str, str]:
         """What this process, its workers and their flow runs need; the store's secret is in it."""
@@ -126,14 +135,18 @@ class Stack:
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self._environment().items()]
         processes.publish_private(self.folder / "env.sh", "".join(lines))
 
-    def _wait_for_server(self) -> None:
+    def _answers(self, server: "subprocess.Popen[bytes]") -> bool:
+        """Wait until the server answers; False if its port went to another program, which may answer in its place."""
         deadline = time.monotonic() + SERVER_SECONDS
         while time.monotonic() < deadline:
+            if server.poll() is not None and processes.is_open(self._port):
+                return False
             self.check()
-            with suppress(urllib.error.URLError, OSError):
-                with urllib.request.urlopen(f"{self.ui}/api/health", timeout=5) as answer:  # noqa: S310, our own address
-                    if answer.status == 200:
-                        return
+            if processes.listens(server, self._port):
+                with suppress(urllib.error.URLError, OSError):
+                    with urllib.request.urlopen(f"{self.ui}/api/health", timeout=5) as answer:  # noqa: S310, our own
+                        if answer.status == 200:
+                            return True
             time.sleep(0.2)
         raise ServerProblem(
             f"the Prefect server does not answer after {SERVER_SECONDS} s; see {self.folder / 'logs' / 'server.log'}"

@@ -1,0 +1,33 @@
+"""Servers as child processes: which one it is that answers on a port."""
+
+import os
+import sys
+import time
+
+from deployments import processes
+
+
+def server(tmp_path, port):
+    command = [sys.executable, "-m", "http.server", str(port), "--bind", processes.HOST]
+    return processes.start(command, tmp_path / "log", os.environ, cwd=tmp_path)
+
+
+def test_a_port_is_known_by_the_process_that_listens_on_it(tmp_path):
+    port = processes.free_port()
+    first = server(tmp_path, port)
+    try:
+        for _ in range(100):
+            if processes.listens(first, port):
+                break
+            time.sleep(0.1)
+        assert processes.listens(first, port)
+        assert not processes.is_free(port)
+        # Whoever comes second ends, and what answers is not it.
+        second = server(tmp_path, port)
+        assert second.wait(30) != 0
+        assert processes.is_open(port)
+        assert not processes.listens(second, port)
+        assert processes.free_port(port) != port
+    finally:
+        processes.stop(first, 10)
+    assert not processes.listens(first, port)
