@@ -25,10 +25,12 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test: setup check unit integration gpu e2e browser
+# The last two mostly wait for servers and runs, so they wait together.
+test: setup check unit integration gpu
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target e2e browser
 
 unit: setup
-	$(BIN)/pytest tests/unit -q
+	$(BIN)/pytest tests/unit -q --numprocesses 2
 
 # Two files at a time: most of these tests wait for servers and child processes.
 integration: setup
