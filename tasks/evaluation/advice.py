@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tasks.history import RISE, still_rising
 from tasks.records import ClassScore, EpochResult, Evaluation, Interval, LearningCurve, Scores, TrainingResult
 
 FEW_SOURCES = 20
@@ -25,10 +26,6 @@ LOSS_RISE = 0.05
 """Rise of the validation loss over its minimum, as a share, that is overfitting."""
 LAST_EPOCHS = 3
 """Epochs at the end that all have to show it."""
-LATE_SHARE = 0.2
-"""Share of the epochs that counts as the end of the curve; so it is in the trainer, and the next, too."""
-RISE = 0.01
-"""Rise of mAP at the end that is worth more epochs."""
 NAMED = 5
 """Classes that a sentence names, at most."""
 
@@ -293,15 +290,8 @@ def _more_epochs(history: Sequence[EpochResult], result: TrainingResult | None) 
         return Advice(
             "More epochs would hardly help: training ended by itself.", "No better mAP for as many epochs as patience."
         )
-    rising = result.still_rising if result else rose_at_the_end(history)
+    rising = result.still_rising if result else still_rising(history)
     rule = f"Best mAP of the last fifth of the epochs at least {RISE:.2f} above the best before it."
     if rising:
         return Advice("More epochs would probably help: mAP was still rising at the end.", rule)
     return Advice("More epochs would hardly help: mAP was not rising any more.", rule)
-
-
-def rose_at_the_end(history: Sequence[EpochResult]) -> bool:
-    """Whether mAP was still rising when training ended, by the trainer's rule: for a history without its result."""
-    late = max(1, round(len(history) * LATE_SHARE))
-    before = [one.map for one in history[:-late]]
-    return bool(before) and round(max(one.map for one in history[-late:]) - max(before), 9) >= RISE

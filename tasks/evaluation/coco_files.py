@@ -6,12 +6,7 @@ The edge of the ``score`` verb; nothing else in nasflow reads foreign detections
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import (
-    Annotated,
-    Any,
-    NotRequired,
-    TypeVar,
-)
+from typing import Annotated, Any, NotRequired, TypeVar
 
 from pydantic import BaseModel, Field, FiniteFloat, NonNegativeInt, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12

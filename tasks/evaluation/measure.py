@@ -31,7 +31,7 @@ def measure(
         measured_on=measured_on,
         classes=matches.classes,
         counts=counts,
-        sources=int(matches.sources.max()) + 1,
+        sources=matches.source_count,
         scores=metrics.score_matches(matches, point, intervals=True),
         point=point,
         analysis=metrics.analyse(matches, detections, point.threshold),

@@ -77,7 +77,7 @@ def _note_truth(classes: tuple[str, ...], images: Sequence[LabelledImage], notes
     for split in ("valid", "test"):
         truth = metrics.coco_truth([image for image in images if image.split == split], classes)
         found = [{**box, "score": 1.0} for box in truth["annotations"]]
-        if found and metrics.Matches(truth, found).perfect is False:
+        if found and not metrics.Matches(truth, found).perfect:
             notes.add("truth-not-perfect", split)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.metrics.matching import IOU_50, Matches
-from tasks.metrics.resampling import LEVEL, ROUNDS, Resampled, draw, quantile, resample, spread
+from tasks.metrics.resampling import LEVEL, ROUNDS, Resampled, draw, inside, once, quantile, resample, spread
 from tasks.records import Comparison, Gain, Interval
 
 
@@ -25,10 +25,9 @@ def compare(
         left_out: Pictures that neither was measured on, to be told.
     """
     draws = draw(before, ROUNDS, seed)
-    once = np.ones((1, draws.shape[1]), np.int64)
     drawn = [_numbers(matches, resample(matches, draws)) for matches in (before, after)]
-    given = [_numbers(matches, resample(matches, once)) for matches in (before, after)]
-    sources = int(before.sources.max()) + 1
+    given = [_numbers(matches, resample(matches, once(matches))) for matches in (before, after)]
+    sources = before.source_count
     gains, bounds = {}, (0.0, 0.0)
     for name, was in given[0].items():
         old, new = float(was[0]), float(given[1][name][0])
@@ -36,8 +35,8 @@ def compare(
             continue
         difference = drawn[1][name] - drawn[0][name]
         gains[name] = Gain(
-            before=_fraction(old),
-            after=_fraction(new),
+            before=inside(old),
+            after=inside(new),
             gain=round(new - old, 6),
             ci95=_interval(new - old, difference, LEVEL, sources),
         )
@@ -63,7 +62,3 @@ def _numbers(matches: Matches, drawn: Resampled) -> dict[str, NDArray[np.float64
 def _interval(value: float, drawn: NDArray[np.float64], confidence: float, sources: int) -> Interval:
     margin = quantile((1 + confidence) / 2, sources) * spread(drawn, sources)
     return round(value - margin, 6), round(value + margin, 6)
-
-
-def _fraction(value: float) -> float:
-    return min(1.0, max(0.0, round(value, 6)))

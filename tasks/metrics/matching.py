@@ -122,6 +122,11 @@ class Matches:
             self._outcomes[iou] = Outcomes(counts, hits)
         return self._outcomes[iou]
 
+    @property
+    def source_count(self) -> int:
+        """Sources that the pictures come from."""
+        return int(self.sources.max()) + 1
+
     @cached_property
     def sources(self) -> NDArray[np.int64]:
         """[I] number of the source that a picture comes from: versions of one picture, frames of one clip."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.metrics.matching import IOU_50, IOU_75, IOUS, RECALLS, Matches
-from tasks.records import OperatingPoint
+from tasks.records import Interval, OperatingPoint
 
 ROUNDS = 1000
 HALVES = 200
@@ -18,8 +18,6 @@ HALVES = 200
 LEVEL = 0.95
 _AT_A_TIME = 100
 """Resamples that are computed together, for the memory: one class may have a hundred thousand detections."""
-
-Interval = tuple[float, float]
 
 
 class Intervals(NamedTuple):
@@ -47,7 +45,7 @@ class Resampled(NamedTuple):
 
 def draw(matches: Matches, rounds: int, seed: int) -> NDArray[np.int64]:
     """How often each picture is in each resample of the sources, [N, I]."""
-    sources = _count(matches)
+    sources = matches.source_count
     draws = np.random.default_rng(seed).multinomial(sources, np.full(sources, 1 / sources), size=rounds)
     return np.asarray(draws[:, matches.sources])
 
@@ -103,9 +101,9 @@ def _curves(
 
 def intervals_of(matches: Matches, point: OperatingPoint, seed: int = 0) -> Intervals:
     """95 % intervals of all numbers that are shown."""
-    sources = _count(matches)
+    sources = matches.source_count
     draws = draw(matches, ROUNDS, seed)
-    shown = [_numbers(matches, point, weights) for weights in (_once(matches), draws, _halves(matches, seed))]
+    shown = [_numbers(matches, point, weights) for weights in (once(matches), draws, _halves(matches, seed))]
     bounds = {
         key: around(float(value[0]), shown[1][key], shown[2][key], sources)
         for key, value in shown[0].items()
@@ -128,10 +126,10 @@ def around(value: float, drawn: NDArray[np.float64], halved: NDArray[np.float64]
     """
     if not np.isfinite(drawn).any() or np.nanstd(drawn) == 0:
         # All resamples agree, so the bootstrap tells nothing: the rule of three, 95 % of what none of so many showed.
-        return _inside(value - 3 / sources), _inside(value + 3 / sources)
+        return inside(value - 3 / sources), inside(value + 3 / sources)
     margin = quantile(LEVEL / 2 + 0.5, sources) * spread(drawn, sources)
     flattered = (np.nanmean(halved) - value) / (np.sqrt(2) - 1) if np.isfinite(halved).any() else 0.0
-    return _inside(value - max(flattered, 0.0) - margin), _inside(value + margin)
+    return inside(value - max(flattered, 0.0) - margin), inside(value + margin)
 
 
 def spread(drawn: NDArray[np.float64], sources: int) -> float:
@@ -146,21 +144,19 @@ def quantile(level: float, sources: int) -> float:
     return float(stdtrit(max(sources - 1, 1), level))
 
 
-def _inside(value: float) -> float:
+def inside(value: float) -> float:
+    """A fraction as it is shown: in [0, 1], to a millionth."""
     return min(1.0, max(0.0, round(float(value), 6)))
 
 
-def _count(matches: Matches) -> int:
-    return int(matches.sources.max()) + 1
-
-
-def _once(matches: Matches) -> NDArray[np.int64]:
+def once(matches: Matches) -> NDArray[np.int64]:
+    """The pictures as they are, as one resample, [1, I]."""
     return np.ones((1, len(matches.sources)), np.int64)
 
 
 def _halves(matches: Matches, seed: int) -> NDArray[np.int64]:
     """Random halves of the sources, each picture once or not at all, [N, I]."""
-    sources = _count(matches)
+    sources = matches.source_count
     order = np.random.default_rng((seed, 1)).random((HALVES, sources)).argsort(axis=1)
     return np.asarray((order < (sources + 1) // 2).astype(np.int64)[:, matches.sources])
 

@@ -10,9 +10,9 @@ from tasks.evaluation.advice import (
     needy_classes,
     overfits_since,
     pictures_for,
-    rose_at_the_end,
     when_to_stop,
 )
+from tasks.history import still_rising
 from tasks.records import ClassScore
 from tests.fakes import evaluations as fakes
 from tests.fakes.learning import study
@@ -196,7 +196,7 @@ def test_overfitting(losses, valid_losses, epoch):
     ],
 )
 def test_whether_it_was_still_rising(maps, rising):
-    assert rose_at_the_end(fakes.history(maps)) == rising
+    assert still_rising(fakes.history(maps)) == rising
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
+from tasks.history import still_rising
 from tasks.records import BestEpoch, EpochResult
-from tasks.training.worker.progress import Progress, is_better, still_rising
+from tasks.training.worker.progress import Progress, is_better
 
 
 def result(epoch, score, valid_loss=1.0):

@@ -14,6 +14,7 @@ import torch
 from tasks import metrics
 from tasks.dataset_folder import file_sha256, publish_bytes
 from tasks.errors import NotLearning, TrainingStopped
+from tasks.history import still_rising
 from tasks.records import DatasetSnapshot, EpochResult, StartWeights, TrainingResult, TrainingSpec
 from tasks.training import files
 from tasks.training.fit import Fit
@@ -28,7 +29,7 @@ from tasks.training.worker.learner import Learner, Outcome
 from tasks.training.worker.loss import LOSS_PARTS
 from tasks.training.worker.memory import available_memory, peak_memory
 from tasks.training.worker.pictures import CACHE_SHARE, DISK_SHARE, PictureFolder, PlainPictures
-from tasks.training.worker.progress import Ending, Progress, still_rising
+from tasks.training.worker.progress import Ending, Progress
 from tasks.training.worker.schedule import learning_rate
 from tasks.training.worker.team import Team
 from tasks.training.worker.validate import run_over

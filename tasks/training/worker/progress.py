@@ -72,16 +72,3 @@ class Progress:
 def is_better(result: EpochResult, best: BestEpoch | None) -> bool:
     """Higher mAP, or the same mAP with a lower loss on the valid split (so that a start at mAP 0 counts as gain)."""
     return best is None or (result.map, -result.valid_losses["total"]) > (best.map, -best.valid_loss)
-
-
-RISING = 0.01
-"""Gain of mAP that is worth more epochs."""
-LATE_SHARE = 0.2
-"""Share of the epochs that counts as the end of the curve."""
-
-
-def still_rising(history: list[EpochResult]) -> bool:
-    """Whether mAP still rose when a run ended: the best epoch of its last fifth is clearly better than all before."""
-    late = max(1, round(len(history) * LATE_SHARE))
-    before = [epoch.map for epoch in history[:-late]]
-    return bool(before) and max(epoch.map for epoch in history[-late:]) >= max(before) + RISING
