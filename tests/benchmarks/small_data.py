@@ -1,8 +1,14 @@
 """Which defaults learn best from little: one setting changed at a time, on 40 drawn and 30 real labelled pictures.
 
-Run it with ``python -m tests.benchmarks.small_data [--epochs N] [--seeds N]``; it takes an hour on two cores, so it is
-no part of ``make bench``. Each run is a trainer process with one thread, two at a time. The real pictures are the
-export ``digits-coco-grey`` below ``NASFLOW_TEST_EXPORTS``; without it there are the drawn ones alone.
+Run it with ``python -m tests.benchmarks.small_data [--epochs N] [--seeds N] [--only PART]``; all of it takes two hours
+on two cores, so it is no part of ``make bench``. Each run is a trainer process with one thread, two at a time. The real
+pictures are the export ``digits-coco-grey`` below ``NASFLOW_TEST_EXPORTS``; without it there are the drawn ones alone.
+
+- ``drawn`` and ``real`` start from random weights;
+- ``weights`` starts from a model of 160 other drawn pictures: of the same kind for the drawn ones, of another for the
+  real ones;
+- ``patience`` trains four times the epochs, and tells what each patience would have kept of the best mAP, and when it
+  would have stopped.
 
 What it prints is the best mAP on the valid split by setting: the mean over the seeds, and each.
 """
@@ -14,13 +20,17 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deployments.cartoons import draw_export
 from tasks import dataset_folder
+from tasks.dataset_folder import file_sha256
 from tasks.labeling.check import inspect_export, require_snapshot
-from tasks.records import TrainingSpec
+from tasks.records import DatasetSnapshot, TrainingSpec
+from tasks.training.spec import RATE_FROM_RANDOM, SETTLING_SHARE
 
 BASE = {"learning_rate": 1e-3, "batch_size": 4, "augmentation": "standard", "warmup_steps": 100, "ema_decay": 0.9997}
 CHANGES: tuple[dict, ...] = (
@@ -29,12 +39,52 @@ CHANGES: tuple[dict, ...] = (
     *({"batch_size": size} for size in (8, 16)),
     *({"augmentation": preset} for preset in ("none", "light", "strong")),
     {"augmentation": "strong", "settling_epochs": "share"},
-    {"warmup_steps": 0},
+    *({"warmup_steps": steps} for steps in (0, 10)),
     *({"ema_decay": decay} for decay in (0.9, 0.99)),
 )
+CHANGES_WITH_WEIGHTS: tuple[dict, ...] = (
+    *({"learning_rate": rate} for rate in (1e-4, 2.5e-4, 5e-4, 1e-3, 2e-3)),
+    {"learning_rate": 5e-4, "warmup_steps": 0},
+)
+PATIENCE = (5, 10, 15, 20, 30, 50)
 
 
-def prepare(export: Path, folder: Path) -> dataset_folder.DatasetSnapshot:
+@dataclass(frozen=True)
+class Task:
+    """Pictures to learn, and how long."""
+
+    name: str
+    folder: Path
+    snapshot: DatasetSnapshot
+    size: int
+    epochs: int
+
+    def spec(self, seed: int, change: dict) -> TrainingSpec:
+        """A run that never stops early; settling ``share`` is that of the plan."""
+        values = {**BASE, **change}
+        if values.get("settling_epochs") == "share":
+            values["settling_epochs"] = round(self.epochs * SETTLING_SHARE)
+        return TrainingSpec(
+            snapshot_digest=self.snapshot.digest, classes=self.snapshot.classes, variant="s", epochs=self.epochs,
+            image_size=self.size, patience=self.epochs, seed=seed, **values,
+        )  # fmt: skip
+
+    def train(self, spec: TrainingSpec, weights: Path | None = None) -> list[float]:
+        """Train; gives the mAP of each epoch on the valid split."""
+        out = self.folder / spec.digest[:12]
+        out.mkdir()
+        (out / "spec.json").write_text(spec.model_dump_json())
+        command = [sys.executable, "-m", "tasks.training.worker", "--spec", out / "spec.json"]
+        command += ["--data", self.folder / "data", "--out", out, *(["--weights", weights] if weights else [])]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        assert done.returncode == 0, done.stderr[-2000:]
+        for heavy in ("last.ckpt", "previous.ckpt"):
+            (out / heavy).unlink(missing_ok=True)
+        return [json.loads(line)["map"] for line in (out / "history.jsonl").read_text().splitlines()]
+
+
+def prepare(name: str, export: Path, folder: Path, size: int, epochs: int) -> Task:
     """The dataset folder of an export."""
     scratch = folder / "scratch"
     scratch.mkdir(parents=True)
@@ -43,42 +93,24 @@ def prepare(export: Path, folder: Path) -> dataset_folder.DatasetSnapshot:
     dataset_folder.fill(
         folder / "data", snapshot, lambda image, path: path.write_bytes(inspection.files[image.sha256].read_bytes())
     )
-    return snapshot
+    return Task(name, folder, snapshot, size, epochs)
 
 
-def best_map(folder: Path, spec: TrainingSpec, name: str) -> float:
-    """Train; gives the best mAP on the valid split."""
-    path, out = folder / f"{name}.json", folder / name
-    path.write_text(spec.model_dump_json())
-    done = subprocess.run(
-        [sys.executable, "-m", "tasks.training.worker", "--spec", path, "--data", folder / "data", "--out", out],
-        capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    result = json.loads((out / "result.json").read_text())
-    for heavy in ("last.ckpt", "previous.ckpt"):
-        (out / heavy).unlink()
-    return result["best_map"]
-
-
-def compare(folder: Path, snapshot: dataset_folder.DatasetSnapshot, *, size: int, epochs: int, seeds: int) -> None:
+def compare(task: Task, changes: Sequence[dict], seeds: int, weights: Path | None = None) -> None:
     """Print a line for each setting."""
+    print(
+        f"{task.name}, {task.size} px, {task.epochs} epochs from {'given' if weights else 'random'} weights",
+        flush=True,
+    )
     with ThreadPoolExecutor(2) as pool:
         rows = []
-        for number, change in enumerate(CHANGES):
-            values = {**BASE, **change}
-            if values.get("settling_epochs") == "share":
-                values["settling_epochs"] = round(epochs * 0.15)
-            runs = []
-            for seed in range(seeds):
-                spec = TrainingSpec(
-                    snapshot_digest=snapshot.digest, classes=snapshot.classes, variant="s", epochs=epochs,
-                    image_size=size, patience=epochs, seed=seed, **values,
-                )  # fmt: skip
-                runs.append(pool.submit(best_map, folder, spec, f"run-{number}-{seed}"))
-            rows.append((change, runs))
+        for change in changes:
+            specs = [task.spec(seed, change) for seed in range(seeds)]
+            if weights is not None:
+                specs = [spec.model_copy(update={"weights_sha256": file_sha256(weights)}) for spec in specs]
+            rows.append((change, [pool.submit(task.train, spec, weights) for spec in specs]))
         for change, runs in rows:
-            scores = [run.result() for run in runs]
+            scores = [max(run.result()) for run in runs]
             name = ", ".join(f"{key} {value}" for key, value in change.items()) or f"base: {BASE}"
             print(
                 f"  {statistics.mean(scores):.3f}  ({', '.join(f'{score:.3f}' for score in scores)})  {name}",
@@ -86,24 +118,66 @@ def compare(folder: Path, snapshot: dataset_folder.DatasetSnapshot, *, size: int
             )
 
 
+def wait_longer(task: Task, seeds: int) -> None:
+    """Print what each patience would have kept of the best mAP, and the epochs it would have taken."""
+    task = replace(task, epochs=task.epochs * 4)
+    print(f"{task.name}, {task.size} px, {task.epochs} epochs", flush=True)
+    change = {"learning_rate": RATE_FROM_RANDOM}
+    with ThreadPoolExecutor(2) as pool:
+        curves = list(pool.map(lambda seed: task.train(task.spec(seed, change)), range(seeds)))
+    for patience in PATIENCE:
+        ends = [stopped(curve, patience) for curve in curves]
+        kept = [f"{max(curve[:end]):.3f} of {max(curve):.3f} in {end}" for curve, end in zip(curves, ends, strict=True)]
+        print(f"  patience {patience:2}: mAP {', '.join(kept)} epochs", flush=True)
+
+
+def stopped(curve: Sequence[float], patience: int) -> int:
+    """Epochs that a run with this curve takes."""
+    best = 0
+    for epoch, score in enumerate(curve):
+        if score > curve[best]:
+            best = epoch
+        if epoch - best >= patience:
+            return epoch + 1
+    return len(curve)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--only", choices=["drawn", "real"])
+    parser.add_argument("--only", choices=["drawn", "real", "weights", "patience"])
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if given.only != "real":
-            draw_export(folder / "drawn", 11, train=40, valid=30, test=0, size=128)
-            print(f"40 drawn pictures of 128 px, {given.epochs} epochs from random weights", flush=True)
-            compare(
-                folder / "a", prepare(folder / "drawn", folder / "a"), size=128, epochs=given.epochs, seeds=given.seeds
-            )
+        draw_export(folder / "drawn", 11, train=40, valid=30, test=0, size=128)
+        drawn = prepare("40 drawn pictures", folder / "drawn", folder / "a", 128, given.epochs)
+        tasks = [drawn]
         real = Path(os.environ.get("NASFLOW_TEST_EXPORTS", "none")) / "digits-coco-grey"
-        if given.only != "drawn" and real.is_dir():
-            print(f"30 real pictures of handwritten digits, 192 px, {given.epochs * 2} epochs", flush=True)
-            compare(folder / "b", prepare(real, folder / "b"), size=192, epochs=given.epochs * 2, seeds=given.seeds)
+        if real.is_dir():
+            name = "30 real pictures of handwritten digits"
+            tasks.append(prepare(name, real, folder / "b", 192, given.epochs * 2))
+        if given.only in (None, "drawn"):
+            compare(drawn, CHANGES, given.seeds)
+        if given.only in (None, "real"):
+            for task in tasks[1:]:
+                compare(task, CHANGES, given.seeds)
+        if given.only in (None, "weights"):
+            weights = other_model(folder / "c", given.epochs)
+            for task in tasks:
+                compare(task, CHANGES_WITH_WEIGHTS, given.seeds, weights)
+        if given.only in (None, "patience"):
+            for task in tasks:
+                wait_longer(task, given.seeds)
+
+
+def other_model(folder: Path, epochs: int) -> Path:
+    """Weights of a model of 160 other drawn pictures."""
+    draw_export(folder / "drawn", 12, train=160, valid=30, test=0, size=128)
+    task = prepare("160 drawn pictures", folder / "drawn", folder, 128, epochs)
+    spec = task.spec(0, {"learning_rate": RATE_FROM_RANDOM})
+    print(f"weights to start from: {task.name}, mAP {max(task.train(spec)):.3f}", flush=True)
+    return folder / spec.digest[:12] / "best.safetensors"
 
 
 if __name__ == "__main__":

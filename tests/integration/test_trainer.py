@@ -4,6 +4,8 @@ import hashlib
 import json
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -137,6 +139,20 @@ def test_run_tells_how_far_it_is(job: Job) -> None:
 def test_run_keeps_stdout_and_home_clean(job: Job) -> None:
     assert "{" not in job.trainer.stdout
     assert not job.trainer.home.exists()
+
+
+def test_a_start_loads_no_package_that_training_does_not_use(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\n"
+        "from tasks.training.worker import process, unused\n"
+        "process.quiet_libraries(Path(sys.argv[1]))\nunused.leave_out_unused()\n"
+        "import tasks.training.worker.loop, tasks.training.worker.detector\n"
+        "files = {name for name, module in sys.modules.items() if getattr(module, '__file__', None)}\n"
+        "print(*sorted(files & {'seaborn', 'pandas', 'super_gradients', *unused.UNUSED}))"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "super_gradients", done.stderr
 
 
 def test_same_command_after_the_end_changes_nothing(job: Job, tmp_path: Path) -> None:

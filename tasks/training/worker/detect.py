@@ -17,6 +17,7 @@ from tasks.records import SPLITS, DatasetSnapshot, Split
 from tasks.training import files
 from tasks.training.worker.events import Events
 from tasks.training.worker.process import PRECISIONS, leave, quiet_libraries, run, stop_on_request
+from tasks.training.worker.unused import leave_out_unused
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -41,6 +42,7 @@ def detect(given: argparse.Namespace, events: Events, stop: threading.Event) -> 
     refuse_empty(snapshot, splits)
     given.out.mkdir(parents=True, exist_ok=True)
     quiet_libraries(given.out)
+    leave_out_unused()
     from tasks.training.worker.detector import Detector
     from tasks.training.worker.weights import read_metadata
 
