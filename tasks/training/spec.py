@@ -13,6 +13,9 @@ LARGEST_BATCH = 16
 RATE_FROM_RANDOM = 2e-3
 RATE_FROM_WEIGHTS = 5e-4
 """Learning rate ``auto``."""
+WARMUP_FROM_RANDOM = 5
+WARMUP_FROM_WEIGHTS = 100
+"""Steps of warm-up; the trainer takes a tenth of the run at most. Random weights have nothing that it could protect."""
 SETTLING_SHARE = 0.15
 """Share of the epochs, the last ones, without mosaics and mixtures."""
 
@@ -32,6 +35,7 @@ def plan(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion 
         image_size=request.image_size,
         batch_size=batch_size(request, snapshot.splits["train"].images),
         learning_rate=learning_rate(request),
+        warmup_steps=WARMUP_FROM_RANDOM if weights == "none" else WARMUP_FROM_WEIGHTS,
         patience=request.patience,
         augmentation=request.augmentation,
         settling_epochs=math.ceil(request.epochs * SETTLING_SHARE) if request.augmentation == "strong" else 0,

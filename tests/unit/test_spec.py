@@ -77,6 +77,11 @@ def test_batch_auto_goes_by_the_number_of_pictures(pictures, batch):
     assert batch_size(request(batch_size="auto"), pictures) == batch
 
 
+def test_warm_up_is_longer_where_it_protects_given_weights():
+    given = plan(request(weights="store://x", weights_sha256=OTHER), SNAPSHOT, None)
+    assert given.spec.warmup_steps > plan(request(), SNAPSHOT, None).spec.warmup_steps > 0
+
+
 def test_learning_rate_auto_is_lower_from_given_weights():
     given = request(weights="store://x", weights_sha256=OTHER)
     assert learning_rate(request()) > learning_rate(given) > 0

@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from tasks import dataset_folder
 from tasks.records import TrainingSpec
+from tasks.training.spec import WARMUP_FROM_RANDOM
 from tests.benchmarks.peers import jobs
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -69,6 +70,8 @@ class Peer:
     network: str = "yolo_nas_s"
     own_packages: bool = True
     """Takes what ``make bench`` installed before what the product has; super-gradients is the product's."""
+    warmup: int | None = None
+    """Steps of warm-up, where it is not to be its own."""
 
     def train(self, job: jobs.Job) -> Run:
         """Train, and measure."""
@@ -83,10 +86,12 @@ class Peer:
 
     def _measured(self, job: jobs.Job, verb: str) -> Run:
         first = INSTALLED if self.own_packages else None
-        return measured(job, f"tests.benchmarks.peers.{self.module}", verb, job.as_argument(), first=first)
+        argument = replace(job, warmup=self.warmup).as_argument()
+        return measured(job, f"tests.benchmarks.peers.{self.module}", verb, argument, first=first)
 
 
 SUPER_GRADIENTS = Peer("super_gradients_trainer", own_packages=False)
+WARMED_AS_OURS = Peer("super_gradients_trainer", own_packages=False, warmup=WARMUP_FROM_RANDOM)
 NASFLOW, NASFLOW_FP32 = Ours(), Ours(("--precision", "fp32"))
 
 
@@ -97,7 +102,8 @@ def write_spec(job: jobs.Job) -> Path:
     spec = TrainingSpec(
         snapshot_digest=snapshot.digest, classes=snapshot.classes, variant=job.network.removeprefix("yolo_nas_"),
         epochs=job.epochs, image_size=job.size, batch_size=job.batch, learning_rate=job.learning_rate,
-        weight_decay=jobs.WEIGHT_DECAY, final_learning_rate_ratio=jobs.FINAL_RATIO, patience=job.epochs, seed=job.seed,
+        warmup_steps=WARMUP_FROM_RANDOM, weight_decay=jobs.WEIGHT_DECAY, final_learning_rate_ratio=jobs.FINAL_RATIO,
+        patience=job.epochs, seed=job.seed,
     )  # fmt: skip
     path = job.folder / "spec.json"
     path.write_text(spec.model_dump_json())

@@ -32,6 +32,8 @@ class Job:
     epochs: int
     learning_rate: float
     seed: int = 1
+    warmup: int | None = None
+    """Steps of linear warm-up of a peer; None for its own."""
 
     @property
     def folder(self) -> Path:
@@ -75,7 +77,9 @@ class Laps:
 
 
 def warmup_steps(pictures: int, job: Job) -> int:
-    """Steps of linear warm-up, as many as ours; super-gradients ends its own with the first epoch."""
+    """Steps of super-gradients' warm-up, which ends with the first epoch: its recipe's 1000 are more than a run."""
+    if job.warmup is not None:
+        return job.warmup
     return min(100, -(-pictures // job.batch) * job.epochs // 10)
 
 
