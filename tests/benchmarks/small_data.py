@@ -42,10 +42,7 @@ CHANGES: tuple[dict, ...] = (
     *({"warmup_steps": steps} for steps in (0, 10)),
     *({"ema_decay": decay} for decay in (0.9, 0.99)),
 )
-CHANGES_WITH_WEIGHTS: tuple[dict, ...] = (
-    *({"learning_rate": rate} for rate in (1e-4, 2.5e-4, 5e-4, 1e-3, 2e-3)),
-    {"learning_rate": 5e-4, "warmup_steps": 0},
-)
+CHANGES_WITH_WEIGHTS: tuple[dict, ...] = tuple({"learning_rate": rate} for rate in (2.5e-4, 5e-4, 1e-3, 2e-3))
 PATIENCE = (5, 10, 15, 20, 30, 50)
 
 
