@@ -144,11 +144,11 @@ def test_run_keeps_stdout_and_home_clean(job: Job) -> None:
 def test_a_start_loads_no_package_that_training_does_not_use(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from tasks.training.worker import process, unused\n"
-        "process.quiet_libraries(Path(sys.argv[1]))\nunused.leave_out_unused()\n"
-        "import tasks.training.worker.loop, tasks.training.worker.detector\n"
+        "from tasks.training.worker import imports, process\n"
+        "process.quiet_libraries(Path(sys.argv[1]))\n"
+        "with imports.quick_imports(): import tasks.training.worker.loop, tasks.training.worker.detector\n"
         "files = {name for name, module in sys.modules.items() if getattr(module, '__file__', None)}\n"
-        "print(*sorted(files & {'seaborn', 'pandas', 'super_gradients', *unused.UNUSED}))"
+        "print(*sorted(files & {'seaborn', 'pandas', 'super_gradients', *imports.UNUSED}))"
     )
     command = [sys.executable, "-W", "ignore", "-c", code, tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

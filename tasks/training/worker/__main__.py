@@ -18,8 +18,8 @@ from tasks.records import DatasetSnapshot, TrainingSpec
 from tasks.training import files
 from tasks.training.fit import less_next_time
 from tasks.training.worker.events import Events
+from tasks.training.worker.imports import quick_imports
 from tasks.training.worker.process import PRECISIONS, leave, quiet_libraries, run, shortage_of, stop_on_request
-from tasks.training.worker.unused import leave_out_unused
 from tasks.training.worker.watchdog import Watchdog
 
 LOCK_SECONDS = 60
@@ -106,11 +106,11 @@ def train_in_folder(
 ) -> dict[str, Any]:
     """Train in a folder that nobody else uses."""
     quiet_libraries(given.out)
-    leave_out_unused()
     # -P of this process, for those that it starts: a folder that somebody works in may have a tasks.py of its own.
     os.environ["PYTHONSAFEPATH"] = "1"
-    from tasks.training.worker.device import choose_device
-    from tasks.training.worker.loop import Options, TrainingRun
+    with quick_imports():
+        from tasks.training.worker.device import choose_device
+        from tasks.training.worker.loop import Options, TrainingRun
 
     options = Options(
         device=choose_device(PRECISIONS.get(given.precision or ""), given.devices),

@@ -16,8 +16,8 @@ from tasks.errors import BadSpec, TrainingStopped
 from tasks.records import SPLITS, DatasetSnapshot, Split
 from tasks.training import files
 from tasks.training.worker.events import Events
+from tasks.training.worker.imports import quick_imports
 from tasks.training.worker.process import PRECISIONS, leave, quiet_libraries, run, stop_on_request
-from tasks.training.worker.unused import leave_out_unused
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,9 +42,9 @@ def detect(given: argparse.Namespace, events: Events, stop: threading.Event) -> 
     refuse_empty(snapshot, splits)
     given.out.mkdir(parents=True, exist_ok=True)
     quiet_libraries(given.out)
-    leave_out_unused()
-    from tasks.training.worker.detector import Detector
-    from tasks.training.worker.weights import read_metadata
+    with quick_imports():
+        from tasks.training.worker.detector import Detector
+        from tasks.training.worker.weights import read_metadata
 
     metadata = read_metadata(given.weights)
     refuse_other_classes(tuple(json.loads(metadata["classes"])), snapshot)

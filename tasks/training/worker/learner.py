@@ -15,6 +15,7 @@ from tasks.training.worker.convolutions import subsample_first
 from tasks.training.worker.device import Computer
 from tasks.training.worker.loss import divisor, loss_parts, loss_sums, make_loss
 from tasks.training.worker.network import build_network
+from tasks.training.worker.norms import RunningStatistics
 from tasks.training.worker.schedule import average_decay
 from tasks.training.worker.team import Team
 
@@ -26,7 +27,7 @@ class Outcome:
     parts: list[float]
     """The loss of the whole step, on all devices, in the order of LOSS_PARTS."""
     bad: Batch | None = None
-    """The pieces of the step whose loss is no finite number, in one of the processes; no weight has changed then."""
+    """The piece of the step whose loss is no finite number, in one of the processes; nothing has changed then."""
 
 
 class Learner:
@@ -48,11 +49,22 @@ class Learner:
         pairs = list(zip(tensors_of(self.average.module), tensors_of(self.plain), strict=True))
         self._averaged = separated(pair for pair in pairs if pair[0].is_floating_point())
         self._counters = separated(pair for pair in pairs if not pair[0].is_floating_point())
+        self._statistics = RunningStatistics(self.plain)
+        self._average_statistics = RunningStatistics(self.average.module)
+
+    def _after_step(self, passes: int) -> None:
+        """Warm up the running statistics of random weights, and take weights and statistics into the averages."""
+        steps = int(self.average.n_averaged)
+        early = self.spec.weights_sha256 is None and self._statistics.warming_up(steps)
+        if early:
+            self._statistics.warm_up(steps, passes)
+        self._update_average(steps)
+        if early:  # they are averages already, over as many steps; averaged again, they would be those of older weights
+            self._average_statistics.take(self._statistics)
 
     @torch.no_grad()
-    def _update_average(self) -> None:
+    def _update_average(self, updates: int) -> None:
         """As AveragedModel.update_parameters, which sorts 1000 tensors anew each step and takes twice as long."""
-        updates = int(self.average.n_averaged)
         weight = 1 - average_decay(self.spec.ema_decay, updates) if updates else 1.0
         averages, current = self._averaged
         torch._foreach_lerp_(averages, current, weight)
@@ -69,6 +81,7 @@ class Learner:
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        self._statistics.remember()
         count, expected = len(step.micro_batches), None
         totals = torch.zeros(4, device=self.computer.fabric.device)
         for number, micro in enumerate(step.micro_batches, start=1):
@@ -79,6 +92,7 @@ class Learner:
                 totals += shared
                 if not torch.isfinite(shared).all():
                     self.optimizer.zero_grad(set_to_none=True)
+                    self._statistics.put_back()
                     return Outcome(loss_parts(totals[:3], totals[3]), bad=batch)
                 # Only the last piece knows the whole batch's divisor; with one piece this is it.
                 expected = divisor(shared[3]) * count if expected is None else expected
@@ -88,7 +102,7 @@ class Learner:
         if expected is not None and count > 1:
             self._scale_gradients(expected / divisor(totals[3]))
         self.optimizer.step()
-        self._update_average()
+        self._after_step(count)
         self.optimizer.zero_grad(set_to_none=True)
         return Outcome(loss_parts(totals[:3], totals[3]))
 
