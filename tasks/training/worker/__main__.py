@@ -13,13 +13,21 @@ from pathlib import Path
 from typing import IO, Any
 
 from tasks import dataset_folder
-from tasks.errors import BadSpec, BadWeights, TrainingStopped
+from tasks.errors import BadSpec, BadWeights, NotLearning, TrainingStopped
 from tasks.records import DatasetSnapshot, TrainingSpec
 from tasks.training import files
 from tasks.training.fit import less_next_time
 from tasks.training.worker.events import Events
 from tasks.training.worker.imports import quick_imports
-from tasks.training.worker.process import PRECISIONS, leave, quiet_libraries, run, shortage_of, stop_on_request
+from tasks.training.worker.process import (
+    EXIT_CODES,
+    PRECISIONS,
+    leave,
+    quiet_libraries,
+    run,
+    shortage_of,
+    stop_on_request,
+)
 from tasks.training.worker.watchdog import Watchdog
 
 LOCK_SECONDS = 60
@@ -193,5 +201,14 @@ def check_weights(spec: TrainingSpec, weights: Path | None) -> None:
         raise BadWeights(f"weights {weights}: SHA-256 is {got}, expected {spec.weights_sha256}; fetch the file again")
 
 
+def own_code(code: int) -> int:
+    """The exit code of this process: one for one more device ends well where all of them end together.
+
+    For any other code lightning-fabric kills the leader, which may be writing the checkpoint yet.
+    """
+    together = code in (EXIT_CODES[TrainingStopped], EXIT_CODES[NotLearning])
+    return 0 if together and not leads() else code
+
+
 if __name__ == "__main__":
-    leave(main())
+    leave(own_code(main()))
