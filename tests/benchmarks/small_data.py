@@ -30,19 +30,27 @@ from tasks import dataset_folder
 from tasks.dataset_folder import file_sha256
 from tasks.labeling.check import inspect_export, require_snapshot
 from tasks.records import DatasetSnapshot, TrainingSpec
-from tasks.training.spec import RATE_FROM_RANDOM, SETTLING_SHARE
+from tasks.training.spec import RATE_FROM_RANDOM, SETTLING_SHARE, WARMUP_FROM_RANDOM, WARMUP_FROM_WEIGHTS
 
-BASE = {"learning_rate": 1e-3, "batch_size": 4, "augmentation": "standard", "warmup_steps": 100, "ema_decay": 0.9997}
+BASE = {
+    "learning_rate": RATE_FROM_RANDOM,
+    "batch_size": 4,
+    "augmentation": "standard",
+    "warmup_steps": WARMUP_FROM_RANDOM,
+    "ema_decay": 0.9997,
+}
 CHANGES: tuple[dict, ...] = (
     {},
-    *({"learning_rate": rate} for rate in (5e-4, 2e-3, 4e-3)),
+    *({"learning_rate": rate} for rate in (5e-4, 1e-3, 4e-3)),
     *({"batch_size": size} for size in (8, 16)),
     *({"augmentation": preset} for preset in ("none", "light", "strong")),
     {"augmentation": "strong", "settling_epochs": "share"},
-    *({"warmup_steps": steps} for steps in (0, 10)),
+    *({"warmup_steps": steps} for steps in (0, WARMUP_FROM_WEIGHTS)),
     *({"ema_decay": decay} for decay in (0.9, 0.99)),
 )
-CHANGES_WITH_WEIGHTS: tuple[dict, ...] = tuple({"learning_rate": rate} for rate in (2.5e-4, 5e-4, 1e-3, 2e-3))
+CHANGES_WITH_WEIGHTS: tuple[dict, ...] = tuple(
+    {"learning_rate": rate, "warmup_steps": WARMUP_FROM_WEIGHTS} for rate in (2.5e-4, 5e-4, 1e-3, 2e-3)
+)
 PATIENCE = (5, 10, 15, 20, 30, 50)
 
 
@@ -119,9 +127,8 @@ def wait_longer(task: Task, seeds: int) -> None:
     """Print what each patience would have kept of the best mAP, and the epochs it would have taken."""
     task = replace(task, epochs=task.epochs * 4)
     print(f"{task.name}, {task.size} px, {task.epochs} epochs", flush=True)
-    change = {"learning_rate": RATE_FROM_RANDOM}
     with ThreadPoolExecutor(2) as pool:
-        curves = list(pool.map(lambda seed: task.train(task.spec(seed, change)), range(seeds)))
+        curves = list(pool.map(lambda seed: task.train(task.spec(seed, {})), range(seeds)))
     for patience in PATIENCE:
         ends = [stopped(curve, patience) for curve in curves]
         kept = [f"{max(curve[:end]):.3f} of {max(curve):.3f} in {end}" for curve, end in zip(curves, ends, strict=True)]
@@ -172,7 +179,7 @@ def other_model(folder: Path, epochs: int) -> Path:
     """Weights of a model of 160 other drawn pictures."""
     draw_export(folder / "drawn", 12, train=160, valid=30, test=0, size=128)
     task = prepare("160 drawn pictures", folder / "drawn", folder, 128, epochs)
-    spec = task.spec(0, {"learning_rate": RATE_FROM_RANDOM})
+    spec = task.spec(0, {})
     print(f"weights to start from: {task.name}, mAP {max(task.train(spec)):.3f}", flush=True)
     return folder / spec.digest[:12] / "best.safetensors"
 
