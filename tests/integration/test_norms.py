@@ -36,7 +36,7 @@ def test_the_first_steps_weigh_as_in_the_averaged_weights(tmp_path: Path, passes
     learning = network().train()
     statistics = norms.RunningStatistics(learning)
     mean, variance = np.zeros(5), np.ones(5)
-    for step, first in enumerate(range(0, 8 * passes, passes)):
+    for step, first in enumerate(range(0, 8 * passes, passes), start=16):
         statistics.remember()
         # Within a step the passes weigh as with the norms' own momentum, the last one most.
         weights = [(1 - MOMENTUM) ** (passes - 1 - number) for number in range(passes)]
@@ -52,9 +52,12 @@ def test_the_first_steps_weigh_as_in_the_averaged_weights(tmp_path: Path, passes
         np.testing.assert_allclose(learning[1].running_var, variance, rtol=1e-3)
 
 
-def test_the_warm_up_ends_where_the_momentum_is_the_norms_own(tmp_path: Path) -> None:
+def test_the_warm_up_begins_after_the_wildest_steps_and_ends_where_the_momentum_is_the_norms_own(
+    tmp_path: Path,
+) -> None:
     statistics = imported("tasks.training.worker.norms", tmp_path).RunningStatistics(network())
-    assert [statistics.warming_up(step) for step in (0, 289, 290, 10_000)] == [True, True, False, False]
+    steps = (0, 15, 16, 289, 290, 10_000)
+    assert [statistics.warming_up(step) for step in steps] == [False, False, True, True, False, False]
 
 
 @pytest.mark.parametrize("variant", ["s", "m", "l"])
@@ -63,21 +66,23 @@ def test_all_norms_of_the_network_have_the_recipes_momentum(tmp_path: Path, vari
     assert {part.momentum for part in built.modules() if isinstance(part, nn.BatchNorm2d)} == {MOMENTUM}
 
 
-def test_a_step_of_random_weights_and_of_given_ones(tmp_path: Path) -> None:
+def test_steps_of_random_weights_and_of_given_ones(tmp_path: Path) -> None:
     """The losses are the same to the bit: training does not look at the statistics, detection does."""
     random, given = Steps(tmp_path, None), Steps(tmp_path, "0" * 64)
     assert random.losses == given.losses
-    ratios = [moved(a, b) for a, b in zip(pairwise(random.statistics), pairwise(given.statistics), strict=True)]
-    assert ratios[0] == pytest.approx(0.9 / MOMENTUM, rel=1e-3), (
-        "the first step leaves a tenth of mean 0 and variance 1"
-    )
+    *same, before, last = [
+        moved(*both) for both in zip(pairwise(random.statistics), pairwise(given.statistics), strict=True)
+    ]
+    assert (*same, before) == (1,) * 16
+    assert last == pytest.approx(9 / 26 / MOMENTUM, rel=1e-3), "the share that the averaged weights take of this step"
     assert torch.equal(random.averaged[-1], random.statistics[-1]), "they are an average already"
     assert not torch.equal(given.averaged[-1], given.statistics[-1])
+    assert torch.equal(random.averaged[-2], given.averaged[-2])
 
 
 def test_a_bad_step_changes_no_statistics(tmp_path: Path) -> None:
     steps = Steps(tmp_path, None, bad=1)
-    assert [math.isfinite(parts[-1]) for parts in steps.losses] == [True, False, True]
+    assert [math.isfinite(parts[-1]) for parts in steps.losses] == [number != 1 for number in range(17)]
     assert not torch.equal(steps.statistics[0], steps.statistics[1])
     assert torch.equal(steps.statistics[1], steps.statistics[2])
     assert torch.isfinite(steps.statistics[-1]).all()
@@ -89,7 +94,7 @@ def moved(one: tuple[Tensor, Tensor], other: tuple[Tensor, Tensor]) -> float:
 
 
 class Steps:
-    """Three steps of a learner, and its running means after none, one, two, three.
+    """The first 17 steps of a learner, and its running means before and after each.
 
     Args:
         folder: For the pictures.
@@ -103,13 +108,13 @@ class Steps:
             for name in ("device", "team", "learner", "batches", "pictures", "augmentation")
         )
         data = folder / f"data-{weights_sha256}-{bad}"
-        snapshot = write_dataset(data, 6, 1)
-        spec = make_spec(snapshot, weights_sha256=weights_sha256)
+        snapshot = write_dataset(data, 17, 1)
+        spec = make_spec(snapshot, weights_sha256=weights_sha256, batch_size=1)
         computer = device.make_computer(device.Device("cpu", "32-true", channels_last=False))
         torch.manual_seed(0)
         learning = learner.Learner(spec, computer, team.Team(computer.fabric))
         folder_of_train = pictures.PictureFolder(data, snapshot.of_split("train"), spec.image_size)
-        epoch = batches.EpochBatches(6, spec.batch_size, spec.seed, 1)
+        epoch = batches.EpochBatches(17, spec.batch_size, spec.seed, 1)
         loader = batches.training_loader(augmentation.TrainingPictures(folder_of_train, spec), epoch, 0)
         learning.network.train()
         norms = [part for part in learning.plain.modules() if isinstance(part, nn.BatchNorm2d)]

@@ -3,11 +3,16 @@
 import json
 from pathlib import Path
 
+import pytest
+import torch
+from torch import nn
+
 from tasks import metrics
 from tasks.records import DatasetSnapshot
 from tasks.training import files
 from tests.fakes import trainer
 from tests.fakes.datasets import make_spec, write_dataset, write_spec
+from tests.fakes.libraries import imported
 
 BATCH = 4
 
@@ -40,3 +45,22 @@ def test_the_best_epoch_is_measured_as_it_was_validated(tmp_path: Path) -> None:
     assert best.map > 0.05, "so little found says nothing"
     for name in ("map", "map50", "precision", "recall"):
         assert getattr(best, name) == round(getattr(scores, name), 6), name
+
+
+def test_what_is_too_large_for_fp16_is_computed_in_fp32(tmp_path: Path) -> None:
+    """On a processor, by its own autocast: fabric offers fp16 on GPUs alone."""
+    device, validate, batches = (
+        imported(f"tasks.training.worker.{name}", tmp_path) for name in ("device", "validate", "batches")
+    )
+    half = imported("lightning_fabric.plugins", tmp_path).MixedPrecision("16-mixed", "cpu")
+    fabric = imported("lightning_fabric", tmp_path).Fabric(accelerator="cpu", devices=1, plugins=half)
+    computer = device.Computer(device.Device("cpu", "16-mixed", channels_last=False), fabric)
+    batch = batches.Batch(torch.full((1, 3, 2, 2), 255, dtype=torch.uint8), torch.zeros(0, 6), [0])
+    network = nn.Conv2d(3, 1, 1, bias=False)
+    with torch.no_grad():
+        network.weight.fill_(1 / 3)
+        assert validate.forward(network, batch, computer).flatten().tolist() == pytest.approx([1.0] * 4, abs=1e-3)
+        network.weight.fill_(1e5)
+        with fabric.autocast():
+            assert not torch.isfinite(network(computer.pictures(batch.pictures))).any()
+        assert validate.forward(network, batch, computer).flatten().tolist() == pytest.approx([3e5] * 4)

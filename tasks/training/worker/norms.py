@@ -5,13 +5,16 @@ from torch import nn
 
 from tasks.training.worker.schedule import average_decay
 
+WILD_STEPS = 16
+"""Steps that change random weights so much that statistics of the ones before would let activations explode."""
+
 
 class RunningStatistics:
     """The running means and variances of a network, by which it computes outside training.
 
     They begin as mean 0 and variance 1, and with YOLO-NAS's momentum of 0.03 forget that in a hundred steps only: until
-    then a network that learns well detects nothing. So from random weights they are warmed up: over the first 290 steps
-    they are averages over as many steps as the averaged weights.
+    then a network that learns well detects nothing. So from random weights they are warmed up: between the wildest
+    steps and the 290th they are averages over as many steps as the averaged weights.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -38,7 +41,7 @@ class RunningStatistics:
 
     def warming_up(self, steps: int) -> bool:
         """Whether a step after so many is one of those that are to weigh more than the norms' momentum."""
-        return average_decay(self._decay, steps) < self._decay
+        return steps >= WILD_STEPS and average_decay(self._decay, steps) < self._decay
 
     @torch.no_grad()
     def warm_up(self, steps: int, passes: int) -> None:

@@ -66,10 +66,20 @@ def _by_turns(lists: list[list[Any]]) -> list[Any]:
 
 
 def forward(network: nn.Module, batch: Batch, computer: Computer) -> Any:
-    """The network's outputs in fp32, whatever it computes in."""
+    """The network's outputs in fp32, whatever it computes in; what fp16 is too narrow for is computed in fp32."""
+    pictures = computer.pictures(batch.pictures)
     with computer.fabric.autocast():
-        outputs = network(computer.pictures(batch.pictures))
-    return as_fp32(outputs)
+        outputs = as_fp32(network(pictures))
+    if computer.device.precision == "16-mixed" and not all_finite(outputs):
+        return network(pictures)
+    return outputs
+
+
+def all_finite(value: Any) -> bool:
+    """Whether nested tuples and lists of tensors hold finite numbers alone."""
+    if isinstance(value, Tensor):
+        return bool(torch.isfinite(value).all())
+    return all(map(all_finite, value)) if isinstance(value, tuple | list) else True
 
 
 def as_fp32(value: Any) -> Any:
