@@ -14,7 +14,6 @@ What it prints is the best mAP on the valid split by setting: the mean over the 
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -29,8 +28,10 @@ from deployments.cartoons import draw_export
 from tasks import dataset_folder
 from tasks.dataset_folder import file_sha256
 from tasks.labeling.check import inspect_export, require_snapshot
-from tasks.records import DatasetSnapshot, TrainingSpec
+from tasks.records import DatasetSnapshot, EpochResult, TrainingSpec
+from tasks.training import files
 from tasks.training.spec import RATE_FROM_RANDOM, SETTLING_SHARE, WARMUP_FROM_RANDOM, WARMUP_FROM_WEIGHTS
+from tasks.training.worker.progress import Progress
 
 BASE = {
     "learning_rate": RATE_FROM_RANDOM,
@@ -74,8 +75,8 @@ class Task:
             image_size=self.size, patience=self.epochs, seed=seed, **values,
         )  # fmt: skip
 
-    def train(self, spec: TrainingSpec, weights: Path | None = None) -> list[float]:
-        """Train; gives the mAP of each epoch on the valid split."""
+    def train(self, spec: TrainingSpec, weights: Path | None = None) -> list[EpochResult]:
+        """Train; gives the history."""
         out = self.folder / spec.digest[:12]
         out.mkdir()
         (out / "spec.json").write_text(spec.model_dump_json())
@@ -86,7 +87,12 @@ class Task:
         assert done.returncode == 0, done.stderr[-2000:]
         for heavy in ("last.ckpt", "previous.ckpt"):
             (out / heavy).unlink(missing_ok=True)
-        return [json.loads(line)["map"] for line in (out / "history.jsonl").read_text().splitlines()]
+        return files.read_history(out / files.HISTORY)
+
+
+def best_map(history: Sequence[EpochResult]) -> float:
+    """Of all epochs, on the valid split."""
+    return max(line.map for line in history)
 
 
 def prepare(name: str, export: Path, folder: Path, size: int, epochs: int) -> Task:
@@ -115,7 +121,7 @@ def compare(task: Task, changes: Sequence[dict], seeds: int, weights: Path | Non
                 specs = [spec.model_copy(update={"weights_sha256": file_sha256(weights)}) for spec in specs]
             rows.append((change, [pool.submit(task.train, spec, weights) for spec in specs]))
         for change, runs in rows:
-            scores = [max(run.result()) for run in runs]
+            scores = [best_map(run.result()) for run in runs]
             name = ", ".join(f"{key} {value}" for key, value in change.items()) or f"base: {BASE}"
             print(
                 f"  {statistics.mean(scores):.3f}  ({', '.join(f'{score:.3f}' for score in scores)})  {name}",
@@ -128,22 +134,24 @@ def wait_longer(task: Task, seeds: int) -> None:
     task = replace(task, epochs=task.epochs * 4)
     print(f"{task.name}, {task.size} px, {task.epochs} epochs", flush=True)
     with ThreadPoolExecutor(2) as pool:
-        curves = list(pool.map(lambda seed: task.train(task.spec(seed, {})), range(seeds)))
+        histories = list(pool.map(lambda seed: task.train(task.spec(seed, {})), range(seeds)))
     for patience in PATIENCE:
-        ends = [stopped(curve, patience) for curve in curves]
-        kept = [f"{max(curve[:end]):.3f} of {max(curve):.3f} in {end}" for curve, end in zip(curves, ends, strict=True)]
+        ends = [stopped(history, patience) for history in histories]
+        kept = [
+            f"{best_map(end.history):.3f} of {best_map(history):.3f} in {end.epochs_done}"
+            for history, end in zip(histories, ends, strict=True)
+        ]
         print(f"  patience {patience:2}: mAP {', '.join(kept)} epochs", flush=True)
 
 
-def stopped(curve: Sequence[float], patience: int) -> int:
-    """Epochs that a run with this curve takes."""
-    best = 0
-    for epoch, score in enumerate(curve):
-        if score > curve[best]:
-            best = epoch
-        if epoch - best >= patience:
-            return epoch + 1
-    return len(curve)
+def stopped(history: Sequence[EpochResult], patience: int) -> Progress:
+    """How far a run with this history gets: the trainer's own rule, replayed."""
+    progress = Progress()
+    for line in history:
+        progress.add_epoch(line, 0)
+        if progress.ended(len(history), patience):
+            break
+    return progress
 
 
 def main() -> None:
@@ -159,8 +167,8 @@ def main() -> None:
         tasks = [drawn]
         real = Path(os.environ.get("NASFLOW_TEST_EXPORTS", "none")) / "digits-coco-grey"
         if real.is_dir():
-            name = "30 real pictures of handwritten digits"
-            tasks.append(prepare(name, real, folder / "b", 192, given.epochs * 2))
+            digits = "30 real pictures of handwritten digits"
+            tasks.append(prepare(digits, real, folder / "b", 192, given.epochs * 2))
         if given.only in (None, "drawn"):
             compare(drawn, CHANGES, given.seeds)
         if given.only in (None, "real"):
@@ -180,8 +188,8 @@ def other_model(folder: Path, epochs: int) -> Path:
     draw_export(folder / "drawn", 12, train=160, valid=30, test=0, size=128)
     task = prepare("160 drawn pictures", folder / "drawn", folder, 128, epochs)
     spec = task.spec(0, {})
-    print(f"weights to start from: {task.name}, mAP {max(task.train(spec)):.3f}", flush=True)
-    return folder / spec.digest[:12] / "best.safetensors"
+    print(f"weights to start from: {task.name}, mAP {best_map(task.train(spec)):.3f}", flush=True)
+    return folder / spec.digest[:12] / files.BEST
 
 
 if __name__ == "__main__":

@@ -27,7 +27,10 @@ class Outcome:
     parts: list[float]
     """The loss of the whole step, on all devices, in the order of LOSS_PARTS."""
     bad: Batch | None = None
-    """The piece of the step whose loss is no finite number, in one of the processes; nothing has changed then."""
+    """The piece of the step whose loss is no finite number, in one of the processes.
+
+    Weights and running statistics have not changed then.
+    """
 
 
 class Learner:
