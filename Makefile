@@ -32,9 +32,12 @@ test: setup check unit integration gpu
 unit: setup
 	$(BIN)/pytest tests/unit -q --numprocesses 2
 
-# Two files at a time: most of these tests wait for servers and child processes.
+# Three files at a time, since these tests often wait for servers and child processes; in the order of the conftest there.
 integration: setup
-	$(BIN)/pytest tests/integration -q --numprocesses 2 --dist loadfile
+	$(BIN)/pytest tests/integration -q --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+# Several trainers at a time: threads that wait for each other on cores that others use are slower by far than one.
+unit integration e2e browser: export OMP_NUM_THREADS := 1
 
 gpu: setup
 	$(BIN)/pytest tests/gpu -q

@@ -1,6 +1,5 @@
 """The network with its loss, optimiser and averaged twin: one optimiser step at a time, and all of it as state."""
 
-import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +45,8 @@ class Learner:
         self.average = AveragedModel(self.plain, use_buffers=True)
         self.average = computer.fabric.to_device(self.average).to(memory_format=device.memory_format)
         self.plain = self.plain.to(memory_format=device.memory_format)
-        optimizer = torch.optim.AdamW(parameter_groups(self.plain, spec.weight_decay), spec.learning_rate, fused=True)
+        groups = parameter_groups(self.plain, spec.weight_decay)
+        optimizer = torch.optim.AdamW(groups, spec.learning_rate, fused=True)
         network = torch.compile(self.plain) if compiled else self.plain
         self.network, self.optimizer = computer.fabric.setup(network, optimizer)
         pairs = list(zip(tensors_of(self.average.module), tensors_of(self.plain), strict=True))
@@ -68,11 +68,13 @@ class Learner:
     @torch.no_grad()
     def _update_average(self, updates: int) -> None:
         """As AveragedModel.update_parameters, which sorts 1000 tensors anew each step and takes twice as long."""
-        weight = 1 - average_decay(self.spec.ema_decay, updates) if updates else 1.0
-        averages, current = self._averaged
-        torch._foreach_lerp_(averages, current, weight)
-        averages, current = self._counters
-        torch._foreach_copy_(averages, current)
+        if updates == 0:
+            self.average.module.load_state_dict(self.plain.state_dict())
+        else:
+            averages, current = self._averaged
+            torch._foreach_lerp_(averages, current, 1 - average_decay(self.spec.ema_decay, updates))
+            averages, current = self._counters
+            torch._foreach_copy_(averages, current)
         self.average.n_averaged += 1
 
     def step(self, step: Step, batches: Iterator[Batch], rate: float) -> Outcome:
@@ -155,8 +157,9 @@ class Learner:
 
 
 def tensors_of(network: nn.Module) -> Iterator[Tensor]:
-    """Parameters and buffers."""
-    return itertools.chain(network.parameters(), network.buffers())
+    """Parameters that are learnt, and buffers that are saved: what a step may change."""
+    state = network.state_dict(keep_vars=True)
+    return (tensor for tensor in state.values() if tensor.requires_grad or not isinstance(tensor, nn.Parameter))
 
 
 def separated(pairs: Iterable[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], list[Tensor]]:
@@ -171,5 +174,6 @@ def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, 
     decayed: list[nn.Parameter] = []
     plain: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
-        (plain if name.endswith("bias") or id(parameter) in norms else decayed).append(parameter)
+        if parameter.requires_grad:
+            (plain if name.endswith("bias") or id(parameter) in norms else decayed).append(parameter)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
