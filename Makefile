@@ -37,7 +37,7 @@ integration: setup
 	$(BIN)/pytest tests/integration -q --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # Several trainers at a time: threads that wait for each other on cores that others use are slower by far than one.
-unit integration e2e browser: export OMP_NUM_THREADS := 1
+integration e2e browser: export OMP_NUM_THREADS := 1
 
 gpu: setup
 	$(BIN)/pytest tests/gpu -q

@@ -43,6 +43,7 @@ CONTESTANTS = {
     "modern-yolonas s": c.Peer("modern_yolonas_trainer"),
 }
 ONCE = ("ultralytics yolo11s", "ultralytics yolo11m", "modern-yolonas s")
+"""Contestants of the first round alone."""
 LOOP, LOOP_FP32, WALL = 2.2, 1.1, 2.5
 """Targets, as ratios to super-gradients."""
 LEARNING_RATE = 2e-3

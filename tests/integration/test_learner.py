@@ -1,0 +1,34 @@
+"""What a step changes and what it leaves: the network's parameters that are learnt, and those that never are."""
+
+from pathlib import Path
+
+import torch
+
+from tests.fakes.datasets import make_spec, write_dataset
+from tests.fakes.libraries import imported
+
+
+def test_what_is_never_learnt_gets_no_moments_and_is_averaged_as_it_was_given(tmp_path: Path) -> None:
+    device, team, learner, batches = (
+        imported(f"tasks.training.worker.{name}", tmp_path) for name in ("device", "team", "learner", "batches")
+    )
+    spec = make_spec(write_dataset(tmp_path / "data", 2, 1))
+    computer = device.make_computer(device.Device("cpu", "32-true", channels_last=False))
+    learning = learner.Learner(spec, computer, team.Team(computer.fabric))
+    parameters = dict(learning.plain.named_parameters())
+    learnt = {name: p for name, p in parameters.items() if p.requires_grad}
+    fixed = {name: p for name, p in parameters.items() if not p.requires_grad}
+    assert fixed
+    for parameter in fixed.values():
+        parameter.data.fill_(7)  # as given weights are put into a network that is there already
+
+    learning.network.train()
+    pictures = torch.randint(0, 255, (2, 3, 64, 64), dtype=torch.uint8)
+    batch = batches.Batch(pictures, torch.tensor([[0, 0, 32, 32, 20, 20], [1, 1, 30, 30, 24, 24.0]]), [0, 1])
+    for _ in range(2):
+        assert learning.step(batches.divided([0, 1], 2), iter([batch]), 1e-3).bad is None
+
+    assert set(learning.optimizer.state) == set(learnt.values())
+    averages = learning.averages()
+    assert all((averages[name] == 7).all() for name in fixed)
+    assert not all(torch.equal(averages[name], parameter) for name, parameter in learnt.items())
