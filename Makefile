@@ -42,8 +42,9 @@ integration e2e browser: export OMP_NUM_THREADS := 1
 gpu: setup
 	$(BIN)/pytest tests/gpu -q
 
+# Two files at a time, each with a stack of its own.
 e2e: setup
-	$(BIN)/pytest tests/e2e -q --timeout 600
+	$(BIN)/pytest tests/e2e -q --timeout 600 --numprocesses 2 --dist loadfile
 
 browser: setup
 	$(BIN)/pytest tests/browser -q --timeout 600

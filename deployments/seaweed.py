@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from deployments import processes
 from tasks.errors import NasflowError, ServerProblem
+from tasks.priority import BESIDE_TRAINING
 from tasks.settings import StoreSettings
 from tasks.storage.s3 import Store
 
@@ -131,7 +132,8 @@ class Seaweed:
 
     def _start(self, weed: Path) -> None:
         command = [str(weed), *self._arguments()]
-        self._process = processes.start(command, self.log, self._server_environment(), cwd=self._folder)
+        environment = self._server_environment()
+        self._process = processes.start(command, self.log, environment, cwd=self._folder, nice=BESIDE_TRAINING)
 
     def _arguments(self) -> list[str]:
         """Local only, no telemetry, no servers that nobody needs, and buckets that behave as on AWS."""

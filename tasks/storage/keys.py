@@ -64,6 +64,11 @@ def run_history(run_key: str) -> str:
     return f"{run(run_key)}history.jsonl"
 
 
+def run_weights(run_key: str, sha256: str) -> str:
+    """The best weights of a finished run: by content, so that none is overwritten."""
+    return f"{run(run_key)}weights/{sha256[:16]}-best.safetensors"
+
+
 def detections(run_key: str, snapshot_digest: str, sha256: str) -> str:
     """What a run's best weights found on a snapshot."""
     return f"{run(run_key)}detections/{snapshot_digest}-{sha256[:16]}.json"

@@ -241,26 +241,32 @@ def restore_checkpoint(store: Store, run_key: str, folder: Path, names: Iterable
     return None
 
 
-def prune_checkpoints(store: Store, run_key: str, keep: int = 2, *, settled: bool = False) -> None:
+def prune_checkpoints(store: Store, run_key: str, keep: int = 2) -> None:
     """Delete all but the newest checkpoints. Only the holder of the run's lease may call this.
 
     Args:
         store: Where.
         run_key: Digest of the TrainingSpec.
         keep: How many stay, at least 1.
-        settled: No checkpoint is on its way any more, so that what the newest does not name can go, too.
     """
     kept = dict(_manifests(store, run_key)[-keep:])
     if not kept:
         return
     used = {file.key for manifest in kept.values() for file in manifest.files.values()} | kept.keys()
-    unused = [key for key in store.list(keys.checkpoints(run_key)) if key not in used]
     # Nothing beside the newest checkpoint is touched: another one of its epoch may be on its way.
     newest = max(kept).removesuffix(_MANIFEST)
-    old = [key for key in unused if settled or key < newest]
-    # Manifests first: what has no manifest does not exist.
-    store.delete(key for key in old if key.endswith(_MANIFEST))
-    store.delete(key for key in old if not key.endswith(_MANIFEST))
+    _delete(store, [key for key in store.list(keys.checkpoints(run_key)) if key not in used and key < newest])
+
+
+def drop_checkpoints(store: Store, run_key: str) -> None:
+    """Delete all checkpoints of a finished run, which goes on from none."""
+    _delete(store, store.list(keys.checkpoints(run_key)))
+
+
+def _delete(store: Store, checkpoints: list[str]) -> None:
+    """Manifests first: what has no manifest does not exist."""
+    store.delete(key for key in checkpoints if key.endswith(_MANIFEST))
+    store.delete(key for key in checkpoints if not key.endswith(_MANIFEST))
 
 
 def find_model(store: Store, run_key: str) -> TrainedModel | None:

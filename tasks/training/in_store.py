@@ -17,6 +17,7 @@ from types import TracebackType
 
 from tasks.dataset_folder import file_sha256, publish_bytes
 from tasks.errors import BadCheckpoint, LeaseHeld, NasflowError, TrainingFailed, WorkerLost
+from tasks.priority import yield_to_training
 from tasks.records import (
     DatasetSnapshot,
     Detected,
@@ -33,6 +34,7 @@ from tasks.storage.blob_cache import BlobCache
 from tasks.storage.datasets import fetch_dataset
 from tasks.storage.runs import (
     Lease,
+    drop_checkpoints,
     find_model,
     hold_lease,
     newest_epoch,
@@ -48,7 +50,8 @@ from tasks.training.launch import DETECT, TRAIN, Event, TrainerProcess, detect_a
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINT_FILES = (files.LAST, files.BEST, files.HISTORY)
+CHECKPOINT_FILES = (files.LAST, files.HISTORY)
+"""What a run goes on from; its best weights are in the first."""
 Tell = Callable[[Event], None]
 
 
@@ -102,7 +105,7 @@ def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettin
             _train_to_the_end(store, job, places, weights, lease, uploader, settings, tell)
         model = _publish(store, job, places)
         lease.finish(model)
-    prune_checkpoints(store, run_key, keep=1, settled=True)
+    drop_checkpoints(store, run_key)
     shutil.rmtree(places.run, ignore_errors=True)
     return model
 
@@ -160,7 +163,7 @@ def _set_aside(folder: Path) -> None:
     refused = folder / "refused"
     shutil.rmtree(refused, ignore_errors=True)
     refused.mkdir()
-    for name in (*CHECKPOINT_FILES, files.PREVIOUS):
+    for name in (*CHECKPOINT_FILES, files.PREVIOUS, files.BEST):
         if (folder / name).exists():
             (folder / name).replace(refused / name)
 
@@ -177,7 +180,7 @@ def _prepare(store: Store, job: TrainJob, places: Places) -> None:
     manifest = restore_checkpoint(store, run_key, aside, CHECKPOINT_FILES)
     if manifest is not None:
         # history.jsonl comes last, since it tells how far the folder is.
-        for name in sorted(manifest.files, key=CHECKPOINT_FILES.index):
+        for name in (name for name in CHECKPOINT_FILES if name in manifest.files):
             (aside / name).replace(places.run / name)
         logger.info("going on from the store's checkpoint of epoch %d", manifest.epochs_done)
     shutil.rmtree(aside, ignore_errors=True)
@@ -223,17 +226,16 @@ def _keep_checkpoint(event: Event, lease: Lease, uploader: "CheckpointUploader")
 
 
 def _publish(store: Store, job: TrainJob, places: Places) -> TrainedModel:
-    """Store what the run came to: its last checkpoint, which holds the best weights, and its history."""
+    """Store what the run came to: its best weights and its history."""
     run_key = job.spec.digest
     result = TrainingResult.model_validate_json((places.run / files.RESULT).read_bytes())
-    last = {name: places.run / name for name in CHECKPOINT_FILES}
-    manifest = save_checkpoint(store, run_key, result.epochs_done, last)
+    history = keys.run_history(run_key)
     return TrainedModel(
         run_key=run_key,
         spec=job.spec,
         result=result,
-        weights=manifest.files[files.BEST],
-        history=store.upload(last[files.HISTORY], keys.run_history(run_key), content_type="application/jsonl"),
+        weights=store.upload(places.run / files.BEST, lambda sha256: keys.run_weights(run_key, sha256)),
+        history=store.upload(places.run / files.HISTORY, history, content_type="application/jsonl"),
     )
 
 
@@ -241,7 +243,8 @@ class CheckpointUploader:
     """Sends checkpoints to the store in a thread of its own, so that training does not wait for the network.
 
     Epochs may be shorter than an upload takes: then the newest checkpoint goes next, and those between are left out.
-    Uploading takes a tenth of the time at most, since it takes processor time and room from training.
+    Uploading takes a tenth of the time at most, since it takes processor time and room from training. Left without an
+    error, training has come to its end, and a checkpoint that still waits is of no use.
 
     Args:
         store: Where to.
@@ -270,6 +273,8 @@ class CheckpointUploader:
     ) -> None:
         with self._changed:
             self._ending = True
+            if kind is None:
+                self._offered = None
             self._changed.notify()
         self._thread.join()
 
@@ -280,6 +285,7 @@ class CheckpointUploader:
             self._changed.notify()
 
     def _work(self) -> None:
+        yield_to_training()
         pause = 0.0
         while (offered := self._next(pause)) is not None and not self._lost.is_set():
             began = time.monotonic()

@@ -1,4 +1,4 @@
-"""One local stack and one small export for all tests of this folder."""
+"""One local stack and one small export for all tests of a process."""
 
 import os
 

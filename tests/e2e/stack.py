@@ -13,7 +13,7 @@ from pathlib import Path
 
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
 
-
+TINY = ["--image-size", "64", "--batch-size", "4", "--learning-rate", "0.001", "--patience", "50"]
 PLANTED = "planted-roboflow-key-4711"
 """A secret of every process of the stack, to be looked for where it must not be."""
 
@@ -89,6 +89,12 @@ class LocalStack:
         children = self.api("/flow_runs/filter", {"flow_runs": {"parent_flow_run_id": {"any_": [flow_run]}}})
         runs = [flow_run, *(child["id"] for child in children)]
         return self.api("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": runs}}, "limit": 200})
+
+
+def retrain(stack, export, project, *options, epochs=2):
+    """A small run of a project, from labels to its verdict."""
+    given = ["--export", str(export), "--project", project, "--epochs", str(epochs), *TINY, *options]
+    return stack.nasflow("retrain", *given)
 
 
 def wait_for(what, seconds):

@@ -1,10 +1,12 @@
 """Labels, training and evaluation with a real store: what is there afterwards, and what a kill leaves."""
 
+import hashlib
 import json
 import logging
 import shutil
 import threading
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -153,6 +155,13 @@ def folder(tmp_path):
     return tmp_path / "run"
 
 
+class Cancelled(BaseException):
+    """What comes out of the blue when a flow run is cancelled."""
+
+
+SAVED = ("last.ckpt", "history.jsonl")
+
+
 def write_epoch(folder, epoch):
     """What a trainer has written after an epoch; gives the SHA-256 that it tells."""
     for name in ("history.jsonl", "best.safetensors", "last.ckpt"):
@@ -163,18 +172,27 @@ def write_epoch(folder, epoch):
 
 
 def restored(store, tmp_path):
-    manifest = restore_checkpoint(store, RUN, tmp_path / "restored", ["last.ckpt", "history.jsonl", "best.safetensors"])
+    manifest = restore_checkpoint(store, RUN, tmp_path / "restored", SAVED)
     if manifest is None:
         return None
+    assert set(manifest.files) == set(SAVED)
     return manifest.epochs_done, {path.name: path.read_text() for path in (tmp_path / "restored").iterdir()}
 
 
 def epoch(number):
-    return number, {name: f"{name} {number}" for name in ("last.ckpt", "history.jsonl", "best.safetensors")}
+    return number, {name: f"{name} {number}" for name in SAVED}
+
+
+@contextmanager
+def stopped(store, folder, lost=None):
+    """An uploader beside training that is stopped before its end."""
+    with suppress(Cancelled), CheckpointUploader(store, RUN, folder, lost or threading.Event()) as uploader:
+        yield uploader
+        raise Cancelled
 
 
 def test_the_newest_checkpoint_goes_up_and_those_between_are_left_out(store, folder, tmp_path):
-    with CheckpointUploader(store, RUN, folder, threading.Event()) as uploader:
+    with stopped(store, folder) as uploader:
         for number in range(1, 31):
             uploader.offer(number, write_epoch(folder, number))
     assert restored(store, tmp_path) == epoch(30)
@@ -183,8 +201,16 @@ def test_the_newest_checkpoint_goes_up_and_those_between_are_left_out(store, fol
     assert not (folder / "spool").exists()
 
 
-def test_a_checkpoint_that_was_replaced_meanwhile_is_not_sent_under_the_old_number(store, folder, tmp_path):
+def test_a_checkpoint_that_waits_is_of_no_use_once_training_is_done(store, folder, tmp_path):
     with CheckpointUploader(store, RUN, folder, threading.Event()) as uploader:
+        uploader.offer(1, write_epoch(folder, 1))
+        wait_for(lambda: restored(store, tmp_path) == epoch(1))
+        uploader.offer(2, write_epoch(folder, 2))
+    assert restored(store, tmp_path) == epoch(1)
+
+
+def test_a_checkpoint_that_was_replaced_meanwhile_is_not_sent_under_the_old_number(store, folder, tmp_path):
+    with stopped(store, folder) as uploader:
         old = write_epoch(folder, 1)
         write_epoch(folder, 2)
         uploader.offer(1, old)
@@ -192,7 +218,7 @@ def test_a_checkpoint_that_was_replaced_meanwhile_is_not_sent_under_the_old_numb
 
 
 def test_a_file_that_is_gone_is_told_and_the_next_checkpoint_goes_up(store, folder, tmp_path, caplog):
-    with CheckpointUploader(store, RUN, folder, threading.Event()) as uploader:
+    with stopped(store, folder) as uploader:
         uploader.offer(1, "0" * 64)
         wait_for(lambda: "checkpoint of epoch 1 not sent" in caplog.text)
         uploader.offer(2, write_epoch(folder, 2))
@@ -201,7 +227,7 @@ def test_a_file_that_is_gone_is_told_and_the_next_checkpoint_goes_up(store, fold
 
 def test_nothing_is_sent_once_the_run_belongs_to_another(store, folder, tmp_path):
     lost = threading.Event()
-    with CheckpointUploader(store, RUN, folder, lost) as uploader:
+    with stopped(store, folder, lost) as uploader:
         lost.set()
         uploader.offer(1, write_epoch(folder, 1))
     assert restored(store, tmp_path) is None
@@ -244,10 +270,6 @@ class Machine:
 def trainers():
     """Trainer processes of this one; the store is a child of it, too."""
     return [child for child in psutil.Process().children() if "tasks.training.worker" in child.cmdline()]
-
-
-class Cancelled(BaseException):
-    """What comes out of the blue when a flow run is cancelled."""
 
 
 def assert_detected(store, job, model, detected, machine):
@@ -304,6 +326,8 @@ def test_a_run_is_stopped_goes_on_elsewhere_survives_a_kill_and_is_measured(stor
     history = [json.loads(line)["epoch"] for line in store.get(model.history.key)[0].splitlines()]
     assert history == [1, 2, 3, 4, 5, 6]
     assert find_model(store, run_key) == model
+    assert hashlib.sha256(store.get(model.weights.key)[0]).hexdigest() == model.result.weights_sha256
+    assert store.list(keys.checkpoints(run_key)) == []
     assert json.loads(store.get(keys.run_state(run_key))[0])["status"] == "finished"
     assert not (second.settings.work_dir / "runs" / run_key).exists()
 

@@ -15,6 +15,7 @@ from tasks.settings import StoreSettings
 from tasks.storage import keys
 from tasks.storage.documents import read_record
 from tasks.storage.runs import (
+    drop_checkpoints,
     find_model,
     hold_lease,
     prune_checkpoints,
@@ -216,15 +217,14 @@ def test_pruning_keeps_the_newest_and_what_they_refer_to(store, folder, tmp_path
     assert restored.epochs_done == 5
 
 
-def test_once_settled_only_what_the_newest_checkpoint_names_stays(store, folder):
+def test_what_may_be_on_its_way_stays_until_all_is_dropped(store, folder):
     save_checkpoint(store, RUN, 1, {name: folder / name for name in NAMES})
     next_epoch(folder, 2)
-    manifest = save_checkpoint(store, RUN, 1, {name: folder / name for name in NAMES})
+    save_checkpoint(store, RUN, 1, {name: folder / name for name in NAMES})
     prune_checkpoints(store, RUN, keep=1)
     assert len(store.list(keys.checkpoints(RUN))) == len(NAMES) + 1 + 2
-    prune_checkpoints(store, RUN, keep=1, settled=True)
-    named = {file.key for file in manifest.files.values()} | {keys.checkpoint_manifest(RUN, 1)}
-    assert set(store.list(keys.checkpoints(RUN))) == named
+    drop_checkpoints(store, RUN)
+    assert store.list(keys.run(RUN)) == []
 
 
 @pytest.fixture

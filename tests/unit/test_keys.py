@@ -19,6 +19,7 @@ SHA, OTHER, RUN = "ab" * 32, "cd" * 32, "ef" * 32
         keys.run_spec(RUN),
         keys.run_state(RUN),
         keys.run_history(RUN),
+        keys.run_weights(RUN, SHA),
         keys.checkpoint_file(RUN, 3, SHA, "last.ckpt"),
         keys.checkpoint_manifest(RUN, 3),
         keys.detections(RUN, SHA, OTHER),
@@ -47,6 +48,7 @@ def test_checkpoints_sort_by_epoch():
 
 def test_other_content_has_another_key():
     assert keys.checkpoint_file(RUN, 1, SHA, "a") != keys.checkpoint_file(RUN, 1, OTHER, "a")
+    assert keys.run_weights(RUN, SHA) != keys.run_weights(RUN, OTHER)
     assert keys.blob(SHA) != keys.blob(OTHER)
 
 

@@ -13,6 +13,9 @@ from torch.utils.data import DataLoader, Sampler
 from tasks.training.worker.augmentation import TrainingPictures
 from tasks.training.worker.pictures import PlainPictures
 
+VALIDATED_AT_ONCE = 2
+"""Micro-batches that validation takes as one batch: it keeps nothing for gradients, and larger batches are faster."""
+
 
 @dataclass(frozen=True)
 class Batch:

@@ -5,8 +5,6 @@ Where epochs last seconds not each is saved, and a kill costs those since the la
 """
 
 import copy
-import os
-import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +14,7 @@ import torch
 from torch import Tensor
 
 from tasks.dataset_folder import publish_bytes
+from tasks.priority import yield_to_training
 from tasks.records import BestEpoch, TrainingSpec
 from tasks.training import files
 from tasks.training.worker.bad_steps import not_learning
@@ -175,10 +174,10 @@ def keep_quiet() -> None:
     """Have this thread leave the processor to those that train.
 
     A second team of OpenMP threads would stay, and halve the speed of the first one for good: with more of them than
-    cores none waits for its next work awake. And a step waits for its slowest thread, so this one takes what is idle.
+    cores none waits for its next work awake.
     """
     torch.set_num_threads(1)
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)  # on Linux a thread's own
+    yield_to_training()
 
 
 @torch.no_grad()

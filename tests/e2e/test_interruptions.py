@@ -1,0 +1,58 @@
+"""Runs that are killed or cancelled, on real servers and workers."""
+
+from pathlib import Path
+
+import psutil
+
+from tasks.storage import keys
+from tasks.storage.runs import find_model
+from tasks.storage.s3 import Store
+from tests.e2e.stack import retrain, wait_for
+
+
+def trainer_of(stack):
+    """The trainer process that works in the stack's folder, if there is one."""
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        if "tasks.training.worker" in command and any(f"={stack.folder}" in part for part in command):
+            return process
+    return None
+
+
+def start_long_run(stack, export, project, seed):
+    """A run that takes long enough to be disturbed, its trainer, and its key, once a checkpoint is in the store."""
+    run = retrain(stack, export, project, "--seed", str(seed), "--no-wait", epochs=10)["flow_run"]
+    trainer = wait_for(lambda: trainer_of(stack), 60)
+    command = trainer.cmdline()
+    run_key = Path(next(part for part in command if part.startswith("--out="))).name
+    store = Store.from_environment()
+    wait_for(lambda: any(key.endswith("manifest.json") for key in store.list(keys.checkpoints(run_key))), 90)
+    return run, trainer, run_key
+
+
+def assert_resumed_to_the_end(stack, run, run_key):
+    wait_for(lambda: stack.state(run)[0] in ("Completed", "Failed", "Crashed"), 300)
+    assert stack.state(run)[0] == "Completed", stack.state(run)
+    result = find_model(Store.from_environment(), run_key).result.model_dump()
+    assert result["epochs_done"] == 10
+    assert result["resumed_from_epoch"] >= 1
+
+
+def test_a_killed_trainer_goes_on_from_its_checkpoint(stack, export):
+    run, trainer, run_key = start_long_run(stack, export, "killed", 11)
+    trainer.kill()
+    assert_resumed_to_the_end(stack, run, run_key)
+
+
+def test_a_killed_flow_run_is_asked_for_again_and_goes_on(stack, export):
+    run, trainer, run_key = start_long_run(stack, export, "crashed", 12)
+    trainer.parent().kill()
+    assert_resumed_to_the_end(stack, run, run_key)
+
+
+def test_cancelling_ends_the_trainer_and_publishes_nothing(stack, export):
+    run, trainer, _ = start_long_run(stack, export, "cancelled", 13)
+    stack.api(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    wait_for(lambda: not trainer.is_running(), 90)
+    wait_for(lambda: stack.state(run)[0] == "Cancelled", 90)
+    assert stack.nasflow("models", "list", "--project", "cancelled")["models"] == []
