@@ -20,19 +20,12 @@ if sys.platform == "linux":
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 if os.getppid() != int(sys.argv[1]):
     sys.exit("the parent has ended")
-os.nice(int(sys.argv[2]))
-try:
-    # Where the kernel shares the processor among sessions first, niceness counts within one, but for this one.
-    with open("/proc/self/autogroup", "w") as group:
-        group.write(sys.argv[2])
-except OSError:
-    pass
-os.execv(sys.argv[3], sys.argv[3:])
+os.execv(sys.argv[2], sys.argv[2:])
 """
 
 
 def start(
-    command: list[str], log: Path, environment: Mapping[str, str], *, cwd: Path | None = None, nice: int = 0
+    command: list[str], log: Path, environment: Mapping[str, str], *, cwd: Path | None = None
 ) -> subprocess.Popen[bytes]:
     """Start a server. On Linux it is killed when the thread that called this ends, however that happens.
 
@@ -41,11 +34,10 @@ def start(
         log: File that its output is added to.
         environment: All of its variables.
         cwd: Where it works.
-        nice: How much it and its children give way to other processes, up to 19.
     """
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-S", "-c", _TIED, str(os.getpid()), str(nice), *command],
+            [sys.executable, "-S", "-c", _TIED, str(os.getpid()), *command],
             cwd=cwd,
             env=dict(environment),
             stdin=subprocess.DEVNULL,

@@ -20,7 +20,6 @@ from pydantic import SecretStr
 
 from deployments import processes
 from tasks.errors import NasflowError, ServerProblem
-from tasks.priority import BESIDE_TRAINING
 from tasks.settings import StoreSettings
 from tasks.storage.s3 import Store
 
@@ -132,8 +131,7 @@ class Seaweed:
 
     def _start(self, weed: Path) -> None:
         command = [str(weed), *self._arguments()]
-        environment = self._server_environment()
-        self._process = processes.start(command, self.log, environment, cwd=self._folder, nice=BESIDE_TRAINING)
+        self._process = processes.start(command, self.log, self._server_environment(), cwd=self._folder)
 
     def _arguments(self) -> list[str]:
         """Local only, no telemetry, no servers that nobody needs, and buckets that behave as on AWS."""

@@ -20,7 +20,6 @@ from deployments import processes
 from deployments.register import POOLS, register
 from deployments.seaweed import Seaweed
 from tasks.errors import ServerProblem
-from tasks.priority import BESIDE_TRAINING
 
 SERVER_SECONDS = 90
 STOP_SECONDS = 10
@@ -112,8 +111,7 @@ class Stack:
         factory = "prefect.server.api.server:create_app"
         address = ["--factory", factory, "--host", processes.HOST, "--port", str(self._port)]
         command = [sys.executable, "-m", "uvicorn", *address, "--log-level", "warning"]
-        log = self.folder / "logs" / "server.log"
-        self._server = processes.start(command, log, os.environ, nice=BESIDE_TRAINING)
+        self._server = processes.start(command, self.folder / "logs" / "server.log", os.environ)
         return self._server
 
     def _environment(self) -> dict[str, str]:

@@ -1,11 +1,11 @@
-"""How much of a busy processor the work beside training takes."""
+"""How much of a busy processor a thread beside training takes."""
 
 import os
 import sys
 import threading
 
 BESIDE_TRAINING = 10
-"""Niceness of what may wait: it gets what is idle, and a tenth of a core that training wants as well. A training step
+"""Niceness of threads that may wait: they get what is idle, and a tenth of a core that training wants as well. A step
 waits for its slowest thread, so each of them that is pushed aside costs the time of all."""
 
 

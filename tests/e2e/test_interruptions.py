@@ -9,6 +9,9 @@ from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 from tests.e2e.stack import retrain, wait_for
 
+EPOCHS = 20
+"""Of runs that are disturbed: enough to be under way still when the first checkpoint is in the store."""
+
 
 def trainer_of(stack):
     """The trainer process that works in the stack's folder, if there is one."""
@@ -20,8 +23,8 @@ def trainer_of(stack):
 
 
 def start_long_run(stack, export, project, seed):
-    """A run that takes long enough to be disturbed, its trainer, and its key, once a checkpoint is in the store."""
-    run = retrain(stack, export, project, "--seed", str(seed), "--no-wait", epochs=10)["flow_run"]
+    """A run to be disturbed, its trainer, and its key, once a checkpoint is in the store."""
+    run = retrain(stack, export, project, "--seed", str(seed), "--no-wait", epochs=EPOCHS)["flow_run"]
     trainer = wait_for(lambda: trainer_of(stack), 60)
     command = trainer.cmdline()
     run_key = Path(next(part for part in command if part.startswith("--out="))).name
@@ -34,7 +37,7 @@ def assert_resumed_to_the_end(stack, run, run_key):
     wait_for(lambda: stack.state(run)[0] in ("Completed", "Failed", "Crashed"), 300)
     assert stack.state(run)[0] == "Completed", stack.state(run)
     result = find_model(Store.from_environment(), run_key).result.model_dump()
-    assert result["epochs_done"] == 10
+    assert result["epochs_done"] == EPOCHS
     assert result["resumed_from_epoch"] >= 1
 
 

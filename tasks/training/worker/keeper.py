@@ -104,10 +104,17 @@ class Keeper:
         if self.learner.team.leads:
             self.wait()  # where steps are shorter than writing, which the copy is for
             self._copy = copied(self.learner.state(), self._copy)
-            checkpoint = Checkpoint(copy.deepcopy(progress), {**self._copy, "best": self._best})
+            checkpoint = Checkpoint(copy.deepcopy(progress), {**self._copy, "best": self._best_to_write(progress)})
             stalled = time.monotonic() - began
             self._writing = self._thread.submit(self._write, checkpoint, stalled)
         self._saved, self._saved_at = (progress.epochs_done, progress.steps_done), time.monotonic()
+
+    def _best_to_write(self, progress: Progress) -> State:
+        """Averaged weights of the best epoch; right after it, the averages themselves, which a file then holds once."""
+        if progress.best is None or (progress.best.epoch, 0) != (progress.epochs_done, progress.steps_done):
+            return self._best
+        averages = self._copy["average"]
+        return {name: averages[f"module.{name}"] for name in self._best}
 
     @property
     def _seconds_unsaved(self) -> float:
