@@ -22,7 +22,7 @@ REQUEST: dict[str, Any] = {
     "augmentation": "light",
 }
 """Small enough for two processor cores and a few minutes, long enough for a score that means something.
-Drawn pictures come in no other sizes, and are learnt faster when they are not made larger and smaller."""
+These pictures show all sizes that there are, and are learnt faster when they are not made larger and smaller."""
 
 
 def demo(folder: Path, seed: int, *, keep: bool) -> dict[str, Any]:
