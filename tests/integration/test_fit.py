@@ -16,6 +16,7 @@ from tasks.training import files
 from tasks.training.fit import Fit, read_fit, until_it_fits
 from tasks.training.launch import TRAIN, TrainerProcess, kernel_kills, train_arguments
 from tests.fakes.datasets import make_spec, write_dataset, write_spec
+from tests.fakes.learners import make_learner
 from tests.fakes.libraries import imported
 from tests.fakes.trainer import Trainer, run
 
@@ -175,17 +176,26 @@ def test_memory_that_is_short_beforehand(tmp_path: Path, small_group: Path) -> N
 
 def test_a_step_that_is_tried_changes_nothing(tmp_path: Path) -> None:
     """What a GPU's memory is tried with, here on the processor."""
-    fitting, learner, device, team = (
-        imported(f"tasks.training.worker.{name}", tmp_path) for name in ("fitting", "learner", "device", "team")
-    )
+    fitting = imported("tasks.training.worker.fitting", tmp_path)
     spec = make_spec(write_dataset(tmp_path / "data", 1, 1))
-    computer = device.make_computer(device.Device("cpu", "32-true", channels_last=False))
-    learning = learner.Learner(spec, computer, team.Team(computer.fabric))
+    learning = make_learner(spec, tmp_path)
     before = {name: value.clone() for name, value in learning.plain.state_dict().items()}
     assert fitting.fits_gpu(spec, learning, 2, most_boxes=3)
     after = learning.plain.state_dict()
     assert all(after[name].equal(value) for name, value in before.items())
     assert all(parameter.grad is None for parameter in learning.plain.parameters())
+
+
+@pytest.mark.parametrize(("free", "workers"), [(184_000, 0), (185_000, 1), (369_000, 2), (10**9, None)])
+def test_loader_processes_have_room_for_batches_of_validation(tmp_path: Path, free: int, workers: int | None) -> None:
+    """Each holds three batches of twice two pictures of 64 x 64 bytes in 3 colours, in four fifths of what is free."""
+    device, fitting = (imported(f"tasks.training.worker.{name}", tmp_path) for name in ("device", "fitting"))
+    spec = make_spec(write_dataset(tmp_path / "data", 1, 1), image_size=64)
+    one = device.Device("cpu", "32-true", channels_last=False)
+    fit = fitting.fit_to_shared_memory(spec, one, Fit(micro_batch=2), 3, free)
+    assert fit.loader_workers == workers
+    said = [line.endswith(f"{workers} of 3 loader processes are used") for line in fit.shortages]
+    assert said == [True] * (workers is not None)
 
 
 @pytest.mark.parametrize(("train", "batch"), [(1, 1), (1, 8), (3, 8)])

@@ -5,16 +5,13 @@ from pathlib import Path
 import torch
 
 from tests.fakes.datasets import make_spec, write_dataset
+from tests.fakes.learners import make_learner
 from tests.fakes.libraries import imported
 
 
 def test_what_is_never_learnt_gets_no_moments_and_is_averaged_as_it_was_given(tmp_path: Path) -> None:
-    device, team, learner, batches = (
-        imported(f"tasks.training.worker.{name}", tmp_path) for name in ("device", "team", "learner", "batches")
-    )
-    spec = make_spec(write_dataset(tmp_path / "data", 2, 1))
-    computer = device.make_computer(device.Device("cpu", "32-true", channels_last=False))
-    learning = learner.Learner(spec, computer, team.Team(computer.fabric))
+    batches = imported("tasks.training.worker.batches", tmp_path)
+    learning = make_learner(make_spec(write_dataset(tmp_path / "data", 2, 1)), tmp_path)
     parameters = dict(learning.plain.named_parameters())
     learnt = {name: p for name, p in parameters.items() if p.requires_grad}
     fixed = {name: p for name, p in parameters.items() if not p.requires_grad}

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.fakes.datasets import make_spec, write_dataset
+from tests.fakes.learners import make_learner
 from tests.fakes.libraries import imported
 
 MOMENTUM = 0.03
@@ -103,16 +104,14 @@ class Steps:
     """
 
     def __init__(self, folder: Path, weights_sha256: str | None, bad: int | None = None) -> None:
-        device, team, learner, batches, pictures, augmentation = (
-            imported(f"tasks.training.worker.{name}", folder)
-            for name in ("device", "team", "learner", "batches", "pictures", "augmentation")
+        batches, pictures, augmentation = (
+            imported(f"tasks.training.worker.{name}", folder) for name in ("batches", "pictures", "augmentation")
         )
         data = folder / f"data-{weights_sha256}-{bad}"
         snapshot = write_dataset(data, 17, 1)
         spec = make_spec(snapshot, weights_sha256=weights_sha256, batch_size=1)
-        computer = device.make_computer(device.Device("cpu", "32-true", channels_last=False))
         torch.manual_seed(0)
-        learning = learner.Learner(spec, computer, team.Team(computer.fabric))
+        learning = make_learner(spec, folder)
         folder_of_train = pictures.PictureFolder(data, snapshot.of_split("train"), spec.image_size)
         epoch = batches.EpochBatches(17, spec.batch_size, spec.seed, 1)
         loader = batches.training_loader(augmentation.TrainingPictures(folder_of_train, spec), epoch, 0)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import psutil
 import pytest
+import torch
 
 from tasks.dataset_folder import file_sha256
 from tasks.records import DatasetSnapshot, TrainingSpec
@@ -105,6 +106,18 @@ def test_resume_from_the_checkpoint_before_a_torn_one(whole: Whole, tmp_path: Pa
     told = [(save["epochs_done"], save["steps_done"]) for save in first.told("checkpoint")]
     assert (started["epochs_done"], started["steps_done"]) in told[-3:]
     assert_the_same(out, whole)
+
+
+def test_a_checkpoint_right_after_the_best_epoch_holds_the_averages_once(tmp_path: Path) -> None:
+    """After the first epoch, which is the best one then."""
+    snapshot = write_dataset(tmp_path / "data")
+    spec = write_spec(tmp_path / "spec.json", make_spec(snapshot, epochs=1))
+    out = tmp_path / "out"
+    assert run(tmp_path, "--spec", spec, "--data", tmp_path / "data", "--out", out).process.returncode == 0
+    saved = torch.load(out / files.LAST, weights_only=True)
+    assert saved["best"]
+    averages = saved["average"]
+    assert all(averages[f"module.{name}"].data_ptr() == tensor.data_ptr() for name, tensor in saved["best"].items())
 
 
 def test_resume_of_another_spec_names_the_fields(whole: Whole, tmp_path: Path) -> None:
