@@ -35,18 +35,18 @@ def compare(folder: Path) -> None:
         for epoch in range(1, spec.epochs + 1)
     ]
     batches = [batch for epoch in epochs for batch in training_loader(run.train_pictures, epoch, workers=0)]
-    network = copy.deepcopy(run.learner.plain)
+    network = copy.deepcopy(run.learner.network)
     for group in run.learner.optimizer.param_groups:
         group["fused"] = False  # the same arithmetic, rounded otherwise; super-gradients does not use it
     run.learner.network.train()
     loaded = iter(batches)
-    their_average = ModelEMA.from_params(run.learner.plain, decay_type="threshold", decay=spec.ema_decay)
+    their_average = ModelEMA.from_params(run.learner.network, decay_type="threshold", decay=spec.ema_decay)
     ours = []
     for number, step in enumerate(step for epoch in epochs for step in epoch.steps):
         ours.append(run.learner.step(step, loaded, run._learning_rate()).parts)
         run.progress.steps_done += 1
-        their_average.update(run.learner.plain, step=number, total_steps=len(batches))
-    averages = run.learner.average.module.state_dict(), their_average.ema.state_dict()
+        their_average.update(run.learner.network, step=number, total_steps=len(batches))
+    averages = run.learner.average.state_dict(), their_average.ema.state_dict()
 
     samples = [
         (picture, batch.targets[batch.targets[:, 0] == place, 1:])
@@ -59,7 +59,7 @@ def compare(folder: Path) -> None:
         epochs=1, learning_rate=spec.learning_rate, weight_decay=spec.weight_decay,
     )  # fmt: skip
     weights = max(
-        (a - b).abs().max().item() for a, b in zip(run.learner.plain.parameters(), network.parameters(), strict=True)
+        (a - b).abs().max().item() for a, b in zip(run.learner.network.parameters(), network.parameters(), strict=True)
     )
     average = max((a - averages[1][n]).abs().max().item() for n, a in averages[0].items() if a.is_floating_point())
     content = {"ours": ours, "theirs": theirs, "weights": weights, "average": average, "rates": rates(spec)}

@@ -45,13 +45,12 @@ def main() -> None:
     gradients = []
 
     def keep(*_: object) -> None:
-        gradients.append({name: value.grad.clone() for name, value in learner.plain.named_parameters()
-                          if value.grad is not None})  # fmt: skip
+        gradients.append({name: value.clone() for name, value in learner.gradients().items()})
 
     learner.optimizer.optimizer.register_step_pre_hook(keep)
     learner.network.train()
     if given.fixed_norms:
-        for part in learner.plain.modules():
+        for part in learner.network.modules():
             if isinstance(part, torch.nn.BatchNorm2d):
                 part.eval()
     pictures = PictureFolder(given.folder / "data", snapshot.of_split("train"), spec.image_size)
@@ -64,7 +63,7 @@ def main() -> None:
     if team.leads:
         content = {
             "parts": np.array(parts).tolist(), "gradients": gradients,
-            "weights": dict(learner.plain.named_parameters()), "buffers": dict(learner.plain.named_buffers()),
+            "weights": dict(learner.network.named_parameters()), "buffers": dict(learner.network.named_buffers()),
         }  # fmt: skip
         torch.save(content, given.folder / f"steps-{given.devices}-{given.micro_batch}.pt")
 

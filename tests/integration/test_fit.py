@@ -179,11 +179,11 @@ def test_a_step_that_is_tried_changes_nothing(tmp_path: Path) -> None:
     fitting = imported("tasks.training.worker.fitting", tmp_path)
     spec = make_spec(write_dataset(tmp_path / "data", 1, 1))
     learning = make_learner(spec, tmp_path)
-    before = {name: value.clone() for name, value in learning.plain.state_dict().items()}
+    before = {name: value.clone() for name, value in learning.network.state_dict().items()}
     assert fitting.fits_gpu(spec, learning, 2, most_boxes=3)
-    after = learning.plain.state_dict()
+    after = learning.network.state_dict()
     assert all(after[name].equal(value) for name, value in before.items())
-    assert all(parameter.grad is None for parameter in learning.plain.parameters())
+    assert all(parameter.grad is None for parameter in learning.network.parameters())
 
 
 @pytest.mark.parametrize(("free", "workers"), [(184_000, 0), (185_000, 1), (369_000, 2), (10**9, None)])

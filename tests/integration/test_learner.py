@@ -12,7 +12,7 @@ from tests.fakes.libraries import imported
 def test_what_is_never_learnt_gets_no_moments_and_is_averaged_as_it_was_given(tmp_path: Path) -> None:
     batches = imported("tasks.training.worker.batches", tmp_path)
     learning = make_learner(make_spec(write_dataset(tmp_path / "data", 2, 1)), tmp_path)
-    parameters = dict(learning.plain.named_parameters())
+    parameters = dict(learning.network.named_parameters())
     learnt = {name: p for name, p in parameters.items() if p.requires_grad}
     fixed = {name: p for name, p in parameters.items() if not p.requires_grad}
     assert fixed
@@ -25,7 +25,9 @@ def test_what_is_never_learnt_gets_no_moments_and_is_averaged_as_it_was_given(tm
     for _ in range(2):
         assert learning.step(batches.divided([0, 1], 2), iter([batch]), 1e-3).bad is None
 
-    assert set(learning.optimizer.state) == set(learnt.values())
-    averages = learning.averages()
+    moments = learning.optimizer.state_dict()["state"].values()
+    assert sum(of_group["exp_avg"].numel() for of_group in moments) == sum(p.numel() for p in learnt.values())
+    averages = learning.named(learning.averages())
+    assert averages.keys() == learning.network.state_dict().keys()
     assert all((averages[name] == 7).all() for name in fixed)
     assert not all(torch.equal(averages[name], parameter) for name, parameter in learnt.items())

@@ -34,8 +34,9 @@ def statistics_of(picture: Tensor, part: nn.Module) -> tuple[np.ndarray, np.ndar
 @pytest.mark.parametrize("passes", [1, 3])
 def test_the_first_steps_weigh_as_in_the_averaged_weights(tmp_path: Path, passes: int) -> None:
     norms = imported("tasks.training.worker.norms", tmp_path)
+    flat = imported("tasks.training.worker.flat", tmp_path)
     learning = network().train()
-    statistics = norms.RunningStatistics(learning)
+    statistics = norms.RunningStatistics(learning, flat.FlatState(learning).statistics)
     mean, variance = np.zeros(5), np.ones(5)
     for step, first in enumerate(range(0, 8 * passes, passes), start=16):
         statistics.remember()
@@ -56,7 +57,7 @@ def test_the_first_steps_weigh_as_in_the_averaged_weights(tmp_path: Path, passes
 def test_the_warm_up_begins_after_the_wildest_steps_and_ends_where_the_momentum_is_the_norms_own(
     tmp_path: Path,
 ) -> None:
-    statistics = imported("tasks.training.worker.norms", tmp_path).RunningStatistics(network())
+    statistics = imported("tasks.training.worker.norms", tmp_path).RunningStatistics(network(), torch.zeros(1))
     steps = (0, 15, 16, 289, 290, 10_000)
     assert [statistics.warming_up(step) for step in steps] == [False, False, True, True, False, False]
 
@@ -116,12 +117,12 @@ class Steps:
         epoch = batches.EpochBatches(17, spec.batch_size, spec.seed, 1)
         loader = batches.training_loader(augmentation.TrainingPictures(folder_of_train, spec), epoch, 0)
         learning.network.train()
-        norms = [part for part in learning.plain.modules() if isinstance(part, nn.BatchNorm2d)]
-        averages = [part for part in learning.average.module.modules() if isinstance(part, nn.BatchNorm2d)]
+        norms = [part for part in learning.network.modules() if isinstance(part, nn.BatchNorm2d)]
+        averages = [part for part in learning.average.modules() if isinstance(part, nn.BatchNorm2d)]
         self.losses: list[list[float]] = []
         self.statistics, self.averaged = [means(norms)], [means(averages)]
         for number, (step, batch) in enumerate(zip(epoch.steps, loader, strict=True)):
-            first = next(learning.plain.parameters()).data
+            first = next(learning.network.parameters()).data
             kept = first.clone()
             if number == bad:
                 first.fill_(float("nan"))

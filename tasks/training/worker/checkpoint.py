@@ -21,8 +21,8 @@ from tasks.records import TrainingSpec
 from tasks.training import files
 from tasks.training.worker.progress import Progress
 
-FORMAT = 3
-STATE = ("network", "average", "optimizer", "scaler", "random_state", "best")
+FORMAT = 4
+STATE = ("layout", "network", "average", "steps", "optimizer", "scaler", "random_state", "best")
 
 LEAST_FREE = 1_000_000
 """A disk with fewer bytes than this counts as full, whatever the words of the error."""

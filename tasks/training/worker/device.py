@@ -8,7 +8,6 @@ from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor
 
 from tasks.errors import BadSpec
@@ -33,6 +32,11 @@ class Device:
     def memory_format(self) -> torch.memory_format:
         """Layout of pictures and convolution weights."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    @property
+    def half(self) -> torch.dtype | None:
+        """What convolutions compute in, where that is less than fp32."""
+        return {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(self.precision)
 
 
 @dataclass(frozen=True)
@@ -90,10 +94,8 @@ def make_computer(device: Device) -> Computer:
         compute_alike()
     if device.count == 1:
         return Computer(device, Fabric(accelerator=device.accelerator, devices=1, precision=device.precision))
-    # Where no box is assigned, a step leaves weights without gradients. Buffers are equal without being sent around,
-    # since the batch norms share their statistics.
-    strategy = DDPStrategy(find_unused_parameters=True, forward_sync_buffers=False)
-    fabric = Fabric(accelerator=device.accelerator, devices=device.count, strategy=strategy, precision=device.precision)
+    # For its processes: they add up their gradients themselves, and no network is wrapped in DistributedDataParallel.
+    fabric = Fabric(accelerator=device.accelerator, devices=device.count, strategy="ddp", precision=device.precision)
     fabric.launch()
     return Computer(device, fabric)
 

@@ -122,7 +122,7 @@ def fits_gpu(spec: TrainingSpec, learner: Learner, micro_batch: int, most_boxes:
     Batch norms keep their statistics, and, where they are shared, ask no other process for its own: the leader tries
     alone. They hold as much for the gradients either way.
     """
-    network, computer, moments = learner.plain, learner.computer, None
+    network, computer, moments = learner.network, learner.computer, None
     network.train()
     for part in network.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from tasks.dataset_folder import publish_bytes
+from tasks.errors import BadCheckpoint
 from tasks.priority import yield_to_training
 from tasks.records import BestEpoch, TrainingSpec
 from tasks.training import files
@@ -113,8 +114,8 @@ class Keeper:
         """Averaged weights of the best epoch; right after it, the averages themselves, which a file then holds once."""
         if progress.best is None or (progress.best.epoch, 0) != (progress.epochs_done, progress.steps_done):
             return self._best
-        averages = self._copy["average"]
-        return {name: averages[f"module.{name}"] for name in self._best}
+        average: State = self._copy["average"]
+        return average
 
     @property
     def _seconds_unsaved(self) -> float:
@@ -151,7 +152,7 @@ class Keeper:
         publish_bytes(self.folder / files.HISTORY, history.encode())
 
     def _write_best(self, best: BestEpoch, weights: State) -> None:
-        write_weights(self.folder / files.BEST, weights, self.spec, best, self.licence)
+        write_weights(self.folder / files.BEST, self.learner.named(weights), self.spec, best, self.licence)
         self._best_written = best.epoch
 
     # Going on ------------------------------------------------------------------------------------
@@ -160,7 +161,7 @@ class Keeper:
         """Bring the learner to the newest checkpoint, if there is one, and say how far it is.
 
         Raises:
-            BadCheckpoint: it is damaged, or of another run.
+            BadCheckpoint: it is damaged, of another run, or of another network.
         """
         found = newest_checkpoint(self.folder, self.spec)
         if found is None:
@@ -168,6 +169,11 @@ class Keeper:
         checkpoint, damaged = found
         if damaged:
             self.events.tell("log", message=f"{damaged.partition(';')[0]}; the one before it is used")
+        if checkpoint.state["layout"] != self.learner.layout:
+            raise BadCheckpoint(
+                f"{self.folder}: the checkpoint's weights stand in another order than this version's, or are others; "
+                "finish it with the version that wrote it, or take another folder"
+            )
         self.learner.load(checkpoint.state)
         self._best = checkpoint.state["best"]
         if self.learner.team.leads:

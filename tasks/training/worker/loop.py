@@ -109,7 +109,7 @@ class TrainingRun:
 
     def start_from(self, weights: Path, source: str, licence: str | None) -> None:
         """Put given weights into the network before the first step."""
-        loaded = load_matching(self.learner.plain, weights, self.spec.classes)
+        loaded = load_matching(self.learner.network, weights, self.spec.classes)
         self.start = start_weights(loaded, source, self.spec.weights_sha256 or file_sha256(weights), licence)
         self.keeper.licence = self.start.licence
         self.events.tell("log", message=f"{weights.name}: {loaded.sentence()}")
@@ -242,7 +242,7 @@ class TrainingRun:
     def _validate(self) -> EpochResult:
         progress = self.progress
         found = run_over(
-            self.valid_loader, self.learner.average.module, self.valid_images, size=self.spec.image_size,
+            self.valid_loader, self.learner.average, self.valid_images, size=self.spec.image_size,
             computer=self.learner.computer, team=self.team, loss=self.learner.loss, on_batch=self._after_valid_batch,
         )  # fmt: skip
         if progress.good_steps == 0 or not math.isfinite(found.losses["total"]):

@@ -1,7 +1,6 @@
 """Running statistics of batch norms: what they were before a step, and how much of it they take."""
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tasks.training.worker.schedule import average_decay
 
@@ -17,33 +16,23 @@ class RunningStatistics:
     steps and the 290th they are averages over as many steps as the averaged weights.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, values: Tensor) -> None:
         norms = [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
         self._decay = 1 - float(norms[0].momentum or 0.0)
-        pairs = [(norm.running_mean, norm.running_var) for norm in norms]
-        self._now = [tensor for pair in pairs for tensor in pair if tensor is not None]
-        self._before = [tensor.clone() for tensor in self._now]
+        self._now, self._before = values, values.clone()
 
-    @torch.no_grad()
     def remember(self) -> None:
         """Note what they are; before a step."""
-        torch._foreach_copy_(self._before, self._now)
+        self._before.copy_(self._now)
 
-    @torch.no_grad()
     def put_back(self) -> None:
         """Make them what was noted."""
-        torch._foreach_copy_(self._now, self._before)
-
-    @torch.no_grad()
-    def take(self, others: "RunningStatistics") -> None:
-        """Make them those of another network of the same kind."""
-        torch._foreach_copy_(self._now, others._now)
+        self._now.copy_(self._before)
 
     def warming_up(self, steps: int) -> bool:
         """Whether a step after so many is one of those that are to weigh more than the norms' momentum."""
         return steps >= WILD_STEPS and average_decay(self._decay, steps) < self._decay
 
-    @torch.no_grad()
     def warm_up(self, steps: int, passes: int) -> None:
         """Make them what they would be, had the pictures since ``remember`` weighed what so early a step's should.
 
@@ -53,5 +42,4 @@ class RunningStatistics:
         """
         wanted = 1 - average_decay(self._decay, steps)
         # Further in the direction in which they went.
-        torch._foreach_lerp_(self._before, self._now, wanted / (1 - self._decay**passes))
-        self.put_back()
+        self._now.copy_(self._before.lerp_(self._now, wanted / (1 - self._decay**passes)))

@@ -31,6 +31,11 @@ class Team:
         total: Tensor = self._fabric.all_reduce(values, reduce_op="sum")
         return total
 
+    def add_up(self, values: Tensor) -> None:
+        """Make ``values`` their sums over all processes."""
+        if self.size > 1:
+            torch.distributed.all_reduce(values)
+
     def any(self, condition: bool) -> bool:
         """Whether it is so in any process."""
         if self.size == 1:

@@ -1,0 +1,98 @@
+"""All that steps change of a network in one tensor, so that optimiser, averages and copies pass over memory once.
+
+YOLO-NAS has a thousand tensors, most of them small: going from each to the next took as long as the arithmetic did, and
+AdamW's fused kernel copies every channels-last weight before and after.
+"""
+
+import hashlib
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+Name = TypeVar("Name", bound=Hashable)
+
+
+class FlatState:
+    """A network's learnt weights, its norms' statistics, and their counters. The network's own tensors become views.
+
+    Parameters that need no gradient are never changed by a step, and stay outside.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        tensors = network.state_dict(keep_vars=True)
+        buffers = {name: value for name, value in tensors.items() if not isinstance(value, nn.Parameter)}
+        decayed, undecayed = learnt_names(network)
+        statistics = [name for name, value in buffers.items() if value.is_floating_point()]
+        self._learnt = {name: tensors[name] for name in (*decayed, *undecayed)}
+        self._numbers = self._learnt | {name: buffers[name] for name in statistics}
+        self._counters = {name: value for name, value in buffers.items() if name not in self._numbers}
+        self._fixed = {name: tensors[name] for name in tensors if name not in self._learnt and name not in buffers}
+        self.numbers = flattened(self._numbers.values())
+        """``[N]``: weights that decay, weights that do not, statistics."""
+        self.counters = flattened(self._counters.values())
+        """``[K]`` int64: how many batches each norm has seen."""
+        parts = [sum(tensors[name].numel() for name in names) for names in (decayed, undecayed, statistics)]
+        self.decayed, self.undecayed, self.statistics = torch.split(self.numbers, parts)
+        self.learnt = self.numbers[: parts[0] + parts[1]]
+
+    def state(self) -> dict[str, Tensor]:
+        """All of it; no copy."""
+        return {"numbers": self.numbers, "counters": self.counters}
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Become what ``state`` was, of a network with the same ``layout``."""
+        self.numbers.copy_(state["numbers"])
+        self.counters.copy_(state["counters"])
+
+    def learnt_views(self, flat: Tensor) -> dict[str, Tensor]:
+        """Views into a tensor like ``learnt``, or like its beginning, by the names of the weights there."""
+        return views(flat, self._learnt)
+
+    def named(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """A ``state`` as the network's own state_dict; views. What no step changes is the network's."""
+        changed = views(state["numbers"], self._numbers) | views(state["counters"], self._counters)
+        return changed | {name: value.detach() for name, value in self._fixed.items()}
+
+    @property
+    def layout(self) -> str:
+        """SHA-256 of what stands where: the same for networks whose states can be taken for each other's."""
+        places = [(name, tuple(value.shape), value.stride()) for name, value in self._numbers.items()]
+        return hashlib.sha256(repr((places, list(self._counters))).encode()).hexdigest()
+
+
+@torch.no_grad()
+def flattened(tensors: Iterable[Tensor]) -> Tensor:
+    """One tensor with the values of all, of one dtype; they become views of it, each in its own memory layout."""
+    parts = dict(enumerate(tensors))
+    flat = torch.empty(sum(part.numel() for part in parts.values()), dtype=parts[0].dtype, device=parts[0].device)
+    for number, view in views(flat, parts).items():
+        parts[number].data = view.copy_(parts[number])
+    return flat
+
+
+def views(flat: Tensor, like: Mapping[Name, Tensor]) -> dict[Name, Tensor]:
+    """Pieces of ``flat``, one after another, with shapes and strides of those in ``like``, until ``flat`` ends."""
+    start = flat.storage_offset()
+    end = start + flat.numel()
+    found: dict[Name, Tensor] = {}
+    for name, tensor in like.items():
+        if start == end:
+            break
+        found[name] = flat.as_strided(tensor.shape, tensor.stride(), start)
+        start += tensor.numel()
+    return found
+
+
+def learnt_names(network: nn.Module) -> tuple[list[str], list[str]]:
+    """Weights that decay, and those that do not: biases and norms, as in super-gradients; shortcut gains do."""
+    norms = [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    of_norms = {id(parameter) for norm in norms for parameter in norm.parameters()}
+    decayed: list[str] = []
+    undecayed: list[str] = []
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            (undecayed if name.endswith("bias") or id(parameter) in of_norms else decayed).append(name)
+    return decayed, undecayed

@@ -1,0 +1,65 @@
+"""The network as we build it computes what super-gradients' own does, to the bit."""
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.fakes.libraries import imported
+
+
+def outcome(network: nn.Module, dtype: torch.dtype) -> tuple[list[Tensor], dict[str, Tensor]]:
+    """Raw outputs for some pictures, and the gradients of their sum of squares."""
+    pictures = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    pictures = pictures.contiguous(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        outputs = list(tensors_in(network.train()(pictures)))
+    sum(output.float().square().mean() for output in outputs if output.requires_grad).backward()
+    gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+    return outputs, gradients
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from tensors_in(part)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_lean_blocks_compute_the_same(tmp_path: Path, dtype: torch.dtype) -> None:
+    network = imported("tasks.training.worker.network", tmp_path)
+    torch.manual_seed(0)
+    lean = network.build_network("s", 2)
+    plain = copy.deepcopy(lean)
+    blocks = [part for part in plain.modules() if type(part) is network.LeanBlock]
+    for part in blocks:
+        part.__class__ = network.QARepVGGBlock
+    assert len(blocks) == sum(isinstance(part, network.QARepVGGBlock) for part in lean.modules())
+    ours, theirs = (outcome(one.to(memory_format=torch.channels_last), dtype) for one in (lean, plain))
+    assert all(one.equal(other) for one, other in zip(ours[0], theirs[0], strict=True))
+    assert ours[1].keys() == theirs[1].keys()
+    assert all(gradient.equal(theirs[1][name]) for name, gradient in ours[1].items())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_strided_convolution_and_its_gradients_are_those_of_slicing(tmp_path: Path, dtype: torch.dtype) -> None:
+    convolutions = imported("tasks.training.worker.convolutions", tmp_path)
+    part = nn.Sequential(nn.Conv2d(4, 6, 1, stride=2)).to(dtype, memory_format=torch.channels_last)
+    assert convolutions.subsample_first(part) == 1
+    pictures = torch.rand(2, 4, 7, 8).to(dtype, memory_format=torch.channels_last)
+    one, other = (pictures.clone(memory_format=torch.preserve_format).requires_grad_() for _ in range(2))
+    sliced = nn.functional.conv2d(other[:, :, ::2, ::2], part[0].weight, part[0].bias)
+    taken = part(one)
+    assert taken.equal(sliced)
+    assert taken.shape == (2, 6, 4, 4)
+    weight = torch.rand_like(taken)
+    gradients = [torch.autograd.grad(output, (pixels, part[0].weight), weight)
+                 for output, pixels in ((taken, one), (sliced, other))]  # fmt: skip
+    assert all(ours.equal(theirs) for ours, theirs in zip(*gradients, strict=True))
+    assert gradients[0][0].is_contiguous(memory_format=torch.channels_last), "or all that comes to it takes longer"
