@@ -129,18 +129,19 @@ def test_resume_of_another_spec_names_the_fields(whole: Whole, tmp_path: Path) -
     assert "they differ in epochs (3 there, 4 here), learning_rate (0.0005 there, 0.25 here)" in trainer.stderr
 
 
-def test_resume_after_a_full_disk(whole: Whole, tmp_path: Path) -> None:
-    """There is room for one checkpoint and the best weights, not for two."""
+@pytest.mark.parametrize(("size", "options"), [("500m", EVERY_STEP), ("240m", ())], ids=["checkpoint", "best weights"])
+def test_resume_after_a_full_disk(whole: Whole, tmp_path: Path, size: str, options: tuple[object, ...]) -> None:
+    """There is room for two checkpoints, not for a third one; or for one, and not for the best weights beside it."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=500m", "tmpfs", disk], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk], check=False, capture_output=True
     )
     if mounted.returncode != 0:
         pytest.skip("no right to mount a small disk")
     try:
         out = disk / "out"
-        full = run(tmp_path, *whole.arguments(out))
+        full = run(tmp_path, *whole.arguments(out, *options))
         assert full.process.returncode == 1, full.stderr[-2000:]
         assert full.events[-1]["kind"] == "DiskFull"
         assert "Traceback" not in full.stderr

@@ -8,6 +8,8 @@ It holds tensors and plain data only, so that reading it runs no code.
 import errno
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,15 +55,13 @@ def write_checkpoint(folder: Path, spec: TrainingSpec, checkpoint: Checkpoint) -
         **checkpoint.state,
     }
     try:
-        torch.save(content, temporary)  # by torch itself, which writes without Python's lock
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        sha256, size = file_sha256(temporary), temporary.stat().st_size
-        keep_previous(folder)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # torch wraps some of the first in the second
-        raise_if_full(error, folder)
-        raise
+        with full_disk_told(folder):
+            torch.save(content, temporary)  # by torch itself, which writes without Python's lock
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            sha256, size = file_sha256(temporary), temporary.stat().st_size
+            keep_previous(folder)
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     return sha256, size
@@ -76,14 +76,19 @@ def keep_previous(folder: Path) -> None:
         link.replace(folder / files.PREVIOUS)
 
 
-def raise_if_full(error: BaseException, folder: Path) -> None:
+@contextmanager
+def full_disk_told(folder: Path) -> Iterator[None]:
     """Turn an error of writing into DiskFull, where the disk is.
 
     Raises:
         DiskFull: with what to do.
     """
-    free = shutil.disk_usage(folder).free
-    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or free < LEAST_FREE:
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # torch wraps some of the first in the second
+        free = shutil.disk_usage(folder).free
+        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT) and free >= LEAST_FREE:
+            raise
         raise DiskFull(
             f"{folder}: no room to write, {free / 1e6:.0f} MB are free; free some, and run the same again: "
             "it goes on from its last checkpoint"

@@ -19,7 +19,7 @@ from tasks.priority import yield_to_training
 from tasks.records import BestEpoch, TrainingSpec
 from tasks.training import files
 from tasks.training.worker.bad_steps import not_learning
-from tasks.training.worker.checkpoint import Checkpoint, newest_checkpoint, write_checkpoint
+from tasks.training.worker.checkpoint import Checkpoint, full_disk_told, newest_checkpoint, write_checkpoint
 from tasks.training.worker.events import Events
 from tasks.training.worker.learner import Learner
 from tasks.training.worker.progress import Progress
@@ -82,8 +82,8 @@ class Keeper:
         if self._saved_at is None or self._seconds_unsaved > min(EPOCHS_EVERY, self.every):
             self.save(progress)
 
-    def finish(self, progress: Progress) -> None:
-        """Until all of it is written.
+    def stop(self, progress: Progress) -> None:
+        """Save all of it before training is left, to go on another time.
 
         Raises:
             NotLearning, DiskFull: as ``save``.
@@ -92,6 +92,33 @@ class Keeper:
             self.save(progress)
         self.wait()
 
+    def finish(self, progress: Progress) -> None:
+        """Leave the history and the best weights, which is all that anybody takes from a finished run.
+
+        Until the run counts as finished, a second later, a kill costs the work since the last save; where that is more
+        than between saves at the ends of epochs, it is saved once more.
+
+        Raises:
+            NotLearning, DiskFull: as ``save``.
+        """
+        if self._seconds_unsaved > min(EPOCHS_EVERY, self.every):
+            self.save(progress)
+        self.refuse_no_numbers()
+        self.wait()
+        if self.learner.team.leads:
+            self._write_history(progress)
+            if progress.best and progress.best.epoch != self._best_written:
+                self._write_best(progress.best, self._best)
+
+    def refuse_no_numbers(self) -> None:
+        """Check the weights.
+
+        Raises:
+            NotLearning: they are no finite numbers, so the last checkpoint is kept.
+        """
+        if not self.learner.is_finite:
+            raise not_learning(self.spec, "the weights are no finite numbers any more")
+
     def save(self, progress: Progress) -> None:
         """Have history.jsonl and last.ckpt written, best.safetensors if it is another than before, and tell.
 
@@ -99,8 +126,7 @@ class Keeper:
             NotLearning: the weights are no finite numbers, so the last checkpoint is kept.
             DiskFull: the checkpoint before this one could not be written.
         """
-        if not self.learner.is_finite:
-            raise not_learning(self.spec, "the weights are no finite numbers any more")
+        self.refuse_no_numbers()
         began = time.monotonic()
         if self.learner.team.leads:
             self.wait()  # where steps are shorter than writing, which the copy is for
@@ -149,10 +175,12 @@ class Keeper:
 
     def _write_history(self, progress: Progress) -> None:
         history = "".join(line.model_dump_json() + "\n" for line in progress.history)
-        publish_bytes(self.folder / files.HISTORY, history.encode())
+        with full_disk_told(self.folder):
+            publish_bytes(self.folder / files.HISTORY, history.encode())
 
     def _write_best(self, best: BestEpoch, weights: State) -> None:
-        write_weights(self.folder / files.BEST, self.learner.named(weights), self.spec, best, self.licence)
+        with full_disk_told(self.folder):
+            write_weights(self.folder / files.BEST, self.learner.named(weights), self.spec, best, self.licence)
         self._best_written = best.epoch
 
     # Going on ------------------------------------------------------------------------------------

@@ -216,7 +216,7 @@ class TrainingRun:
 
     def _stop_if_asked(self) -> None:
         if self.team.any(self.stop.is_set()):
-            self.keeper.finish(self.progress)
+            self.keeper.stop(self.progress)
             raise TrainingStopped(
                 f"stopped on request in epoch {self.progress.epochs_done + 1} with a checkpoint; "
                 "run the same again to go on"
