@@ -41,6 +41,11 @@ STOP_SECONDS = 25.0
 """Time to finish a step and write a checkpoint; Prefect kills a cancelled flow run's process after 30 s."""
 PRIVATE = ("NASFLOW_STORE_", "NASFLOW_ROBOFLOW_", "ROBOFLOW_", "AWS_", "PREFECT_")
 """Environment variables that the trainer does not need, since it talks to no one."""
+HUGE_PAGES = "glibc.malloc.hugetlb=1"
+"""Have glibc ask for pages of 2 MB, which Linux gives on asking only, as it is mostly set up; others look nothing up.
+
+A training step on a CPU goes through gigabytes: in pages of 4 KiB it takes 3 to 5 % longer.
+"""
 BARK = "Timeout ("
 """How the trainer's watchdog begins what it writes to the log."""
 NAMED_ERRORS: dict[str, type[NasflowError]] = {
@@ -48,6 +53,15 @@ NAMED_ERRORS: dict[str, type[NasflowError]] = {
 }
 """Errors that are told apart by name, since they share an exit code."""
 EXIT_ERRORS: dict[int, type[NasflowError]] = {2: BadSpec, 3: OutOfMemory, 4: TrainingStopped, 5: NotLearning}
+
+
+def environment() -> dict[str, str]:
+    """The environment variables that a trainer gets: those of this process that are its business, and HUGE_PAGES."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE)}
+    tunables = kept.get("GLIBC_TUNABLES", "")
+    if HUGE_PAGES.partition("=")[0] not in tunables:
+        kept["GLIBC_TUNABLES"] = f"{tunables}:{HUGE_PAGES}".removeprefix(":")
+    return kept
 
 
 class TrainerProcess:
@@ -76,7 +90,7 @@ class TrainerProcess:
                     stderr=subprocess.STDOUT,
                     pass_fds=[write_end],
                     process_group=0,
-                    env={name: value for name, value in os.environ.items() if not name.startswith(PRIVATE)},
+                    env=environment(),
                 )
         finally:
             os.close(write_end)

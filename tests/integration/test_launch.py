@@ -1,6 +1,7 @@
 """The trainer's process seen from its parent: what it tells, how it ends, and that nothing of it is left."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import psutil
 import pytest
 
 from tasks.errors import BadSpec, NasflowError, NotLearning, OutOfMemory, TrainingStopped, WorkerLost
-from tasks.training.launch import TrainerProcess
+from tasks.training.launch import TrainerProcess, environment
 
 ROOT = Path(__file__).parents[2]
 CHILD = "tests.fakes.child"
@@ -176,7 +177,7 @@ def test_the_trainer_is_told_no_secrets(start, monkeypatch):
 def test_when_the_parent_is_killed_the_trainer_ends(tmp_path):
     code = f"""
 import pathlib
-from tasks.training.launch import TrainerProcess
+from tasks.training.launch import TrainerProcess, environment
 with TrainerProcess({CHILD!r}, ["--stay", "polite"], pathlib.Path({str(tmp_path / "log")!r})) as trainer:
     for event in trainer.events():
         if event["event"] == "ready":
@@ -196,3 +197,42 @@ def test_modules_in_the_current_folder_are_not_taken_for_ours(start, tmp_path, m
     with start("--lines", "1") as trainer:
         assert len(of_kind(trainer.events(), "step")) == 1
         trainer.result()
+
+
+HELD = """
+from pathlib import Path
+from tasks.training.worker.memory import keep_freed_memory
+keep_freed_memory()
+held = bytearray(b"1") * (128 << 20)
+lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+print(next(line.split()[1] for line in lines if line.startswith("AnonHugePages:")))
+"""
+
+
+def test_a_trainer_asks_for_huge_pages() -> None:
+    setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not setting.exists() or "[madvise]" not in setting.read_text() or platform.libc_ver() < ("glibc", "2.35"):
+        pytest.skip("this system gives huge pages always or never, or its C library cannot ask")
+    got = [
+        int(subprocess.run([sys.executable, "-c", HELD], env=env, capture_output=True, text=True, check=True).stdout)
+        for env in (None, environment())
+    ]
+    assert got[0] == 0
+    assert got[1] >= 64 << 10, "kB"
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        (None, "glibc.malloc.hugetlb=1"),
+        ("glibc.malloc.arena_max=2", "glibc.malloc.arena_max=2:glibc.malloc.hugetlb=1"),
+        ("glibc.malloc.hugetlb=0", "glibc.malloc.hugetlb=0"),
+    ],
+)
+def test_what_somebody_set_for_the_c_library_stays(
+    own: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
+    if own:
+        monkeypatch.setenv("GLIBC_TUNABLES", own)
+    assert environment()["GLIBC_TUNABLES"] == expected

@@ -65,11 +65,11 @@ def write_weights(
         **({"licence": licence} if licence else {}),
     }
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    publish_bytes(path, in_fixed_order(save(plain, metadata=metadata)))
+    publish_bytes(path, *in_fixed_order(save(plain, metadata=metadata)))
 
 
-def in_fixed_order(content: bytes) -> bytes:
-    """A safetensors file with sorted metadata: the library writes it in another order each time.
+def in_fixed_order(content: bytes) -> tuple[bytes, bytes, memoryview]:
+    """A safetensors file with sorted metadata, in parts: the library writes it in another order each time.
 
     Layout: eight bytes with the header's length, little endian, the header as JSON, padded with blanks, the tensors.
     """
@@ -78,7 +78,7 @@ def in_fixed_order(content: bytes) -> bytes:
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + content[start:]
+    return len(text).to_bytes(8, "little"), text, memoryview(content)[start:]
 
 
 def read_metadata(path: Path) -> dict[str, str]:

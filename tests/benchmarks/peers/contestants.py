@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from tasks import dataset_folder
 from tasks.records import TrainingSpec
+from tasks.training.launch import environment
 from tasks.training.spec import WARMUP_FROM_RANDOM
 from tests.benchmarks.peers import jobs
 
@@ -39,7 +41,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Ours:
-    """``python -m tasks.training.worker``."""
+    """``python -m tasks.training.worker``, with the environment that nasflow gives it."""
 
     options: tuple[str, ...] = ()
     network: str = "yolo_nas_s"
@@ -49,7 +51,7 @@ class Ours:
         spec = write_spec(job)
         run = measured(
             job, "tasks.training.worker", "--spec", spec, "--data", job.own_data, "--out", job.folder / "run",
-            "--events", job.folder / "events.jsonl", *self.options,
+            "--events", job.folder / "events.jsonl", *self.options, environment=environment(),
         )  # fmt: skip
         run.told.update(json.loads((job.folder / "run" / "result.json").read_text()))
         return run
@@ -110,15 +112,21 @@ def write_spec(job: jobs.Job) -> Path:
     return path
 
 
-def measured(job: jobs.Job, module: str, *arguments: object, first: Path | None = None) -> Run:
+def measured(
+    job: jobs.Job,
+    module: str,
+    *arguments: object,
+    first: Path | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Run:
     """Run ``python -m module`` on the processor, with a folder of packages that come first, and measure it."""
     path = [str(folder) for folder in (first, os.environ.get("PYTHONPATH")) if folder]
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join(path)}
+    own = {**environment, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join(path)}
     log = job.folder / f"{module}.{arguments[0]}.log"
     command = [sys.executable, "-m", module, *map(str, arguments)]
     with log.open("wb") as file:
         began = time.monotonic()
-        process = subprocess.Popen(command, stdout=file, stderr=file, env=environment, cwd=ROOT)
+        process = subprocess.Popen(command, stdout=file, stderr=file, env=own, cwd=ROOT)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, but still there to be asked
         seconds, written = time.monotonic() - began, written_by(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
