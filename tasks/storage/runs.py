@@ -179,8 +179,7 @@ class Lease:
 def save_checkpoint(store: Store, run_key: str, epochs_done: int, files: Mapping[str, Path]) -> CheckpointManifest:
     """Save a checkpoint: content first, manifest last. Only the holder of the run's lease may call this.
 
-    Content that an earlier checkpoint holds is referred to there and not sent again. A checkpoint of the same epoch,
-    taken in the middle of it, is replaced.
+    A checkpoint of the same epoch, taken in the middle of it, is replaced.
 
     Args:
         store: Where to.
@@ -191,13 +190,9 @@ def save_checkpoint(store: Store, run_key: str, epochs_done: int, files: Mapping
     Raises:
         StoreError: a file was changed while it was read.
     """
-    known = {file.sha256: file.key for _, manifest in _manifests(store, run_key) for file in manifest.files.values()}
 
     def upload(name: str, path: Path) -> StoredFile:
-        def key(sha256: str) -> str:
-            return known.get(sha256) or keys.checkpoint_file(run_key, epochs_done, sha256, name)
-
-        return store.upload(path, key)
+        return store.upload(path, lambda sha256: keys.checkpoint_file(run_key, epochs_done, sha256, name))
 
     manifest = CheckpointManifest(
         run_key=run_key,

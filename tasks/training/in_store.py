@@ -93,6 +93,7 @@ def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettin
     places = Places.of(settings, run_key)
     if model := find_model(store, run_key):
         logger.info("run %s is finished already; its model is used again", run_key[:12])
+        drop_checkpoints(store, run_key)  # left where a worker was lost right after it had finished the run
         return model
     weights = fetch_weights(store, job, places.work / "weights")  # first: it may fail, and takes no GPU
     with _wait_for_lease(store, run_key, owner, settings) as lease:

@@ -331,9 +331,11 @@ def test_a_run_is_stopped_goes_on_elsewhere_survives_a_kill_and_is_measured(stor
     assert json.loads(store.get(keys.run_state(run_key))[0])["status"] == "finished"
     assert not (second.settings.work_dir / "runs" / run_key).exists()
 
-    # The same again is the stored model at once, without any process.
+    # The same again is the stored model at once, without any process. What a worker that was lost left behind goes.
+    save_checkpoint(store, run_key, 6, {"last.ckpt": first.settings.work_dir / "runs" / run_key / "last.ckpt"})
     third = Machine(tmp_path / "third")
     assert train_in_store(store, job, "third", third.settings, third.events.append) == model
+    assert store.list(keys.checkpoints(run_key)) == []
     assert (third.events, third.settings.work_dir.exists()) == ([], False)
 
     assert_measured(store, model, reference, third)

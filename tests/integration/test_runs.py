@@ -158,15 +158,6 @@ def test_a_checkpoint_comes_back_and_the_newest_first(store, folder, tmp_path):
     }
 
 
-def test_content_of_an_earlier_checkpoint_is_not_sent_again(store, folder):
-    first = save_checkpoint(store, RUN, 1, {name: folder / name for name in NAMES})
-    next_epoch(folder, 2)
-    second = save_checkpoint(store, RUN, 2, {name: folder / name for name in NAMES})
-    assert second.files["best.safetensors"] == first.files["best.safetensors"]
-    assert second.files["last.ckpt"].key.startswith(f"runs/{RUN}/checkpoints/000002/")
-    assert len(store.list(keys.checkpoints(RUN))) == 4 + 3
-
-
 def test_a_checkpoint_within_the_same_epoch_takes_the_place_of_the_first(store, folder, tmp_path):
     save_checkpoint(store, RUN, 1, {"last.ckpt": folder / "last.ckpt"})
     (folder / "last.ckpt").write_text("later")
@@ -201,7 +192,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_an_older_one(store, folder, tmp
     assert restored.epochs_done == 2
 
 
-def test_pruning_keeps_the_newest_and_what_they_refer_to(store, folder, tmp_path):
+def test_pruning_keeps_the_newest(store, folder, tmp_path):
     prune_checkpoints(store, RUN)
     for epoch in range(1, 6):
         next_epoch(folder, epoch)
@@ -211,7 +202,7 @@ def test_pruning_keeps_the_newest_and_what_they_refer_to(store, folder, tmp_path
     assert [key for key in left if key.endswith("manifest.json")] == [
         keys.checkpoint_manifest(RUN, epoch) for epoch in (4, 5)
     ]
-    assert len(left) == 2 * 3 + 1
+    assert len(left) == 2 * (len(NAMES) + 1)
     restored = restore_checkpoint(store, RUN, tmp_path / "back", NAMES)
     assert restored is not None
     assert restored.epochs_done == 5

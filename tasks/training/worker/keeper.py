@@ -106,9 +106,9 @@ class Keeper:
         self.refuse_no_numbers()
         self.wait()
         if self.learner.team.leads:
-            self._write_history(progress)
             if progress.best and progress.best.epoch != self._best_written:
                 self._write_best(progress.best, self._best)
+            self._write_history(progress)
 
     def refuse_no_numbers(self) -> None:
         """Check the weights.
