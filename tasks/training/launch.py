@@ -42,7 +42,7 @@ STOP_SECONDS = 25.0
 PRIVATE = ("NASFLOW_STORE_", "NASFLOW_ROBOFLOW_", "ROBOFLOW_", "AWS_", "PREFECT_")
 """Environment variables that the trainer does not need, since it talks to no one."""
 HUGE_PAGES = "glibc.malloc.hugetlb=1"
-"""Have glibc ask for pages of 2 MB, which Linux gives on asking only, as it is mostly set up; others look nothing up.
+"""Have glibc ask for pages of 2 MB, which Linux mostly gives on asking only; other C libraries do not look.
 
 A training step on a CPU goes through gigabytes: in pages of 4 KiB it takes 3 to 5 % longer.
 """

@@ -482,6 +482,19 @@ def test_loss_that_is_no_number_leaves_the_checkpoint(job: Job, stopped: tuple[P
     assert file_sha256(out / files.LAST) == before
 
 
+def test_a_checkpoint_with_weights_in_another_order_is_refused(
+    job: Job, stopped: tuple[Path, Trainer], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    content = torch.load(stopped[0] / files.LAST, weights_only=True)
+    torch.save(content | {"layout": "0" * 64}, out / files.LAST)
+    before = file_sha256(out / files.LAST)
+    assert_refused(run(tmp_path, *job.arguments(out)), 2, str(out), "stand in another order", "take another folder")
+    assert file_sha256(out / files.LAST) == before
+    assert not (out / files.BEST).exists()
+
+
 def test_divergence(tmp_path: Path) -> None:
     """Six steps in an epoch: enough for five bad ones in a row."""
     snapshot = write_dataset(tmp_path / "data", 12, 1)

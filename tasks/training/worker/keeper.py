@@ -102,12 +102,11 @@ class Keeper:
             NotLearning, DiskFull: as ``save``.
         """
         if self._seconds_unsaved > min(EPOCHS_EVERY, self.every):
-            self.save(progress)
+            self.stop(progress)
         self.refuse_no_numbers()
         self.wait()
         if self.learner.team.leads:
-            if progress.best and progress.best.epoch != self._best_written:
-                self._write_best(progress.best, self._best)
+            self._write_best(progress.best, self._best)
             self._write_history(progress)
 
     def refuse_no_numbers(self) -> None:
@@ -170,15 +169,17 @@ class Keeper:
             "checkpoint", epochs_done=progress.epochs_done, steps_done=progress.steps_done, sha256=sha256, size=size,
             seconds=round(stalled, 4),
         )  # fmt: skip
-        if progress.best and progress.best.epoch != self._best_written:
-            self._write_best(progress.best, checkpoint.state["best"])
+        self._write_best(progress.best, checkpoint.state["best"])
 
     def _write_history(self, progress: Progress) -> None:
         history = "".join(line.model_dump_json() + "\n" for line in progress.history)
         with full_disk_told(self.folder):
             publish_bytes(self.folder / files.HISTORY, history.encode())
 
-    def _write_best(self, best: BestEpoch, weights: State) -> None:
+    def _write_best(self, best: BestEpoch | None, weights: State) -> None:
+        """Write best.safetensors, unless there is no best epoch, or it is written already."""
+        if best is None or best.epoch == self._best_written:
+            return
         with full_disk_told(self.folder):
             write_weights(self.folder / files.BEST, self.learner.named(weights), self.spec, best, self.licence)
         self._best_written = best.epoch
@@ -206,8 +207,7 @@ class Keeper:
         self._best = checkpoint.state["best"]
         if self.learner.team.leads:
             self._write_history(checkpoint.progress)  # of an older checkpoint than the one that wrote the file
-            if best := checkpoint.progress.best:
-                self._write_best(best, self._best)
+            self._write_best(checkpoint.progress.best, self._best)
         return checkpoint.progress
 
 

@@ -14,6 +14,10 @@ class RunningStatistics:
     They begin as mean 0 and variance 1, and with YOLO-NAS's momentum of 0.03 forget that in a hundred steps only: until
     then a network that learns well detects nothing. So from random weights they are warmed up: between the wildest
     steps and the 290th they are averages over as many steps as the averaged weights.
+
+    Args:
+        network: Its norms all have the same momentum.
+        values: All of their running means and variances, in one tensor.
     """
 
     def __init__(self, network: nn.Module, values: Tensor) -> None:

@@ -51,7 +51,7 @@ class Ours:
         spec = write_spec(job)
         run = measured(
             job, "tasks.training.worker", "--spec", spec, "--data", job.own_data, "--out", job.folder / "run",
-            "--events", job.folder / "events.jsonl", *self.options, environment=environment(),
+            "--events", job.folder / "events.jsonl", *self.options, variables=environment(),
         )  # fmt: skip
         run.told.update(json.loads((job.folder / "run" / "result.json").read_text()))
         return run
@@ -59,7 +59,10 @@ class Ours:
     def detect(self, job: jobs.Job) -> None:
         """Write detections of the best weights on the test split."""
         measured(
-            job, "tasks.training.worker.detect", *jobs.detect_arguments(job, job.folder / "run" / "best.safetensors")
+            job,
+            "tasks.training.worker.detect",
+            *jobs.detect_arguments(job, job.folder / "run" / "best.safetensors"),
+            variables=environment(),
         )
         jobs.keep_detections(job)
 
@@ -117,11 +120,11 @@ def measured(
     module: str,
     *arguments: object,
     first: Path | None = None,
-    environment: Mapping[str, str] = os.environ,
+    variables: Mapping[str, str] = os.environ,
 ) -> Run:
     """Run ``python -m module`` on the processor, with a folder of packages that come first, and measure it."""
     path = [str(folder) for folder in (first, os.environ.get("PYTHONPATH")) if folder]
-    own = {**environment, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join(path)}
+    own = {**variables, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join(path)}
     log = job.folder / f"{module}.{arguments[0]}.log"
     command = [sys.executable, "-m", module, *map(str, arguments)]
     with log.open("wb") as file:
