@@ -18,24 +18,28 @@ from tests.fakes.datasets import make_spec, write_dataset, write_spec
 BATCH, PICTURES = 5, 13  # an odd batch, and a last one of three
 
 
+PIECES = {1: (BATCH, 2), 2: (3, 1)}
+"""Micro-batches on so many devices, the first of which needs one a step."""
+
+
 @pytest.fixture(scope="module")
 def steps(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict]:
-    """The first steps of a run, in a way given by options."""
+    """The first steps of a run, on so many devices, in a way given by options: by micro-batch."""
     folder = tmp_path_factory.mktemp("steps")
     snapshot = write_dataset(folder / "data", PICTURES, 2)
     write_spec(folder / "spec.json", make_spec(snapshot, batch_size=BATCH, learning_rate=1e-4))
 
     @cache
-    def run(devices: int, micro_batch: int, *options: str) -> dict:
+    def run(devices: int, pieces: tuple[int, ...], *options: str) -> dict[int, dict]:
         import torch
 
-        command = ["tests.fakes.teamwork", folder, "--devices", devices, "--micro-batch", micro_batch, *options]
+        command = ["tests.fakes.teamwork", folder, *options, "--devices", devices, "--micro-batches", *pieces]
         done = subprocess.run(
             [sys.executable, "-m", *map(str, command)], capture_output=True, text=True, check=False,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
-        return torch.load(folder / f"steps-{devices}-{micro_batch}.pt", weights_only=True)
+        return {piece: torch.load(folder / f"steps-{devices}-{piece}.pt", weights_only=True) for piece in pieces}
 
     return run
 
@@ -57,7 +61,8 @@ def test_loss_and_gradients_are_those_of_the_whole_batch(
     steps: Callable[..., dict], devices: int, micro_batch: int
 ) -> None:
     """In pieces, on two devices, or both, with the statistics of batch norms fixed; in fp32."""
-    whole, shared = steps(1, BATCH, "--fixed-norms"), steps(devices, micro_batch, "--fixed-norms")
+    whole, shared = (steps(count, PIECES[count], "--fixed-norms") for count in (1, devices))
+    whole, shared = whole[BATCH], shared[micro_batch]
     for parts, expected in zip(shared["parts"], whole["parts"], strict=True):
         assert parts == pytest.approx(expected, rel=1e-5)
     assert len(whole["gradients"]) == 3
@@ -67,7 +72,7 @@ def test_loss_and_gradients_are_those_of_the_whole_batch(
 
 def test_batch_norms_take_the_statistics_of_all_devices(steps: Callable[..., dict]) -> None:
     """In fp64: in fp32 the rounding of a mean tips which of two equal boxes is assigned, and much follows from that."""
-    whole, shared = steps(1, BATCH, "--double"), steps(2, 3, "--double")
+    whole, shared = steps(1, (BATCH,), "--double")[BATCH], steps(2, (3,), "--double")[3]
     for parts, expected in zip(shared["parts"], whole["parts"], strict=True):
         assert parts == pytest.approx(expected, rel=1e-9)
     for step in range(3):

@@ -13,10 +13,12 @@ import sys, torch
 from pathlib import Path
 from tasks.training.worker.process import quiet_libraries
 quiet_libraries(Path(sys.argv[1]))
-from super_gradients.training.losses import PPYoloELoss
-from tasks.training.worker.convolutions import subsample_first
-from tasks.training.worker.network import build_network
-from tasks.training.worker.validate import as_fp32
+from tasks.training.worker.imports import quick_imports
+with quick_imports():
+    from super_gradients.training.losses import PPYoloELoss
+    from tasks.training.worker.convolutions import subsample_first
+    from tasks.training.worker.network import build_network
+    from tasks.training.worker.validate import as_fp32
 precision, steps = sys.argv[2], int(sys.argv[3])
 torch.manual_seed(0)
 network = build_network("s", 2).to(memory_format=torch.channels_last).train()
@@ -51,8 +53,10 @@ import copy, sys, torch
 from pathlib import Path
 from tasks.training.worker.process import quiet_libraries
 quiet_libraries(Path(sys.argv[1]))
-from tasks.training.worker.convolutions import subsample_first
-from tasks.training.worker.network import build_network
+from tasks.training.worker.imports import quick_imports
+with quick_imports():
+    from tasks.training.worker.convolutions import subsample_first
+    from tasks.training.worker.network import build_network
 torch.manual_seed(0)
 network = build_network("s", 2).train()
 for part in network.modules():

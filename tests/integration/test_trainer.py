@@ -1,6 +1,5 @@
 """The trainer process, run for real on drawings of 64 pixels: what it writes and tells, killed, stopped and misled."""
 
-import hashlib
 import json
 import shutil
 import signal
@@ -315,14 +314,6 @@ def test_truncated_checkpoint(job: Job, stopped: tuple[Path, Trainer], tmp_path:
     assert_refused(run(tmp_path, *job.arguments(out)), 2, files.LAST, "not a readable checkpoint", "remove it")
 
 
-def test_checkpoint_of_another_spec(job: Job, stopped: tuple[Path, Trainer], tmp_path: Path) -> None:
-    before = file_sha256(stopped[0] / files.LAST)
-    other = write_spec(tmp_path / "spec.json", job.spec.model_copy(update={"epochs": 4}))
-    trainer = run(tmp_path, "--spec", other, "--data", job.data, "--out", stopped[0])
-    assert_refused(trainer, 2, files.LAST, "belongs to run", job.spec.digest[:12], "epochs (3 there, 4 here)")
-    assert file_sha256(stopped[0] / files.LAST) == before
-
-
 @pytest.mark.parametrize(
     ("changes", "dataset", "words"),
     [
@@ -412,14 +403,6 @@ def test_weights_of_the_same_classes_load_whole(job: Job, tmp_path: Path) -> Non
     assert (before[name] - after[name]).abs().max() <= 2 * 5e-4
 
 
-def test_weights_of_other_classes_leave_the_rows_of_new_ones_random(job: Job, tmp_path: Path) -> None:
-    """As many classes with other names are other classes, though every tensor has the right shape."""
-    start = start_from(job.out / files.BEST, tmp_path, classes=("circle", "square"))
-    assert start.trainer.process.returncode == 0, start.trainer.stderr[-2000:]
-    kept = "class rows: 1 of 2 by name (square), new: circle, gone: disc"
-    assert start.log == f"best.safetensors: 915 of 921 tensors kept; {kept}"
-
-
 def test_weights_in_a_file_of_super_gradients_with_fewer_classes(job: Job, tmp_path: Path) -> None:
     weights = tmp_path / "ckpt_best.pth"
     torch.save({"net": load_file(job.out / files.BEST), "epoch": 3, "acc": torch.tensor(0.5)}, weights)
@@ -439,31 +422,12 @@ def test_weights_that_are_not_there(job: Job, tmp_path: Path) -> None:
     assert_refused(start.trainer, 2, "no such file")
 
 
-def write_refused(kind: str, own: dict[str, torch.Tensor], folder: Path) -> Path:
-    """A file that looks like weights and is none that can be used."""
-    if kind == "code":
-        torch.save({"net": hashlib.sha256}, folder / "code.pth")
-        return folder / "code.pth"
-    if kind == "other network":
-        content = {name: torch.zeros(3) for name in own}
-    else:
-        content = {**own, "heads.head1.reg_pred.bias": torch.full_like(own["heads.head1.reg_pred.bias"], float("nan"))}
-    save_file(content, folder / "weights.safetensors")
-    return folder / "weights.safetensors"
-
-
-@pytest.mark.parametrize(
-    ("kind", "words"),
-    [
-        ("code", "cannot be read"),
-        ("other network", "belong to another network, check the variant"),
-        ("no numbers", "no finite numbers"),
-    ],
-)
-def test_weights_that_cannot_be_used(job: Job, tmp_path: Path, kind: str, words: str) -> None:
-    weights = write_refused(kind, load_file(job.out / files.BEST), tmp_path)
+def test_weights_that_cannot_be_used(job: Job, tmp_path: Path) -> None:
+    own, bias = load_file(job.out / files.BEST), "heads.head1.reg_pred.bias"
+    weights = tmp_path / "weights.safetensors"
+    save_file({**own, bias: torch.full_like(own[bias], float("nan"))}, weights)
     start = start_from(weights, tmp_path)
-    assert_refused(start.trainer, 2, words)
+    assert_refused(start.trainer, 2, "no finite numbers")
     assert not (start.out / files.LAST).exists()
 
 

@@ -13,7 +13,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-UNUSED = ("data_gradients", "matplotlib", "onnxsim", "torch.utils.tensorboard")
+UNUSED = ("albumentations", "boto3", "botocore", "data_gradients", "matplotlib", "onnxsim", "torch.utils.tensorboard")
 
 
 @contextmanager
@@ -49,14 +49,23 @@ class _Placeholders(MetaPathFinder, Loader):
 
 class _Placeholder(ModuleType):
     def __getattr__(self, name: str) -> type:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return type(name, (_LeftOut,), {"__module__": self.__name__})
+        return _left_out(name, self.__name__)
 
 
-class _LeftOut:
+class _HasAnyName(type):
+    def __getattr__(cls, name: str) -> type:
+        return _left_out(name, cls.__module__)
+
+
+class _LeftOut(metaclass=_HasAnyName):
     """A class of an unused package: there to be named and inherited from, not to be used."""
 
     def __init__(self, *_: object, **__: object) -> None:
         kind = type(self)
         raise ImportError(f"{kind.__module__}.{kind.__qualname__} is not loaded in a trainer; see {__name__}")
+
+
+def _left_out(name: str, module: str) -> type:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    return _HasAnyName(name, (_LeftOut,), {"__module__": module})

@@ -1,0 +1,59 @@
+"""Requests that are refused or fail before anything is trained, and the schedule."""
+
+import urllib.error
+
+import pytest
+
+from tests.e2e.stack import wait_for
+
+
+def test_a_request_with_an_unknown_key_or_a_wrong_type_is_refused(stack):
+    deployment = stack.api("/deployments/name/retrain/retrain")
+    path = f"/deployments/{deployment['id']}/create_flow_run"
+    good = {"project": "pets"}
+    for parameters in (
+        {"request": {**good, "epoch": 3}},
+        {"request": {**good, "epochs": "many"}},
+        {"request": {"project": "Pets!"}},
+        {"request": good, "epochs": 3},
+        {},
+    ):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            stack.api(path, {"parameters": parameters})
+        refused.value.close()
+        assert refused.value.code == 409
+
+
+def test_a_request_over_the_api_that_names_no_labels_fails_with_one_clear_line(stack):
+    deployment = stack.api("/deployments/name/retrain/retrain")
+    path = f"/deployments/{deployment['id']}/create_flow_run"
+    run = stack.api(path, {"parameters": {"request": {"project": "nothing"}}})["id"]
+    _, message = wait_for(lambda: (state := stack.state(run))[0] == "Failed" and state, 60)
+    assert "labels come from a Roboflow workspace or from an export, got neither; give one of the two" in message
+
+
+def test_bad_labels_fail_the_run_with_what_and_remedy(stack, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "note.txt").write_text("no labels here")
+    done = stack.run("retrain", "--export", str(tmp_path / "empty"), "--project", "empty")
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert "Failed: BadExport: " in last
+    assert "Traceback" not in done.stderr
+
+
+def test_registering_again_keeps_what_people_made_of_the_schedule(stack):
+    def schedule():
+        deployment = stack.api("/deployments/name/retrain/retrain")
+        (only,) = deployment["schedules"]
+        return deployment["id"], only
+
+    deployment, shipped = schedule()
+    assert (shipped["slug"], shipped["active"]) == ("daily", False)
+    wanted = {"active": True, "parameters": {"request": {"project": "pets", "workspace": "team"}}}
+    stack.api(f"/deployments/{deployment}/schedules/{shipped['id']}", wanted, method="PATCH")
+    assert stack.nasflow("deploy")["ok"]
+    same, kept = schedule()
+    assert same == deployment
+    assert (kept["active"], kept["parameters"]) == (True, wanted["parameters"])
+    stack.api(f"/deployments/{deployment}/schedules/{kept['id']}", {"active": False}, method="PATCH")
