@@ -113,9 +113,7 @@ def _claim_folder(out: Path, job: TrainJob) -> None:
         there = files.read_spec(path)
         if there.digest == job.spec.digest:
             return
-        old, new = there.model_dump(), job.spec.model_dump()
-        differing = ", ".join(f"{name} {old[name]!r}, now {new[name]!r}" for name in new if old[name] != new[name])
-        raise BadRequest(f"--out {out}: holds a run with {differing[:300]}; take another folder, or its options")
+        raise BadRequest(f"--out {out}: {files.another_run(there.digest, there, job.spec)}, or its options")
     try:
         out.mkdir(parents=True, exist_ok=True)
         publish_bytes(path, job.spec.model_dump_json(indent=1).encode())

@@ -5,7 +5,8 @@ Nothing here knows where pictures come from; whoever has them hands over a way t
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -27,17 +28,23 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def publish_bytes(path: Path, *parts: bytes | memoryview) -> None:
-    """Write a file of ``parts`` so that it is there whole or not at all: temporary name, fsync, rename."""
+@contextmanager
+def publishing(path: Path) -> Iterator[Path]:
+    """A file that is there whole or not at all: the block writes under the name it is given; then fsync and rename."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.writelines(parts)
-            file.flush()
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def publish_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    with publishing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def fill(

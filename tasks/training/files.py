@@ -40,11 +40,11 @@ def read_spec(path: Path) -> TrainingSpec:
         raise BadSpec(f"{path}: {where or 'content'}: {first['msg']}; correct the spec") from None
 
 
-def read_result(folder: Path, run_key: str) -> TrainingResult | None:
-    """The result of a finished run in ``folder``, or None.
+def read_result(folder: Path, spec: TrainingSpec) -> TrainingResult | None:
+    """The result of a finished run in ``folder``, or None if there is none.
 
     Raises:
-        BadSpec: result.json holds something else.
+        BadSpec: result.json holds something else, or the folder is that of another run.
     """
     path = folder / RESULT
     if not path.exists():
@@ -54,7 +54,18 @@ def read_result(folder: Path, run_key: str) -> TrainingResult | None:
     except ValidationError as error:
         message = error.errors()[0]["msg"]
         raise BadSpec(f"{path}: not a result of training ({message}); remove it to go on from {LAST}") from None
-    return result if result.run_key == run_key else None
+    if result.run_key != spec.digest:
+        raise BadSpec(f"{path}: {another_run(result.run_key, result.spec, spec)}")
+    return result
+
+
+def another_run(run_key: str, there: TrainingSpec | None, here: TrainingSpec) -> str:
+    """That a folder is another run's, by all fields of the specs that differ, and what to do."""
+    theirs, ours = there.model_dump(mode="json") if there else {}, here.model_dump(mode="json")
+    differing = [f"{name} ({theirs[name]} there, {ours[name]} here)" for name in theirs if theirs[name] != ours[name]]
+    parts = [f"belongs to run {run_key[:12]}, this spec is run {here.digest[:12]}"]
+    parts += [f"they differ in {', '.join(differing)}"] if differing else []
+    return "; ".join([*parts, "take another folder"])
 
 
 def read_history(path: Path) -> list[EpochResult]:

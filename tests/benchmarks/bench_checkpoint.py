@@ -1,11 +1,12 @@
 """What checkpoints cost: how long our training loop stands still for them, and bytes written, beside super-gradients.
 
 Run it with ``python -m tests.benchmarks.bench_checkpoint``. Both train YOLO-NAS-S from scratch on the demo's cartoons,
-each in a process of its own, and save what they save by themselves at the end of each epoch: last and best. The stall
-is the sum of ``seconds`` of our ``checkpoint`` events as a share of the epochs' seconds (training and validation);
-``outside epochs`` is all time of ours between the first step and the end that is in no epoch, stall or not, so no stall
-can hide. Of super-gradients it is the time in its ``_save_checkpoint``. Bytes are what the processes handed to write
-calls, over the epochs; a link costs nothing there.
+each in a process of its own, and save what they save by themselves: super-gradients last and best after each epoch,
+ours all of it once a minute, for which it trains four times the epochs. The stall is the sum of ``seconds`` of our
+``checkpoint`` events as a share of the epochs' seconds (training and validation); the longest one is beside one epoch,
+too. ``outside epochs`` is all time of ours between the first step and the end that is in no epoch, stall or not, so no
+stall can hide. Of super-gradients it is the time in its ``_save_checkpoint``. Bytes are what the processes handed to
+write calls, over the epochs; a link costs nothing there.
 """
 
 import argparse
@@ -21,6 +22,8 @@ from tests.benchmarks.peers.pictures import write_pictures
 
 TARGET = 0.02
 """Largest share of an epoch that saving may take."""
+LONGER = 4
+"""Times the epochs of super-gradients that ours trains: more than a minute."""
 
 
 def main() -> None:
@@ -34,25 +37,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         write_pictures(Path(name), given.pictures, given.valid)
 
-        def job(contestant: str) -> Job:
-            return Job(name, str(Path(name) / contestant), "yolo_nas_s", given.size, given.batch, given.epochs, 2e-3)
+        def job(contestant: str, epochs: int) -> Job:
+            return Job(name, str(Path(name) / contestant), "yolo_nas_s", given.size, given.batch, epochs, 2e-3)
 
-        peer, ours = job("peer"), job("ours")
+        peer, ours = job("peer", given.epochs), job("ours", given.epochs * LONGER)
         theirs = c.SUPER_GRADIENTS.train(peer)
         tell("super-gradients", theirs, given.epochs, theirs.told["save_seconds"] / theirs.told["epoch_seconds"])
         tell_files((peer.folder / "checkpoints").rglob("*.pth"))
         run = c.NASFLOW.train(ours)
         events = [json.loads(line) for line in (ours.folder / "events.jsonl").read_text().splitlines()]
         share = stall(events)
-        tell("nasflow", run, given.epochs, share)
+        tell("nasflow", run, ours.epochs, share)
         tell_files((ours.folder / "run").iterdir())
-    less = run.written_bytes / max(1, theirs.written_bytes)
+    less = run.written_bytes / LONGER / max(1, theirs.written_bytes)
     print(
         f"nasflow           outside epochs {outside(events):.1%} of them; writes {less:.2f} of super-gradients' bytes"
     )
-    verdict = "not measured, checkpoint events have no seconds"
+    verdict = "not measured, nothing was saved"
     if share is not None:
         verdict = "met" if share <= TARGET else "MISSED"
+        print(f"                  the longest stall took {longest(events):.2%} of an epoch")
     print(f"target stall <= {TARGET:.0%} of an epoch: {verdict}")
 
 
@@ -60,10 +64,19 @@ def epoch_seconds(events: list[dict[str, Any]]) -> float:
     return sum(event["seconds"] for event in events if event["event"] == "epoch")
 
 
+def stalls(events: list[dict[str, Any]]) -> list[float]:
+    return [event["seconds"] for event in events if event["event"] == "checkpoint"]
+
+
 def stall(events: list[dict[str, Any]]) -> float | None:
-    """Share of the epochs' time that the loop stood still for saving."""
-    saves = [event.get("seconds") for event in events if event["event"] == "checkpoint"]
-    return None if not saves or None in saves else sum(saves) / epoch_seconds(events)
+    """Share of the epochs' time that the loop stood still for saving; None if nothing was saved."""
+    return sum(stalls(events)) / epoch_seconds(events) if stalls(events) else None
+
+
+def longest(events: list[dict[str, Any]]) -> float:
+    """The longest stall as a share of the mean epoch."""
+    epochs = sum(event["event"] == "epoch" for event in events)
+    return max(stalls(events)) * epochs / epoch_seconds(events)
 
 
 def outside(events: list[dict[str, Any]]) -> float:

@@ -25,9 +25,12 @@ class LocalStack:
         self.folder = folder
 
     def __enter__(self):
-        # A short lease, so that a killed worker's run is free soon. One thread, since two that wait for each other
-        # beside busy servers can be slower by far, and the networks here are tiny.
-        environment = {**os.environ, "NASFLOW_LEASE_SECONDS": "6", "OMP_NUM_THREADS": "1", "ROBOFLOW_API_KEY": PLANTED}
+        # A short lease, so that a killed worker's run is free soon, and checkpoints of runs of seconds. One thread,
+        # since two that wait for each other beside busy servers can be slower by far, and the networks here are tiny.
+        environment = {
+            **os.environ, "NASFLOW_LEASE_SECONDS": "6", "NASFLOW_CHECKPOINT_EVERY_MINUTES": "0.05",
+            "OMP_NUM_THREADS": "1", "ROBOFLOW_API_KEY": PLANTED,
+        }  # fmt: skip
         command = [NASFLOW, "up", "--dir", str(self.folder), "--json"]
         with (self.folder / "up.log").open("w") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)

@@ -29,7 +29,7 @@ def arguments(folder: Path, *, train: int = 8, out: str = "out", **changes: obje
 
 
 def result_of(folder: Path, out: str = "out"):
-    result = files.read_result(folder / out, files.read_spec(folder / "spec.json").digest)
+    result = files.read_result(folder / out, files.read_spec(folder / "spec.json"))
     assert result is not None
     return result
 

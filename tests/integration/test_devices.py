@@ -99,7 +99,7 @@ def test_a_shared_run_stops_goes_on_and_ends_as_one(tmp_path: Path) -> None:
 
     with trainer.Trainer(tmp_path, *arguments) as second:
         assert second.ended() == 0, second.stderr[-3000:]
-    result = files.read_result(out, spec.digest)
+    result = files.read_result(out, spec)
     assert result is not None
     assert (result.devices, result.epochs_done) == (2, 4)
     assert result.resumed_from_epoch is not None

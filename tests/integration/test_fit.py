@@ -52,7 +52,7 @@ def give_less(trainer: Trainer, room: int = LESS) -> None:
 
 
 def result_of(job: Job):
-    result = files.read_result(job.out, job.spec.digest)
+    result = files.read_result(job.out, job.spec)
     assert result is not None
     return result
 

@@ -22,7 +22,7 @@ EVERY_STEP = ("--checkpoint-every-minutes", 0.00001)
 
 
 class Whole(NamedTuple):
-    """An uninterrupted run of three epochs of four steps."""
+    """An uninterrupted run of epochs of four steps."""
 
     data: Path
     spec_path: Path
@@ -34,9 +34,9 @@ class Whole(NamedTuple):
         return ["--spec", self.spec_path, "--data", self.data, "--out", out, *more]
 
 
-def whole_run(folder: Path, *more: object) -> Whole:
+def whole_run(folder: Path, *more: object, epochs: int = 3) -> Whole:
     snapshot = write_dataset(folder / "data")
-    spec = make_spec(snapshot, seed=3)
+    spec = make_spec(snapshot, seed=3, epochs=epochs)
     whole = Whole(folder / "data", write_spec(folder / "spec.json", spec), spec, snapshot, folder / "out")
     trainer = run(folder, *whole.arguments(whole.out, *more))
     assert trainer.process.returncode == 0, trainer.stderr[-2000:]
@@ -108,30 +108,35 @@ def test_resume_from_the_checkpoint_before_a_torn_one(whole: Whole, tmp_path: Pa
     assert_the_same(out, whole)
 
 
-def test_a_checkpoint_right_after_the_best_epoch_holds_the_averages_once(tmp_path: Path) -> None:
-    """After the first epoch, which is the best one then."""
-    snapshot = write_dataset(tmp_path / "data")
-    spec = write_spec(tmp_path / "spec.json", make_spec(snapshot, epochs=1))
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """A run of one epoch with a checkpoint of its end."""
+    return whole_run(tmp_path_factory.mktemp("saved"), *EVERY_STEP, epochs=1)
+
+
+def test_a_checkpoint_right_after_the_best_epoch_holds_the_averages_once(saved: Whole) -> None:
+    content = torch.load(saved.out / files.LAST, weights_only=True)
+    assert set(content["best"]) == {"numbers", "counters"}
+    assert all(content["average"][name].data_ptr() == tensor.data_ptr() for name, tensor in content["best"].items())
+
+
+@pytest.mark.parametrize("there", [files.LAST, files.RESULT])
+def test_resume_of_another_spec_names_the_fields(saved: Whole, tmp_path: Path, there: str) -> None:
+    """In a folder with an unfinished run, and with a finished one, which may have no checkpoint."""
     out = tmp_path / "out"
-    assert run(tmp_path, "--spec", spec, "--data", tmp_path / "data", "--out", out).process.returncode == 0
-    saved = torch.load(out / files.LAST, weights_only=True)
-    assert set(saved["best"]) == {"numbers", "counters"}
-    assert all(saved["average"][name].data_ptr() == tensor.data_ptr() for name, tensor in saved["best"].items())
-
-
-def test_resume_of_another_spec_names_the_fields(whole: Whole, tmp_path: Path) -> None:
-    changed = whole.spec.model_copy(update={"epochs": 4, "learning_rate": 0.25})
-    shutil.copytree(whole.out, tmp_path / "out")
-    (tmp_path / "out" / files.RESULT).unlink()
-    arguments = ["--spec", write_spec(tmp_path / "spec.json", changed), "--data", whole.data, "--out", tmp_path / "out"]
-    trainer = run(tmp_path, *arguments)
+    out.mkdir()
+    shutil.copy(saved.out / there, out)
+    changed = write_spec(tmp_path / "spec.json", saved.spec.model_copy(update={"epochs": 4, "learning_rate": 0.25}))
+    trainer = run(tmp_path, "--spec", changed, "--data", saved.data, "--out", out)
     assert trainer.process.returncode == 2
-    assert "they differ in epochs (3 there, 4 here), learning_rate (0.0005 there, 0.25 here)" in trainer.stderr
+    assert "they differ in epochs (1 there, 4 here), learning_rate (0.0005 there, 0.25 here)" in trainer.stderr
+    assert file_sha256(out / there) == file_sha256(saved.out / there)
+    assert not (out / files.BEST).exists()
 
 
-@pytest.mark.parametrize(("size", "options"), [("500m", EVERY_STEP), ("240m", ())], ids=["checkpoint", "best weights"])
+@pytest.mark.parametrize(("size", "options"), [("500m", EVERY_STEP), ("60m", ())], ids=["checkpoint", "best weights"])
 def test_resume_after_a_full_disk(whole: Whole, tmp_path: Path, size: str, options: tuple[object, ...]) -> None:
-    """There is room for two checkpoints, not for a third one; or for one, and not for the best weights beside it."""
+    """There is room for two checkpoints, not for a third one; or not for the best weights of a run of seconds."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
@@ -147,12 +152,13 @@ def test_resume_after_a_full_disk(whole: Whole, tmp_path: Path, size: str, optio
         assert "Traceback" not in full.stderr
         assert "no room to write" in full.events[-1]["message"]
         assert not list(out.glob(".*.tmp"))
-        assert full.told("checkpoint")
-        assert file_sha256(out / files.LAST) == full.told("checkpoint")[-1]["sha256"]
+        saves = full.told("checkpoint")
+        assert bool(saves) == bool(options)
+        assert [file_sha256(path) for path in out.glob(files.LAST)] == [save["sha256"] for save in saves[-1:]]
         subprocess.run(["mount", "-o", "remount,size=3g", disk], check=True)
         last = run(tmp_path, *whole.arguments(out))
         assert last.process.returncode == 0, last.stderr[-2000:]
-        assert last.told("started")[0]["resumed_from_epoch"] == full.told("checkpoint")[-1]["epochs_done"]
+        assert last.told("started")[0]["resumed_from_epoch"] == (saves[-1]["epochs_done"] if saves else None)
         assert_the_same(out, whole)
     finally:
         subprocess.run(["umount", disk], check=True)

@@ -42,17 +42,29 @@ def test_spec_that_is_not_there(tmp_path: Path) -> None:
         files.read_spec(tmp_path / files.SPEC)
 
 
-def test_result_is_of_this_run_alone(tmp_path: Path) -> None:
-    assert files.read_result(tmp_path, SPEC.digest) is None
+def test_result_is_there_once_the_run_is_finished(tmp_path: Path) -> None:
+    assert files.read_result(tmp_path, SPEC) is None
     (tmp_path / files.RESULT).write_text(RESULT.model_dump_json())
-    assert files.read_result(tmp_path, SPEC.digest) == RESULT
-    assert files.read_result(tmp_path, "2" * 64) is None
+    assert files.read_result(tmp_path, SPEC) == RESULT
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_result_of_another_run_is_refused(tmp_path: Path, *, named: bool) -> None:
+    """By the fields that differ; an old result does not hold them."""
+    there = RESULT.model_copy(update={"spec": SPEC if named else None})
+    (tmp_path / files.RESULT).write_text(there.model_dump_json())
+    other = SPEC.model_copy(update={"epochs": 11, "seed": 4})
+    differing = "they differ in epochs (10 there, 11 here), seed (0 there, 4 here); " if named else ""
+    with pytest.raises(BadSpec) as refused:
+        files.read_result(tmp_path, other)
+    runs = f"belongs to run {SPEC.digest[:12]}, this spec is run {other.digest[:12]}; "
+    assert str(refused.value) == f"{tmp_path / files.RESULT}: {runs}{differing}take another folder"
 
 
 def test_damaged_result(tmp_path: Path) -> None:
     (tmp_path / files.RESULT).write_text('{"run_key"')
     with pytest.raises(BadSpec, match=r"result\.json: not a result of training .* remove it"):
-        files.read_result(tmp_path, SPEC.digest)
+        files.read_result(tmp_path, SPEC)
 
 
 def test_history(tmp_path: Path) -> None:

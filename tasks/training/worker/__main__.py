@@ -95,7 +95,7 @@ def train(given: argparse.Namespace, events: Events, stop: threading.Event) -> d
     snapshot = dataset_folder.load(given.data)
     check_fit(spec, snapshot)
     given.out.mkdir(parents=True, exist_ok=True)
-    if (result := files.read_result(given.out, spec.digest)) is not None:
+    if (result := files.read_result(given.out, spec)) is not None:
         return result.model_dump(mode="json")
     check_weights(spec, given.weights)
     if not leads():  # the folder is taken by the process that started this one
@@ -103,7 +103,7 @@ def train(given: argparse.Namespace, events: Events, stop: threading.Event) -> d
     with (given.out / ".lock").open("w") as lock:
         wait_for_lock(lock, given.out, stop)
         # The one that had the folder until now may have finished the run.
-        if (result := files.read_result(given.out, spec.digest)) is not None:
+        if (result := files.read_result(given.out, spec)) is not None:
             return result.model_dump(mode="json")
         for unfinished in given.out.glob(".*.tmp"):  # of a trainer that was killed while it wrote
             unfinished.unlink()

@@ -16,8 +16,9 @@ from typing import Any
 
 import torch
 from pydantic import TypeAdapter
+from safetensors import SafetensorError
 
-from tasks.dataset_folder import file_sha256
+from tasks.dataset_folder import file_sha256, publishing
 from tasks.errors import BadCheckpoint, DamagedCheckpoint, DiskFull
 from tasks.records import TrainingSpec
 from tasks.training import files
@@ -26,6 +27,7 @@ from tasks.training.worker.progress import Progress
 FORMAT = 4
 STATE = ("layout", "network", "average", "steps", "optimizer", "scaler", "random_state", "best")
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
 LEAST_FREE = 1_000_000
 """A disk with fewer bytes than this counts as full, whatever the words of the error."""
 PROGRESS = TypeAdapter(Progress)
@@ -46,24 +48,16 @@ def write_checkpoint(folder: Path, spec: TrainingSpec, checkpoint: Checkpoint) -
     Raises:
         DiskFull: there is no room; the checkpoints that were there stay as they are.
     """
-    path = folder / files.LAST
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     content = {
         "format": FORMAT,
         "spec": spec.model_dump_json(),
         "progress": PROGRESS.dump_json(checkpoint.progress).decode(),
         **checkpoint.state,
     }
-    try:
-        with full_disk_told(folder):
-            torch.save(content, temporary)  # by torch itself, which writes without Python's lock
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            sha256, size = file_sha256(temporary), temporary.stat().st_size
-            keep_previous(folder)
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with full_disk_told(folder), publishing(folder / files.LAST) as temporary:
+        torch.save(content, temporary)  # by torch itself, which writes without Python's lock
+        sha256, size = file_sha256(temporary), temporary.stat().st_size
+        keep_previous(folder)
     return sha256, size
 
 
@@ -85,9 +79,10 @@ def full_disk_told(folder: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError) as error:  # torch wraps some of the first in the second
+    except (OSError, RuntimeError, SafetensorError) as error:  # the libraries wrap some of the first in their own
         free = shutil.disk_usage(folder).free
-        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT) and free >= LEAST_FREE:
+        told = getattr(error, "errno", None) in FULL or any(os.strerror(number) in str(error) for number in FULL)
+        if not told and free >= LEAST_FREE:
             raise
         raise DiskFull(
             f"{folder}: no room to write, {free / 1e6:.0f} MB are free; free some, and run the same again: "
@@ -118,7 +113,7 @@ def read_checkpoint(path: Path, spec: TrainingSpec) -> Checkpoint:
 
     Raises:
         DamagedCheckpoint: it cannot be read.
-        BadCheckpoint: it is of another run.
+        BadCheckpoint: it is of another version, or of another run, with every field that differs.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -130,21 +125,7 @@ def read_checkpoint(path: Path, spec: TrainingSpec) -> Checkpoint:
         ) from None
     if there != FORMAT:
         raise BadCheckpoint(f"{path}: checkpoint format {there}, this version reads {FORMAT}; finish it there")
-    refuse_other_spec(path, TrainingSpec.model_validate_json(content["spec"]), spec)
+    its_spec = TrainingSpec.model_validate_json(content["spec"])
+    if its_spec.digest != spec.digest:
+        raise BadCheckpoint(f"{path}: {files.another_run(its_spec.digest, its_spec, spec)}")
     return Checkpoint(PROGRESS.validate_json(content["progress"]), {name: content[name] for name in STATE})
-
-
-def refuse_other_spec(path: Path, there: TrainingSpec, spec: TrainingSpec) -> None:
-    """Refuse to go on with another spec.
-
-    Raises:
-        BadCheckpoint: naming every field that differs.
-    """
-    if there.digest == spec.digest:
-        return
-    ours, theirs = spec.model_dump(mode="json"), there.model_dump(mode="json")
-    differing = [f"{name} ({theirs[name]} there, {ours[name]} here)" for name in ours if ours[name] != theirs[name]]
-    raise BadCheckpoint(
-        f"{path}: belongs to run {there.digest[:12]}, this spec is run {spec.digest[:12]}; "
-        f"they differ in {', '.join(differing)}; take another folder"
-    )

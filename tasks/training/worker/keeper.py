@@ -28,7 +28,7 @@ from tasks.training.worker.weights import write_weights
 State = dict[str, Any]
 
 EPOCHS_EVERY = 60.0
-"""Seconds between saves at the ends of epochs, at least; a process saves its first whole epoch however short it is."""
+"""Seconds between saves at the ends of epochs, at least."""
 
 
 class Keeper:
@@ -49,8 +49,8 @@ class Keeper:
         self._copy: State = {}
         self._best: State = {}
         """Averaged weights of the best epoch."""
-        self._began = time.monotonic()
-        self._saved_at: float | None = None
+        self._saved_at = time.monotonic()
+        """Or when it began."""
         self._saved = (0, 0)
         """Epochs and steps done at the last save."""
         self._best_written = 0
@@ -79,7 +79,7 @@ class Keeper:
         if progress.best and progress.best.epoch == progress.epochs_done and self.learner.team.leads:
             self.wait()
             self._best = copied(self.learner.averages(), self._best)
-        if self._saved_at is None or self._seconds_unsaved > min(EPOCHS_EVERY, self.every):
+        if self._seconds_unsaved > min(EPOCHS_EVERY, self.every):
             self.save(progress)
 
     def stop(self, progress: Progress) -> None:
@@ -144,7 +144,7 @@ class Keeper:
 
     @property
     def _seconds_unsaved(self) -> float:
-        return time.monotonic() - (self._began if self._saved_at is None else self._saved_at)
+        return time.monotonic() - self._saved_at
 
     def wait(self) -> None:
         """Until everything is written.
