@@ -85,7 +85,7 @@ def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettin
     Raises:
         BadWeights: the weights to start from are not there, or have another SHA-256; nothing was begun.
         BadCheckpoint: the trainer refuses this machine's checkpoint and the store's.
-        TrainingFailed: the trainer was killed ``settings.trainer_attempts`` times in a row without saving a further epoch.
+        TrainingFailed: the trainer was killed ``settings.trainer_attempts`` times in a row and saved no further epoch.
         WorkerLost: the lease was lost.
         NasflowError: whatever ended the trainer.
     """
@@ -121,7 +121,7 @@ def _train_to_the_end(
     settings: WorkSettings,
     tell: Tell,
 ) -> None:
-    """Start the trainer again when it was killed, unless it was so several times without saving a further epoch."""
+    """Start the trainer again when it was killed, unless it was so several times and saved no further epoch."""
     attempts = settings.trainer_attempts
     left, epochs = attempts, _epochs_here(places.run)
     set_aside = False
@@ -144,7 +144,7 @@ def _train_to_the_end(
                 raise
             left, epochs = (attempts, now) if (now := _epochs_here(places.run)) > epochs else (left - 1, epochs)
             if left == 0:
-                raise TrainingFailed(f"{error}; that was {attempts} times in a row without saving a further epoch") from None
+                raise TrainingFailed(f"{error}; that was {attempts} times in a row, no further epoch saved") from None
             logger.warning("%s", error)
         _prepare(store, job, places)
 

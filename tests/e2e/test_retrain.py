@@ -56,7 +56,7 @@ def test_the_summary_links_to_a_report_that_opens(stack, first):
 
 def test_the_flow_run_logs_what_the_steps_say(stack, first):
     messages = [log["message"] for log in stack.api("/logs/filter", {"limit": 200})]
-    assert any(re.match(r"checkpoint of epoch \d+ is in the store", message) for message in messages)
+    assert any(re.match(r"published pets version 1, mAP 0\.\d+", message) for message in messages)
 
 
 def test_no_secret_is_shown(stack, first):
