@@ -1,8 +1,9 @@
 """How a trainer imports torch and super-gradients, which is most of the time that its start takes: quickly.
 
-super-gradients imports with itself what no part of a trainer uses, a third of that time: reports on data sets
-(data_gradients, which brings seaborn), plots, TensorBoard and the simplifier of ONNX files stand at the head of its
-modules for annotations and base classes. So a trainer gives it placeholders for them.
+super-gradients imports with itself what no part of a trainer uses, two fifths of that time: reports on data sets
+(data_gradients, which brings seaborn), plots, TensorBoard, albumentations, the client of S3 and the simplifier of ONNX
+files stand at the head of its modules for annotations, base classes and lists of what there is. So a trainer gives it
+placeholders for them.
 """
 
 import gc
