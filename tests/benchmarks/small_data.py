@@ -5,6 +5,7 @@ on two cores, so it is no part of ``make bench``. Each run is a trainer process 
 pictures are the export ``digits-coco-grey`` below ``NASFLOW_TEST_EXPORTS``; without it there are the drawn ones alone.
 
 - ``drawn`` and ``real`` start from random weights;
+- ``batch`` asks how many pictures a batch should have where 120 drawn pictures are to be learnt;
 - ``weights`` starts from a model of 160 other drawn pictures: of the same kind for the drawn ones, of another for the
   real ones;
 - ``patience`` trains four times the epochs, and tells what each patience would have kept of the best mAP, and when it
@@ -49,6 +50,7 @@ CHANGES: tuple[dict, ...] = (
     *({"warmup_steps": steps} for steps in (0, WARMUP_FROM_WEIGHTS)),
     *({"ema_decay": decay} for decay in (0.9, 0.99)),
 )
+CHANGES_OF_BATCH: tuple[dict, ...] = tuple({"batch_size": size} for size in (4, 8, 16))
 CHANGES_WITH_WEIGHTS: tuple[dict, ...] = tuple(
     {"learning_rate": rate, "warmup_steps": WARMUP_FROM_WEIGHTS} for rate in (2.5e-4, 5e-4, 1e-3, 2e-3)
 )
@@ -158,7 +160,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--only", choices=["drawn", "real", "weights", "patience"])
+    parser.add_argument("--only", choices=["drawn", "real", "batch", "weights", "patience"])
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -174,6 +176,10 @@ def main() -> None:
         if given.only in (None, "real"):
             for task in tasks[1:]:
                 compare(task, CHANGES, given.seeds)
+        if given.only in (None, "batch"):
+            draw_export(folder / "more", 13, train=120, valid=30, test=0, size=128)
+            more = prepare("120 drawn pictures", folder / "more", folder / "d", 128, given.epochs)
+            compare(more, CHANGES_OF_BATCH, given.seeds)
         if given.only in (None, "weights"):
             weights = other_model(folder / "c", given.epochs)
             for task in tasks:

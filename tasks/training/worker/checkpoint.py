@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from pydantic import TypeAdapter
-from safetensors import SafetensorError
 
 from tasks.dataset_folder import file_sha256, publishing
 from tasks.errors import BadCheckpoint, DamagedCheckpoint, DiskFull
@@ -27,7 +26,6 @@ from tasks.training.worker.progress import Progress
 FORMAT = 4
 STATE = ("layout", "network", "average", "steps", "optimizer", "scaler", "random_state", "best")
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
 LEAST_FREE = 1_000_000
 """A disk with fewer bytes than this counts as full, whatever the words of the error."""
 PROGRESS = TypeAdapter(Progress)
@@ -79,10 +77,9 @@ def full_disk_told(folder: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError, SafetensorError) as error:  # the libraries wrap some of the first in their own
+    except (OSError, RuntimeError) as error:  # torch wraps some of the first in the second
         free = shutil.disk_usage(folder).free
-        told = getattr(error, "errno", None) in FULL or any(os.strerror(number) in str(error) for number in FULL)
-        if not told and free >= LEAST_FREE:
+        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT) and free >= LEAST_FREE:
             raise
         raise DiskFull(
             f"{folder}: no room to write, {free / 1e6:.0f} MB are free; free some, and run the same again: "

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from tasks.dataset_folder import publishing
@@ -65,25 +65,22 @@ def write_weights(
         **({"licence": licence} if licence else {}),
     }
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with publishing(path) as temporary:
-        save_file(plain, temporary, metadata)
-        sort_metadata(temporary)
+    parts = in_fixed_order(save(plain, metadata=metadata))
+    with publishing(path) as temporary, temporary.open("wb") as file:
+        file.writelines(parts)
 
 
-def sort_metadata(path: Path) -> None:
-    """Sort the metadata in a new safetensors file, which the library writes in another order each time.
+def in_fixed_order(content: bytes) -> tuple[bytes, bytes, memoryview]:
+    """A safetensors file with sorted metadata, in parts: the library writes it in another order each time.
 
     Layout: eight bytes with the header's length, little endian, the header as JSON, padded with blanks, the tensors.
     """
-    with path.open("r+b") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
-        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-        if len(text) > length:
-            raise AssertionError(f"{path}: the header takes {len(text)} bytes instead of {length}")
-        file.seek(8)
-        file.write(text.ljust(length))
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little"), text, memoryview(content)[start:]
 
 
 def read_metadata(path: Path) -> dict[str, str]:
