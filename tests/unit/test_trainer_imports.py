@@ -20,7 +20,7 @@ def test_names_of_an_unused_package_can_be_imported_annotated_with_and_inherited
         f"import {package}.deeper.still as still\n"
         f"from {package}.other import Base\n"
         "class Ours(Base):\n"
-        "    def show(self, figure: still.Figure = still.DEFAULT) -> None: ...\n"
+        "    def show(self, figure: still.Figure.part = still.DEFAULT) -> None: ...\n"
         "print(Ours.__mro__[1].__module__)"
     )
     assert (done.stdout, done.stderr) == (f"{package}.other\n", "")
