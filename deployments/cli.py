@@ -47,7 +47,9 @@ Epochs = Annotated[int, typer.Option(help="Most passes over the training picture
 ImageSize = Annotated[int, typer.Option(help="Side of the square network input in pixels, a multiple of 32.")]
 BatchSize = Annotated[str, typer.Option(help="Pictures per optimiser step; auto goes by how many there are.")]
 LearningRate = Annotated[str, typer.Option(help="Peak learning rate of AdamW; auto goes by the starting weights.")]
-Patience = Annotated[int, typer.Option(help="Stop after this many epochs without a better mAP.")]
+Patience = Annotated[
+    str, typer.Option(help="Stop after this many epochs without a better mAP; auto goes by how many there are at most.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Augment = Annotated[
     Literal["none", "light", "standard", "strong"], typer.Option(help="Random changes of training pictures.")
@@ -173,7 +175,7 @@ def train(
     image_size: ImageSize = 640,
     batch_size: BatchSize = "auto",
     learning_rate: LearningRate = "auto",
-    patience: Patience = 20,
+    patience: Patience = "auto",
     augmentation: Augment = "standard",
     seed: Seed = 0,
     weights: Weights = "none",
@@ -230,7 +232,7 @@ def retrain(
     image_size: ImageSize = 640,
     batch_size: BatchSize = "auto",
     learning_rate: LearningRate = "auto",
-    patience: Patience = 20,
+    patience: Patience = "auto",
     augmentation: Augment = "standard",
     seed: Seed = 0,
     weights: StartFrom = "none",
@@ -283,7 +285,7 @@ def study(
     image_size: ImageSize = 640,
     batch_size: BatchSize = "auto",
     learning_rate: LearningRate = "auto",
-    patience: Patience = 20,
+    patience: Patience = "auto",
     augmentation: Augment = "standard",
     seed: Seed = 0,
     weights: StartFrom = "none",

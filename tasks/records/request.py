@@ -57,7 +57,11 @@ class RetrainRequest(Record):
         description="Random changes of training pictures: none; light, mirrored and other colours; standard, also "
         "moved and scaled; strong, also mosaics and mixtures of pictures, but in the last epochs.",
     )
-    patience: int = Field(default=20, ge=1, description="Stop after this many epochs without a better mAP.")
+    patience: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
+        default="auto",
+        description="Stop after this many epochs without a better mAP; auto is a share of the epochs, since much is "
+        "gained late, when the learning rate falls.",
+    )
     seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of everything random.")
     weights: str = Field(
         default="none",

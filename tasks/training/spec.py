@@ -6,7 +6,7 @@ from tasks.errors import BadRequest
 from tasks.records import ModelVersion, RetrainRequest, SnapshotRef, TrainingSpec, TrainJob
 from tasks.storage.keys import STORE_SCHEME
 
-STEPS_OF_AN_EPOCH = 10
+STEPS_OF_AN_EPOCH = 15
 SMALLEST_BATCH = 4
 LARGEST_BATCH = 16
 """What batch ``auto`` aims at, and its bounds."""
@@ -16,6 +16,9 @@ RATE_FROM_WEIGHTS = 5e-4
 WARMUP_FROM_RANDOM = 5
 WARMUP_FROM_WEIGHTS = 100
 """Steps of warm-up; the trainer takes a tenth of the run at most. Random weights have nothing that it could protect."""
+LEAST_PATIENCE = 20
+PATIENCE_SHARE = 0.25
+"""Epochs of patience ``auto``, at least, and as a share of all."""
 SETTLING_SHARE = 0.15
 """Share of the epochs, the last ones, without mosaics and mixtures."""
 
@@ -36,7 +39,7 @@ def plan(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion 
         batch_size=batch_size(request, snapshot.splits["train"].images),
         learning_rate=learning_rate(request),
         warmup_steps=WARMUP_FROM_RANDOM if weights == "none" else WARMUP_FROM_WEIGHTS,
-        patience=request.patience,
+        patience=patience(request),
         augmentation=request.augmentation,
         settling_epochs=math.ceil(request.epochs * SETTLING_SHARE) if request.augmentation == "strong" else 0,
         seed=request.seed,
@@ -46,7 +49,7 @@ def plan(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion 
 
 
 def batch_size(request: RetrainRequest, pictures: int) -> int:
-    """Pictures per optimiser step: as asked for, or for ``auto`` about ten steps an epoch; never more than there are.
+    """Pictures per optimiser step: as asked for, or for ``auto`` about fifteen steps an epoch; never more than there are.
 
     What a device holds at a time is another matter, and its own: see the trainer's micro-batch.
     """
@@ -62,6 +65,13 @@ def learning_rate(request: RetrainRequest) -> float:
     if request.learning_rate != "auto":
         return request.learning_rate
     return RATE_FROM_RANDOM if request.weights == "none" else RATE_FROM_WEIGHTS
+
+
+def patience(request: RetrainRequest) -> int:
+    """Epochs without a better mAP that end a run: as asked for, or for ``auto`` more for longer runs."""
+    if request.patience != "auto":
+        return request.patience
+    return max(LEAST_PATIENCE, math.ceil(request.epochs * PATIENCE_SHARE))
 
 
 def fitted_batch(request: RetrainRequest, job: TrainJob) -> str | None:

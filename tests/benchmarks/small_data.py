@@ -23,6 +23,7 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from deployments.cartoons import draw_export
@@ -144,6 +145,18 @@ def wait_longer(task: Task, seeds: int) -> None:
             for history, end in zip(histories, ends, strict=True)
         ]
         print(f"  patience {patience:2}: mAP {', '.join(kept)} epochs", flush=True)
+    waits = ", ".join(str(longest_wait(history)) for history in histories)
+    print(f"  most epochs from one gain to the next: {waits} of {task.epochs}", flush=True)
+
+
+def longest_wait(history: Sequence[EpochResult]) -> int:
+    """Most epochs from one best epoch to the next: what a patience must be above to keep the last one."""
+    progress, gains = Progress(), [0]
+    for line in history:
+        progress.add_epoch(line, 0)
+        if progress.best and progress.best.epoch != gains[-1]:
+            gains.append(progress.best.epoch)
+    return max(after - before for before, after in pairwise(gains))
 
 
 def stopped(history: Sequence[EpochResult], patience: int) -> Progress:

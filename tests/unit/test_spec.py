@@ -71,7 +71,7 @@ def test_a_batch_that_fits_needs_no_words(asked):
 
 
 @pytest.mark.parametrize(
-    ("pictures", "batch"), [(1, 1), (3, 3), (4, 4), (40, 4), (96, 8), (160, 16), (500, 16), (100_000, 16)]
+    ("pictures", "batch"), [(1, 1), (3, 3), (4, 4), (40, 4), (96, 8), (120, 8), (300, 16), (100_000, 16)]
 )
 def test_batch_auto_goes_by_the_number_of_pictures(pictures, batch):
     assert batch_size(request(batch_size="auto"), pictures) == batch
@@ -86,6 +86,13 @@ def test_learning_rate_auto_is_lower_from_given_weights():
     given = request(weights="store://x", weights_sha256=OTHER)
     assert learning_rate(request()) > learning_rate(given) > 0
     assert learning_rate(request(learning_rate=0.01)) == 0.01
+
+
+@pytest.mark.parametrize(
+    ("epochs", "asked", "used"), [(10, "auto", 20), (100, "auto", 25), (300, "auto", 75), (300, 5, 5), (10, 50, 50)]
+)
+def test_patience_auto_goes_by_the_number_of_epochs(epochs, asked, used):
+    assert plan(request(epochs=epochs, patience=asked), SNAPSHOT, None).spec.patience == used
 
 
 def test_mosaics_end_before_the_run_does():
