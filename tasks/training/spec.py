@@ -49,7 +49,7 @@ def plan(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion 
 
 
 def batch_size(request: RetrainRequest, pictures: int) -> int:
-    """Pictures per optimiser step: as asked for, or for ``auto`` about fifteen steps an epoch; never more than there are.
+    """Pictures per optimiser step: as asked for, or for ``auto`` about fifteen steps an epoch, from what there is.
 
     What a device holds at a time is another matter, and its own: see the trainer's micro-batch.
     """
