@@ -8,7 +8,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.e2e.stack import wait_for
 
-SETTINGS = {"Epochs": "2", "Image Size": "64", "Batch Size": "4", "Patience": "50"}
+SETTINGS = {"Epochs": "2", "Image Size": "64", "Batch Size": "4"}
 
 
 def shown(browser, path, seconds=30):
