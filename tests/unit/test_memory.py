@@ -106,3 +106,19 @@ def test_memory_that_was_freed_is_kept_when_asked_for(kept: bool) -> None:
     if said == "False":
         pytest.skip("this system's C library always decides itself")
     assert (int(faults) < 20_000) == kept, child.stdout
+
+
+@pytest.mark.skipif("THP_enabled" not in Path("/proc/self/status").read_text(), reason="the kernel does not tell")
+@pytest.mark.parametrize("allowed", [True, False])
+def test_small_pages_are_for_a_while_and_change_nothing_after_it(*, allowed: bool) -> None:
+    """In a process of its own, which may have huge pages or not."""
+    code = (
+        "import ctypes, re\nfrom pathlib import Path\nfrom tasks.training.worker import memory\n"
+        "def huge(): return int(re.search(r'THP_enabled:\\s*(\\d)', Path('/proc/self/status').read_text())[1])\n"
+        f"ctypes.CDLL(None).prctl(memory.PR_SET_THP_DISABLE, {int(not allowed)}, 0, 0, 0)\n"
+        "before = huge()\n"
+        "try:\n    with memory.small_pages(): inside = huge(); raise KeyError\nexcept KeyError: pass\n"
+        "print(before, inside, huge())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{int(allowed)} 0 {int(allowed)}\n"

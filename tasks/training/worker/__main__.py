@@ -19,7 +19,7 @@ from tasks.training import files
 from tasks.training.fit import less_next_time
 from tasks.training.worker.events import Events
 from tasks.training.worker.imports import quick_imports
-from tasks.training.worker.memory import keep_freed_memory
+from tasks.training.worker.memory import keep_freed_memory, small_pages
 from tasks.training.worker.process import (
     EXIT_CODES,
     PRECISIONS,
@@ -118,7 +118,7 @@ def train_in_folder(
     keep_freed_memory()
     # -P of this process, for those that it starts: a folder that somebody works in may have a tasks.py of its own.
     os.environ["PYTHONSAFEPATH"] = "1"
-    with quick_imports():
+    with small_pages(), quick_imports():
         from tasks.training.worker.device import choose_device
         from tasks.training.worker.loop import Options, TrainingRun
 

@@ -17,7 +17,7 @@ from tasks.records import SPLITS, DatasetSnapshot, Split
 from tasks.training import files
 from tasks.training.worker.events import Events
 from tasks.training.worker.imports import quick_imports
-from tasks.training.worker.memory import keep_freed_memory
+from tasks.training.worker.memory import keep_freed_memory, small_pages
 from tasks.training.worker.process import PRECISIONS, leave, quiet_libraries, run, stop_on_request
 
 
@@ -44,7 +44,7 @@ def detect(given: argparse.Namespace, events: Events, stop: threading.Event) -> 
     given.out.mkdir(parents=True, exist_ok=True)
     quiet_libraries(given.out)
     keep_freed_memory()
-    with quick_imports():
+    with small_pages(), quick_imports():
         from tasks.training.worker.detector import Detector
         from tasks.training.worker.weights import read_metadata
 
