@@ -11,6 +11,8 @@ from pathlib import Path
 TRAIN = "tasks.training.worker"
 DETECT = "tasks.training.worker.detect"
 PATIENCE = 120
+EVERY_STEP = ("--checkpoint-every-minutes", 0.00001)
+"""Options of a trainer that saves after each step."""
 
 
 class Trainer:

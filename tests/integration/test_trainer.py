@@ -18,11 +18,10 @@ from tasks.dataset_folder import file_sha256
 from tasks.records import DatasetSnapshot, Speed, StartWeights, TrainingResult, TrainingSpec
 from tasks.training import files
 from tests.fakes.datasets import make_spec, write_dataset, write_spec
-from tests.fakes.trainer import DETECT, Trainer, detect, run
+from tests.fakes.trainer import DETECT, EVERY_STEP, Trainer, detect, run
 
 STEPS = 4
 """Steps of an epoch: 8 pictures, 2 a step."""
-EVERY_STEP = ("--checkpoint-every-minutes", 0.00001)
 
 
 class Job(NamedTuple):

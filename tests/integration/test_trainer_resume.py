@@ -16,9 +16,7 @@ from tasks.dataset_folder import file_sha256
 from tasks.records import DatasetSnapshot, TrainingSpec
 from tasks.training import files
 from tests.fakes.datasets import make_spec, write_dataset, write_spec
-from tests.fakes.trainer import Trainer, run
-
-EVERY_STEP = ("--checkpoint-every-minutes", 0.00001)
+from tests.fakes.trainer import EVERY_STEP, Trainer, run
 
 
 class Whole(NamedTuple):
@@ -129,6 +127,7 @@ def test_resume_of_another_spec_names_the_fields(saved: Whole, tmp_path: Path, t
     changed = write_spec(tmp_path / "spec.json", saved.spec.model_copy(update={"epochs": 4, "learning_rate": 0.25}))
     trainer = run(tmp_path, "--spec", changed, "--data", saved.data, "--out", out)
     assert trainer.process.returncode == 2
+    assert f"{out / there}: belongs to run {saved.spec.digest[:12]}, this spec is run " in trainer.stderr
     assert "they differ in epochs (1 there, 4 here), learning_rate (0.0005 there, 0.25 here)" in trainer.stderr
     assert file_sha256(out / there) == file_sha256(saved.out / there)
     assert not (out / files.BEST).exists()

@@ -54,6 +54,8 @@ class _Placeholder(ModuleType):
 
 
 class _HasAnyName(type):
+    """Such as ``boto3.Session.client``, which super-gradients annotates with."""
+
     def __getattr__(cls, name: str) -> type:
         return _left_out(name, cls.__module__)
 
