@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--double", action="store_true", help="compute in fp64")
     given = parser.parse_args()
     quiet_libraries(given.folder)
-    with quick_imports():
+    with quick_imports(compiler=given.devices > 1):
         import torch
 
         from tasks.training.worker.device import Device, make_computer

@@ -47,6 +47,36 @@ def test_lean_blocks_compute_the_same(tmp_path: Path, dtype: torch.dtype) -> Non
     assert all(gradient.equal(theirs[1][name]) for name, gradient in ours[1].items())
 
 
+@pytest.mark.parametrize("gain", [1.0, 0.7])
+def test_a_lean_shortcut_computes_the_same_and_keeps_half_precision_as_it_is(tmp_path: Path, gain: float) -> None:
+    network = imported("tasks.training.worker.network", tmp_path)
+    lean = next(part for part in network.build_network("s", 2).modules() if type(part) is network.LeanBottleneck)
+    assert lean.add
+    lean.alpha.data.fill_(gain)
+    plain = copy.deepcopy(lean)
+    plain.__class__ = network.YoloNASBottleneck
+    inputs = torch.rand(2, lean.cv1.branch_3x3.conv.in_channels, 8, 8, generator=torch.Generator().manual_seed(1))
+    ours, theirs = (outcome_of(part, inputs) for part in (lean, plain))
+    assert all(one.equal(other) for one, other in zip(ours, theirs, strict=True))
+    ours, theirs = (outcome_of(part, inputs.bfloat16()) for part in (lean, plain))
+    assert (ours[0].dtype, theirs[0].dtype) == (torch.bfloat16, torch.float32)
+    if gain == 1:  # the product is exact, and so only the sum is rounded
+        assert ours[0].equal(theirs[0].bfloat16())
+    for one, other in zip(ours, theirs, strict=True):
+        assert (one.float() - other).norm() < 0.01 * other.norm()
+
+
+def outcome_of(part: nn.Module, inputs: Tensor) -> list[Tensor]:
+    """Its output for inputs in their precision, and the gradients of the output's mean square: of them and its gain."""
+    part.zero_grad()
+    inputs = inputs.clone().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16, enabled=inputs.dtype == torch.bfloat16):
+        output = part.train()(inputs)
+    output.float().square().mean().backward()
+    assert part.alpha.grad.dtype == torch.float32
+    return [output.detach(), inputs.grad, part.alpha.grad.clone()]
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_strided_convolution_and_its_gradients_are_those_of_slicing(tmp_path: Path, dtype: torch.dtype) -> None:
     convolutions = imported("tasks.training.worker.convolutions", tmp_path)

@@ -6,15 +6,17 @@ from textwrap import indent
 
 import pytest
 
-from tasks.training.worker.imports import UNUSED
+from tasks.training.worker.imports import COMPILER, UNUSED
 
 
-def python(code: str) -> subprocess.CompletedProcess[str]:
-    code = "from tasks.training.worker.imports import quick_imports\nwith quick_imports():\n" + indent(code, "    ")
+def python(code: str, *, given: str = "") -> subprocess.CompletedProcess[str]:
+    code = f"from tasks.training.worker.imports import quick_imports\nwith quick_imports({given}):\n" + indent(
+        code, "    "
+    )
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("package", UNUSED)
+@pytest.mark.parametrize("package", [*UNUSED, COMPILER])
 def test_names_of_an_unused_package_can_be_imported_annotated_with_and_inherited_from(package: str) -> None:
     done = python(
         f"import {package}.deeper.still as still\n"
@@ -32,6 +34,25 @@ def test_use_of_a_placeholder_says_what_it_is() -> None:
     assert done.stderr.endswith(
         "ImportError: matplotlib.pyplot.figure is not loaded in a trainer; see tasks.training.worker.imports\n"
     )
+
+
+def test_without_a_compiler_a_function_is_left_as_it_is_and_nothing_breaks() -> None:
+    done = python(
+        f"import {COMPILER} as compiler\n"
+        "print(compiler.disable(min, False, wrapping=False) is min, compiler.graph_break())\ncompiler.optimize()"
+    )
+    assert (done.stdout, done.returncode) == ("True None\n", 1)
+    assert "torch._dynamo.optimize is not loaded in a trainer" in done.stderr
+
+
+GPU = "sys.modules['torch'] = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: True))"
+
+
+@pytest.mark.parametrize(("given", "first"), [("compiler=True", ""), ("", GPU)], ids=["asked for", "on a GPU"])
+def test_the_compiler_is_there_where_it_is_needed(given: str, first: str) -> None:
+    look = f"print([finder.find_spec({COMPILER!r}) for finder in sys.meta_path[:1]])"
+    done = python(f"import sys\nfrom types import SimpleNamespace\n{first}\n{look}", given=given)
+    assert (done.stdout, done.stderr) == ("[None]\n", "")
 
 
 def test_other_packages_are_the_real_ones() -> None:

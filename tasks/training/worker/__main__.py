@@ -118,7 +118,7 @@ def train_in_folder(
     keep_freed_memory()
     # -P of this process, for those that it starts: a folder that somebody works in may have a tasks.py of its own.
     os.environ["PYTHONSAFEPATH"] = "1"
-    with small_pages(), quick_imports():
+    with small_pages(), quick_imports(compiler=given.compile or given.devices > 1):
         from tasks.training.worker.device import choose_device
         from tasks.training.worker.loop import Options, TrainingRun
 

@@ -13,9 +13,6 @@ from torch.utils.data import DataLoader, Sampler
 from tasks.training.worker.augmentation import TrainingPictures
 from tasks.training.worker.pictures import PlainPictures
 
-VALIDATED_AT_ONCE = 2
-"""Micro-batches that validation takes as one batch: it keeps nothing for gradients, and larger batches are faster."""
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -113,6 +110,14 @@ class EpochBatches(Sampler[list[Any]]):
 def training_loader(dataset: TrainingPictures, batches: EpochBatches, workers: int) -> DataLoader[Any]:
     """Loader of one epoch's micro-batches."""
     return DataLoader(dataset, batch_sampler=batches, **_loading(workers))
+
+
+def validated_at_once(micro_batch: int, workers: int) -> int:
+    """Pictures that a device validates at a time: larger batches are faster, and nothing is kept for gradients.
+
+    Those of loader processes take room in shared memory.
+    """
+    return micro_batch * (2 if workers else 4)
 
 
 def plain_loader(

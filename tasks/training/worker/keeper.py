@@ -70,8 +70,8 @@ class Keeper:
         if self._seconds_unsaved > self.every:
             self.save(progress)
 
-    def after_epoch(self, progress: Progress) -> None:
-        """Keep the weights of a new best epoch, and save if it is time to.
+    def after_epoch(self, progress: Progress, *, last: bool) -> None:
+        """Keep the weights of a new best epoch, and save if it is time to; after the last one ``finish`` does.
 
         Raises:
             NotLearning, DiskFull: as ``save``.
@@ -79,7 +79,7 @@ class Keeper:
         if progress.best and progress.best.epoch == progress.epochs_done and self.learner.team.leads:
             self.wait()
             self._best = copied(self.learner.averages(), self._best)
-        if self._seconds_unsaved > min(EPOCHS_EVERY, self.every):
+        if not last and self._seconds_unsaved > min(EPOCHS_EVERY, self.every):
             self.save(progress)
 
     def stop(self, progress: Progress) -> None:
@@ -96,12 +96,12 @@ class Keeper:
         """Leave the history and the best weights, which is all that anybody takes from a finished run.
 
         Until the run counts as finished, a second later, a kill costs the work since the last save; where that is more
-        than between saves at the ends of epochs, it is saved once more.
+        than it may ever be, it is saved once more.
 
         Raises:
             NotLearning, DiskFull: as ``save``.
         """
-        if self._seconds_unsaved > min(EPOCHS_EVERY, self.every):
+        if self._seconds_unsaved > self.every:
             self.stop(progress)
         self.refuse_no_numbers()
         self.wait()

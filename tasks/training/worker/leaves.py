@@ -12,8 +12,8 @@ from tasks.training.worker.flat import FlatState
 class Leaves:
     """A network's learnt weights as the leaves of its graph, and their gradients in one tensor.
 
-    With half precision a convolution sees its weights rounded to it. Autocast does the same, and makes fp32 of each
-    gradient again, but weight by weight, with autograd in between; here it is a few passes over all of them.
+    With half precision a convolution sees its weights and bias rounded to it. Autocast does the same, and makes fp32 of
+    each gradient again, but one by one, with autograd in between; here it is a few passes over all of them.
 
     Args:
         network: Whose weights these are.
@@ -23,11 +23,12 @@ class Leaves:
 
     def __init__(self, network: nn.Module, flat: FlatState, half: torch.dtype | None) -> None:
         self._network, self._flat = network, flat
-        self._half = None if half is None else flat.decayed.to(half)
+        self._half = None if half is None else flat.learnt.to(half)
         weights = {
-            f"{name}.weight"
+            f"{name}.{own}"
             for name, part in network.named_modules()
             if isinstance(part, nn.Conv2d | nn.ConvTranspose2d)
+            for own in ("weight", "bias")
         }
         rounded = {} if self._half is None else flat.learnt_views(self._half)
         self._rounded: dict[str, Tensor] = {
@@ -42,7 +43,7 @@ class Leaves:
     def refresh(self) -> None:
         """Take over what a step has made of the weights."""
         if self._half is not None:
-            self._half.copy_(self._flat.decayed)
+            self._half.copy_(self._flat.learnt)
 
     def predict(self, pictures: Tensor) -> Any:
         """The network's outputs for ``[B, 3, S, S]``, with gradients for ``collect``."""

@@ -20,7 +20,7 @@ from tasks.training import files
 from tasks.training.fit import Fit
 from tasks.training.worker.augmentation import TrainingPictures
 from tasks.training.worker.bad_steps import BadSteps, not_learning
-from tasks.training.worker.batches import VALIDATED_AT_ONCE, Batch, EpochBatches, plain_loader, training_loader
+from tasks.training.worker.batches import Batch, EpochBatches, plain_loader, training_loader, validated_at_once
 from tasks.training.worker.device import Device, machine_name, make_computer
 from tasks.training.worker.events import Events
 from tasks.training.worker.fitting import fit_to_machine, memory_needed
@@ -101,7 +101,7 @@ class TrainingRun:
             self.cached.append(cached)
         self.train_pictures = TrainingPictures(train, spec)
         self.valid_images = valid.images
-        at_once = min(self.fit.micro_batch * VALIDATED_AT_ONCE, math.ceil(len(valid.images) / team.size))
+        at_once = min(validated_at_once(self.fit.micro_batch, self.workers), math.ceil(len(valid.images) / team.size))
         self.valid_loader = plain_loader(PlainPictures(valid), at_once, self.workers, team.rank, team.size)
         self.valid_truth = metrics.coco_truth(valid.images, spec.classes)
         self.steps_per_epoch = math.ceil(len(train.images) / spec.batch_size)
@@ -129,13 +129,16 @@ class TrainingRun:
         self.events.tell("plan", **self._plan())
         self.events.tell("started", **self._facts())
         try:
-            while (ended := self.progress.ended(self.spec.epochs, self.spec.patience)) is None:
+            while (ended := self._ended()) is None:
                 self._train_epoch()
                 self._end_epoch()
             self.keeper.finish(self.progress)
         finally:
             self.keeper.close()
         return self.team.leaders(lambda: self._finish(ended))
+
+    def _ended(self) -> Ending | None:
+        return self.progress.ended(self.spec.epochs, self.spec.patience)
 
     def _plan(self) -> dict[str, Any]:
         device = self.options.device
@@ -236,7 +239,7 @@ class TrainingRun:
             "epoch", **result.model_dump(), best_epoch=best and best.epoch, epochs=self.spec.epochs,
             seconds_left=self._seconds_left(), peak_memory_bytes=self._peak_memory(),
         )  # fmt: skip
-        self.keeper.after_epoch(self.progress)
+        self.keeper.after_epoch(self.progress, last=self._ended() is not None)
         self.watchdog.pat()
 
     def _validate(self) -> EpochResult:

@@ -2,6 +2,7 @@
 
 from super_gradients.modules.qarepvgg_block import QARepVGGBlock
 from super_gradients.training import models
+from super_gradients.training.models.detection_models.yolo_nas.yolo_stages import YoloNASBottleneck
 from torch import Tensor, nn
 
 
@@ -20,6 +21,19 @@ class LeanBlock(QARepVGGBlock):  # type: ignore[misc]  # super-gradients has no 
         return outputs
 
 
+class LeanBottleneck(YoloNASBottleneck):  # type: ignore[misc]
+    """A YoloNASBottleneck whose shortcut stays in the number format that it comes in.
+
+    Its gain, a tensor of one fp32 number, made fp32 of bf16, and the convolutions that follow made bf16 of it, each for
+    itself. A tensor without dimensions takes part in the format of the others.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """``[B, C, H, W]`` to ``[B, K, H, W]``; in fp32 to the bit."""
+        outputs: Tensor = self.drop_path(self.cv2(self.cv1(inputs)))
+        return self.alpha.squeeze() * inputs + outputs if self.add else outputs
+
+
 def build_network(variant: str, classes: int) -> nn.Module:
     """A YOLO-NAS network with random weights and ``classes`` outputs.
 
@@ -34,4 +48,6 @@ def build_network(variant: str, classes: int) -> nn.Module:
             nn.init.zeros_(part.rbr_reparam.bias)
             if not part.use_alpha:
                 part.__class__ = LeanBlock
+        elif isinstance(part, YoloNASBottleneck) and isinstance(part.alpha, Tensor):
+            part.__class__ = LeanBottleneck
     return network
