@@ -20,7 +20,7 @@ from tests.fakes.trainer import EVERY_STEP, Trainer, run
 
 
 class Whole(NamedTuple):
-    """An uninterrupted run of epochs of four steps."""
+    """An uninterrupted run of epochs of four steps and two batches of validation."""
 
     data: Path
     spec_path: Path
@@ -33,7 +33,7 @@ class Whole(NamedTuple):
 
 
 def whole_run(folder: Path, *more: object, epochs: int = 3) -> Whole:
-    snapshot = write_dataset(folder / "data")
+    snapshot = write_dataset(folder / "data", valid=11)
     spec = make_spec(snapshot, seed=3, epochs=epochs)
     whole = Whole(folder / "data", write_spec(folder / "spec.json", spec), spec, snapshot, folder / "out")
     trainer = run(folder, *whole.arguments(whole.out, *more))

@@ -13,6 +13,9 @@ from torch.utils.data import DataLoader, Sampler
 from tasks.training.worker.augmentation import TrainingPictures
 from tasks.training.worker.pictures import PlainPictures
 
+VALIDATED_AT_ONCE = 4
+"""Micro-batches that validation takes as one batch: it keeps nothing for gradients, and larger batches are faster."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -109,15 +112,7 @@ class EpochBatches(Sampler[list[Any]]):
 
 def training_loader(dataset: TrainingPictures, batches: EpochBatches, workers: int) -> DataLoader[Any]:
     """Loader of one epoch's micro-batches."""
-    return DataLoader(dataset, batch_sampler=batches, **_loading(workers))
-
-
-def validated_at_once(micro_batch: int, workers: int) -> int:
-    """Pictures that a device validates at a time: larger batches are faster, and nothing is kept for gradients.
-
-    Those of loader processes take room in shared memory.
-    """
-    return micro_batch * (2 if workers else 4)
+    return DataLoader(dataset, batch_sampler=batches, **_loading(workers, ready=2))
 
 
 def plain_loader(
@@ -126,13 +121,14 @@ def plain_loader(
     """Loader of a split in order; of several devices each takes whole batches by turns."""
     indices = range(len(dataset))
     batches = [list(indices[start : start + batch_size]) for start in range(0, len(indices), batch_size)]
-    return DataLoader(dataset, batch_sampler=batches[rank::devices], **_loading(workers))
+    return DataLoader(dataset, batch_sampler=batches[rank::devices], **_loading(workers, ready=1))
 
 
-def _loading(workers: int) -> dict[str, Any]:
+def _loading(workers: int, *, ready: int) -> dict[str, Any]:
+    """From processes, each with so many batches ``ready`` in shared memory: fewer where they are larger."""
     # A generator of its own: starting a loader, as a resumed epoch does once more, draws nothing from the run's.
     generator = torch.Generator().manual_seed(0)
     return {
         "collate_fn": collate, "num_workers": workers, "generator": generator,
-        "pin_memory": workers > 0 and torch.cuda.is_available(),
+        "prefetch_factor": ready if workers else None, "pin_memory": workers > 0 and torch.cuda.is_available(),
     }  # fmt: skip

@@ -13,7 +13,7 @@ from torch import nn
 from tasks.errors import OutOfMemory
 from tasks.records import DatasetSnapshot, TrainingSpec
 from tasks.training.fit import Fit, read_fit, write_fit
-from tasks.training.worker.batches import Batch, validated_at_once
+from tasks.training.worker.batches import VALIDATED_AT_ONCE, Batch
 from tasks.training.worker.device import Device
 from tasks.training.worker.learner import Learner
 from tasks.training.worker.loss import loss_sums
@@ -34,8 +34,8 @@ BYTES_OF_PIXEL = {
 """Memory of a training step for a pixel of the batch on a CPU, by variant and whether it computes in bf16; measured."""
 MARGIN = 1.2
 SHARE_OF_SHARED_MEMORY = 0.8
-PREFETCHED = 3
-"""Batches of a loader process in /dev/shm: two that wait, and the one in hand."""
+HELD = 2
+"""Batches of validation, larger than training's, of a loader process in /dev/shm: one ready, and the one in hand."""
 
 
 def fit_to_machine(
@@ -160,7 +160,7 @@ def made_up_batch(pictures: int, size: int, boxes: int) -> Batch:
 
 def fit_to_shared_memory(spec: TrainingSpec, device: Device, fit: Fit, wanted: int, free: int) -> Fit:
     """As many of the ``wanted`` loader processes as have room for their batches in ``free`` bytes of /dev/shm."""
-    needed = PREFETCHED * validated_at_once(fit.micro_batch, wanted) * 3 * spec.image_size**2 * device.count
+    needed = HELD * VALIDATED_AT_ONCE * fit.micro_batch * 3 * spec.image_size**2 * device.count
     fitting = int(free * SHARE_OF_SHARED_MEMORY / needed)
     if fitting >= wanted:
         return fit

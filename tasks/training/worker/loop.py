@@ -20,7 +20,7 @@ from tasks.training import files
 from tasks.training.fit import Fit
 from tasks.training.worker.augmentation import TrainingPictures
 from tasks.training.worker.bad_steps import BadSteps, not_learning
-from tasks.training.worker.batches import Batch, EpochBatches, plain_loader, training_loader, validated_at_once
+from tasks.training.worker.batches import VALIDATED_AT_ONCE, Batch, EpochBatches, plain_loader, training_loader
 from tasks.training.worker.device import Device, machine_name, make_computer
 from tasks.training.worker.events import Events
 from tasks.training.worker.fitting import fit_to_machine, memory_needed
@@ -101,7 +101,7 @@ class TrainingRun:
             self.cached.append(cached)
         self.train_pictures = TrainingPictures(train, spec)
         self.valid_images = valid.images
-        at_once = min(validated_at_once(self.fit.micro_batch, self.workers), math.ceil(len(valid.images) / team.size))
+        at_once = min(self.fit.micro_batch * VALIDATED_AT_ONCE, math.ceil(len(valid.images) / team.size))
         self.valid_loader = plain_loader(PlainPictures(valid), at_once, self.workers, team.rank, team.size)
         self.valid_truth = metrics.coco_truth(valid.images, spec.classes)
         self.steps_per_epoch = math.ceil(len(train.images) / spec.batch_size)
