@@ -14,11 +14,11 @@ PROJECT = "cartoon-cats-and-dogs"
 REQUEST: dict[str, Any] = {
     "project": PROJECT,
     "variant": "s",
-    "epochs": 24,
+    "epochs": 30,
     "image_size": 160,
     "batch_size": 8,
     "learning_rate": 2e-3,
-    "patience": 24,
+    "patience": 30,
     "augmentation": "light",
 }
 """Small enough for two processor cores and a few minutes, long enough for a score that means something.
