@@ -10,10 +10,9 @@ from tasks.training.worker.imports import COMPILER, UNUSED
 
 
 def python(code: str, *, given: str = "") -> subprocess.CompletedProcess[str]:
-    code = f"from tasks.training.worker.imports import quick_imports\nwith quick_imports({given}):\n" + indent(
-        code, "    "
-    )
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    first = f"from tasks.training.worker.imports import quick_imports\nwith quick_imports({given}):\n"
+    command = [sys.executable, "-c", first + indent(code, "    ")]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("package", [*UNUSED, COMPILER])

@@ -82,7 +82,7 @@ class _NoCompiler(_Placeholder):
 
     @staticmethod
     def graph_break() -> None:
-        """End what is compiled in one piece."""
+        """End a piece of what is compiled, of which there is none."""
 
 
 class _HasAnyName(type):
