@@ -14,6 +14,7 @@ import psutil
 
 from tasks.errors import BadSettings, NasflowError
 from tasks.settings import RoboflowSettings, WorkSettings, from_environment
+from tasks.storage.probe import probe
 from tasks.storage.s3 import Store
 
 Check = dict[str, Any]
@@ -26,7 +27,7 @@ _TRAINER_PROBE = """
 import json, os, sys, tempfile
 os.environ.update(CRASH_HANDLER="FALSE", NO_ALBUMENTATIONS_UPDATE="1", SUPER_GRADIENTS_LOG_DIR=tempfile.mkdtemp())
 import torch
-from tasks.training.worker.device import choose_device
+from tasks.training.worker.runtime.device import choose_device
 import super_gradients
 gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
 print("\\n" + json.dumps({"torch": torch.__version__, "sg": super_gradients.__version__,
@@ -103,7 +104,7 @@ def _store() -> Check:
 
 def _probe_store() -> str:
     store = Store.from_environment()
-    store.probe()
+    probe(store)
     return f"{store.uri('')} reads, writes, and keeps conditions"
 
 
@@ -114,7 +115,7 @@ def _server() -> Check:
 def _ask_server() -> str:
     from prefect.client.orchestration import get_client
 
-    from deployments.register import server_url
+    from deployments.remote.register import server_url
 
     url = server_url()
     with get_client(sync_client=True) as client:

@@ -7,7 +7,8 @@ from typing import Any
 from tasks import metrics
 from tasks.errors import CorruptObject, LostRace, NasflowError
 from tasks.evaluation.measure import measure
-from tasks.evaluation.report import page_of
+from tasks.evaluation.report.page import page_of
+from tasks.local.scratch import scratch_folder
 from tasks.records import (
     Comparison,
     DatasetSnapshot,
@@ -27,7 +28,6 @@ from tasks.records import (
     TrainedModel,
     count_images,
 )
-from tasks.scratch import scratch_folder
 from tasks.settings import WorkSettings
 from tasks.storage import keys
 from tasks.storage.datasets import load_snapshot

@@ -1,8 +1,8 @@
 """What a study of the labels came to, told in markdown and rows. Pure."""
 
-from tasks.evaluation.tables import class_gains
-from tasks.markdown import as_cell, as_interval, as_number, as_text
+from tasks.evaluation.report.tables import class_gains
 from tasks.records import LearningCurve
+from tasks.rendering.markdown import as_cell, as_interval, as_number, as_text
 
 STUDY = "study-outcome"
 """Key of the artifact that programs read a study's outcome from."""

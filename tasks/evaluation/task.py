@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from tasks.children import run_child
 from tasks.errors import NasflowError
 from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_for, write_curve, write_page
-from tasks.evaluation.learning import learning_curve
+from tasks.evaluation.learning_curve import learning_curve
 from tasks.evaluation.summary import STUDY, point_rows, study_markdown, study_row
+from tasks.orchestration.child_runs import run_child
+from tasks.orchestration.progress import artifact_key, tell_server
+from tasks.orchestration.retries import step
 from tasks.records import (
     Comparison,
     Detected,
@@ -23,10 +25,8 @@ from tasks.records import (
     StoredFile,
     TrainedModel,
 )
-from tasks.retrying import step
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage.s3 import LINK_DAYS, Store
-from tasks.telling import artifact_key, tell_server
 
 
 @step("score")

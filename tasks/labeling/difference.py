@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from tasks.picture_names import source_name
+from tasks.images.source_names import source_name
 from tasks.records import BoxesOfClass, DatasetSnapshot, LabelledImage, PictureChanges, SnapshotDifference
 
 MOST_EXAMPLES = 5

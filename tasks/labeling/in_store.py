@@ -6,15 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tasks.errors import BadExport, BadRequest, NotInStore
-from tasks.labeling import zips
-from tasks.labeling.check import inspect_export, require_snapshot
 from tasks.labeling.difference import in_order
-from tasks.labeling.part import part_of
-from tasks.labeling.roboflow import fetch_export
-from tasks.labeling.roboflow_http import Progress
-from tasks.labeling.roboflow_versions import Generating
+from tasks.labeling.formats import zips
+from tasks.labeling.inspection import inspect_export, require_snapshot
+from tasks.labeling.roboflow.export import fetch_export
+from tasks.labeling.roboflow.http import Progress
+from tasks.labeling.roboflow.versions import Generating
+from tasks.labeling.subset import part_of
+from tasks.local.scratch import scratch_folder
 from tasks.records import LabelExport, LabelRules, LabelSource, RetrainRequest, SnapshotRef, StoredFile, VersionCount
-from tasks.scratch import scratch_folder
 from tasks.settings import RoboflowSettings
 from tasks.storage import keys
 from tasks.storage.datasets import load_snapshot, save_manifest, save_snapshot

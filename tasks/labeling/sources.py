@@ -4,8 +4,8 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from tasks.images.source_names import clip_name, source_name
 from tasks.labeling.findings import Notes
-from tasks.picture_names import clip_name, source_name
 from tasks.records import LabelledImage, Split
 
 HELD_OUT = 5

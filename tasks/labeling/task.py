@@ -7,12 +7,13 @@ from prefect.artifacts import create_table_artifact
 
 from tasks.labeling.difference import difference, in_words
 from tasks.labeling.in_store import check_to_store, export_to_store, part_to_store
+from tasks.orchestration.progress import ProgressBar, tell_server
+from tasks.orchestration.retries import step
 from tasks.records import LabelExport, LabelRules, ModelVersion, RetrainRequest, SnapshotDifference, SnapshotRef
-from tasks.retrying import step
 from tasks.settings import RoboflowSettings, WorkSettings, from_environment
 from tasks.storage.datasets import load_snapshot
+from tasks.storage.probe import probe
 from tasks.storage.s3 import Store
-from tasks.telling import ProgressBar, tell_server
 
 
 @step("export labels")
@@ -20,7 +21,7 @@ def export_labels(request: RetrainRequest) -> LabelExport:
     """Bring the labels that the request names into the store, as one zip; first see that the store can be trusted."""
     scratch = from_environment(WorkSettings).work_dir / "scratch"
     store = Store.from_environment()
-    store.probe()
+    probe(store)
     bar = ProgressBar("labels")
     export = export_to_store(store, request, lambda: from_environment(RoboflowSettings), scratch, bar.show)
     version = f" version {export.source.version}" if export.source.version else ""

@@ -4,9 +4,9 @@ Boxes of detections are COCO's: ``[x, y, width, height]`` in pixels of the pictu
 id: picture ids count from 1 in the order given, category id = class index + 1.
 """
 
-from tasks.metrics.comparing import compare
+from tasks.metrics.comparison import compare
+from tasks.metrics.error_kinds import analyse
 from tasks.metrics.matching import Matches, coco_truth
-from tasks.metrics.mistakes import analyse
 from tasks.metrics.scoring import score, score_matches
 from tasks.metrics.thresholds import choose_point
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import BadInput
-from tasks.picture_names import clip_name
+from tasks.images.source_names import clip_name
 from tasks.records import LabelledImage
 
 LEAST_LIMIT = 100

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from tasks.dataset_folder import file_sha256
 from tasks.errors import CorruptObject, LostRace, NotInStore
+from tasks.local.files import file_sha256
 from tasks.records import (
     AliasMove,
     EvaluationReport,

@@ -1,6 +1,5 @@
 """The outcome of a retrain run, told in markdown. Pure."""
 
-from tasks.markdown import as_cell, as_interval, as_number, as_text
 from tasks.records import (
     EvaluationReport,
     ModelVersion,
@@ -10,6 +9,7 @@ from tasks.records import (
     SnapshotRef,
     TrainedModel,
 )
+from tasks.rendering.markdown import as_cell, as_interval, as_number, as_text
 
 OUTCOME = "retrain-outcome"
 """Key of the artifact that programs read a run's outcome from."""

@@ -6,8 +6,11 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.errors import NasflowError
+from tasks.local.scratch import scratch_folder
+from tasks.orchestration.progress import artifact_key, tell_server
+from tasks.orchestration.retries import step
 from tasks.promotion import registry
-from tasks.promotion.comparing import compare_in_store
+from tasks.promotion.comparison import compare_in_store
 from tasks.promotion.gate import decide
 from tasks.promotion.summary import OUTCOME, class_rows, outcome_markdown, outcome_row
 from tasks.records import (
@@ -21,12 +24,9 @@ from tasks.records import (
     StoredFile,
     TrainedModel,
 )
-from tasks.retrying import step
-from tasks.scratch import scratch_folder
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import LINK_DAYS, Store
-from tasks.telling import artifact_key, tell_server
 
 CHAMPION = "champion"
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.dataset_folder import file_sha256
+from tasks.local.files import file_sha256
 from tasks.settings import WorkSettings
 
 logger = logging.getLogger(__name__)

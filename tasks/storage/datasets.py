@@ -6,8 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from tasks.dataset_folder import fill, image_path
 from tasks.errors import BadExport, CorruptObject, LostRace
+from tasks.local.dataset_folder import fill, image_path
 from tasks.records import DatasetSnapshot, LabelledImage, SnapshotRef, StoredFile
 from tasks.storage import keys
 from tasks.storage.blob_cache import BlobCache

@@ -25,12 +25,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from s3transfer.exceptions import RetriesExceededError
 
-from tasks.dataset_folder import file_sha256
 from tasks.errors import CorruptObject, LostRace, NotInStore
+from tasks.local.files import file_sha256
 from tasks.records import StoredFile
 from tasks.settings import StoreSettings, from_environment
-from tasks.storage import probe as store_probe
 from tasks.storage.s3_errors import is_stale, is_status, is_untold, translate
+from tasks.storage.settings_check import check_settings
 from tasks.storage.unchanged_file import UnchangedFile
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Store:
     """
 
     def __init__(self, settings: StoreSettings) -> None:
-        store_probe.check_settings(settings)
+        check_settings(settings)
         self._settings = settings
         self._prefix = f"{stripped}/" if (stripped := settings.prefix.strip("/")) else ""
         self._lock = threading.Lock()
@@ -315,14 +315,6 @@ class Store:
     def uri(self, key: str) -> str:
         """An object's address for people: s3://bucket/prefix/key."""
         return f"s3://{self._settings.bucket}/{self._prefix}{key}"
-
-    def probe(self) -> None:
-        """See that the store keeps what it is given and refuses stale conditional writes; leaves nothing behind.
-
-        Raises:
-            StoreError: it does not; the message says what to use instead.
-        """
-        store_probe.probe(self)
 
     def _place(self, key: str) -> dict[str, Any]:
         """Arguments that name an object to boto3."""

@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from tasks.dataset_folder import publish_bytes
 from tasks.errors import OutOfMemory
+from tasks.local.files import publish_bytes
 from tasks.records import Part
 from tasks.training import files
 

@@ -5,8 +5,8 @@ What is in them is the trainer's matter.
 
 from pathlib import Path
 
-from tasks.dataset_folder import file_sha256
 from tasks.errors import BadRequest, BadWeights, CorruptObject, NotInStore
+from tasks.local.files import file_sha256
 from tasks.records import StoredFile, TrainJob
 from tasks.storage.keys import STORE_SCHEME
 from tasks.storage.s3 import Store

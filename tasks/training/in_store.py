@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from tasks.dataset_folder import file_sha256, publish_bytes
 from tasks.errors import BadCheckpoint, LeaseHeld, NasflowError, TrainingFailed, WorkerLost
-from tasks.priority import yield_to_training
+from tasks.local.files import file_sha256, publish_bytes
+from tasks.local.priority import yield_to_training
 from tasks.records import (
     DatasetSnapshot,
     Detected,

@@ -6,8 +6,10 @@ import platform
 from prefect import get_run_logger
 from prefect.runtime import flow_run
 
-from tasks.children import run_child
 from tasks.errors import NasflowError
+from tasks.orchestration.child_runs import run_child
+from tasks.orchestration.progress import ProgressBar
+from tasks.orchestration.retries import step
 from tasks.records import (
     Detected,
     EvaluateJob,
@@ -18,15 +20,14 @@ from tasks.records import (
     TrainedModel,
     TrainJob,
 )
-from tasks.retrying import step
 from tasks.settings import WorkSettings, from_environment
+from tasks.storage.probe import probe
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
-from tasks.telling import ProgressBar
-from tasks.training.board import EpochBoard
 from tasks.training.given_weights import require_in_store
 from tasks.training.in_store import detect_in_store, train_in_store
 from tasks.training.launch import Event
+from tasks.training.progress import EpochBoard
 from tasks.training.spec import check_line, check_study, fitted_batch, nothing_new, plan
 
 
@@ -78,7 +79,7 @@ def train_on_worker(job: TrainJob) -> TrainedModel:
 def train_model(job: TrainJob) -> TrainedModel:
     """Train on this machine, showing every epoch."""
     store = Store.from_environment()
-    store.probe()
+    probe(store)
     # A retry in this process holds the lease still; the same flow run in another process has to wait for it.
     owner = f"flow run {flow_run.id}, process {os.getpid()} on {platform.node()}"
     board = EpochBoard(job.spec.digest)

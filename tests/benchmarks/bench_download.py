@@ -29,8 +29,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tasks.labeling import zips
-from tasks.labeling.roboflow import fetch_export
+from tasks.labeling.formats import zips
+from tasks.labeling.roboflow.export import fetch_export
 from tasks.settings import RoboflowSettings
 from tests.benchmarks.peers import contestants as c
 from tests.fakes.roboflow_server import KEY, PROJECT, WORKSPACE

@@ -22,7 +22,7 @@ import numpy as np
 from tasks import metrics
 from tasks.evaluation.coco_files import load_detections, load_truth
 from tasks.evaluation.measure import measure
-from tasks.evaluation.report import ReportContent, render
+from tasks.evaluation.report.page import ReportContent, render
 from tasks.records import SplitCounts
 from tests.benchmarks.peers import contestants as c
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tasks.labeling.check import inspect_export, require_snapshot
+from tasks.labeling.inspection import inspect_export, require_snapshot
 from tests.benchmarks.peers import contestants as c
 
 SIDE = 640

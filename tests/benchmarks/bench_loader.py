@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tasks import dataset_folder
-from tasks.dataset_folder import file_sha256
+from tasks.local import dataset_folder
+from tasks.local.files import file_sha256
 from tasks.records import Box, DatasetSnapshot, LabelledImage, LabelSource
-from tasks.training.worker.process import quiet_libraries
+from tasks.training.worker.runtime.process import quiet_libraries
 from tests.fakes.datasets import CLASSES, make_spec
 
 PICTURES, WIDTH, HEIGHT, OBJECTS, SIZE, BATCH, ROUNDS = 64, 1280, 960, 5, 640, 8, 3
@@ -98,8 +98,8 @@ class Ours:
 
     def first(self) -> Iterable[object]:
         """Decode into an empty cache, and make the first epoch."""
-        from tasks.training.worker.augmentation import TrainingPictures
-        from tasks.training.worker.pictures import PictureFolder
+        from tasks.training.worker.data.augmentation import TrainingPictures
+        from tasks.training.worker.data.images import PictureFolder
 
         pictures = PictureFolder(self.folder / "data", self.snapshot.images, SIZE)
         pictures.fill_cache(1, self.folder)
@@ -108,7 +108,7 @@ class Ours:
 
     def later(self) -> Iterable[object]:
         """One of the following epochs."""
-        from tasks.training.worker.batches import EpochBatches, training_loader
+        from tasks.training.worker.data.loaders import EpochBatches, training_loader
 
         self.number += 1
         batches = EpochBatches(PICTURES, BATCH, self.spec.seed, self.number)
@@ -182,7 +182,7 @@ def main() -> None:
         import cv2
         import torch
 
-        from tasks.training.worker.device import machine_name
+        from tasks.training.worker.runtime.device import machine_name
 
         cv2.setNumThreads(1)
         torch.set_num_threads(1)

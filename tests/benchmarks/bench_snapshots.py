@@ -28,7 +28,7 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deployments.seaweed import Seaweed
+from deployments.local_stack.seaweed import Seaweed
 from tasks.records import Box, DatasetSnapshot, LabelledImage, LabelSource
 from tasks.settings import StoreSettings
 from tasks.storage import keys

@@ -27,7 +27,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tasks import dataset_folder, metrics
+from tasks import metrics
+from tasks.local import dataset_folder
 from tests.benchmarks.peers import contestants as c
 from tests.benchmarks.peers.jobs import Job
 from tests.benchmarks.peers.pictures import write_pictures

@@ -26,14 +26,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from deployments.cartoons import draw_export
-from tasks import dataset_folder
-from tasks.dataset_folder import file_sha256
-from tasks.labeling.check import inspect_export, require_snapshot
+from deployments.demo.cartoons import draw_export
+from tasks.labeling.inspection import inspect_export, require_snapshot
+from tasks.local import dataset_folder
+from tasks.local.files import file_sha256
 from tasks.records import DatasetSnapshot, EpochResult, TrainingSpec
 from tasks.training import files
 from tasks.training.spec import RATE_FROM_RANDOM, SETTLING_SHARE, WARMUP_FROM_RANDOM, WARMUP_FROM_WEIGHTS
-from tasks.training.worker.progress import Progress
+from tasks.training.worker.loop.progress import Progress
 
 BASE = {
     "learning_rate": RATE_FROM_RANDOM,

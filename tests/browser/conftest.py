@@ -7,7 +7,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
-from deployments.cartoons import draw_export
+from deployments.demo.cartoons import draw_export
 from tests.e2e.stack import LocalStack
 
 HOW_TO_GET_IT = "no chromium and chromedriver; on Debian: apt-get install chromium chromium-driver"

@@ -11,9 +11,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from tasks.evaluation.pictures import compare_pictures
-from tasks.evaluation.report import ReportContent, write_report
-from tasks.evaluation.suspects import draw_suspects
+from tasks.evaluation.report.images import compare_pictures
+from tasks.evaluation.report.page import ReportContent, write_report
+from tasks.evaluation.report.suspected_errors import draw_suspects
 from tasks.records import Box, LabelledImage
 from tests.browser.looking import CONTRASTS, as_before, emulate, keep_screenshot
 from tests.fakes import evaluations as fakes

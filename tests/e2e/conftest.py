@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from deployments.cartoons import draw_export
+from deployments.demo.cartoons import draw_export
 from tests.e2e.stack import LocalStack
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from tasks import dataset_folder
+from tasks.local import dataset_folder
 from tasks.records import Box, DatasetSnapshot, LabelledImage, LabelSource, TrainingSpec
 
 CLASSES = ("disc", "square")

@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from tasks.labeling.in_store import check_to_store, export_to_store
-from tasks.labeling.roboflow import fetch_export
+from tasks.labeling.roboflow.export import fetch_export
 from tasks.records import RetrainRequest
 from tasks.settings import RoboflowSettings
 from tasks.storage.s3 import Store

@@ -1,6 +1,6 @@
 """Points of learning curves, from curves that are known."""
 
-from tasks.evaluation.learning import learning_curve
+from tasks.evaluation.learning_curve import learning_curve
 from tasks.records import LearningPoint, Measured
 
 SHARES = (0.25, 0.5, 0.75, 1.0)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from unittest import mock
 
-from tasks.training.worker.process import quiet_libraries
+from tasks.training.worker.runtime.process import quiet_libraries
 
 
 def imported(name: str, folder: Path) -> ModuleType:

@@ -9,9 +9,9 @@ import sys
 import threading
 from pathlib import Path
 
-from tasks import dataset_folder
+from tasks.local import dataset_folder
 from tasks.training import files
-from tasks.training.worker.process import quiet_libraries
+from tasks.training.worker.runtime.process import quiet_libraries
 
 
 def compare(folder: Path) -> None:
@@ -19,10 +19,10 @@ def compare(folder: Path) -> None:
     from super_gradients.training.utils.ema import ModelEMA
     from torch.utils.data import DataLoader
 
-    from tasks.training.worker.batches import EpochBatches, training_loader
-    from tasks.training.worker.device import Device
-    from tasks.training.worker.events import Events
-    from tasks.training.worker.loop import Options, TrainingRun
+    from tasks.training.worker.data.loaders import EpochBatches, training_loader
+    from tasks.training.worker.loop.training import Options, TrainingRun
+    from tasks.training.worker.runtime.device import Device
+    from tasks.training.worker.runtime.events import Events
     from tests.fakes import sg_trainer
 
     spec, snapshot = files.read_spec(folder / "spec.json"), dataset_folder.load(folder / "data")
@@ -70,7 +70,7 @@ def rates(spec):
     """Learning rates after the warm-up, ours and those of super-gradients' cosine: 400 steps, 40 to warm up."""
     from super_gradients.training.utils.callbacks.callbacks import CosineLRScheduler
 
-    from tasks.training.worker.schedule import learning_rate
+    from tasks.training.worker.loop.schedule import learning_rate
 
     cosine = spec.model_copy(update={"warmup_steps": 40, "final_learning_rate_ratio": 0.1})
     ours = [learning_rate(cosine, step, 400) for step in range(40, 400)]
@@ -80,7 +80,7 @@ def rates(spec):
 
 
 def _pair(samples):
-    from tasks.training.worker.batches import collate
+    from tasks.training.worker.data.loaders import collate
 
     batch = collate([(picture, targets, 0) for picture, targets in samples])
     return batch.pictures.float() / 255, batch.targets

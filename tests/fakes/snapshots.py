@@ -7,7 +7,7 @@ its digest.
 import sys
 from pathlib import Path
 
-from tasks.labeling.check import inspect_export, require_snapshot
+from tasks.labeling.inspection import inspect_export, require_snapshot
 from tasks.storage.blob_cache import BlobCache
 from tasks.storage.datasets import fetch_dataset, save_snapshot
 from tasks.storage.s3 import Store

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from tasks import dataset_folder
+from tasks.local import dataset_folder
 from tasks.training import files
-from tasks.training.worker.imports import quick_imports
-from tasks.training.worker.process import quiet_libraries
+from tasks.training.worker.runtime.imports import quick_imports
+from tasks.training.worker.runtime.process import quiet_libraries
 
 STEPS = 3
 
@@ -30,8 +30,8 @@ def main() -> None:
     with quick_imports(compiler=given.devices > 1):
         import torch
 
-        from tasks.training.worker.device import Device, make_computer
-        from tasks.training.worker.team import Team
+        from tasks.training.worker.runtime.device import Device, make_computer
+        from tasks.training.worker.runtime.distributed import Team
 
     if given.double:
         torch.set_default_dtype(torch.float64)
@@ -48,10 +48,10 @@ def first_steps(folder: Path, computer: Any, team: Any, micro_batch: int, *, fix
     """A new network's first steps."""
     import torch
 
-    from tasks.training.worker.augmentation import TrainingPictures
-    from tasks.training.worker.batches import EpochBatches, training_loader
-    from tasks.training.worker.learner import Learner
-    from tasks.training.worker.pictures import PictureFolder
+    from tasks.training.worker.data.augmentation import TrainingPictures
+    from tasks.training.worker.data.images import PictureFolder
+    from tasks.training.worker.data.loaders import EpochBatches, training_loader
+    from tasks.training.worker.loop.step import Learner
 
     spec, snapshot = files.read_spec(folder / "spec.json"), dataset_folder.load(folder / "data")
     torch.manual_seed(spec.seed)

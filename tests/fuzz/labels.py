@@ -13,8 +13,8 @@ import traceback
 from pathlib import Path
 
 from tasks.errors import NasflowError
-from tasks.labeling.check import inspect_export
-from tasks.labeling.zips import pack
+from tasks.labeling.formats.zips import pack
+from tasks.labeling.inspection import inspect_export
 from tests.fakes.formats import FORMATS, write_in
 
 SEEDS: tuple[int, ...] = ()

@@ -23,7 +23,7 @@ PRESETS = ("none", "light", "standard", "strong")
 @pytest.fixture(scope="module")
 def worker(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     """The module under test."""
-    return imported("tasks.training.worker.augmentation", tmp_path_factory.mktemp("libraries"))
+    return imported("tasks.training.worker.data.augmentation", tmp_path_factory.mktemp("libraries"))
 
 
 def save(folder: Path, width: int, height: int, boxes: Sequence[Box] = (), colour: int = 40) -> LabelledImage:
@@ -129,7 +129,7 @@ def test_colours_are_changed_as_super_gradients_does(worker: ModuleType) -> None
 
 def test_none_changes_nothing(worker: ModuleType, tmp_path: Path) -> None:
     pictures = training(worker, tmp_path, drawn(tmp_path), "none")
-    plain = imported("tasks.training.worker.pictures", tmp_path).PlainPictures(pictures.pictures)
+    plain = imported("tasks.training.worker.data.images", tmp_path).PlainPictures(pictures.pictures)
     for index in range(6):
         assert_same(pictures[1, index], plain[index])
         assert_same(pictures[EPOCHS, index], plain[index])
@@ -211,7 +211,7 @@ def test_seed_epoch_and_index_all_matter(worker: ModuleType, tmp_path: Path, pre
 
 
 def test_loader_workers_give_the_same(worker: ModuleType, tmp_path: Path) -> None:
-    batches = imported("tasks.training.worker.batches", tmp_path)
+    batches = imported("tasks.training.worker.data.loaders", tmp_path)
     pictures = training(worker, tmp_path, drawn(tmp_path), "strong")
     loaders = [
         batches.training_loader(pictures, batches.EpochBatches(6, 2, seed=3, epoch=2), workers) for workers in (0, 2)

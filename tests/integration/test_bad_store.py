@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from tasks.errors import BadSettings, LostRace, NotInStore, StoreError, StoreUnavailable
 from tasks.settings import StoreSettings
+from tasks.storage.probe import probe
 from tasks.storage.s3 import Store
 from tests.fakes.bad_store import BUCKET, BadStore
 
@@ -63,17 +64,17 @@ def certificate(tmp_path_factory):
 
 
 def test_probe_refuses_a_store_that_ignores_conditions(bad):
-    store_of(bad).probe()
+    probe(store_of(bad))
     bad.ignore_conditions = True
     with pytest.raises(StoreError, match=r"ignores If-None-Match, two writers would both win; use AWS S3"):
-        store_of(bad).probe()
+        probe(store_of(bad))
     assert bad.objects == {}
 
 
 def test_probe_refuses_a_store_without_conditions(bad):
     bad.lack_conditions = True
     with pytest.raises(StoreError, match="501 NotImplemented; the store cannot do this, use one with conditional"):
-        store_of(bad).probe()
+        probe(store_of(bad))
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -86,7 +87,7 @@ def test_no_checksum_headers_reach_a_store_that_refuses_them(scheme, certificate
             (tmp_path / "x").write_bytes(os.urandom(size))
             store.download(store.upload(tmp_path / "x", f"x{size}"), tmp_path / "got")
             assert (tmp_path / "got").read_bytes() == (tmp_path / "x").read_bytes()
-        store.probe()
+        probe(store)
         store = store_of(bad, ca_bundle=certificate if tls else None, checksums="when_supported")
         with pytest.raises(StoreError, match="400 InvalidArgument"):
             store.put("x", b"")

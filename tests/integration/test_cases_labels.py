@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tasks.dataset_folder import fill
 from tasks.errors import BadExport
-from tasks.labeling.check import inspect_export, require_snapshot
-from tasks.labeling.page import write_page
+from tasks.labeling.inspection import inspect_export, require_snapshot
+from tasks.labeling.page.page import write_page
+from tasks.local.dataset_folder import fill
 from tests.fakes.exports import document, numbered, picture, write_export, write_split
 from tests.fakes.formats import FORMATS, HEIGHT, SPLITS, WIDTH, write_in
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.labeling.pictures import Picture, read_picture
+from tasks.labeling.checks.images import Picture, read_picture
 from tasks.records import LabelledImage
 from tests.fakes.libraries import imported
 
@@ -15,7 +15,7 @@ from tests.fakes.libraries import imported
 @pytest.fixture(scope="module")
 def worker(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     """The module under test."""
-    return imported("tasks.training.worker.pictures", tmp_path_factory.mktemp("libraries"))
+    return imported("tasks.training.worker.data.images", tmp_path_factory.mktemp("libraries"))
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import logging
 import pytest
 
 from tasks.errors import RoboflowRefused, RoboflowUnavailable
-from tasks.labeling.roboflow import fetch_export
-from tasks.labeling.zips import pack
+from tasks.labeling.formats.zips import pack
+from tasks.labeling.roboflow.export import fetch_export
 from tasks.settings import RoboflowSettings
 from tests.fakes.exports import write_export
 from tests.fakes.roboflow_server import KEY, PROJECT, SIGNATURE, WORKSPACE, Misbehaviour, RoboflowServer

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 from tasks.errors import BadExport
-from tasks.labeling.check import inspect_export, require_snapshot
 from tasks.labeling.difference import difference
-from tasks.labeling.zips import pack
+from tasks.labeling.formats.zips import pack
+from tasks.labeling.inspection import inspect_export, require_snapshot
 from tasks.metrics import coco_truth, score
 from tasks.records import SPLITS, LabelRules
 from tests.fakes.coco import judged

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from tasks.errors import BadExport
-from tasks.labeling.check import inspect_export, require_snapshot
-from tasks.labeling.page import write_page
-from tasks.labeling.zips import pack
+from tasks.labeling.formats.zips import pack
+from tasks.labeling.inspection import inspect_export, require_snapshot
+from tasks.labeling.page.page import write_page
 from tasks.records import LabelRules
 from tests.fakes.exports import document, picture, write_export, write_split
 from tests.fakes.formats import CLASSES, FORMATS, SPLITS, rows, write_in

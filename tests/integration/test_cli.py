@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import pytest
 
-from deployments.cartoons import draw_export
-from tasks.dataset_folder import file_sha256
-from tasks.labeling import zips
+from deployments.demo.cartoons import draw_export
+from tasks.labeling.formats import zips
+from tasks.local.files import file_sha256
 from tests.fakes.exports import CATEGORIES, document, numbered, write_export, write_split
 from tests.fakes.published import publish_one
 

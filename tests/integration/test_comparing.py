@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tasks.promotion.comparing import compare_in_store
+from tasks.promotion.comparison import compare_in_store
 from tasks.records import (
     DatasetSnapshot,
     EvaluationReport,

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tasks.dataset_folder import image_path, load
 from tasks.errors import BadExport, CorruptObject, NotInStore
+from tasks.local.dataset_folder import image_path, load
 from tasks.records import Box, DatasetSnapshot, LabelledImage, LabelSource
 from tasks.storage import keys
 from tasks.storage.blob_cache import BlobCache

@@ -12,7 +12,7 @@ SIZE, SIDE, STRIDE = 640, 4, 7
 
 @pytest.fixture(scope="module")
 def worker(tmp_path_factory):
-    return imported("tasks.training.worker.detections", tmp_path_factory.mktemp("libraries"))
+    return imported("tasks.training.worker.model.postprocess", tmp_path_factory.mktemp("libraries"))
 
 
 def test_cases_e10_evaluation_takes_the_best_three_hundred_of_thousands_of_weak_boxes(worker):

@@ -176,7 +176,7 @@ def test_memory_that_is_short_beforehand(tmp_path: Path, small_group: Path) -> N
 
 def test_a_step_that_is_tried_changes_nothing(tmp_path: Path) -> None:
     """What a GPU's memory is tried with, here on the processor."""
-    fitting = imported("tasks.training.worker.fitting", tmp_path)
+    fitting = imported("tasks.training.worker.loop.batch_fit", tmp_path)
     spec = make_spec(write_dataset(tmp_path / "data", 1, 1))
     learning = make_learner(spec, tmp_path)
     before = {name: value.clone() for name, value in learning.network.state_dict().items()}
@@ -189,7 +189,9 @@ def test_a_step_that_is_tried_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("free", "workers"), [(245_000, 0), (246_000, 1), (492_000, 2), (10**9, None)])
 def test_loader_processes_have_room_for_batches_of_validation(tmp_path: Path, free: int, workers: int | None) -> None:
     """Each holds two batches of four times two pictures of 64 x 64 bytes in 3 colours; a fifth stays free."""
-    device, fitting = (imported(f"tasks.training.worker.{name}", tmp_path) for name in ("device", "fitting"))
+    device, fitting = (
+        imported(f"tasks.training.worker.{name}", tmp_path) for name in ("runtime.device", "loop.batch_fit")
+    )
     spec = make_spec(write_dataset(tmp_path / "data", 1, 1), image_size=64)
     one = device.Device("cpu", "32-true", channels_last=False)
     fit = fitting.fit_to_shared_memory(spec, one, Fit(micro_batch=2), 3, free)

@@ -23,12 +23,12 @@ def small() -> nn.Module:
 
 @pytest.fixture
 def flat(tmp_path: Path) -> ModuleType:
-    return imported("tasks.training.worker.flat", tmp_path)
+    return imported("tasks.training.worker.model.flat_state", tmp_path)
 
 
 @pytest.fixture
 def leaves(tmp_path: Path) -> ModuleType:
-    return imported("tasks.training.worker.leaves", tmp_path)
+    return imported("tasks.training.worker.model.mixed_precision", tmp_path)
 
 
 def test_a_network_keeps_its_values_and_its_layout(flat: ModuleType) -> None:

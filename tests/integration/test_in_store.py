@@ -13,12 +13,12 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
-from deployments.cartoons import draw_export
-from tasks.dataset_folder import file_sha256
+from deployments.demo.cartoons import draw_export
 from tasks.errors import BadCheckpoint, BadExport, BadRequest, BadSettings, NasflowError, TrainingFailed
 from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_for
-from tasks.labeling import zips
+from tasks.labeling.formats import zips
 from tasks.labeling.in_store import check_to_store, export_to_store, part_to_store
+from tasks.local.files import file_sha256
 from tasks.records import DatasetSnapshot, EvaluateJob, Evaluation, LabelledImage, LabelSource, RetrainRequest
 from tasks.settings import RoboflowSettings, WorkSettings
 from tasks.storage import keys

@@ -201,7 +201,7 @@ def test_modules_in_the_current_folder_are_not_taken_for_ours(start, tmp_path, m
 
 HELD = """
 from pathlib import Path
-from tasks.training.worker.memory import keep_freed_memory
+from tasks.training.worker.runtime.memory import keep_freed_memory
 keep_freed_memory()
 held = bytearray(b"1") * (128 << 20)
 lines = Path("/proc/self/smaps_rollup").read_text().splitlines()

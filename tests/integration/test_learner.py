@@ -10,7 +10,7 @@ from tests.fakes.libraries import imported
 
 
 def test_what_is_never_learnt_gets_no_moments_and_is_averaged_as_it_was_given(tmp_path: Path) -> None:
-    batches = imported("tasks.training.worker.batches", tmp_path)
+    batches = imported("tasks.training.worker.data.loaders", tmp_path)
     learning = make_learner(make_spec(write_dataset(tmp_path / "data", 2, 1)), tmp_path)
     parameters = dict(learning.network.named_parameters())
     learnt = {name: p for name, p in parameters.items() if p.requires_grad}

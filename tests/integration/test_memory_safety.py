@@ -11,14 +11,14 @@ CHECKER = Path("/lib/x86_64-linux-gnu/libc_malloc_debug.so.0")
 STEPS = """
 import sys, torch
 from pathlib import Path
-from tasks.training.worker.process import quiet_libraries
+from tasks.training.worker.runtime.process import quiet_libraries
 quiet_libraries(Path(sys.argv[1]))
-from tasks.training.worker.imports import quick_imports
+from tasks.training.worker.runtime.imports import quick_imports
 with quick_imports():
     from super_gradients.training.losses import PPYoloELoss
-    from tasks.training.worker.convolutions import subsample_first
-    from tasks.training.worker.network import build_network
-    from tasks.training.worker.validate import as_fp32
+    from tasks.training.worker.model.convolutions import subsample_first
+    from tasks.training.worker.model.network import build_network
+    from tasks.training.worker.loop.validation import as_fp32
 precision, steps = sys.argv[2], int(sys.argv[3])
 torch.manual_seed(0)
 network = build_network("s", 2).to(memory_format=torch.channels_last).train()
@@ -51,12 +51,12 @@ def test_channels_last_stays_in_its_memory(tmp_path: Path, precision: str) -> No
 GRADIENTS = """
 import copy, sys, torch
 from pathlib import Path
-from tasks.training.worker.process import quiet_libraries
+from tasks.training.worker.runtime.process import quiet_libraries
 quiet_libraries(Path(sys.argv[1]))
-from tasks.training.worker.imports import quick_imports
+from tasks.training.worker.runtime.imports import quick_imports
 with quick_imports():
-    from tasks.training.worker.convolutions import subsample_first
-    from tasks.training.worker.network import build_network
+    from tasks.training.worker.model.convolutions import subsample_first
+    from tasks.training.worker.model.network import build_network
 torch.manual_seed(0)
 network = build_network("s", 2).train()
 for part in network.modules():

@@ -33,7 +33,7 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_lean_blocks_compute_the_same(tmp_path: Path, dtype: torch.dtype) -> None:
-    network = imported("tasks.training.worker.network", tmp_path)
+    network = imported("tasks.training.worker.model.network", tmp_path)
     torch.manual_seed(0)
     lean = network.build_network("s", 2)
     plain = copy.deepcopy(lean)
@@ -49,7 +49,7 @@ def test_lean_blocks_compute_the_same(tmp_path: Path, dtype: torch.dtype) -> Non
 
 @pytest.mark.parametrize("gain", [1.0, 0.7])
 def test_a_lean_shortcut_computes_the_same_and_keeps_half_precision_as_it_is(tmp_path: Path, gain: float) -> None:
-    network = imported("tasks.training.worker.network", tmp_path)
+    network = imported("tasks.training.worker.model.network", tmp_path)
     lean = next(part for part in network.build_network("s", 2).modules() if type(part) is network.LeanBottleneck)
     assert lean.add
     lean.alpha.data.fill_(gain)
@@ -79,7 +79,7 @@ def outcome_of(part: nn.Module, inputs: Tensor) -> list[Tensor]:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_strided_convolution_and_its_gradients_are_those_of_slicing(tmp_path: Path, dtype: torch.dtype) -> None:
-    convolutions = imported("tasks.training.worker.convolutions", tmp_path)
+    convolutions = imported("tasks.training.worker.model.convolutions", tmp_path)
     part = nn.Sequential(nn.Conv2d(4, 6, 1, stride=2)).to(dtype, memory_format=torch.channels_last)
     assert convolutions.subsample_first(part) == 1
     pictures = torch.rand(2, 4, 7, 8).to(dtype, memory_format=torch.channels_last)

@@ -33,8 +33,8 @@ def statistics_of(picture: Tensor, part: nn.Module) -> tuple[np.ndarray, np.ndar
 
 @pytest.mark.parametrize("passes", [1, 3])
 def test_the_first_steps_weigh_as_in_the_averaged_weights(tmp_path: Path, passes: int) -> None:
-    norms = imported("tasks.training.worker.norms", tmp_path)
-    flat = imported("tasks.training.worker.flat", tmp_path)
+    norms = imported("tasks.training.worker.loop.running_statistics", tmp_path)
+    flat = imported("tasks.training.worker.model.flat_state", tmp_path)
     learning = network().train()
     statistics = norms.RunningStatistics(learning, flat.FlatState(learning).statistics)
     mean, variance = np.zeros(5), np.ones(5)
@@ -57,14 +57,16 @@ def test_the_first_steps_weigh_as_in_the_averaged_weights(tmp_path: Path, passes
 def test_the_warm_up_begins_after_the_wildest_steps_and_ends_where_the_momentum_is_the_norms_own(
     tmp_path: Path,
 ) -> None:
-    statistics = imported("tasks.training.worker.norms", tmp_path).RunningStatistics(network(), torch.zeros(1))
+    statistics = imported("tasks.training.worker.loop.running_statistics", tmp_path).RunningStatistics(
+        network(), torch.zeros(1)
+    )
     steps = (0, 15, 16, 289, 290, 10_000)
     assert [statistics.warming_up(step) for step in steps] == [False, False, True, True, False, False]
 
 
 @pytest.mark.parametrize("variant", ["s", "m", "l"])
 def test_all_norms_of_the_network_have_the_recipes_momentum(tmp_path: Path, variant: str) -> None:
-    built = imported("tasks.training.worker.network", tmp_path).build_network(variant, 2)
+    built = imported("tasks.training.worker.model.network", tmp_path).build_network(variant, 2)
     assert {part.momentum for part in built.modules() if isinstance(part, nn.BatchNorm2d)} == {MOMENTUM}
 
 
@@ -106,7 +108,8 @@ class Steps:
 
     def __init__(self, folder: Path, weights_sha256: str | None, bad: int | None = None) -> None:
         batches, pictures, augmentation = (
-            imported(f"tasks.training.worker.{name}", folder) for name in ("batches", "pictures", "augmentation")
+            imported(f"tasks.training.worker.{name}", folder)
+            for name in ("data.loaders", "data.images", "data.augmentation")
         )
         data = folder / f"data-{weights_sha256}-{bad}"
         snapshot = write_dataset(data, 17, 1)

@@ -29,7 +29,7 @@ BYTES = 3 * SIZE * SIZE
 @pytest.fixture(scope="module")
 def worker(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     """The module under test."""
-    return imported("tasks.training.worker.pictures", tmp_path_factory.mktemp("libraries"))
+    return imported("tasks.training.worker.data.images", tmp_path_factory.mktemp("libraries"))
 
 
 def noise(width: int, height: int, seed: int = 0, grain: int = 1) -> np.ndarray:

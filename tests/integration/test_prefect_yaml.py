@@ -11,7 +11,7 @@ from prefect.client.schemas.schedules import CronSchedule
 from pydantic import ValidationError
 
 import deployments
-from deployments import register
+from deployments.remote import register
 from tasks.records import Record
 
 FILE = Path(deployments.__file__).with_name("prefect.yaml")

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from deployments import processes
+from deployments.local_stack import processes
 
 
 def server(tmp_path, port):

@@ -9,11 +9,11 @@ import pytest
 from pydantic import ValidationError
 
 from tasks.errors import BadRequest, BadSettings, RoboflowRefused, RoboflowUnavailable
-from tasks.labeling.check import inspect_export, require_snapshot
+from tasks.labeling.formats.zips import pack
 from tasks.labeling.in_store import export_to_store
-from tasks.labeling.roboflow import fetch_export
-from tasks.labeling.roboflow_versions import Generating
-from tasks.labeling.zips import pack
+from tasks.labeling.inspection import inspect_export, require_snapshot
+from tasks.labeling.roboflow.export import fetch_export
+from tasks.labeling.roboflow.versions import Generating
 from tasks.records import RetrainRequest
 from tasks.settings import RoboflowSettings
 from tasks.storage import keys

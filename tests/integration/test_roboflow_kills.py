@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from tasks.dataset_folder import file_sha256
-from tasks.labeling.check import inspect_export, require_snapshot
+from tasks.labeling.formats.zips import pack
 from tasks.labeling.in_store import export_to_store
-from tasks.labeling.zips import pack
+from tasks.labeling.inspection import inspect_export, require_snapshot
+from tasks.local.files import file_sha256
 from tasks.records import RetrainRequest
 from tasks.settings import RoboflowSettings
 from tasks.storage import keys

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from deployments.seaweed import Seaweed
+from deployments.local_stack.seaweed import Seaweed
 from tasks.errors import NotInStore, ServerProblem
 from tasks.storage.s3 import Store
 
 PARENT = """
 import sys, time
 from pathlib import Path
-from deployments.seaweed import Seaweed
+from deployments.local_stack.seaweed import Seaweed
 with Seaweed(Path(sys.argv[1])) as server:
     print(server._process.pid, flush=True)
     time.sleep(60)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks import dataset_folder
-from tasks.labeling.check import inspect_export, require_snapshot
+from tasks.labeling.inspection import inspect_export, require_snapshot
+from tasks.local import dataset_folder
+from tasks.local.files import file_sha256
 from tasks.storage import keys
 from tasks.storage.datasets import load_snapshot
 from tasks.storage.s3 import Store
@@ -77,4 +78,4 @@ def test_saving_and_fetching_survive_ten_kills_each(
     snapshot = dataset_folder.load(tmp_path / "dataset")
     assert snapshot.digest == digest
     for image in snapshot.images:
-        assert dataset_folder.file_sha256(dataset_folder.image_path(tmp_path / "dataset", image)) == image.sha256
+        assert file_sha256(dataset_folder.image_path(tmp_path / "dataset", image)) == image.sha256

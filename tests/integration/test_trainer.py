@@ -14,7 +14,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from tasks.dataset_folder import file_sha256
+from tasks.local.files import file_sha256
 from tasks.records import DatasetSnapshot, Speed, StartWeights, TrainingResult, TrainingSpec
 from tasks.training import files
 from tests.fakes.datasets import make_spec, write_dataset, write_spec
@@ -141,9 +141,10 @@ def test_run_keeps_stdout_and_home_clean(job: Job) -> None:
 def test_a_start_loads_no_package_that_training_does_not_use(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from tasks.training.worker import imports, process\n"
+        "from tasks.training.worker.runtime import imports, process\n"
         "process.quiet_libraries(Path(sys.argv[1]))\n"
-        "with imports.quick_imports(): import tasks.training.worker.loop, tasks.training.worker.detector\n"
+        "with imports.quick_imports():\n"
+        "  import tasks.training.worker.loop.training, tasks.training.worker.loop.detector\n"
         "files = {name for name, module in sys.modules.items() if getattr(module, '__file__', None)}\n"
         "print(*sorted(files & {'seaborn', 'pandas', 'super_gradients', *imports.UNUSED, 'sympy', imports.COMPILER}))"
     )

@@ -12,7 +12,7 @@ import psutil
 import pytest
 import torch
 
-from tasks.dataset_folder import file_sha256
+from tasks.local.files import file_sha256
 from tasks.records import DatasetSnapshot, TrainingSpec
 from tasks.training import files
 from tests.fakes.datasets import make_spec, write_dataset, write_spec

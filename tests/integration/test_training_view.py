@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from deployments.cartoons import draw_export
-from deployments.training_view import LiveView, PlainView, training_view
+from deployments.demo.cartoons import draw_export
+from deployments.terminal.training_view import LiveView, PlainView, training_view
 from tasks.records import SplitCounts, TrainingSpec
 
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))

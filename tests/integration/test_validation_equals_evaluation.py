@@ -50,7 +50,8 @@ def test_the_best_epoch_is_measured_as_it_was_validated(tmp_path: Path) -> None:
 def test_what_is_too_large_for_fp16_is_computed_in_fp32(tmp_path: Path) -> None:
     """On a processor, by its own autocast: fabric offers fp16 on GPUs alone."""
     device, validate, batches = (
-        imported(f"tasks.training.worker.{name}", tmp_path) for name in ("device", "validate", "batches")
+        imported(f"tasks.training.worker.{name}", tmp_path)
+        for name in ("runtime.device", "loop.validation", "data.loaders")
     )
     half = imported("lightning_fabric.plugins", tmp_path).MixedPrecision("16-mixed", "cpu")
     fabric = imported("lightning_fabric", tmp_path).Fabric(accelerator="cpu", devices=1, plugins=half)

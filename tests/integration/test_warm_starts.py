@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from safetensors import safe_open
 
-from deployments.cartoons import draw_export
-from tasks.dataset_folder import file_sha256
+from deployments.demo.cartoons import draw_export
 from tasks.errors import BadRequest, BadWeights, StoreUnavailable
 from tasks.labeling.in_store import check_to_store, export_to_store
+from tasks.local.files import file_sha256
 from tasks.records import RetrainRequest, SnapshotRef, SplitCounts, TrainedModel, TrainJob
 from tasks.settings import RoboflowSettings, StoreSettings, WorkSettings
 from tasks.storage import keys

@@ -25,15 +25,15 @@ HEADS = [f"heads.head{number}.cls_pred.{part}" for number in (1, 2, 3) for part 
 LOADER = """
 import dataclasses, json, sys, torch
 from pathlib import Path
-from tasks.training.worker.process import quiet_libraries
+from tasks.training.worker.runtime.process import quiet_libraries
 quiet_libraries(Path(sys.argv[1]))
 from tasks.errors import NasflowError
 from tasks.records import BestEpoch, TrainingSpec
-from tasks.training.worker.imports import quick_imports
+from tasks.training.worker.runtime.imports import quick_imports
 with quick_imports():
-    from tasks.training.worker.network import build_network
-    from tasks.training.worker.warm_start import load_matching
-    from tasks.training.worker.weights import write_weights
+    from tasks.training.worker.model.network import build_network
+    from tasks.training.worker.model.warm_start import load_matching
+    from tasks.training.worker.model.weights import write_weights
 
 def write(classes, variant, path):
     spec = TrainingSpec(snapshot_digest="0" * 64, classes=classes, variant=variant, epochs=1, image_size=64,

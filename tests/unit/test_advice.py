@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.evaluation.advice import (
+from tasks.evaluation.report.advice import (
     best_epoch,
     flat_since,
     how_sure,
@@ -12,7 +12,7 @@ from tasks.evaluation.advice import (
     pictures_for,
     when_to_stop,
 )
-from tasks.history import still_rising
+from tasks.metrics.history import still_rising
 from tasks.records import ClassScore
 from tests.fakes import evaluations as fakes
 from tests.fakes.learning import study

@@ -5,8 +5,8 @@ import json
 import pytest
 from PIL import Image
 
-from deployments.cartoons import draw_export
-from tasks.labeling.check import inspect_export, require_snapshot
+from deployments.demo.cartoons import draw_export
+from tasks.labeling.inspection import inspect_export, require_snapshot
 
 
 @pytest.fixture(scope="module")

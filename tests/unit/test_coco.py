@@ -6,11 +6,11 @@ import json
 import pytest
 
 from tasks.errors import BadExport
-from tasks.labeling.boxes import clip
-from tasks.labeling.coco import ListedBox, parse
+from tasks.images.source_names import source_name
+from tasks.labeling.checks.boxes import clip
 from tasks.labeling.findings import Notes
+from tasks.labeling.formats.coco import ListedBox, parse
 from tasks.labeling.snapshot import make_snapshot
-from tasks.picture_names import source_name
 from tasks.records import Box, LabelledImage, LabelSource
 from tests.fakes.exports import document, numbered
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tasks import metrics
-from tasks.metrics import comparing, resampling
+from tasks.metrics import comparison, resampling
 from tasks.metrics.resampling import intervals_of
 from tasks.promotion.gate import decide
 from tasks.records import EvaluationReport, GatePolicy, SplitCounts
@@ -17,7 +17,7 @@ SETS = 200
 @pytest.fixture(autouse=True)
 def fewer_rounds(monkeypatch):
     """Two hundred resamples give the standard error to a twentieth, and the tests take seconds."""
-    for module in (resampling, comparing):
+    for module in (resampling, comparison):
         monkeypatch.setattr(module, "ROUNDS", 200)
     monkeypatch.setattr(resampling, "HALVES", 60)
 

@@ -43,7 +43,9 @@ def modules_outside_the_trainer() -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("module", ["flows.retrain", "flows.study", "flows.train", "flows.evaluate", "deployments.cli"])
+@pytest.mark.parametrize(
+    "module", ["flows.retrain", "flows.study", "flows.train", "flows.evaluate", "deployments.cli.main"]
+)
 def test_flows_and_command_load_nothing_of_the_trainer(module):
     assert not loaded_by(module) & TRAINER_ONLY
 
@@ -53,7 +55,7 @@ def test_no_module_outside_the_trainer_loads_anything_of_it():
 
 
 def test_the_command_waits_with_what_only_some_verbs_need():
-    loaded = loaded_by("deployments.cli")
+    loaded = loaded_by("deployments.cli.main")
     assert not loaded & {"prefect", "boto3", "botocore", "numpy", "PIL", "pydantic", "httpx"}
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.labeling.alike import MOST_BITS
-from tasks.labeling.pictures import BrokenPicture, Picture, read_picture
+from tasks.labeling.checks.images import BrokenPicture, Picture, read_picture
+from tasks.labeling.checks.near_duplicates import MOST_BITS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Corrupt EXIF data", "ignore:Possibly corrupt EXIF data")
 

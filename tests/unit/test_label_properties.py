@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import BadExport
-from tasks.labeling import coco, csv_rows, voc, yolo, zips
-from tasks.labeling.boxes import clip
+from tasks.labeling.annotations import ListedBox
+from tasks.labeling.checks.boxes import clip
 from tasks.labeling.findings import KINDS, Notes
-from tasks.labeling.listed import ListedBox
+from tasks.labeling.formats import coco, csv_rows, voc, yolo, zips
 
 # Derandomized, so that a green commit stays green; `make fuzz` looks further.
 EXAMPLES = settings(

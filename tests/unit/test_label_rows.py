@@ -3,11 +3,11 @@
 import pytest
 
 from tasks.errors import BadExport, BadRequest
-from tasks.labeling import coco, csv_rows, voc, yolo
-from tasks.labeling.boxes import clip
-from tasks.labeling.class_map import drop_undeclared, map_classes
+from tasks.labeling.annotations import Labels, ListedBox, ListedImage
+from tasks.labeling.checks.boxes import clip
 from tasks.labeling.findings import Notes
-from tasks.labeling.listed import Labels, ListedBox, ListedImage
+from tasks.labeling.formats import coco, csv_rows, voc, yolo
+from tasks.labeling.formats.class_map import drop_undeclared, map_classes
 from tests.fakes.exports import document
 
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tasks.evaluation.learning import learning_curve
+from tasks.evaluation.learning_curve import learning_curve
 from tasks.evaluation.summary import point_rows, study_markdown
 from tests.fakes.learning import SHARES, point, points, power
 

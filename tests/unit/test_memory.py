@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tasks.training.worker import memory
+from tasks.training.worker.runtime import memory
 
 V1 = "4:memory:/jobs/one\n3:cpu:/jobs/one\n0::/\n"
 V2 = "0::/jobs/one\n"
@@ -83,7 +83,7 @@ def test_no_shared_memory(tmp_path: Path) -> None:
 def test_peak_memory_is_of_this_process_alone() -> None:
     held = b"1" * 2**28
     assert memory.peak_memory() >= len(held)
-    code = "from tasks.training.worker import memory\nprint(memory.peak_memory())"
+    code = "from tasks.training.worker.runtime import memory\nprint(memory.peak_memory())"
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 2**22 < int(child.stdout) < 2**27
 
@@ -93,7 +93,7 @@ def test_memory_that_was_freed_is_kept_when_asked_for(kept: bool) -> None:
     """A page that the system clears anew is a fault; 16 times 48 MB are 196,608 pages of 4 KiB."""
     code = (
         "import resource\n"
-        "from tasks.training.worker import memory\n"
+        "from tasks.training.worker.runtime import memory\n"
         f"kept = memory.keep_freed_memory() if {kept} else None\n"
         "def take(): [bytearray(b'1') * (24 << 20) for _ in range(2)]\n"
         "take()\n"
@@ -113,7 +113,7 @@ def test_memory_that_was_freed_is_kept_when_asked_for(kept: bool) -> None:
 def test_small_pages_are_for_a_while_and_change_nothing_after_it(*, allowed: bool) -> None:
     """In a process of its own, which may have huge pages or not."""
     code = (
-        "import ctypes, re\nfrom pathlib import Path\nfrom tasks.training.worker import memory\n"
+        "import ctypes, re\nfrom pathlib import Path\nfrom tasks.training.worker.runtime import memory\n"
         "def huge(): return int(re.search(r'THP_enabled:\\s*(\\d)', Path('/proc/self/status').read_text())[1])\n"
         f"ctypes.CDLL(None).prctl(memory.PR_SET_THP_DISABLE, {int(not allowed)}, 0, 0, 0)\n"
         "before = huge()\n"

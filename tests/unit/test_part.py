@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from tasks.labeling.part import part_of
+from tasks.labeling.subset import part_of
 from tasks.records import Box, DatasetSnapshot, LabelledImage, LabelSource
 from tasks.storage.keys import snapshot as key_of
 

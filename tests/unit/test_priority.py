@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tasks.priority import BESIDE_TRAINING, yield_to_training
+from tasks.local.priority import BESIDE_TRAINING, yield_to_training
 
 
 def niceness() -> int:

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from tasks.history import still_rising
+from tasks.metrics.history import still_rising
 from tasks.records import BestEpoch, EpochResult
-from tasks.training.worker.progress import Progress, is_better
+from tasks.training.worker.loop.progress import Progress, is_better
 
 
 def result(epoch, score, valid_loss=1.0):
@@ -86,5 +86,5 @@ def test_whether_the_curve_still_rose(scores, rising):
 
 
 def test_it_needs_no_torch():
-    code = "import sys, tasks.training.worker.progress; sys.exit('torch' in sys.modules)"
+    code = "import sys, tasks.training.worker.loop.progress; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

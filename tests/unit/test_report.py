@@ -12,12 +12,11 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from tasks.evaluation.curves import Chart, Series, learning_chart, ticks
-from tasks.evaluation.pictures import compare_pictures
-from tasks.evaluation.report import MISSING, ReportContent, page_of, render, write_report
-from tasks.evaluation.suspects import draw_suspects, suspects_csv
-from tasks.evaluation.tables import calibration_in_words, confusions, errors, gains
-from tasks.pages import json_text
+from tasks.evaluation.report.curves import Chart, Series, learning_chart, ticks
+from tasks.evaluation.report.images import compare_pictures
+from tasks.evaluation.report.page import MISSING, ReportContent, page_of, render, write_report
+from tasks.evaluation.report.suspected_errors import draw_suspects, suspects_csv
+from tasks.evaluation.report.tables import calibration_in_words, confusions, errors, gains
 from tasks.records import (
     Box,
     Calibration,
@@ -28,6 +27,7 @@ from tasks.records import (
     StoredFile,
     TrainedModel,
 )
+from tasks.rendering.pages import json_text
 from tests.fakes import evaluations as fakes
 from tests.fakes.learning import study
 

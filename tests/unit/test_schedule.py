@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tasks.records import TrainingSpec
-from tasks.training.worker.schedule import average_decay, learning_rate
+from tasks.training.worker.loop.schedule import average_decay, learning_rate
 
 
 def spec(**changes) -> TrainingSpec:
@@ -54,5 +54,5 @@ def test_average_catches_up_and_then_keeps() -> None:
 
 
 def test_schedule_loads_no_torch() -> None:
-    code = "import sys, tasks.training.worker.schedule; sys.exit('torch' in sys.modules)"
+    code = "import sys, tasks.training.worker.loop.schedule; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,7 +3,7 @@
 import pytest
 
 from tasks.errors import TrainingStopped
-from tasks.training.worker.speed import (
+from tasks.training.worker.loop.latency import (
     BATCH_ROUNDS,
     SINGLE_ROUNDS,
     WARM_UP,

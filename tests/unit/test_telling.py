@@ -3,8 +3,8 @@
 import pytest
 from prefect.client.schemas.actions import ArtifactCreate
 
+from tasks.orchestration.progress import artifact_key
 from tasks.records import RetrainRequest
-from tasks.telling import artifact_key
 
 
 @pytest.mark.parametrize("project", ["pets", "my_pets", "2_cats-and-dogs_"])

@@ -6,11 +6,11 @@ from textwrap import indent
 
 import pytest
 
-from tasks.training.worker.imports import COMPILER, UNUSED
+from tasks.training.worker.runtime.imports import COMPILER, UNUSED
 
 
 def python(code: str, *, given: str = "") -> subprocess.CompletedProcess[str]:
-    first = f"from tasks.training.worker.imports import quick_imports\nwith quick_imports({given}):\n"
+    first = f"from tasks.training.worker.runtime.imports import quick_imports\nwith quick_imports({given}):\n"
     command = [sys.executable, "-c", first + indent(code, "    ")]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -31,7 +31,7 @@ def test_use_of_a_placeholder_says_what_it_is() -> None:
     done = python("import matplotlib.pyplot as plt\nplt.figure()")
     assert done.returncode == 1
     assert done.stderr.endswith(
-        "ImportError: matplotlib.pyplot.figure is not loaded in a trainer; see tasks.training.worker.imports\n"
+        "ImportError: matplotlib.pyplot.figure is not loaded in a trainer; see tasks.training.worker.runtime.imports\n"
     )
 
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from tasks.errors import BadWeights
 from tasks.records import BestEpoch, StartWeights, TrainingSpec
-from tasks.training.worker.warm_start import LoadedWeights, start_weights
-from tasks.training.worker.weights import load_all, read_metadata, read_weights, write_weights
+from tasks.training.worker.model.warm_start import LoadedWeights, start_weights
+from tasks.training.worker.model.weights import load_all, read_metadata, read_weights, write_weights
 
 SPEC = TrainingSpec(
     snapshot_digest="0" * 64, classes=("cat", "dog"), variant="s", epochs=1, image_size=64, batch_size=2,

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from tasks.errors import BadExport
-from tasks.labeling import zips
+from tasks.labeling.formats import zips
 from tests.fakes.exports import picture, write_export
 
 

@@ -12,15 +12,16 @@ import traceback
 from pathlib import Path
 from typing import IO, Any
 
-from tasks import dataset_folder
 from tasks.errors import BadSpec, BadWeights, NotLearning, TrainingStopped
+from tasks.local import dataset_folder
+from tasks.local.files import file_sha256
 from tasks.records import DatasetSnapshot, TrainingSpec
 from tasks.training import files
 from tasks.training.fit import less_next_time
-from tasks.training.worker.events import Events
-from tasks.training.worker.imports import quick_imports
-from tasks.training.worker.memory import keep_freed_memory, small_pages
-from tasks.training.worker.process import (
+from tasks.training.worker.runtime.events import Events
+from tasks.training.worker.runtime.imports import quick_imports
+from tasks.training.worker.runtime.memory import keep_freed_memory, small_pages
+from tasks.training.worker.runtime.process import (
     EXIT_CODES,
     PRECISIONS,
     leave,
@@ -29,7 +30,7 @@ from tasks.training.worker.process import (
     shortage_of,
     stop_on_request,
 )
-from tasks.training.worker.watchdog import Watchdog
+from tasks.training.worker.runtime.watchdog import Watchdog
 
 LOCK_SECONDS = 60
 """How long to wait for another trainer in the same folder."""
@@ -119,8 +120,8 @@ def train_in_folder(
     # -P of this process, for those that it starts: a folder that somebody works in may have a tasks.py of its own.
     os.environ["PYTHONSAFEPATH"] = "1"
     with small_pages(), quick_imports(compiler=given.compile or given.devices > 1):
-        from tasks.training.worker.device import choose_device
-        from tasks.training.worker.loop import Options, TrainingRun
+        from tasks.training.worker.loop.training import Options, TrainingRun
+        from tasks.training.worker.runtime.device import choose_device
 
     options = Options(
         device=choose_device(PRECISIONS.get(given.precision or ""), given.devices),
@@ -199,7 +200,7 @@ def check_weights(spec: TrainingSpec, weights: Path | None) -> None:
         return
     if not weights.is_file():
         raise BadWeights(f"weights {weights}: no such file; correct the path, or start without weights")
-    if (got := dataset_folder.file_sha256(weights)) != spec.weights_sha256:
+    if (got := file_sha256(weights)) != spec.weights_sha256:
         raise BadWeights(f"weights {weights}: SHA-256 is {got}, expected {spec.weights_sha256}; fetch the file again")
 
 

@@ -10,15 +10,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tasks import dataset_folder
-from tasks.dataset_folder import publish_bytes
 from tasks.errors import BadSpec, TrainingStopped
+from tasks.local import dataset_folder
+from tasks.local.files import publish_bytes
 from tasks.records import SPLITS, DatasetSnapshot, Split
 from tasks.training import files
-from tasks.training.worker.events import Events
-from tasks.training.worker.imports import quick_imports
-from tasks.training.worker.memory import keep_freed_memory, small_pages
-from tasks.training.worker.process import PRECISIONS, leave, quiet_libraries, run, stop_on_request
+from tasks.training.worker.runtime.events import Events
+from tasks.training.worker.runtime.imports import quick_imports
+from tasks.training.worker.runtime.memory import keep_freed_memory, small_pages
+from tasks.training.worker.runtime.process import PRECISIONS, leave, quiet_libraries, run, stop_on_request
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,8 +45,8 @@ def detect(given: argparse.Namespace, events: Events, stop: threading.Event) -> 
     quiet_libraries(given.out)
     keep_freed_memory()
     with small_pages(), quick_imports():
-        from tasks.training.worker.detector import Detector
-        from tasks.training.worker.weights import read_metadata
+        from tasks.training.worker.loop.detector import Detector
+        from tasks.training.worker.model.weights import read_metadata
 
     metadata = read_metadata(given.weights)
     refuse_other_classes(tuple(json.loads(metadata["classes"])), snapshot)

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tasks import dataset_folder
+from tasks.local import dataset_folder
 from tasks.records import TrainingSpec
 from tasks.training.launch import environment
 from tasks.training.spec import WARMUP_FROM_RANDOM

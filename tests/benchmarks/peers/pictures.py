@@ -8,9 +8,10 @@ import json
 import os
 from pathlib import Path
 
-from deployments.cartoons import draw_export
-from tasks import dataset_folder, metrics
-from tasks.labeling.check import inspect_export, require_snapshot
+from deployments.demo.cartoons import draw_export
+from tasks import metrics
+from tasks.labeling.inspection import inspect_export, require_snapshot
+from tasks.local import dataset_folder
 from tasks.records import DatasetSnapshot, LabelledImage
 
 SPLITS = {"train": "train", "valid": "val", "test": "test"}

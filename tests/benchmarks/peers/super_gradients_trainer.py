@@ -6,7 +6,7 @@ off: with torch >= 2.6 it ends a run after the first validation.
 
 import json
 
-from tasks.training.worker.process import quiet_libraries
+from tasks.training.worker.runtime.process import quiet_libraries
 from tests.benchmarks.peers import jobs
 
 
@@ -128,7 +128,7 @@ def detect(job: jobs.Job) -> None:
     import torch
     from safetensors.torch import save_file
 
-    from tasks import dataset_folder
+    from tasks.local import dataset_folder
     from tasks.training.worker import detect as ours
 
     [best] = (job.folder / "checkpoints").rglob("ckpt_best.pth")

@@ -1,0 +1,1 @@
+"""The ``nasflow`` command: one module a group of verbs."""

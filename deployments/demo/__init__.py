@@ -1,0 +1,1 @@
+"""The demo: drawn images and the whole chain on them."""

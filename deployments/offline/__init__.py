@@ -1,0 +1,1 @@
+"""What runs on this machine alone, without a server: check, diff, train, score."""

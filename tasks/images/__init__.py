@@ -1,0 +1,1 @@
+"""Image pixels and image names, whatever they are used for."""

@@ -1,0 +1,1 @@
+"""Checks of labels: what is wrong with boxes, image files, and images that repeat."""

@@ -1,0 +1,1 @@
+"""Label formats: which one an export has, and reading it into annotations."""

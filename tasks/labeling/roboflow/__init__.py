@@ -1,0 +1,1 @@
+"""The edge to Roboflow: versions, exports and their download."""

@@ -1,0 +1,68 @@
+"""The dataset folder that the trainer is given: ``snapshot.json`` and ``images/<sha256>``.
+
+Nothing here knows where pictures come from; whoever has them hands over a way to fetch one.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tasks.errors import BadSpec, CorruptObject
+from tasks.local.files import file_sha256, publish_bytes
+from tasks.records import DatasetSnapshot, LabelledImage
+
+MANIFEST = "snapshot.json"
+
+
+def image_path(folder: Path, image: LabelledImage) -> Path:
+    """Where a picture lies in the folder."""
+    return folder / "images" / image.sha256
+
+
+def fill(
+    folder: Path,
+    snapshot: DatasetSnapshot,
+    fetch: Callable[[LabelledImage, Path], None],
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
+    """Bring a dataset folder to hold ``snapshot``; pictures that are there already are kept.
+
+    Args:
+        folder: Made if it is not there.
+        snapshot: What it shall hold.
+        fetch: Puts one picture under the given path, by renaming or linking, whole or not at all.
+        on_progress: Told pictures done and pictures in all.
+
+    Raises:
+        CorruptObject: a fetched picture does not have the SHA-256 that the snapshot names.
+    """
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    unique = {image.sha256: image for image in snapshot.images}
+    for done, image in enumerate(unique.values(), start=1):
+        path = image_path(folder, image)
+        if not path.exists() or path.stat().st_size != image.size:
+            fetch(image, path)
+            if (got := file_sha256(path)) != image.sha256:
+                path.unlink()
+                raise CorruptObject(
+                    f"picture {image.file_name}: SHA-256 is {got}, the snapshot says {image.sha256}; "
+                    "its source is damaged, export again"
+                )
+        on_progress(done, len(unique))
+    publish_bytes(folder / MANIFEST, snapshot.model_dump_json(indent=1).encode())
+
+
+def load(folder: Path) -> DatasetSnapshot:
+    """Read the manifest of a dataset folder.
+
+    Raises:
+        BadSpec: it is not there or not a snapshot.
+    """
+    path = folder / MANIFEST
+    try:
+        return DatasetSnapshot.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise BadSpec(f"no {MANIFEST} in {folder}; name a folder that `nasflow train` or a train run made") from None
+    except ValidationError as error:
+        raise BadSpec(f"{path}: not a snapshot: {error.errors()[0]['msg']}") from None

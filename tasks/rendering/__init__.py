@@ -1,0 +1,1 @@
+"""Pages and Markdown from templates, whatever they show."""

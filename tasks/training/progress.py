@@ -1,0 +1,116 @@
+"""What a training run shows in Prefect while it goes on: a bar with the time left, log lines, a table of epochs."""
+
+import contextvars
+import queue
+import threading
+import time
+from typing import Any
+
+from prefect import get_run_logger
+from prefect.artifacts import create_table_artifact
+
+from tasks.orchestration.progress import ProgressBar, tell_server
+from tasks.training.launch import Event
+
+TABLE_SECONDS = 15.0
+"""The table is written again, at most, this often."""
+CLOSE_SECONDS = 30.0
+
+
+class EpochBoard:
+    """What a training run shows: a bar with the time left, a log line an epoch, and a table of epochs."""
+
+    def __init__(self, run_key: str) -> None:
+        self._key = f"epochs-{run_key[:12]}"
+        self._bar = ProgressBar("epochs", f"training-{run_key[:12]}")
+        self._rows: list[dict[str, Any]] = []
+        self._next_table = 0.0
+        # Prefect's server may be slow or away, which must not keep checkpoints waiting.
+        self._events: queue.Queue[Event | None] = queue.Queue()
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(target=context.run, args=[self._work], name="epoch-board", daemon=True)
+        self._thread.start()
+
+    def hear(self, event: Event) -> None:
+        """Show one event of the trainer, soon and in the background."""
+        self._events.put(event)
+
+    def _work(self) -> None:
+        while (event := self._events.get()) is not None:
+            self._show(event)
+        self._write_table()
+
+    def _show(self, event: Event) -> None:
+        shown = {
+            "plan": self._plan,
+            "started": self._started,
+            "step": self._step,
+            "epoch": self._epoch,
+            "log": self._log,
+        }
+        if (show := shown.get(event["event"])) is not None:
+            show(event)
+
+    def close(self) -> None:
+        """Show what is left; a server that is away is not waited for."""
+        self._events.put(None)
+        self._thread.join(CLOSE_SECONDS)
+
+    def _write_table(self) -> None:
+        if self._rows:
+            text = "Epochs: losses, and scores on the valid split"
+            tell_server(lambda: create_table_artifact(self._rows, self._key, text))
+
+    def _plan(self, event: Event) -> None:
+        log = get_run_logger()
+        batch, micro = event["batch_size"], event["micro_batch"]
+        pieces = "" if micro >= batch else f" ({micro} at a time)"
+        log.info("%s, %s: batch %d%s", event["machine"], event["device"], batch, pieces)
+        log.info("train: %s; valid: %s", event["train_pictures"], event["valid_pictures"])
+        for shortage in event["shortages"]:
+            log.warning("%s", shortage)
+
+    def _started(self, event: Event) -> None:
+        resumed = event["resumed_from_epoch"]
+        self._rows = [_row(epoch) for epoch in event["history"]]
+        get_run_logger().info(
+            "training on %s: %d epochs of %d steps%s", event["device"], event["epochs"], event["steps_per_epoch"],
+            "" if resumed is None else f", going on after epoch {resumed}",
+        )  # fmt: skip
+
+    def _step(self, event: Event) -> None:
+        self._show_bar(event, event["epoch"] - 1 + event["step"] / event["steps"])
+
+    def _show_bar(self, event: Event, done: float) -> None:
+        text = f"epoch {event['epoch']} of {event['epochs']}, {_time_left(event)}"
+        self._bar.show(done, event["epochs"], text)
+
+    def _epoch(self, event: Event) -> None:
+        get_run_logger().info(
+            "epoch %d of %d: loss %.3f, valid loss %.3f, mAP %.3f, mAP50 %.3f, best epoch %d; %s",
+            event["epoch"], event["epochs"], event["losses"]["total"], event["valid_losses"]["total"],
+            event["map"], event["map50"], event["best_epoch"], _time_left(event),
+        )  # fmt: skip
+        self._rows.append(_row(event))
+        self._show_bar(event, event["epoch"])
+        if time.monotonic() > self._next_table:
+            self._next_table = time.monotonic() + TABLE_SECONDS
+            self._write_table()
+
+    def _log(self, event: Event) -> None:
+        get_run_logger().info("%s", event["message"])
+
+
+def _row(epoch: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "epoch": epoch["epoch"],
+        "loss": epoch["losses"]["total"],
+        "valid loss": epoch["valid_losses"]["total"],
+        **{name: epoch[name] for name in ("map", "map50", "precision", "recall", "seconds")},
+    }
+
+
+def _time_left(event: Event) -> str:
+    minutes, seconds = divmod(round(event["seconds_left"]), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d} left"

@@ -1,0 +1,168 @@
+"""Fitting a run to its machine before it starts: pictures on a device at a time, and processes that load them.
+
+A batch that does not fit is taken in pieces (micro-batches), the largest that fit: their gradients add up to its own.
+"""
+
+import math
+import os
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from tasks.errors import OutOfMemory
+from tasks.records import DatasetSnapshot, TrainingSpec
+from tasks.training.fit import Fit, read_fit, write_fit
+from tasks.training.worker.data.loaders import VALIDATED_AT_ONCE, Batch
+from tasks.training.worker.loop.step import Learner
+from tasks.training.worker.loop.validation import as_fp32
+from tasks.training.worker.model.loss import loss_sums
+from tasks.training.worker.runtime.device import Device
+from tasks.training.worker.runtime.memory import available_memory, shared_memory_free
+
+MEGABYTE = 1_000_000
+PARAMETERS = {"s": 19.0e6, "m": 51.1e6, "l": 66.9e6}
+BYTES_OF_PARAMETER = 32
+"""In fp32: AdamW's two moments, the copy that is saved, and the best averages; gradients are there already.
+
+That is 28, of the two thirds of a network's parameters that are learnt, so this is more than it takes.
+"""
+BYTES_OF_PIXEL = {
+    ("s", True): 880, ("m", True): 1490, ("l", True): 1970,
+    ("s", False): 1450, ("m", False): 2240, ("l", False): 2700,
+}  # fmt: skip
+"""Memory of a training step for a pixel of the batch on a CPU, by variant and whether it computes in bf16; measured."""
+MARGIN = 1.2
+SHARE_OF_SHARED_MEMORY = 0.8
+HELD = 2
+"""Batches of validation, larger than training's, of a loader process in /dev/shm: one ready, and the one in hand."""
+
+
+def fit_to_machine(
+    spec: TrainingSpec, snapshot: DatasetSnapshot, learner: Learner, folder: Path, loader_workers: int | None
+) -> Fit:
+    """How to train this run here: as decided before in its folder, or else by a look at the memory there is.
+
+    Args:
+        spec: The run.
+        snapshot: Its pictures.
+        learner: Its network, which a GPU is tried with.
+        folder: The run's.
+        loader_workers: Processes that load pictures; None for as many as the device needs.
+
+    Raises:
+        OutOfMemory: not even one picture at a time fits.
+    """
+    device = learner.computer.device
+    share = math.ceil(spec.batch_size / device.count)
+    wanted = loaders_wanted(device) if loader_workers is None else loader_workers
+    if (before := read_fit(folder)) is not None:
+        workers = wanted if before.loader_workers is None else min(wanted, before.loader_workers)
+        return before.model_copy(update={"micro_batch": min(before.micro_batch, share), "loader_workers": workers})
+    if device.accelerator == "cuda":
+        most_boxes = max(len(image.boxes) for image in snapshot.of_split("train"))
+        fit = fit_to_gpu(spec, learner, Fit(micro_batch=share), most_boxes)
+    else:
+        fit = fit_to_ram(spec, device, Fit(micro_batch=share), available_memory())
+    fit = fit_to_shared_memory(spec, device, fit, wanted, shared_memory_free())
+    write_fit(folder, fit)
+    return fit.model_copy(update={"loader_workers": wanted if fit.loader_workers is None else fit.loader_workers})
+
+
+def loaders_wanted(device: Device) -> int:
+    """Loader processes for a device: with a GPU, as many as there are spare cores for it; a CPU has none to spare."""
+    if device.accelerator == "cpu":
+        return 0
+    return min(8, max(0, (os.cpu_count() or 1) // device.count - 1))
+
+
+def memory_needed(spec: TrainingSpec, device: Device, micro_batch: int) -> int:
+    """Bytes of RAM that training takes beside the network; none with a GPU, which has memory of its own."""
+    if device.accelerator == "cuda":
+        return 0
+    of_pixel = BYTES_OF_PIXEL[spec.variant, device.precision != "32-true"]
+    step = PARAMETERS[spec.variant] * BYTES_OF_PARAMETER + micro_batch * spec.image_size**2 * of_pixel
+    return int(MARGIN * step)
+
+
+def fit_to_ram(spec: TrainingSpec, device: Device, fit: Fit, free: int) -> Fit:
+    """The largest micro-batch that ``free`` bytes hold; each device is a process with its own.
+
+    Raises:
+        OutOfMemory: none does.
+    """
+    while (needed := memory_needed(spec, device, fit.micro_batch) * device.count) > free:
+        smaller = fit.halved(f"about {needed // MEGABYTE} MB of memory needed, {free // MEGABYTE} MB free,")
+        if smaller is None:
+            raise OutOfMemory(
+                f"one picture of {spec.image_size} pixels needs about {needed // MEGABYTE} MB of memory, and "
+                f"{free // MEGABYTE} MB are free; lower the image size, take a smaller variant, or free some"
+            )
+        fit = smaller
+    return fit
+
+
+def fit_to_gpu(spec: TrainingSpec, learner: Learner, fit: Fit, most_boxes: int) -> Fit:
+    """The largest micro-batch that the GPU holds, found by training steps that change nothing.
+
+    Raises:
+        OutOfMemory: none does.
+    """
+    while not fits_gpu(spec, learner, fit.micro_batch, most_boxes):
+        smaller = fit.halved("the GPU's memory was tried and too little")
+        if smaller is None:
+            raise OutOfMemory(
+                f"the GPU has too little memory for one picture of {spec.image_size} pixels; "
+                "lower the image size, or take a smaller variant"
+            )
+        fit = smaller
+    return fit
+
+
+def fits_gpu(spec: TrainingSpec, learner: Learner, micro_batch: int, most_boxes: int) -> bool:
+    """Whether a step of so many pictures fits, each with ``most_boxes`` boxes; the learner stays as it is.
+
+    Batch norms keep their statistics, and, where they are shared, ask no other process for its own: the leader tries
+    alone. They hold as much for the gradients either way.
+    """
+    network, computer, moments = learner.network, learner.computer, None
+    network.train()
+    for part in network.modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            part.eval()
+    try:
+        # What AdamW will hold from its first step on.
+        moments = torch.empty(int(PARAMETERS[spec.variant] * 2), device=computer.fabric.device)
+        batch = made_up_batch(micro_batch, spec.image_size, most_boxes)
+        with computer.fabric.autocast():
+            outputs = network(computer.pictures(batch.pictures))
+        sums, _ = loss_sums(learner.loss, as_fp32(outputs), computer.to_device(batch.targets))
+        sums.sum().backward()  # type: ignore[no-untyped-call]
+    except torch.OutOfMemoryError:
+        return False
+    else:
+        return True
+    finally:
+        del moments
+        network.zero_grad(set_to_none=True)
+        torch.cuda.empty_cache()
+
+
+def made_up_batch(pictures: int, size: int, boxes: int) -> Batch:
+    """A batch of grey pictures, each with so many boxes in its middle."""
+    rows = [[float(picture), 0.0, size / 2, size / 2, size / 4, size / 4] for picture in range(pictures)] * boxes
+    return Batch(
+        torch.full((pictures, 3, size, size), 128, dtype=torch.uint8),
+        torch.tensor(rows).reshape(-1, 6),
+        list(range(pictures)),
+    )
+
+
+def fit_to_shared_memory(spec: TrainingSpec, device: Device, fit: Fit, wanted: int, free: int) -> Fit:
+    """As many of the ``wanted`` loader processes as have room for their batches in ``free`` bytes of /dev/shm."""
+    needed = HELD * VALIDATED_AT_ONCE * fit.micro_batch * 3 * spec.image_size**2 * device.count
+    fitting = int(free * SHARE_OF_SHARED_MEMORY / needed)
+    if fitting >= wanted:
+        return fit
+    line = f"shared memory has {free // MEGABYTE} MB free: {fitting} of {wanted} loader processes are used"
+    return fit.model_copy(update={"loader_workers": fitting, "shortages": (*fit.shortages, line)})

@@ -1,0 +1,128 @@
+"""last.ckpt: all that a run needs to go on as if it had never stopped. Written whole or not at all.
+
+The one before it stays beside it as previous.ckpt, for a disk that loses what was written.
+
+It holds tensors and plain data only, so that reading it runs no code.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+
+from tasks.errors import BadCheckpoint, DamagedCheckpoint, DiskFull
+from tasks.local.files import file_sha256, publishing
+from tasks.records import TrainingSpec
+from tasks.training import files
+from tasks.training.worker.loop.progress import Progress
+
+FORMAT = 4
+STATE = ("layout", "network", "average", "steps", "optimizer", "scaler", "random_state", "best")
+
+LEAST_FREE = 1_000_000
+"""A disk with fewer bytes than this counts as full, whatever the words of the error."""
+PROGRESS = TypeAdapter(Progress)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What last.ckpt holds."""
+
+    progress: Progress
+    state: dict[str, Any]
+    """Of the Learner, and the averaged weights of the best epoch, by the names in STATE."""
+
+
+def write_checkpoint(folder: Path, spec: TrainingSpec, checkpoint: Checkpoint) -> tuple[str, int]:
+    """Publish last.ckpt in ``folder``, and keep the one before it; gives SHA-256 and size in bytes.
+
+    Raises:
+        DiskFull: there is no room; the checkpoints that were there stay as they are.
+    """
+    content = {
+        "format": FORMAT,
+        "spec": spec.model_dump_json(),
+        "progress": PROGRESS.dump_json(checkpoint.progress).decode(),
+        **checkpoint.state,
+    }
+    with full_disk_told(folder), publishing(folder / files.LAST) as temporary:
+        torch.save(content, temporary)  # by torch itself, which writes without Python's lock
+        sha256, size = file_sha256(temporary), temporary.stat().st_size
+        keep_previous(folder)
+    return sha256, size
+
+
+def keep_previous(folder: Path) -> None:
+    """Give last.ckpt its second name, previous.ckpt."""
+    if (folder / files.LAST).exists():
+        link = folder / f".{files.PREVIOUS}.{os.getpid()}.tmp"
+        link.unlink(missing_ok=True)
+        os.link(folder / files.LAST, link)
+        link.replace(folder / files.PREVIOUS)
+
+
+@contextmanager
+def full_disk_told(folder: Path) -> Iterator[None]:
+    """Turn an error of writing into DiskFull, where the disk is.
+
+    Raises:
+        DiskFull: with what to do.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # torch wraps some of the first in the second
+        free = shutil.disk_usage(folder).free
+        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT) and free >= LEAST_FREE:
+            raise
+        raise DiskFull(
+            f"{folder}: no room to write, {free / 1e6:.0f} MB are free; free some, and run the same again: "
+            "it goes on from its last checkpoint"
+        ) from None
+
+
+def newest_checkpoint(folder: Path, spec: TrainingSpec) -> tuple[Checkpoint, str | None] | None:
+    """The newest readable checkpoint of this very run, with what was wrong with a newer one; None if there is none.
+
+    Raises:
+        BadCheckpoint: none of those there can be read, or they are of another run.
+    """
+    there = [folder / name for name in (files.LAST, files.PREVIOUS) if (folder / name).exists()]
+    damaged: DamagedCheckpoint | None = None
+    for path in there:
+        try:
+            return read_checkpoint(path, spec), str(damaged) if damaged else None
+        except DamagedCheckpoint as error:
+            damaged = damaged or error
+    if damaged:
+        raise damaged
+    return None
+
+
+def read_checkpoint(path: Path, spec: TrainingSpec) -> Checkpoint:
+    """Read a checkpoint of this very run.
+
+    Raises:
+        DamagedCheckpoint: it cannot be read.
+        BadCheckpoint: it is of another version, or of another run, with every field that differs.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        there = content["format"]
+    except Exception as error:  # noqa: BLE001, a damaged file fails in many ways
+        raise DamagedCheckpoint(
+            f"{path}: not a readable checkpoint ({(str(error).splitlines() or ['empty'])[0][:200]}); "
+            "remove it to start from the beginning"
+        ) from None
+    if there != FORMAT:
+        raise BadCheckpoint(f"{path}: checkpoint format {there}, this version reads {FORMAT}; finish it there")
+    its_spec = TrainingSpec.model_validate_json(content["spec"])
+    if its_spec.digest != spec.digest:
+        raise BadCheckpoint(f"{path}: {files.another_run(its_spec.digest, its_spec, spec)}")
+    return Checkpoint(PROGRESS.validate_json(content["progress"]), {name: content[name] for name in STATE})

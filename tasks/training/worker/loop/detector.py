@@ -1,0 +1,116 @@
+"""A run's weights, loaded to detect with: once over splits, and again and again to see how fast."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from tasks.records import DatasetSnapshot, Speed, Split
+from tasks.training.worker.data.images import PictureFolder, PlainPictures
+from tasks.training.worker.data.loaders import Batch, collate, plain_loader
+from tasks.training.worker.loop.latency import measure_speed
+from tasks.training.worker.loop.validation import as_fp32, run_over
+from tasks.training.worker.model.network import build_network
+from tasks.training.worker.model.postprocess import Detection, select_boxes
+from tasks.training.worker.model.weights import load_all
+from tasks.training.worker.runtime.device import Computer, choose_device, make_computer
+from tasks.training.worker.runtime.distributed import Team
+from tasks.training.worker.runtime.process import PRECISIONS, Precision
+
+BATCH_SIZE = 16
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A network with a run's weights, on the device."""
+
+    weights: Path
+    network: nn.Module
+    computer: Computer
+    size: int
+    """Side of the network input in pixels."""
+
+    @classmethod
+    def load(cls, weights: Path, metadata: dict[str, str], classes: int, precision: Precision | None) -> "Detector":
+        """The detector of a weights file, computing as training does on this machine.
+
+        Raises:
+            BadWeights: they do not fit the network that their metadata name.
+        """
+        network = build_network(metadata["variant"], classes)
+        load_all(network, weights)
+        computer = make_computer(choose_device(precision))
+        network = computer.fabric.to_device(network).to(memory_format=computer.device.memory_format)
+        return cls(weights, network.eval(), computer, int(metadata["image_size"]))
+
+    def over(
+        self, snapshot: DatasetSnapshot, data: Path, splits: Iterable[Split], on_batch: Callable[[int, int], None]
+    ) -> dict[Split, list[Detection]]:
+        """Detections of each split, which must have pictures; ``on_batch`` hears batches done and batches in all."""
+        pictures = {split: self.pictures(snapshot, data, split) for split in splits}
+        workers = min(8, (os.cpu_count() or 1) - 1) if self.computer.device.accelerator == "cuda" else 0
+        loaders = {split: plain_loader(plain, BATCH_SIZE, workers) for split, plain in pictures.items()}
+        batches = sum(map(len, loaders.values()))
+        done = itertools.count(1)
+        team = Team(self.computer.fabric)
+        return {
+            split: run_over(
+                loader, self.network, pictures[split].pictures.images, size=self.size, computer=self.computer,
+                team=team, on_batch=lambda *_: on_batch(next(done), batches),
+            ).detections
+            for split, loader in loaders.items()
+        }  # fmt: skip
+
+    def speed(self, pictures: PlainPictures, before_round: Callable[[], None]) -> Speed:
+        """How fast this network is, as it was trained: none of its convolutions are fused.
+
+        Timed are the network and the selection of its boxes, from pictures on the device to boxes on the device.
+
+        Args:
+            pictures: What to detect on: the first ones, again and again.
+            before_round: Called between rounds; may raise.
+        """
+        ready = self.computer.pictures(first_batch(pictures).pictures)
+        starts = itertools.count()
+
+        def detect(count: int) -> None:
+            before_round()
+            start = next(starts) % (BATCH_SIZE - count + 1)
+            self._detect(ready[start : start + count])
+
+        device = self.computer.device
+        name = torch.cuda.get_device_name() if device.accelerator == "cuda" else device.accelerator
+        return measure_speed(
+            detect,
+            batch=BATCH_SIZE,
+            device=f"{name} {precision_name(device.precision)}",
+            parameters=sum(parameter.numel() for parameter in self.network.parameters()),
+            file_bytes=self.weights.stat().st_size,
+        )
+
+    def pictures(self, snapshot: DatasetSnapshot, data: Path, split: Split) -> PlainPictures:
+        """A split's pictures, in order and at this network's size."""
+        return PlainPictures(PictureFolder(data, snapshot.of_split(split), self.size))
+
+    @torch.no_grad()
+    def _detect(self, pictures: Tensor) -> None:
+        """Detect on ``[B, 3, S, S]`` fp32 in [0, 1], and wait for the device."""
+        with self.computer.fabric.autocast():
+            outputs = self.network(pictures)
+        select_boxes(as_fp32(outputs))
+        if self.computer.device.accelerator == "cuda":
+            torch.cuda.synchronize()
+
+
+def first_batch(pictures: PlainPictures) -> Batch:
+    """A batch of the first pictures; of fewer than a batch, each one more than once."""
+    return collate([pictures[number % len(pictures)] for number in range(BATCH_SIZE)])
+
+
+def precision_name(precision: Precision) -> str:
+    """What people call it, such as ``bf16``."""
+    return next(name for name, value in PRECISIONS.items() if value == precision)

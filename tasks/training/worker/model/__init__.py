@@ -1,0 +1,1 @@
+"""The YOLO-NAS network, its loss, its weights and its detections."""

@@ -1,0 +1,1 @@
+"""The trainer as a process: devices, memory, events, exit codes."""

@@ -1,0 +1,119 @@
+"""Which devices and number format training uses, chosen by what the machine can do, and getting tensors there."""
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from tasks.errors import BadSpec
+from tasks.training.worker.runtime.process import Precision
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where to compute, and how."""
+
+    accelerator: Literal["cpu", "cuda"]
+    precision: Precision
+    channels_last: bool
+    count: int = 1
+
+    def __str__(self) -> str:
+        """Such as ``2 x cuda bf16-mixed channels-last``."""
+        several = f"{self.count} x " if self.count > 1 else ""
+        return f"{several}{self.accelerator} {self.precision}{' channels-last' if self.channels_last else ''}"
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """Layout of pictures and convolution weights."""
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    @property
+    def half(self) -> torch.dtype | None:
+        """What convolutions compute in, where that is less than fp32."""
+        return {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(self.precision)
+
+
+@dataclass(frozen=True)
+class Computer:
+    """A device with the library that knows how to talk to it."""
+
+    device: Device
+    fabric: Fabric
+
+    def to_device(self, tensor: Tensor) -> Tensor:
+        """The tensor where it is computed with."""
+        there: Tensor = self.fabric.to_device(tensor)
+        return there
+
+    def pictures(self, pictures: Tensor) -> Tensor:
+        """``[B, 3, S, S]`` uint8 to what a network takes: fp32 in [0, 1], in the device's layout.
+
+        Made fp32 there and not before, since bytes are a quarter of the way.
+        """
+        return self.to_device(pictures).to(torch.float32, memory_format=self.device.memory_format).div_(255)
+
+
+def choose_device(precision: Precision | None = None, devices: int = 1) -> Device:
+    """Take GPUs where there are some, and bf16 where the processor computes it in hardware.
+
+    Args:
+        precision: The one to use instead.
+        devices: How many GPUs; without one, how many processes share the processor.
+
+    channels-last everywhere: about 1.5 times as fast on a CPU, since bf16 and 1 x 1 convolutions want it. It is safe
+    there because of ``convolutions``.
+
+    Raises:
+        BadSpec: fp16 without a GPU, or fewer GPUs than asked for.
+    """
+    if torch.cuda.is_available():
+        if devices > (there := torch.cuda.device_count()):
+            raise BadSpec(f"devices {devices}: this machine has {there} GPUs; ask for as many at most")
+        half: Precision = "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
+        return Device("cuda", precision or half, channels_last=True, count=devices)
+    if precision == "16-mixed":
+        raise BadSpec("precision fp16 needs a GPU, and there is none; take bf16 or fp32")
+    abilities = torch.cpu.get_capabilities()
+    in_hardware = abilities.get("avx512_bf16") or abilities.get("amx_bf16")
+    chosen: Precision = precision or ("bf16-mixed" if in_hardware else "32-true")
+    return Device("cpu", chosen, channels_last=True, count=devices)
+
+
+def make_computer(device: Device) -> Computer:
+    """Lightning Fabric on the devices.
+
+    With several, it starts a process for each of the others, by the command line of this one.
+    """
+    if device.accelerator == "cuda":
+        compute_alike()
+    if device.count == 1:
+        return Computer(device, Fabric(accelerator=device.accelerator, devices=1, precision=device.precision))
+    # For its processes: they add up their gradients themselves, and no network is wrapped in DistributedDataParallel.
+    fabric = Fabric(accelerator=device.accelerator, devices=device.count, strategy="ddp", precision=device.precision)
+    fabric.launch()
+    return Computer(device, fabric)
+
+
+def compute_alike() -> None:
+    """Have a GPU compute the same each time, as a CPU does: a run that goes on is to be the run, to the bit."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def machine_name() -> str:
+    """Processor, and GPU where there is one, as their makers call them."""
+    names = [line.partition(":")[2].strip() for line in _cpu_facts() if line.startswith("model name")]
+    processor = names[0] if names else platform.processor() or platform.machine()
+    return f"{processor}, {torch.cuda.get_device_name()}" if torch.cuda.is_available() else processor
+
+
+def _cpu_facts() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []

@@ -1,0 +1,124 @@
+"""What both trainer commands share: a quiet environment, stopping on request, and errors as exit codes.
+
+Exit codes: 0 done, 2 bad spec, 3 out of memory, 4 stopped on request with a checkpoint, 5 not learning, 1 other.
+"""
+
+import errno
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+from tasks.errors import BadInput, BadSpec, DiskFull, NasflowError, NotLearning, OutOfMemory, TrainingStopped
+from tasks.training.fit import Shortage
+from tasks.training.worker.runtime.events import Events
+
+EXIT_CODES: dict[type[NasflowError], int] = {BadInput: 2, OutOfMemory: 3, TrainingStopped: 4, NotLearning: 5}
+SHORTAGES: dict[Shortage, tuple[str, ...]] = {
+    "shared memory": ("out of shared memory", "bus error", "unable to mmap", "unable to write to file </torch_"),
+    "loader memory": ("is killed by signal: killed",),
+    "memory": (
+        "out of memory", "not enough memory", "insufficient memory", "can't allocate memory", "cannot allocate memory",
+        "alloc_failed", "could not create a primitive",
+    ),
+}  # fmt: skip
+"""What torch, CUDA's libraries and OpenCV say when there is too little of it."""
+
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+PRECISIONS: dict[str, Precision] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+"""Number formats: names for people, and lightning-fabric's."""
+
+
+def quiet_libraries(log_folder: Path) -> None:
+    """Keep the libraries from the network, the home folder and the except hook.
+
+    Must run before torch and super-gradients are imported.
+    """
+    caches = log_folder / "sg_logs" / "caches"
+    caches.mkdir(parents=True, exist_ok=True)
+    os.environ.update(
+        CRASH_HANDLER="FALSE",
+        UPLOAD_LOGS="FALSE",
+        NO_ALBUMENTATIONS_UPDATE="1",
+        SUPER_GRADIENTS_LOG_DIR=str(log_folder / "sg_logs"),
+        HYDRA_FULL_ERROR="1",
+        MPLCONFIGDIR=str(caches),
+        XDG_CACHE_HOME=str(caches),
+        XDG_CONFIG_HOME=str(caches),
+    )
+
+
+def stop_on_request(*, with_parent: bool) -> threading.Event:
+    """An event that is set by SIGTERM or SIGINT, or, with ``with_parent``, when stdin ends since the parent died."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if with_parent:
+        threading.Thread(target=_wait_for_end_of_stdin, args=[stop], daemon=True).start()
+    return stop
+
+
+def _wait_for_end_of_stdin(stop: threading.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    stop.set()
+
+
+def run(work: Callable[[Events], dict[str, Any]], events_path: Path | None) -> int:
+    """Do the work, tell how it ended, and give the exit code."""
+    try:
+        events = Events(events_path)
+    except OSError as error:
+        message = f"events {events_path}: {error.strerror}; give a file, or a descriptor that is open for writing"
+        return _end(Events(None), BadSpec(message))
+    try:
+        events.tell("finished", **work(events))
+    except NasflowError as error:
+        return _end(events, error)
+    except Exception as error:  # noqa: BLE001, the parent needs one line, and the log has the traceback
+        traceback.print_exc()
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _end(events, DiskFull(f"{error.filename or 'disk'}: {error.strerror}; free some, and run it again"))
+        if shortage_of(error):
+            return _end(events, OutOfMemory(_memory_message(error)))
+        return _end(events, NasflowError(f"{type(error).__name__}: {_first_line(error)}"))
+    return 0
+
+
+def leave(code: int) -> NoReturn:
+    """End this process at once: taking torch and super-gradients apart takes more than a second, and does nothing."""
+    for child in multiprocessing.active_children():
+        child.terminate()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def shortage_of(error: BaseException) -> Shortage | None:
+    """What there was too little of, if that is what the error means."""
+    if isinstance(error, NasflowError):
+        return None
+    text = str(error).lower()
+    said = next((shortage for shortage, words in SHORTAGES.items() if any(word in text for word in words)), None)
+    return said or ("memory" if isinstance(error, MemoryError) else None)
+
+
+def _end(events: Events, error: NasflowError) -> int:
+    code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
+    events.tell("error", kind=type(error).__name__, message=str(error), exit_code=code)
+    print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)  # noqa: T201
+    return code
+
+
+def _memory_message(error: BaseException) -> str:
+    return f"out of memory ({_first_line(error)}); lower the image size, take a smaller variant, or free some"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0][:300]
