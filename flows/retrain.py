@@ -33,8 +33,8 @@ def retrain(request: RetrainRequest) -> RetrainOutcome | State[None]:
         return Completed(name="Skipped", message=reason)
 
     model = train_on_worker(job)
-    report = evaluate_on_worker(model, snapshot, request.favour)
-    champion_report = evaluate_on_worker(find_run(champion), snapshot, request.favour) if champion else None
+    report = evaluate_on_worker(model, snapshot, request.threshold_for)
+    champion_report = evaluate_on_worker(find_run(champion), snapshot, request.threshold_for) if champion else None
     comparison = compare_models(report, champion_report, champion, request.gate)
     decision = decide_promotion(report, champion_report, comparison, request)
 

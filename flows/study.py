@@ -9,12 +9,12 @@ from tasks.records import LearningCurve, LearningPoint, RetrainRequest
 from tasks.training.task import plan_training, require_study, train_on_worker
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
-"""Of the training pictures; the last run is the one that retrain would make, and is used again by it."""
+"""Of the training images; the last run is the one that retrain would make, and is used again by it."""
 
 
 @flow(name="study", persist_result=False)
 def study(request: RetrainRequest) -> LearningCurve:
-    """Train on parts of the labels, measure all models on the same pictures, and say what twice the labels would bring.
+    """Train on parts of the labels, measure all models on the same images, and say what twice the labels would bring.
 
     Nothing is published or promoted, and the gate is not asked. Runs and evaluations that are finished are used again.
     """
@@ -27,6 +27,6 @@ def study(request: RetrainRequest) -> LearningCurve:
     for share in SHARES:
         part = take_part(snapshot, share, SHARES)
         model = train_on_worker(plan_training(request, part, champion))
-        report = evaluate_on_worker(model, snapshot, request.favour)
+        report = evaluate_on_worker(model, snapshot, request.threshold_for)
         points.append(LearningPoint.of(share, part, model, report))
     return show_study(request.project, model, report, fit_curve(points))

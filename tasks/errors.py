@@ -27,7 +27,7 @@
     │   ├── NotLearning         the loss stopped being a number
     │   ├── DiskFull            no room for the next checkpoint
     │   └── TrainingStopped     stopped on request, with a checkpoint written
-    ├── IncomparableReports     two reports measured on different pictures
+    ├── IncomparableReports     two reports measured on different images
     └── ServerProblem           the Prefect server, a worker or a local server is not there
 
 A message is one positional argument, since Prefect rebuilds exceptions that way.
@@ -141,7 +141,7 @@ class TrainingStopped(TrainingFailed):
 
 
 class IncomparableReports(NasflowError):
-    """Two reports were measured on different pictures."""
+    """Two reports were measured on different images."""
 
 
 class ServerProblem(NasflowError):

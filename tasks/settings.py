@@ -53,10 +53,10 @@ class WorkSettings(BaseSettings):
 
     work_dir: Path = Field(
         default_factory=lambda: Path.home() / ".cache" / "nasflow",
-        description="Folder for runs in progress and fetched pictures.",
+        description="Folder for runs in progress and fetched images.",
     )
     cache_gb: float = Field(
-        default=50, ge=0, description="Pictures kept from run to run, in GB; the least recently used go first."
+        default=50, ge=0, description="Images kept from run to run, in GB; the least recently used go first."
     )
     lease_seconds: float = Field(default=60, ge=3, description="A run's owner counts as dead after this long silence.")
     trainer_attempts: int = Field(default=3, ge=1, description="Times a killed trainer is started in one flow run.")

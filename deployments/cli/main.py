@@ -38,21 +38,23 @@ ClassMap = Annotated[
         help="Another name for a class; equal names merge, an empty one drops; '#2=cat' names id 2. May be repeated.",
     ),
 ]  # fmt: skip
-OnBadImage = Annotated[
-    Literal["fail", "skip"], typer.Option(help="What to do with pictures that are missing or cannot be decoded.")
+OnUnreadableImage = Annotated[
+    Literal["fail", "skip"], typer.Option(help="What to do with images that are missing or cannot be decoded.")
 ]
-MostBadImages = Annotated[float, typer.Option(min=0, max=1, help="Share of those that may be skipped, a fraction.")]
+MaxUnreadableImages = Annotated[
+    float, typer.Option(min=0, max=1, help="Share of those that may be skipped, a fraction.")
+]
 Variant = Annotated[Literal["s", "m", "l"], typer.Option(help="YOLO-NAS size.")]
-Epochs = Annotated[int, typer.Option(help="Most passes over the training pictures.")]
+Epochs = Annotated[int, typer.Option(help="Most passes over the training images.")]
 ImageSize = Annotated[int, typer.Option(help="Side of the square network input in pixels, a multiple of 32.")]
-BatchSize = Annotated[str, typer.Option(help="Pictures per optimiser step; auto goes by how many there are.")]
+BatchSize = Annotated[str, typer.Option(help="Images per optimiser step; auto goes by how many there are.")]
 LearningRate = Annotated[str, typer.Option(help="Peak learning rate of AdamW; auto goes by the starting weights.")]
 Patience = Annotated[
     str, typer.Option(help="Stop after this many epochs without a better mAP; auto goes by how many there are at most.")
 ]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Augment = Annotated[
-    Literal["none", "light", "standard", "strong"], typer.Option(help="Random changes of training pictures.")
+    Literal["none", "light", "standard", "strong"], typer.Option(help="Random changes of training images.")
 ]
 Devices = Annotated[int | None, typer.Option(min=1, help="GPUs that share each batch; default: NASFLOW_DEVICES, or 1.")]
 Precision = Annotated[
@@ -67,9 +69,9 @@ CheckpointMinutes = Annotated[
 Compile = Annotated[
     bool | None, typer.Option(help="torch.compile the network, which takes minutes at the start; try whether it pays.")
 ]
-FavourOption = Annotated[
+ThresholdFor = Annotated[
     Literal["balance", "precision", "recall"],
-    typer.Option("--favour", help="What the score threshold favours: F1, F0.5 (few false boxes), F2 (few missed)."),
+    typer.Option(help="What the confidence threshold is chosen for: F1, F0.5 (few false boxes), F2 (few missed)."),
 ]
 Weights = Annotated[str, typer.Option(help="Weights to start from: a file, or none.")]
 Licence = Annotated[str | None, typer.Option(help="Licence of those weights; it stays with the model.")]
@@ -77,7 +79,7 @@ Project = Annotated[str | None, typer.Option(help="Line of models; with --worksp
 Workspace = Annotated[str | None, typer.Option(help="Roboflow workspace.")]
 RoboflowVersion = Annotated[int | None, typer.Option(help="Roboflow version; left out, the latest.")]
 GenerateAfter = Annotated[
-    int | None, typer.Option(help="Generate a version first if so many pictures were labelled since the last.")
+    int | None, typer.Option(help="Generate a version first if so many images were labelled since the last.")
 ]
 SentExport = Annotated[Path | None, typer.Option(help="Instead of Roboflow: an export on this machine.")]
 StartFrom = Annotated[str, typer.Option(help="none, champion, a file on the worker, or store://KEY.")]
@@ -97,7 +99,7 @@ def demo(
     keep: Annotated[bool, typer.Option(help="Leave the stack running until Ctrl-C.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Run the whole chain on drawn pictures: servers, labels, training, report, promotion."""
+    """Run the whole chain on drawn images: servers, labels, training, report, promotion."""
     from deployments.demo.demo import demo as run
 
     _stop_like_ctrl_c()
@@ -133,15 +135,15 @@ def doctor(as_json: Json = False) -> None:
 def check(
     export: Export,
     class_map: ClassMap = None,
-    on_bad_image: OnBadImage = "fail",
-    most_bad_images: MostBadImages = 0.1,
-    report: Annotated[Path | None, typer.Option(help="Write a page to look at, with pictures: page.html.")] = None,
+    on_unreadable_image: OnUnreadableImage = "fail",
+    max_unreadable_images: MaxUnreadableImages = 0.1,
+    report: Annotated[Path | None, typer.Option(help="Write a page to look at, with images: page.html.")] = None,
     as_json: Json = False,
 ) -> None:
     """Read a labelled export, and tell what it is and what is wrong with it."""
     from deployments.offline.local import check as run
 
-    document = run(export, _rules(class_map, on_bad_image, most_bad_images), report)
+    document = run(export, _rules(class_map, on_unreadable_image, max_unreadable_images), report)
     _show(document, as_json, _show_check)
     raise typer.Exit(0 if document["ok"] else 2)
 
@@ -151,15 +153,15 @@ def diff(
     before: Annotated[str, typer.Argument(help="An export, PROJECT/VERSION of a model, or a snapshot's digest.")],
     after: Annotated[str, typer.Argument(help="The same, to compare with it.")],
     class_map: ClassMap = None,
-    on_bad_image: OnBadImage = "fail",
-    most_bad_images: MostBadImages = 0.1,
+    on_unreadable_image: OnUnreadableImage = "fail",
+    max_unreadable_images: MaxUnreadableImages = 0.1,
     as_json: Json = False,
 ) -> None:
     """Tell what changed from one state of the labels to another."""
     from deployments.offline.diff import diff as run
     from deployments.offline.diff import show
 
-    document = run(before, after, _rules(class_map, on_bad_image, most_bad_images))
+    document = run(before, after, _rules(class_map, on_unreadable_image, max_unreadable_images))
     _show(document, as_json, show)
 
 
@@ -168,8 +170,8 @@ def train(
     export: Export,
     out: Annotated[Path, typer.Option(help="Folder for what the run writes; the same again resumes.")],
     class_map: ClassMap = None,
-    on_bad_image: OnBadImage = "fail",
-    most_bad_images: MostBadImages = 0.1,
+    on_unreadable_image: OnUnreadableImage = "fail",
+    max_unreadable_images: MaxUnreadableImages = 0.1,
     variant: Variant = "s",
     epochs: Epochs = 100,
     image_size: ImageSize = 640,
@@ -191,8 +193,8 @@ def train(
 
     _stop_like_ctrl_c()
     request = _request(
-        project="local", export=str(export), class_map=_class_map(class_map), on_bad_image=on_bad_image,
-        most_bad_images=most_bad_images,
+        project="local", export=str(export), class_map=_class_map(class_map), on_unreadable_image=on_unreadable_image,
+        max_unreadable_images=max_unreadable_images,
         variant=variant, epochs=epochs, image_size=image_size,
         batch_size=batch_size, learning_rate=learning_rate, patience=patience, augmentation=augmentation, seed=seed,
         weights=weights, weights_licence=weights_licence,
@@ -207,14 +209,14 @@ def train(
 def score(
     truth: Annotated[Path, typer.Option(help="COCO JSON with the labels.")],
     detections: Annotated[Path, typer.Option(help="COCO results JSON.")],
-    out: Annotated[Path, typer.Option(help="Folder for report.html, report.json and suspects.csv.")],
-    favour: FavourOption = "balance",
+    out: Annotated[Path, typer.Option(help="Folder for report.html, report.json and suspected_errors.csv.")],
+    threshold_for: ThresholdFor = "balance",
     as_json: Json = False,
 ) -> None:
     """Score detections in COCO format, from anywhere, and write the report page."""
     from deployments.offline.local import score as run
 
-    _show(run(truth, detections, out, favour), as_json, _show_scores)
+    _show(run(truth, detections, out, threshold_for), as_json, _show_scores)
 
 
 @app.command()
@@ -225,8 +227,8 @@ def retrain(
     generate_after: GenerateAfter = None,
     export: SentExport = None,
     class_map: ClassMap = None,
-    on_bad_image: OnBadImage = "fail",
-    most_bad_images: MostBadImages = 0.1,
+    on_unreadable_image: OnUnreadableImage = "fail",
+    max_unreadable_images: MaxUnreadableImages = 0.1,
     variant: Variant = "s",
     epochs: Epochs = 100,
     image_size: ImageSize = 640,
@@ -238,14 +240,14 @@ def retrain(
     weights: StartFrom = "none",
     weights_sha256: WeightsSha256 = None,
     weights_licence: Licence = None,
-    favour: FavourOption = "balance",
+    threshold_for: ThresholdFor = "balance",
     min_gain: Annotated[float, typer.Option(help="Rise of mAP that the whole interval has to lie above.")] = 0.0,
-    confidence: Annotated[float, typer.Option(help="Confidence of that interval, a fraction.")] = 0.95,
-    min_pictures: Annotated[int, typer.Option(help="Source pictures that a comparison needs.")] = 8,
-    least_ap: Annotated[
+    confidence_level: Annotated[float, typer.Option(help="Confidence level of that interval, a fraction.")] = 0.95,
+    min_images: Annotated[int, typer.Option(help="Source images that a comparison needs.")] = 8,
+    min_ap: Annotated[
         list[str] | None, typer.Option(metavar="CLASS=AP", help="AP that a class must reach. May be repeated.")
     ] = None,
-    max_latency_ms: Annotated[float | None, typer.Option(help="Longest time of one picture, milliseconds.")] = None,
+    max_latency_ms: Annotated[float | None, typer.Option(help="Longest time of one image, milliseconds.")] = None,
     max_file_mb: Annotated[float | None, typer.Option(help="Largest weights file, megabytes.")] = None,
     promote_anyway: Annotated[str | None, typer.Option(help="Promote whatever the gate says; say why.")] = None,
     wait: Wait = True,
@@ -257,14 +259,14 @@ def retrain(
     request = _request(
         project=_project("retrain", project, workspace, export), workspace=workspace, version=version,
         generate_after=generate_after,
-        class_map=_class_map(class_map), on_bad_image=on_bad_image,
-        most_bad_images=most_bad_images, variant=variant, epochs=epochs,
+        class_map=_class_map(class_map), on_unreadable_image=on_unreadable_image,
+        max_unreadable_images=max_unreadable_images, variant=variant, epochs=epochs,
         image_size=image_size, batch_size=batch_size, learning_rate=learning_rate,
         patience=patience, augmentation=augmentation, seed=seed, weights=weights, weights_sha256=weights_sha256,
-        weights_licence=weights_licence, favour=favour, promote_anyway=promote_anyway,
+        weights_licence=weights_licence, threshold_for=threshold_for, promote_anyway=promote_anyway,
         gate={
-            "min_gain": min_gain, "confidence": confidence, "min_pictures": min_pictures,
-            "least_ap": _least_ap(least_ap), "max_latency_ms": max_latency_ms, "max_file_mb": max_file_mb,
+            "min_gain": min_gain, "confidence_level": confidence_level, "min_images": min_images,
+            "min_ap": _min_ap(min_ap), "max_latency_ms": max_latency_ms, "max_file_mb": max_file_mb,
         },
     )  # fmt: skip
     _show(requests.retrain(request, export, wait=wait), as_json, _show_outcome)
@@ -278,8 +280,8 @@ def study(
     generate_after: GenerateAfter = None,
     export: SentExport = None,
     class_map: ClassMap = None,
-    on_bad_image: OnBadImage = "fail",
-    most_bad_images: MostBadImages = 0.1,
+    on_unreadable_image: OnUnreadableImage = "fail",
+    max_unreadable_images: MaxUnreadableImages = 0.1,
     variant: Variant = "s",
     epochs: Epochs = 100,
     image_size: ImageSize = 640,
@@ -291,7 +293,7 @@ def study(
     weights: StartFrom = "none",
     weights_sha256: WeightsSha256 = None,
     weights_licence: Licence = None,
-    favour: FavourOption = "balance",
+    threshold_for: ThresholdFor = "balance",
     wait: Wait = True,
     as_json: Json = False,
 ) -> None:
@@ -300,11 +302,11 @@ def study(
 
     request = _request(
         project=_project("study", project, workspace, export), workspace=workspace, version=version,
-        generate_after=generate_after, class_map=_class_map(class_map), on_bad_image=on_bad_image,
-        most_bad_images=most_bad_images, variant=variant, epochs=epochs,
+        generate_after=generate_after, class_map=_class_map(class_map), on_unreadable_image=on_unreadable_image,
+        max_unreadable_images=max_unreadable_images, variant=variant, epochs=epochs,
         image_size=image_size, batch_size=batch_size, learning_rate=learning_rate,
         patience=patience, augmentation=augmentation, seed=seed, weights=weights, weights_sha256=weights_sha256,
-        weights_licence=weights_licence, favour=favour,
+        weights_licence=weights_licence, threshold_for=threshold_for,
     )  # fmt: skip
     _show(requests.study(request, export, wait=wait), as_json, _show_study)
 
@@ -435,8 +437,8 @@ def _show_study(document: dict[str, Any]) -> None:
         say(f"flow run {document['flow_run']} asked for")
         return
     points = [(point, point["map"], point["map"]["ci95"] or (None, None)) for point in document["points"]]
-    rows = [[f"{100 * point['share']:.0f} %", point["pictures"], mean["value"], *ends] for point, mean, ends in points]
-    table(["share", "training pictures", "mAP", "low", "high"], rows)
+    rows = [[f"{100 * point['share']:.0f} %", point["images"], mean["value"], *ends] for point, mean, ends in points]
+    table(["share", "training images", "mAP", "low", "high"], rows)
     for text in (document["sentence"], *document["caveats"]):
         say(text)
     say(f"report: {document['link']}")
@@ -472,11 +474,17 @@ def _request(**values: Any) -> Any:
         raise BadRequest(f"{option}: {first['msg']}, got {first['input']}") from None
 
 
-def _rules(class_map: list[str] | None, on_bad_image: Literal["fail", "skip"], most_bad_images: float) -> Any:
+def _rules(
+    class_map: list[str] | None, on_unreadable_image: Literal["fail", "skip"], max_unreadable_images: float
+) -> Any:
     """How labels are read."""
     from tasks.records import LabelRules
 
-    return LabelRules(class_map=_class_map(class_map), on_bad_image=on_bad_image, most_bad_images=most_bad_images)
+    return LabelRules(
+        class_map=_class_map(class_map),
+        on_unreadable_image=on_unreadable_image,
+        max_unreadable_images=max_unreadable_images,
+    )
 
 
 def _class_map(pairs: list[str] | None) -> dict[str, str]:
@@ -487,11 +495,11 @@ def _class_map(pairs: list[str] | None) -> dict[str, str]:
     return {old: new for old, _, new in (pair.partition("=") for pair in pairs or [])}
 
 
-def _least_ap(pairs: list[str] | None) -> dict[str, str]:
+def _min_ap(pairs: list[str] | None) -> dict[str, str]:
     """Floors of classes from options such as ``cat=0.5``."""
     wrong = [pair for pair in pairs or [] if not re.fullmatch(r".+=\d*\.?\d+", pair)]
     if wrong:
-        raise BadRequest(f"--least-ap {wrong[0]!r}: no CLASS=AP; write the class, =, and a fraction such as 0.5")
+        raise BadRequest(f"--min-ap {wrong[0]!r}: no CLASS=AP; write the class, =, and a fraction such as 0.5")
     return {name: value for name, _, value in (pair.rpartition("=") for pair in pairs or [])}
 
 

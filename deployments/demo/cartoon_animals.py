@@ -284,7 +284,7 @@ def _look(random_: random.Random) -> _Look:
 
 @dataclass(frozen=True)
 class Animal:
-    """One drawn animal: its layer and the mask of its face, square or already the size of the picture."""
+    """One drawn animal: its layer and the mask of its face, square or already the size of the image."""
 
     kind: str
     layer: Image.Image
@@ -296,7 +296,7 @@ class Animal:
         return self.layer.getchannel("A")
 
     def placed(self, side: int, corner: tuple[int, int]) -> "Animal":
-        """The same on layers of the picture's side, cut at its edges."""
+        """The same on layers of the image's side, cut at its edges."""
         layer, head = Image.new("RGBA", (side, side), (0, 0, 0, 0)), Image.new("L", (side, side), 0)
         layer.paste(self.layer, corner)
         head.paste(self.head, corner)

@@ -1,6 +1,6 @@
 """Draws labelled exports of cartoon cats and dogs, laid out as Roboflow's COCO exports are.
 
-For demonstrations and tests that need pictures nobody owns and a task that a small network can learn. Ears, snout and
+For demonstrations and tests that need images nobody owns and a task that a small network can learn. Ears, snout and
 tail tell a cat from a dog; colour, size, pose and background do not.
 """
 
@@ -17,8 +17,8 @@ from deployments.demo.cartoon_animals import CLASSES, COLLARS, FURS, INK, Animal
 
 _SCALE = 3
 """Everything is drawn this many times larger and then reduced, which smooths the edges."""
-_LEAST_VISIBLE = 0.45
-_LEAST_OF_HEAD = 0.7
+_MIN_VISIBLE = 0.45
+_MIN_OF_HEAD = 0.7
 """An animal of which less can be seen is not drawn at all, so that no label asks for the impossible."""
 
 # Backgrounds and clutter --------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def _clutter(random_: random.Random, layer: Image.Image, count: int) -> None:
             draw.rectangle((x - r, y - 0.25 * r, x + r, y + 0.25 * r), fill=(245, 240, 225))
 
 
-# One picture --------------------------------------------------------------------------------------
+# One image --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ class _Labelled:
     box: tuple[int, int, int, int]
 
 
-def _draw_picture(random_: random.Random, size: int) -> tuple[Image.Image, list[_Labelled]]:
-    """A picture of ``size`` pixels side and its boxes, xyxy in pixels around what can be seen of each animal."""
+def _draw_image(random_: random.Random, size: int) -> tuple[Image.Image, list[_Labelled]]:
+    """An image of ``size`` pixels side and its boxes, xyxy in pixels around what can be seen of each animal."""
     side = size * _SCALE
     image = random_.choice((_meadow, _room, _plain))(random_, side)
     _clutter(random_, image, random_.randint(0, 4))
@@ -128,7 +128,7 @@ def _draw_picture(random_: random.Random, size: int) -> tuple[Image.Image, list[
 
 
 def _animals(random_: random.Random, side: int) -> list[Animal]:
-    """Up to three animals, the nearer ones lower in the picture and over the others."""
+    """Up to three animals, the nearer ones lower in the image and over the others."""
     count = random_.choices((0, 1, 2, 3), weights=(8, 42, 35, 15))[0]
     tries = []
     for _ in range(count):
@@ -151,7 +151,7 @@ def _all_recognisable(animals: list[Animal]) -> bool:
         body, head = animal.mask, animal.head
         for over in animals[at + 1 :]:
             body, head = ImageChops.subtract(body, over.mask), ImageChops.subtract(head, over.mask)
-        if _area(body) < _LEAST_VISIBLE * _area(animal.mask) or _area(head) < _LEAST_OF_HEAD * _area(animal.head):
+        if _area(body) < _MIN_VISIBLE * _area(animal.mask) or _area(head) < _MIN_OF_HEAD * _area(animal.head):
             return False
     return True
 
@@ -183,7 +183,7 @@ _CATEGORIES = [
 _DATE = "2025-01-01T00:00:00+00:00"
 _README = """cartoons - v1
 
-Drawn by nasflow's cartoons, seed {seed}: {count} pictures of cartoon cats and dogs.
+Drawn by nasflow's cartoons, seed {seed}: {count} images of cartoon cats and dogs.
 License: Public Domain
 """
 
@@ -193,11 +193,11 @@ def draw_export(folder: Path, seed: int, *, train: int = 120, valid: int = 30, t
 
     Args:
         folder: Made if it is not there.
-        seed: Seed of everything random; each split and picture has a stream of its own.
-        train: Pictures of the train split.
-        valid: Pictures of the valid split.
-        test: Pictures of the test split; a split of 0 is left out.
-        size: Side of the pictures in pixels.
+        seed: Seed of everything random; each split and image has a stream of its own.
+        train: Images of the train split.
+        valid: Images of the valid split.
+        test: Images of the test split; a split of 0 is left out.
+        size: Side of the images in pixels.
     """
     folder.mkdir(parents=True, exist_ok=True)
     readme = _README.format(seed=seed, count=train + valid + test)
@@ -213,8 +213,8 @@ def _draw_split(folder: Path, stream: str, count: int, size: int) -> None:
     images: list[dict[str, object]] = []
     annotations: list[dict[str, object]] = []
     for number in range(count):
-        picture, labels = _draw_picture(random.Random(f"{stream}/{number}"), size)  # noqa: S311
-        name = _save(picture, folder, f"{folder.name}{number:04d}_jpg")
+        image, labels = _draw_image(random.Random(f"{stream}/{number}"), size)  # noqa: S311
+        name = _save(image, folder, f"{folder.name}{number:04d}_jpg")
         images.append(
             {"id": number, "license": 1, "file_name": name, "height": size, "width": size, "date_captured": _DATE}
         )
@@ -229,9 +229,9 @@ def _draw_split(folder: Path, stream: str, count: int, size: int) -> None:
     (folder / "_annotations.coco.json").write_text(json.dumps(document))
 
 
-def _save(picture: Image.Image, folder: Path, stem: str) -> str:
+def _save(image: Image.Image, folder: Path, stem: str) -> str:
     file = io.BytesIO()
-    picture.save(file, "JPEG", quality=90)
+    image.save(file, "JPEG", quality=90)
     name = f"{stem}.rf.{hashlib.sha256(file.getvalue()).hexdigest()[:32]}.jpg"
     (folder / name).write_bytes(file.getvalue())
     return name

@@ -1,4 +1,4 @@
-"""The demo: the whole chain on pictures that it draws itself, on real servers in one folder."""
+"""The demo: the whole chain on images that it draws itself, on real servers in one folder."""
 
 import time
 from pathlib import Path
@@ -22,7 +22,7 @@ REQUEST: dict[str, Any] = {
     "augmentation": "light",
 }
 """Small enough for two processor cores and a few minutes, long enough for a score that means something.
-These pictures show all sizes that there are, and are learnt faster when they are not made larger and smaller."""
+These images show all sizes that there are, and are learnt faster when they are not made larger and smaller."""
 
 
 def demo(folder: Path, seed: int, *, keep: bool) -> dict[str, Any]:
@@ -30,13 +30,13 @@ def demo(folder: Path, seed: int, *, keep: bool) -> dict[str, Any]:
 
     Args:
         folder: Where everything is kept.
-        seed: Of the pictures and of the training.
+        seed: Of the images and of the training.
         keep: Leave the stack running until Ctrl-C.
     """
     began = time.monotonic()
     export = folder / f"labels-{seed}"
     if not export.exists():
-        say("drawing labelled pictures of cats and dogs")
+        say("drawing labelled images of cats and dogs")
         aside = folder / f".labels-{seed}.tmp"
         draw_export(aside, seed)
         aside.rename(export)
@@ -46,7 +46,7 @@ def demo(folder: Path, seed: int, *, keep: bool) -> dict[str, Any]:
         started = time.monotonic()
         request = RetrainRequest(**REQUEST, seed=seed)
         result = requests.retrain(request, export, wait=True, out=folder)
-        steps = {"draw pictures": drawn - began, "start the stack": started - drawn, **result["steps"]}
+        steps = {"draw images": drawn - began, "start the stack": started - drawn, **result["steps"]}
         result["steps"] = {name: round(seconds, 1) for name, seconds in steps.items()}
         result = {"ok": True, "total_seconds": round(time.monotonic() - began, 1), **result}
         result["model"]["file"] = requests.fetch_weights(result["model"], folder)

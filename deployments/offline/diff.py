@@ -64,8 +64,8 @@ def show(document: dict[str, Any]) -> None:
             say(f"classes {what}: {', '.join(names)}")
     if changes.classes_reordered:
         say("classes stand in another order")
-    rows = [[what, found.count, ", ".join(found.examples[:2])] for what, found in changes.pictures.items()]
-    table(["pictures", "count", "such as"], rows)
+    rows = [[what, found.count, ", ".join(found.examples[:2])] for what, found in changes.changes.items()]
+    table(["images", "count", "such as"], rows)
     boxes = [
         [name, counts.before, counts.after, f"{counts.after - counts.before:+d}"]
         for name, counts in changes.boxes.items()

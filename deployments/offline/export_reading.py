@@ -12,7 +12,7 @@ from tasks.records import LabelRules
 
 @contextmanager
 def read_export(export: Path, rules: LabelRules) -> Iterator[Inspection]:
-    """Read and check an export; its pictures are where the inspection says for as long as the block runs.
+    """Read and check an export; its images are where the inspection says for as long as the block runs.
 
     Raises:
         BadExport: it is no export that can be read.

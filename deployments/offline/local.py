@@ -15,11 +15,11 @@ from tasks.local import dataset_folder
 from tasks.local.files import file_sha256, publish_bytes
 from tasks.records import (
     DatasetSnapshot,
-    Favour,
     LabelledImage,
     LabelRules,
     RetrainRequest,
     SnapshotRef,
+    ThresholdGoal,
     TrainingResult,
     TrainJob,
 )
@@ -60,7 +60,7 @@ def train(export: Path, out: Path, request: RetrainRequest, settings: WorkSettin
     with read_export(export, request.rules) as inspection:
         snapshot = require_snapshot(inspection)
         job = plan(request, SnapshotRef.of(snapshot), None)
-        _tell_changes(snapshot, request, job)
+        _report_changes(snapshot, request, job)
         _claim_folder(out, job)
         dataset_folder.fill(out / files.DATASET, snapshot, _linker(inspection))
     weights = Path(job.weights) if job.spec.weights_sha256 else None
@@ -85,7 +85,7 @@ def _run_trainer(out: Path, job: TrainJob, snapshot: DatasetSnapshot, arguments:
         trainer.result()
 
 
-def _tell_changes(snapshot: DatasetSnapshot, request: RetrainRequest, job: TrainJob) -> None:
+def _report_changes(snapshot: DatasetSnapshot, request: RetrainRequest, job: TrainJob) -> None:
     """Say what of the labels or the request is not used as it was given."""
     for finding in snapshot.findings:
         if finding.severity == "warning":
@@ -141,13 +141,13 @@ def _train_document(out: Path) -> dict[str, Any]:
     return {**document, "history": str(out / files.HISTORY), "weights": str(out / files.BEST)}
 
 
-def score(truth_file: Path, detections_file: Path, out: Path, favour: Favour) -> dict[str, Any]:
+def score(truth_file: Path, detections_file: Path, out: Path, threshold_for: ThresholdGoal) -> dict[str, Any]:
     """Score COCO-format detections against COCO-format truth, and write report.html, report.json and the suspects."""
     from tasks import metrics
     from tasks.evaluation.coco_files import load_detections, load_truth
     from tasks.evaluation.measure import measure
     from tasks.evaluation.report.page import ReportContent, write_report
-    from tasks.evaluation.report.suspected_errors import suspects_csv
+    from tasks.evaluation.report.suspected_errors import suspected_errors_csv
     from tasks.records import SplitCounts
 
     truth = load_truth(truth_file)
@@ -159,19 +159,19 @@ def score(truth_file: Path, detections_file: Path, out: Path, favour: Favour) ->
         boxes=len(truth["annotations"]),
         background=len(truth["images"]) - len(labelled),
     )
-    evaluation = measure(matches, detections, metrics.choose_point(matches, favour), truth_file.name, counts)
+    evaluation = measure(matches, detections, metrics.choose_point(matches, threshold_for), truth_file.name, counts)
     facts = {"Truth": str(truth_file), "Detections": f"{detections_file}, {len(detections)} boxes"}
-    page, numbers, suspects = (out / name for name in ("report.html", "report.json", "suspects.csv"))
+    page, numbers, suspected_errors = (out / name for name in ("report.html", "report.json", "suspected_errors.csv"))
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_report(page, ReportContent(title=detections_file.stem, evaluation=evaluation, facts=facts))
         publish_bytes(numbers, evaluation.model_dump_json(indent=1).encode())
-        publish_bytes(suspects, suspects_csv(evaluation.analysis.suspects).encode())
+        publish_bytes(suspected_errors, suspected_errors_csv(evaluation.analysis.suspected_errors).encode())
     except OSError as error:
         raise BadRequest(f"--out {out}: {error.strerror}; name a folder that can be written") from None
     return {
         **evaluation.scores.model_dump(mode="json"),
         "report": str(page),
         "numbers": str(numbers),
-        "suspects": str(suspects),
+        "suspected_errors": str(suspected_errors),
     }

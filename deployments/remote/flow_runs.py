@@ -100,7 +100,7 @@ def _what_runs(client: SyncPrefectClient, run: FlowRun) -> tuple[float, float, s
 
 def _latest_progress(client: SyncPrefectClient, run: FlowRun) -> tuple[float, str] | None:
     """The newest progress bar of the run's children that run."""
-    children = _children(client, run)
+    children = _child_flow_runs(client, run)
     running = [UUID(str(child.id)) for child in children if child.state is not None and child.state.is_running()]
     if not running:
         return None
@@ -168,11 +168,11 @@ def skipped(run: FlowRun) -> str | None:
 def reused(run: FlowRun) -> list[str]:
     """What a run took from an earlier one instead of doing it again."""
     with get_client(sync_client=True) as client:
-        did = {client.read_flow(child.flow_id).name for child in _children(client, run)}
+        did = {client.read_flow(child.flow_id).name for child in _child_flow_runs(client, run)}
     return [what for what, flow in (("training", "train"), ("evaluation", "evaluate")) if flow not in did]
 
 
-def _children(client: SyncPrefectClient, run: FlowRun) -> list[FlowRun]:
+def _child_flow_runs(client: SyncPrefectClient, run: FlowRun) -> list[FlowRun]:
     parent = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(str(run.id))]))
     return client.read_flow_runs(flow_run_filter=parent)
 

@@ -19,7 +19,7 @@ from deployments.terminal.console import err, time_left
 from tasks.records import Split, SplitCounts, TrainingSpec
 from tasks.training.launch import Event
 
-MOST_ROWS = 10
+MAX_ROWS = 10
 """Epochs in the table; fewer where the terminal is low."""
 OTHER_LINES = 10
 """Lines around them: header, bars, the table's head, the best epoch's row, and one for the cursor."""
@@ -116,20 +116,20 @@ class RunFacts:
             return []
         speed, loss = self.step.get("images_per_second"), self.step.get("loss")
         return [
-            None if speed is None else f"{speed:.1f} pictures/s",
+            None if speed is None else f"{speed:.1f} images/s",
             "loss not finite" if loss is None else f"loss {loss:.3f}",
         ]
 
     @property
     def header(self) -> str:
-        """Variant, device, precision, batch and pictures, such as ``YOLO-NAS S, cuda bf16-mixed, batch 8, …``."""
+        """Variant, device, precision, batch and images, such as ``YOLO-NAS S, cuda bf16-mixed, batch 8, …``."""
         device = self.started.get("device") or "starting the trainer"
         precision = self.started.get("precision")
         if precision and precision not in device:
             device = f"{device} {precision}"
         counts = ", ".join(f"{counts.images} {split}" for split, counts in self.splits.items())
         size = self.spec.image_size
-        return f"YOLO-NAS {self.spec.variant.upper()}, {device}, {self._batch}, {size} px, pictures: {counts}"
+        return f"YOLO-NAS {self.spec.variant.upper()}, {device}, {self._batch}, {size} px, images: {counts}"
 
     @property
     def _batch(self) -> str:
@@ -247,7 +247,7 @@ class LiveView:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True, header_style="bold")
         for title in ("epoch", *(column.title for column in columns)):
             table.add_column(title, justify="right", no_wrap=True)
-        rows = max(1, min(MOST_ROWS, size.height - OTHER_LINES))
+        rows = max(1, min(MAX_ROWS, size.height - OTHER_LINES))
         latest = facts.epochs[-rows:]
         # The best one stays in sight after it has left the latest.
         earlier = [epoch for epoch in facts.epochs[:-rows] if epoch["epoch"] == facts.best_epoch]

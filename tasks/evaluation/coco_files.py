@@ -96,7 +96,7 @@ def load_detections(path: Path, truth: dict[str, Any]) -> list[dict[str, Any]]:
 
     Args:
         path: The file.
-        truth: What :func:`load_truth` read; every detection has to be on its pictures and of its classes.
+        truth: What :func:`load_truth` read; every detection has to be on its images and of its classes.
 
     Raises:
         BadInput: missing, not JSON, not of that shape, a score outside [0, 1], or ids that the truth does not know.

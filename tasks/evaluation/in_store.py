@@ -17,7 +17,6 @@ from tasks.records import (
     EvaluateJob,
     Evaluation,
     EvaluationReport,
-    Favour,
     LabelledImage,
     LearningCurve,
     OperatingPoint,
@@ -25,6 +24,7 @@ from tasks.records import (
     SnapshotRef,
     Split,
     StoredFile,
+    ThresholdGoal,
     TrainedModel,
     count_images,
 )
@@ -38,11 +38,13 @@ from tasks.storage.s3 import Store
 Detection = dict[str, Any]
 
 
-def job_for(model: TrainedModel, snapshot: SnapshotRef, favour: Favour = "balance") -> EvaluateJob:
+def job_for(model: TrainedModel, snapshot: SnapshotRef, threshold_for: ThresholdGoal = "balance") -> EvaluateJob:
     """Measure on the test split; on the valid split where there is no labelled test split."""
     test = snapshot.splits.get("test")
     split: Split = "test" if test is not None and test.boxes else "valid"
-    return EvaluateJob(run_key=model.run_key, snapshot_digest=snapshot.snapshot_digest, split=split, favour=favour)
+    return EvaluateJob(
+        run_key=model.run_key, snapshot_digest=snapshot.snapshot_digest, split=split, threshold_for=threshold_for
+    )
 
 
 def find_evaluation(store: Store, job: EvaluateJob, model: TrainedModel) -> EvaluationReport | None:
@@ -51,7 +53,7 @@ def find_evaluation(store: Store, job: EvaluateJob, model: TrainedModel) -> Eval
 
 
 def _prefix(job: EvaluateJob, model: TrainedModel) -> str:
-    return keys.evaluation(job.run_key, job.snapshot_digest, model.spec.snapshot_digest, job.favour)
+    return keys.evaluation(job.run_key, job.snapshot_digest, model.spec.snapshot_digest, job.threshold_for)
 
 
 def _prefix_of(report: EvaluationReport) -> str:
@@ -110,10 +112,10 @@ def _choose_point(
 ) -> OperatingPoint:
     """Thresholds of the valid split; those of the measured one flatter, and are taken only where there is no other."""
     if detected.valid is None:
-        return metrics.choose_point(matches, job.favour)
+        return metrics.choose_point(matches, job.threshold_for)
     truth = metrics.coco_truth(snapshot.of_split("valid"), snapshot.classes)
     valid = metrics.Matches(truth, _read_detections(store, detected.valid, scratch))
-    return metrics.choose_point(valid, job.favour, chosen_on="valid")
+    return metrics.choose_point(valid, job.threshold_for, chosen_on="valid")
 
 
 def _store_numbers(store: Store, evaluation: Evaluation, key: str, scratch: Path) -> StoredFile:
@@ -134,7 +136,7 @@ def write_page(
 ) -> StoredFile:
     """Write the report page of an evaluation beside its numbers; one of its own with a verdict or a learning curve.
 
-    Pictures are fetched one by one as they are drawn: a page shows a few of thousands.
+    Images are fetched one by one as they are drawn: a page shows a few of thousands.
     """
     snapshot = load_snapshot(store, report.snapshot_digest)
     prefix = _prefix_of(report)
@@ -142,7 +144,7 @@ def write_page(
         store.download(report.evaluation, folder / "report.json")
         store.download(model.history, folder / "history.jsonl")
 
-        def picture(image: LabelledImage) -> Path:
+        def path_of(image: LabelledImage) -> Path:
             path = folder / image.sha256
             if not path.exists():
                 store.download(StoredFile(key=keys.blob(image.sha256), sha256=image.sha256, size=image.size), path)
@@ -157,7 +159,7 @@ def write_page(
             evaluation=Evaluation.model_validate_json((folder / "report.json").read_bytes()),
             images=snapshot.of_split(report.split),
             detections=_read_detections(store, report.detections, scratch),
-            picture=picture,
+            image_path=path_of,
             history=history,
             model=model,
             comparison=comparison,

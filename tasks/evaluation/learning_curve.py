@@ -1,15 +1,15 @@
 """What twice the labels would bring: a curve through models that were trained on parts of them. Pure.
 
-The error falls as a power of the number n of training pictures: mAP(n) = a - b n^-c, with a in [0, 1] and b >= 0. For
+The error falls as a power of the number n of training images: mAP(n) = a - b n^-c, with a in [0, 1] and b >= 0. For
 each c of a grid a and b are a weighted least squares fit, and the c that fits best is taken. The band comes from
 fitting anew many times with the points moved at random by their own standard errors.
 
-What the band holds: how sure each point is. All points share their test pictures, so their errors go up and down
+What the band holds: how sure each point is. All points share their test images, so their errors go up and down
 together, which changes a gain less than the band takes for granted: from that it is rather too wide than too narrow.
 What it does not hold: the chance of training, which another seed would show. Where points lie further from the curve
 than their errors explain, the errors are widened to match; four points show only a part of it.
 
-Nothing is said about more than twice the pictures: there the form of the curve would speak, not the points.
+Nothing is said about more than twice the images: there the form of the curve would speak, not the points.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ FEWEST_POINTS = 3
 """Through fewer models that have learnt something any curve goes."""
 POWERS = np.linspace(0.05, 1.5, 30)
 """How fast the error may fall: from hardly faster than a logarithm to faster than one over n."""
-LEAST_ERROR = 0.005
+MIN_ERROR = 0.005
 """No measured mAP is surer than this."""
 WORTH = 0.01
 """A gain of mAP that is worth labels."""
@@ -38,7 +38,7 @@ Z95 = 1.96
 
 Array = NDArray[np.float64]
 Place = tuple[int, Measured]
-"""Training pictures, and the number measured."""
+"""Training images, and the number measured."""
 
 
 class Curves(NamedTuple):
@@ -48,36 +48,36 @@ class Curves(NamedTuple):
     b: Array
     c: Array
 
-    def at(self, pictures: Sequence[float] | Array) -> Array:
-        """What each curve (row) says about each number of training pictures (column)."""
+    def at(self, images: Sequence[float] | Array) -> Array:
+        """What each curve (row) says about each number of training images (column)."""
         a, b, c = (one[:, None] for one in self)
-        return np.asarray(np.clip(a - b * np.asarray(pictures, dtype=np.float64) ** -c, 0.0, 1.0))
+        return np.asarray(np.clip(a - b * np.asarray(images, dtype=np.float64) ** -c, 0.0, 1.0))
 
 
 def learning_curve(points: Sequence[LearningPoint]) -> LearningCurve:
-    """Fit the curve, and say what twice the training pictures of the largest part would bring."""
-    # Parts of very few sources can be the same pictures.
-    points = sorted({point.pictures: point for point in points}.values(), key=lambda point: point.pictures)
-    most = points[-1].pictures
-    curves = fit([(point.pictures, point.map) for point in points])
+    """Fit the curve, and say what twice the training images of the largest part would bring."""
+    # Parts of very few sources can be the same images.
+    points = sorted({point.images: point for point in points}.values(), key=lambda point: point.images)
+    most = points[-1].images
+    curves = fit([(point.images, point.map) for point in points])
     expected = _expected(curves.at([2 * most])[:, 0]) if curves else None
     gain = _gain(curves, most)
-    told = _told(gain)
+    verdict = _verdict(gain)
     return LearningCurve(
         points=tuple(points),
-        band=_band(curves, points[0].pictures, 2 * most) if curves else None,
+        band=_band(curves, points[0].images, 2 * most) if curves else None,
         map=expected,
         gain=gain,
         per_class={name: _gain(fit(_of_class(points, name)), most) for name in points[-1].per_class},
-        told=told,
-        sentence=_sentence(told, gain, expected, points),
+        verdict=verdict,
+        sentence=_sentence(verdict, gain, expected, points),
         rule=_rule(gain),
         caveats=_caveats(points),
     )
 
 
 def _of_class(points: Sequence[LearningPoint], name: str) -> list[Place]:
-    return [(point.pictures, point.per_class[name]) for point in points if name in point.per_class]
+    return [(point.images, point.per_class[name]) for point in points if name in point.per_class]
 
 
 # The curve ----------------------------------------------------------------------------------------
@@ -88,16 +88,16 @@ def fit(places: Sequence[Place]) -> Curves | None:
 
     A model that cannot be told from one that finds nothing has not begun to learn, and is no point of the curve.
     """
-    known = [(pictures, one.value, one.ci95) for pictures, one in places if _has_learnt(one) and one.ci95 is not None]
+    known = [(images, one.value, one.ci95) for images, one in places if _has_learnt(one) and one.ci95 is not None]
     if len(known) < FEWEST_POINTS:
         return None
-    pictures = np.array([float(one[0]) for one in known])
+    images = np.array([float(one[0]) for one in known])
     values = np.array([one[1] for one in known])
     errors = np.array([_standard_error(interval) for _, _, interval in known])
-    best = _fit_each(pictures, values[None], errors)
-    errors = errors * _widening(values - best.at(pictures)[0], errors)
+    best = _fit_each(images, values[None], errors)
+    errors = errors * _widening(values - best.at(images)[0], errors)
     moved = values + errors * np.random.default_rng(SEED).standard_normal((DRAWS, len(values)))
-    return _fit_each(pictures, np.vstack([values, np.clip(moved, 0.0, 1.0)]), errors)
+    return _fit_each(images, np.vstack([values, np.clip(moved, 0.0, 1.0)]), errors)
 
 
 def _has_learnt(measured: Measured) -> bool:
@@ -105,7 +105,7 @@ def _has_learnt(measured: Measured) -> bool:
 
 
 def _standard_error(interval: Interval) -> float:
-    return max((interval[1] - interval[0]) / (2 * Z95), LEAST_ERROR)
+    return max((interval[1] - interval[0]) / (2 * Z95), MIN_ERROR)
 
 
 def _widening(residuals: Array, errors: Array) -> float:
@@ -114,10 +114,10 @@ def _widening(residuals: Array, errors: Array) -> float:
     return max(1.0, float(np.sqrt(np.sum((residuals / errors) ** 2) / freedom)))
 
 
-def _fit_each(pictures: Array, values: Array, errors: Array) -> Curves:
+def _fit_each(images: Array, values: Array, errors: Array) -> Curves:
     """The best curve through each row of values."""
     weights = 1 / errors**2
-    x = pictures[None] ** -POWERS[:, None]
+    x = images[None] ** -POWERS[:, None]
     total, sum_x, sum_xx = weights.sum(), x @ weights, x**2 @ weights
     sum_y, sum_xy = (values @ weights)[:, None], (values * weights) @ x.T
     b = np.maximum(0.0, (sum_x * sum_y - total * sum_xy) / (total * sum_xx - sum_x**2))
@@ -132,7 +132,7 @@ def _fit_each(pictures: Array, values: Array, errors: Array) -> Curves:
 
 
 def _gain(curves: Curves | None, most: int) -> Expected | None:
-    """The gain of twice the pictures."""
+    """The gain of twice the images."""
     if curves is None:
         return None
     now, doubled = curves.at([most, 2 * most]).T
@@ -147,12 +147,12 @@ def _expected(values: Array) -> Expected:
 
 
 def _band(curves: Curves, fewest: int, most: int) -> LearningBand:
-    pictures = np.linspace(fewest, most, PLACES)
-    drawn = curves.at(pictures)
+    images = np.linspace(fewest, most, PLACES)
+    drawn = curves.at(images)
     low, high = np.percentile(drawn[1:], [2.5, 97.5], axis=0)
     middle = drawn[0]
     return LearningBand(
-        pictures=tuple(pictures.tolist()),
+        images=tuple(images.tolist()),
         low=tuple(np.minimum(low, middle).tolist()),
         middle=tuple(middle.tolist()),
         high=tuple(np.maximum(high, middle).tolist()),
@@ -162,7 +162,7 @@ def _band(curves: Curves, fewest: int, most: int) -> LearningBand:
 # Words --------------------------------------------------------------------------------------------
 
 
-def _told(gain: Expected | None) -> Literal["will help", "will hardly help", "cannot tell"]:
+def _verdict(gain: Expected | None) -> Literal["will help", "will hardly help", "cannot tell"]:
     if gain is None:
         return "cannot tell"
     low, high = gain.ci95
@@ -171,34 +171,32 @@ def _told(gain: Expected | None) -> Literal["will help", "will hardly help", "ca
     return "will help" if low > WORTH else "cannot tell"
 
 
-def _sentence(told: str, gain: Expected | None, expected: Expected | None, points: Sequence[LearningPoint]) -> str:
+def _sentence(verdict: str, gain: Expected | None, expected: Expected | None, points: Sequence[LearningPoint]) -> str:
     if gain is None or expected is None:
-        learnt = sum(_has_learnt(point.map) for point in points)
+        trainable = sum(_has_learnt(point.map) for point in points)
         return (
-            f"It cannot be told what twice the labels would gain: of {len(points)} models {learnt} surely found "
-            f"something, and it takes {FEWEST_POINTS}. Train for more epochs, or label more pictures."
+            f"It cannot be told what twice the labels would gain: of {len(points)} models {trainable} surely found "
+            f"something, and it takes {FEWEST_POINTS}. Train for more epochs, or label more images."
         )
-    (low, high), pictures = gain.ci95, f"twice the labels ({2 * points[-1].pictures} training pictures)"
-    if told == "will help":
+    (low, high), images = gain.ci95, f"twice the labels ({2 * points[-1].images} training images)"
+    if verdict == "will help":
         return (
-            f"More labels will help: {pictures} would raise mAP by about {gain.value:.3f} (95 %: {low:.3f} to "
+            f"More labels will help: {images} would raise mAP by about {gain.value:.3f} (95 %: {low:.3f} to "
             f"{high:.3f}), to about {expected.value:.3f}."
         )
-    if told == "will hardly help":
-        return f"More labels will hardly help: {pictures} would raise mAP by {high:.3f} at most, with 95 % confidence."
+    if verdict == "will hardly help":
+        return f"More labels will hardly help: {images} would raise mAP by {high:.3f} at most, with 95 % confidence."
     return (
-        f"It cannot be told whether more labels help: {pictures} would raise mAP by {low:.3f} to {high:.3f} with 95 % "
-        "confidence. More pictures to measure on would narrow that."
+        f"It cannot be told whether more labels help: {images} would raise mAP by {low:.3f} to {high:.3f} with 95 % "
+        "confidence. More images to measure on would narrow that."
     )
 
 
 def _rule(gain: Expected | None) -> str:
     if gain is None:
-        return (
-            f"A curve takes {FEWEST_POINTS} numbers of pictures at which the whole 95 % interval of mAP lies above 0."
-        )
+        return f"A curve takes {FEWEST_POINTS} numbers of images at which the whole 95 % interval of mAP lies above 0."
     return (
-        "mAP is fitted by a - b n^-c, n training pictures. They help if the whole 95 % interval of the gain lies above "
+        "mAP is fitted by a - b n^-c, n training images. They help if the whole 95 % interval of the gain lies above "
         f"{WORTH:.2f}, and hardly help if it lies below {HARDLY:.2f}."
     )
 
@@ -209,6 +207,6 @@ def _caveats(points: Sequence[LearningPoint]) -> tuple[str, ...]:
     if not rising:
         return ()
     return (
-        f"mAP was still rising when training on {', '.join(rising)} of the pictures ended, so more epochs may gain a "
+        f"mAP was still rising when training on {', '.join(rising)} of the images ended, so more epochs may gain a "
         "part of that without more labels.",
     )

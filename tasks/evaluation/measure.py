@@ -19,10 +19,10 @@ def measure(
     """The numbers with their intervals, the curves, and the mistakes.
 
     Args:
-        matches: Of the pictures that are measured.
+        matches: Of the images that are measured.
         detections: The same that were matched, for their boxes.
         point: Where detections are cut.
-        measured_on: What the pictures are, to follow "Measured on".
+        measured_on: What the images are, to follow "Measured on".
         counts: How many there are.
         speed: How fast the model is, if that is known.
         findings: What the check of the labels saw; what is in more than one split is told beside the scores.

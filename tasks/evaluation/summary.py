@@ -10,7 +10,13 @@ STUDY = "study-outcome"
 
 def study_row(project: str, curve: LearningCurve, curve_key: str, page_key: str) -> dict[str, str]:
     """The outcome in one row: the word, and where curve and page are."""
-    return {"project": project, "told": curve.told, "sentence": curve.sentence, "curve": curve_key, "page": page_key}
+    return {
+        "project": project,
+        "verdict": curve.verdict,
+        "sentence": curve.sentence,
+        "curve": curve_key,
+        "page": page_key,
+    }
 
 
 def point_rows(curve: LearningCurve) -> list[dict[str, str | int | float]]:
@@ -18,7 +24,7 @@ def point_rows(curve: LearningCurve) -> list[dict[str, str | int | float]]:
     return [
         {
             "share": f"{100 * point.share:.0f} %",
-            "training pictures": point.pictures,
+            "training images": point.images,
             "mAP": point.map.value,
             "95 % interval": as_interval(point.map.ci95),
             "run": point.run_key[:12],
@@ -31,7 +37,7 @@ def study_markdown(project: str, curve: LearningCurve, link: str, link_days: int
     """What people want to know first: the sentence, the numbers, a way to the page."""
     said = "\n\n".join(as_text(text) for text in (curve.sentence, *curve.caveats))
     points = "\n".join(
-        f"| {one.pictures} | {100 * one.share:.0f} % | {as_number(one.map.value)} | {as_interval(one.map.ci95)} |"
+        f"| {one.images} | {100 * one.share:.0f} % | {as_number(one.map.value)} | {as_interval(one.map.ci95)} |"
         for one in curve.points
     )
     classes = "\n".join(
@@ -42,7 +48,7 @@ def study_markdown(project: str, curve: LearningCurve, link: str, link_days: int
 
 {said}
 
-| training pictures | share | mAP | 95 % interval |
+| training images | share | mAP | 95 % interval |
 |---|---|---|---|
 {points}
 
@@ -57,4 +63,4 @@ Rule: {as_text(curve.rule)}
 
 
 def _verdict(curve: LearningCurve) -> str:
-    return "may help, it cannot be told" if curve.told == "cannot tell" else curve.told
+    return "may help, it cannot be told" if curve.verdict == "cannot tell" else curve.verdict

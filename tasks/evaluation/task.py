@@ -9,20 +9,20 @@ from tasks.errors import NasflowError
 from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_for, write_curve, write_page
 from tasks.evaluation.learning_curve import learning_curve
 from tasks.evaluation.summary import STUDY, point_rows, study_markdown, study_row
-from tasks.orchestration.child_runs import run_child
-from tasks.orchestration.progress import artifact_key, tell_server
+from tasks.orchestration.child_runs import run_child_flow
+from tasks.orchestration.progress import artifact_key, report_to_server
 from tasks.orchestration.retries import step
 from tasks.records import (
     Comparison,
     Detected,
     EvaluateJob,
     EvaluationReport,
-    Favour,
     LearningCurve,
     LearningPoint,
     PromotionDecision,
     SnapshotRef,
     StoredFile,
+    ThresholdGoal,
     TrainedModel,
 )
 from tasks.settings import WorkSettings, from_environment
@@ -38,13 +38,13 @@ def score_detections(job: EvaluateJob, detected: Detected) -> EvaluationReport:
 
 
 @step("evaluate on a GPU worker")
-def evaluate_on_worker(model: TrainedModel, snapshot: SnapshotRef, favour: Favour) -> EvaluationReport:
+def evaluate_on_worker(model: TrainedModel, snapshot: SnapshotRef, threshold_for: ThresholdGoal) -> EvaluationReport:
     """Have the evaluate deployment measure a model on a snapshot; an evaluation that is done is used again."""
     store = Store.from_environment()
-    job = job_for(model, snapshot, favour)
+    job = job_for(model, snapshot, threshold_for)
     if report := find_evaluation(store, job, model):
         return report
-    run_child("evaluate/evaluate", {"job": job.model_dump(mode="json")})
+    run_child_flow("evaluate/evaluate", {"job": job.model_dump(mode="json")})
     if report := find_evaluation(store, job, model):
         return report
     raise NasflowError(f"run {job.run_key[:12]}: the evaluate run completed without a report; look at its logs")
@@ -63,7 +63,7 @@ def write_verdict(
 def fit_curve(points: Sequence[LearningPoint]) -> LearningCurve:
     """Say what twice the labels would bring, from models that were trained on parts of them."""
     curve = learning_curve(points)
-    get_run_logger().info("%s: %s", curve.told, curve.sentence)
+    get_run_logger().info("%s: %s", curve.verdict, curve.sentence)
     return curve
 
 
@@ -74,8 +74,10 @@ def show_study(project: str, model: TrainedModel, report: EvaluationReport, curv
     page = write_page(store, model, report, scratch, learning=curve)
     row = study_row(project, curve, write_curve(store, report, curve), page.key)
     text = study_markdown(project, curve, store.link(page.key, LINK_DAYS * 86_400), LINK_DAYS, page.key)
-    tell_server(lambda: create_table_artifact([row], STUDY, "What the study came to"))
-    where = f"mAP on the {report.split} split by number of training pictures"
-    tell_server(lambda: create_table_artifact(point_rows(curve), artifact_key("learning", project), where))
-    tell_server(lambda: create_markdown_artifact(text, artifact_key("study", project), "Whether the labels are enough"))
+    report_to_server(lambda: create_table_artifact([row], STUDY, "What the study came to"))
+    where = f"mAP on the {report.split} split by number of training images"
+    report_to_server(lambda: create_table_artifact(point_rows(curve), artifact_key("learning", project), where))
+    report_to_server(
+        lambda: create_markdown_artifact(text, artifact_key("study", project), "Whether the labels are enough")
+    )
     return curve

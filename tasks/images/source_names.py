@@ -1,4 +1,4 @@
-"""What the names of pictures tell: which are versions of one picture, and which are frames of one clip."""
+"""What the names of images tell: which are versions of one image, and which are frames of one clip."""
 
 import re
 
@@ -6,7 +6,7 @@ _FRAME = re.compile(r"(?P<clip>.+_(?:mp4|mov|avi|mkv|webm|m4v|mpg|mpeg|wmv))-\d+
 
 
 def source_name(file_name: str) -> str:
-    """The picture's name before Roboflow's ``.rf.<hash>``, which all its augmented copies share."""
+    """The image's name before Roboflow's ``.rf.<hash>``, which all its augmented copies share."""
     stem, mark, _ = file_name.rpartition(".rf.")
     return stem if mark else file_name
 

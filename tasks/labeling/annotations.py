@@ -1,4 +1,4 @@
-"""Labels as an export lists them, whatever its format, before pictures are decoded. Plain data."""
+"""Labels as an export lists them, whatever its format, before images are decoded. Plain data."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -20,11 +20,11 @@ class ListedBox(NamedTuple):
 
 @dataclass(frozen=True)
 class ListedImage:
-    """A picture as listed."""
+    """An image as listed."""
 
     split: Split
     file_name: str
-    """Below the folder of the split's pictures."""
+    """Below the folder of the split's images."""
     width: int | None
     height: int | None
     boxes: tuple[ListedBox, ...]
@@ -32,12 +32,12 @@ class ListedImage:
 
 @dataclass(frozen=True)
 class Labels:
-    """All splits of an export: class names in order, and pictures with boxes by class index."""
+    """All splits of an export: class names in order, and images with boxes by class index."""
 
     classes: tuple[str, ...]
     images: tuple[ListedImage, ...]
     unit: Unit = "pixels"
-    """Of the boxes' corners and sides; fractions are of the decoded picture's."""
+    """Of the boxes' corners and sides; fractions are of the decoded image's."""
     undeclared: frozenset[str] = frozenset()
     """Classes that no class list names, only ids in rows: ``#id``."""
 

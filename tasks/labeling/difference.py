@@ -4,18 +4,18 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from tasks.images.source_names import source_name
-from tasks.records import BoxesOfClass, DatasetSnapshot, LabelledImage, PictureChanges, SnapshotDifference
+from tasks.records import BoxesOfClass, DatasetSnapshot, ImageChanges, LabelledImage, SnapshotDifference
 
-MOST_EXAMPLES = 5
+MAX_EXAMPLES = 5
 SAME_PLACE = 0.005
-"""Share of the picture's side within which a corner counts as not moved: rounding, and another export size."""
+"""Share of the image's side within which a corner counts as not moved: rounding, and another export size."""
 
 
 def difference(before: DatasetSnapshot, after: DatasetSnapshot) -> SnapshotDifference:
-    """Compare two snapshots: classes by name, pictures by content, or by the name before ``.rf.``, boxes by class.
+    """Compare two snapshots: classes by name, images by content, or by the name before ``.rf.``, boxes by class.
 
-    A version of Roboflow's with another size or other augmentation has other files: those pictures count as encoded
-    again, and their boxes are compared in parts of the picture.
+    A version of Roboflow's with another size or other augmentation has other files: those images count as encoded
+    again, and their boxes are compared in parts of the image.
     """
     pairs, removed, added = _paired(before.images, after.images)
     relabelled = [new for old, new in pairs if not _same_boxes(old, before.classes, new, after.classes)]
@@ -38,13 +38,13 @@ def difference(before: DatasetSnapshot, after: DatasetSnapshot) -> SnapshotDiffe
 
 def in_words(changes: SnapshotDifference) -> str:
     """What changed, in a phrase."""
-    pictures = [f"{found.count} {what}" for what, found in changes.pictures.items() if found.count]
+    images = [f"{found.count} {what}" for what, found in changes.changes.items() if found.count]
     classes = [
         f"classes {what}: {', '.join(names)}"
         for what, names in (("added", changes.classes_added), ("removed", changes.classes_removed))
         if names
     ]
-    return "; ".join([*classes, *([f"pictures {', '.join(pictures)}"] if pictures else [])]) or "no label changed"
+    return "; ".join([*classes, *([f"images {', '.join(images)}"] if images else [])]) or "no label changed"
 
 
 def in_order(snapshot: DatasetSnapshot, classes: Sequence[str]) -> DatasetSnapshot:
@@ -76,7 +76,7 @@ Pair = tuple[LabelledImage, LabelledImage]
 def _paired(
     before: Iterable[LabelledImage], after: Iterable[LabelledImage]
 ) -> tuple[list[Pair], list[LabelledImage], list[LabelledImage]]:
-    """Pictures of both, then those that only the first has, and those that only the second has."""
+    """Images of both, then those that only the first has, and those that only the second has."""
     pairs, left, right = _match(before, after, lambda image: (image.sha256, image.file_name, image.split))
     for key in (_by_content, _by_name):
         more, left, right = _match(left, right, key)
@@ -119,7 +119,7 @@ def _same_boxes(old: LabelledImage, old_classes: Sequence[str], new: LabelledIma
 
 
 Placed = tuple[str, tuple[float, ...]]
-"""Class name, and corners in parts of the picture."""
+"""Class name, and corners in parts of the image."""
 
 
 def _placed(image: LabelledImage, classes: Sequence[str]) -> list[Placed]:
@@ -134,9 +134,9 @@ def _close(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return all(abs(a - b) <= SAME_PLACE for a, b in zip(one, other, strict=True))
 
 
-def _changes(images: Sequence[LabelledImage]) -> PictureChanges:
-    names = tuple(f"{image.split}/{image.file_name}" for image in images[:MOST_EXAMPLES])
-    return PictureChanges(count=len(images), examples=names)
+def _changes(images: Sequence[LabelledImage]) -> ImageChanges:
+    names = tuple(f"{image.split}/{image.file_name}" for image in images[:MAX_EXAMPLES])
+    return ImageChanges(count=len(images), examples=names)
 
 
 def _boxes(before: DatasetSnapshot, after: DatasetSnapshot) -> dict[str, BoxesOfClass]:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from tasks.records import Finding
 
-MOST_EXAMPLES = 5
+MAX_EXAMPLES = 5
 TINY = 3.0
 """Pixels; what has a shorter side is hardly ever found."""
 FEW = {"split-tiny": 10, "train-below-batch": 4, "train-tiny": 20, "class-rare": 10}
@@ -25,34 +25,34 @@ class Kind(NamedTuple):
 
 
 KINDS: dict[str, Kind] = {
-    "no-train-split": Kind("error", "no train/ with pictures; export with at least a train split"),
-    "no-train-boxes": Kind("error", "train has no boxes; label some pictures of the train split and export again"),
+    "no-train-split": Kind("error", "no train/ with images; export with at least a train split"),
+    "no-train-boxes": Kind("error", "train has no boxes; label some images of the train split and export again"),
     "too-small-to-split": Kind(
         "error",
-        "no valid split, and train is too small to hold one out: it takes two source pictures with boxes; "
+        "no valid split, and train is too small to hold one out: it takes two source images with boxes; "
         "label more, or export with a valid split",
     ),
-    "picture-missing": Kind(
+    "image-missing": Kind(
         "error",
-        "pictures listed in the labels but not on disk: {count}; export again, remove them from the labels, or leave "
-        "them out with --on-bad-image skip",
+        "images listed in the labels but not on disk: {count}; export again, remove them from the labels, or leave "
+        "them out with --on-unreadable-image skip",
     ),
-    "picture-broken": Kind(
+    "image-unreadable": Kind(
         "error",
-        "pictures that cannot be decoded whole: {count}; replace or delete them and export again, or leave them out "
-        "with --on-bad-image skip",
+        "images that cannot be decoded whole: {count}; replace or delete them and export again, or leave them out "
+        "with --on-unreadable-image skip",
     ),
-    "pictures-mostly-skipped": Kind(
+    "images-mostly-skipped": Kind(
         "error",
-        "more pictures are missing or cannot be decoded than may be left out: {count}; export again, or allow a larger "
-        "share with --most-bad-images",
+        "more images are missing or cannot be decoded than may be left out: {count}; export again, or allow a larger "
+        "share with --max-unreadable-images",
     ),
-    "picture-listed-twice": Kind(
-        "error", "pictures listed more than once in one split: {count}; keep one entry with all its annotations"
+    "image-listed-twice": Kind(
+        "error", "images listed more than once in one split: {count}; keep one entry with all its annotations"
     ),
     "bad-file-name": Kind("error", "file names that lead out of the split's folder: {count}; use names inside it"),
     "unknown-image-id": Kind(
-        "error", "annotations of a picture id that the JSON does not list: {count}; export again, or remove them"
+        "error", "annotations of an image id that the JSON does not list: {count}; export again, or remove them"
     ),
     "unknown-category-id": Kind(
         "error", "annotations of a category id that the JSON does not list: {count}; export again, or remove them"
@@ -76,93 +76,93 @@ KINDS: dict[str, Kind] = {
     ),
     "box-in-pixels": Kind(
         "error",
-        "rows whose numbers are no fractions of the picture: {count}; YOLO's labels go from 0 to 1, divide pixels by "
-        "the picture's width and height",
+        "rows whose numbers are no fractions of the image: {count}; YOLO's labels go from 0 to 1, divide pixels by "
+        "the image's width and height",
     ),
     "split-without-labels": Kind(
         "error",
-        "splits with pictures but not one label file for them: {count}; look where the labels lie, or remove the split",
+        "splits with images but not one label file for them: {count}; look where the labels lie, or remove the split",
     ),
-    "picture-skipped": Kind(
-        "warning", "pictures that are missing or cannot be decoded: {count} left out, as was asked for"
+    "image-skipped": Kind(
+        "warning", "images that are missing or cannot be decoded: {count} left out, as was asked for"
     ),
     "label-line-bad": Kind("warning", "label lines that are no boxes: {count} left out; correct or remove them"),
     "label-missing": Kind(
-        "warning", "pictures without a label file or row: {count}, taken as pictures without objects; see that they are"
+        "warning", "images without a label file or row: {count}, taken as images without objects; see that they are"
     ),
-    "label-without-picture": Kind(
-        "warning", "label files without a picture: {count} left out; bring the pictures, or delete the files"
+    "label-without-image": Kind(
+        "warning", "label files without an image: {count} left out; bring the images, or delete the files"
     ),
     "keypoints-ignored": Kind("warning", "annotations with keypoints: {count}, of which only the boxes are used"),
     "no-valid-split": Kind(
         "warning",
-        "no valid split with boxes: {count} pictures of train were held out as valid (a fifth of the source pictures, "
+        "no valid split with boxes: {count} images of train were held out as valid (a fifth of the source images, "
         "those with the lowest SHA-256 of the name before .rf.); export with a valid split to choose them yourself",
     ),
     "box-dropped": Kind(
         "warning",
-        "boxes that are no boxes: {count} dropped (a side under 1 px inside the picture, negative, or not a number); "
-        "the pictures are kept",
+        "boxes that are no boxes: {count} dropped (a side under 1 px inside the image, negative, or not a number); "
+        "the images are kept",
     ),
     "box-clipped": Kind(
-        "warning", "boxes over the picture's edge by more than 1 px: {count}, cut at the edge; look whether they belong"
+        "warning", "boxes over the image's edge by more than 1 px: {count}, cut at the edge; look whether they belong"
     ),
     "box-twice": Kind(
         "warning", "boxes that are there twice, with one class and the same corners: {count} dropped, one of each kept"
     ),
     "box-tiny": Kind(
         "warning",
-        "boxes with a side under {tiny:g} px: {count}; too small to be found, label larger pictures or drop them",
+        "boxes with a side under {tiny:g} px: {count}; too small to be found, label larger images or drop them",
     ),
-    "box-whole-picture": Kind(
-        "warning", "boxes that cover a whole picture: {count}; right for close-ups, wrong if the task is classification"
+    "box-whole-image": Kind(
+        "warning", "boxes that cover a whole image: {count}; right for close-ups, wrong if the task is classification"
     ),
     "crowd-dropped": Kind("warning", "annotations marked iscrowd: {count} dropped; label the objects one by one"),
-    "picture-unlisted": Kind(
-        "warning", "pictures on disk that the labels do not list: {count}, left out; list them to use them"
+    "image-unlisted": Kind(
+        "warning", "images on disk that the labels do not list: {count}, left out; list them to use them"
     ),
     "size-differs": Kind(
         "warning",
-        "pictures whose width or height in the labels is not that of the file: {count}; boxes were taken as pixels of "
+        "images whose width or height in the labels is not that of the file: {count}; boxes were taken as pixels of "
         "the file as stored; export again with auto-orient if they are turned",
     ),
     "exif-rotation": Kind(
         "warning",
-        "pictures with an EXIF rotation: {count}, used as stored, not turned; export with auto-orient to be sure that "
+        "images with an EXIF rotation: {count}, used as stored, not turned; export with auto-orient to be sure that "
         "boxes fit",
     ),
     "suffix-differs": Kind(
-        "info", "pictures whose suffix names another format than the file is: {count}; they are read as what they are"
+        "info", "images whose suffix names another format than the file is: {count}; they are read as what they are"
     ),
     "unusual-mode": Kind(
         "warning",
-        "pictures with an alpha channel, 16 bits or CMYK: {count}; alpha is ignored, 16 bits are cut to 8, and hidden "
+        "images with an alpha channel, 16 bits or CMYK: {count}; alpha is ignored, 16 bits are cut to 8, and hidden "
         "colours show: convert them to 8-bit RGB to be sure",
     ),
     "leak-identical": Kind(
-        "warning", "byte-identical pictures in more than one split: {count}; scores will flatter, split again"
+        "warning", "byte-identical images in more than one split: {count}; scores will flatter, split again"
     ),
     "leak-source": Kind(
         "warning",
-        "source pictures (name before .rf.) in more than one split: {count}; scores will flatter, split before "
+        "source images (name before .rf.) in more than one split: {count}; scores will flatter, split before "
         "augmenting",
     ),
     "leak-frames": Kind(
         "warning",
         "video clips with frames in more than one split: {count}; scores will flatter, keep a clip in one split",
     ),
-    "leak-alike": Kind(
+    "leak-near-duplicate": Kind(
         "warning",
-        "pictures that look the same as one in another split: {count}; scores will flatter if they are copies",
+        "images that look the same as one in another split: {count}; scores will flatter if they are copies",
     ),
     "split-tiny": Kind(
-        "warning", "splits to measure on with fewer than {few} pictures: {count}; their scores say little, label more"
+        "warning", "splits to measure on with fewer than {few} images: {count}; their scores say little, label more"
     ),
     "train-below-batch": Kind(
         "warning",
-        "train has fewer pictures than the least batch of {few}: {count}; batches will be as small, label some dozens",
+        "train has fewer images than the least batch of {few}: {count}; batches will be as small, label some dozens",
     ),
-    "train-tiny": Kind("warning", "train has fewer than {few} pictures: {count}; a detector learns from some dozens"),
+    "train-tiny": Kind("warning", "train has fewer than {few} images: {count}; a detector learns from some dozens"),
     "class-rare": Kind(
         "warning", "classes with fewer than {few} boxes in train: {count}; label more of them, or merge them"
     ),
@@ -181,13 +181,13 @@ KINDS: dict[str, Kind] = {
     "class-imbalance": Kind(
         "info", "classes with less than a twentieth of the boxes that the most frequent one has in train: {count}"
     ),
-    "class-dropped": Kind("info", "boxes of classes that the class map drops: {count}; their pictures are kept"),
+    "class-dropped": Kind("info", "boxes of classes that the class map drops: {count}; their images are kept"),
     "label-folder-odd": Kind("info", "label folders with an unusual name: {count}; their files are used"),
-    "stray-file": Kind("info", "files that are neither pictures nor labels: {count} left out"),
-    "no-test-split": Kind("info", "no test split with pictures; the evaluation will use valid"),
+    "stray-file": Kind("info", "files that are neither images nor labels: {count} left out"),
+    "no-test-split": Kind("info", "no test split with images; the evaluation will use valid"),
     "box-rounded": Kind("info", "boxes over the edge by at most 1 px: {count}, taken as rounding and cut at the edge"),
     "box-from-polygon": Kind("info", "polygons and turned boxes: {count}, the bounding box of each was taken"),
-    "twin-pictures": Kind("info", "byte-identical pictures within one split: {count} more than needed"),
+    "duplicate-images": Kind("info", "byte-identical images within one split: {count} more than needed"),
 }
 
 
@@ -204,7 +204,7 @@ class Notes:
         """Count ``code``, one of KINDS; the first few examples are kept."""
         self._counts[code] = self._counts.get(code, 0) + count
         examples = self._examples.setdefault(code, [])
-        if example is not None and len(examples) < MOST_EXAMPLES:
+        if example is not None and len(examples) < MAX_EXAMPLES:
             examples.append(example)
 
     def count(self, code: str) -> int:

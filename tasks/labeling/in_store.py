@@ -129,7 +129,7 @@ def check_to_store(
         store: Where the zip is.
         export: Names it.
         scratch: Folder for passing files.
-        on_progress: Told pictures done and pictures in all.
+        on_progress: Told images done and images in all.
         rules: How to read the labels.
         order: Classes of the model in use; the same ones in another order are brought into this one.
 
@@ -150,5 +150,5 @@ def check_to_store(
 
 
 def part_to_store(store: Store, snapshot: SnapshotRef, share: float) -> SnapshotRef:
-    """Store a snapshot with a share of the training pictures of one that is there; none of them is sent again."""
+    """Store a snapshot with a share of the training images of one that is there; none of them is sent again."""
     return save_manifest(store, part_of(load_snapshot(store, snapshot.snapshot_digest), share))

@@ -13,12 +13,12 @@ from pathlib import Path
 from tasks.errors import BadExport
 from tasks.labeling.annotations import Labels, ListedImage
 from tasks.labeling.checks import boxes
-from tasks.labeling.checks.images import FORMAT_OF_SUFFIX, UNUSUAL_MODES, BrokenPicture, Picture, read_pictures
-from tasks.labeling.checks.near_duplicates import note_alike
+from tasks.labeling.checks.images import FORMAT_OF_SUFFIX, UNUSUAL_MODES, DecodedImage, UnreadableImage, read_images
+from tasks.labeling.checks.near_duplicates import note_near_duplicates
 from tasks.labeling.findings import WORST_SHARE, Notes
 from tasks.labeling.formats import layout, zips
-from tasks.labeling.formats.reader import read_labels
 from tasks.labeling.formats.class_map import drop_undeclared, map_classes
+from tasks.labeling.formats.reader import read_labels
 from tasks.labeling.snapshot import make_snapshot
 from tasks.records import DatasetSnapshot, Finding, LabelledImage, LabelRules, LabelSource, Split, SplitCounts
 
@@ -30,19 +30,19 @@ class Inspection:
     format: str
     classes: tuple[str, ...]
     splits: dict[Split, SplitCounts]
-    """Pictures on disk and boxes as listed, before boxes are dropped or a valid split is held out."""
+    """Images on disk and boxes as listed, before boxes are dropped or a valid split is held out."""
     findings: tuple[Finding, ...]
     snapshot: DatasetSnapshot | None
     """None if a finding is an error."""
     images: tuple[LabelledImage, ...]
-    """All pictures that decode, with the boxes that are kept."""
+    """All images that decode, with the boxes that are kept."""
     files: dict[str, Path]
-    """Where a picture's file is, by SHA-256."""
+    """Where an image's file is, by SHA-256."""
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A listed picture that is on disk."""
+    """A listed image that is on disk."""
 
     image: ListedImage
     path: Path
@@ -70,12 +70,12 @@ def inspect_export(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     rules: LabelRules | None = None,
 ) -> Inspection:
-    """Read an export whole, decoding every picture once.
+    """Read an export whole, decoding every image once.
 
     Args:
         path: The export's folder or untouched zip.
         scratch: Folder that a zip is unpacked under; ``Inspection.files`` point there, so keep it as long as those.
-        on_progress: Told pictures done and pictures in all.
+        on_progress: Told images done and images in all.
         rules: How to read the labels.
 
     Raises:
@@ -89,12 +89,12 @@ def inspect_export(
     if notes.count("label-line-bad") > WORST_SHARE * notes.lines:
         notes.add("label-lines-mostly-bad", f"{notes.count('label-line-bad')} of {notes.lines}")
     found = _find(labels, places, notes, rules)
-    pictures = read_pictures([item.path for item in found], on_progress)
-    images = _labelled(labels, found, pictures, notes, rules)
-    if notes.count("picture-skipped") > rules.most_bad_images * len(labels.images):
-        notes.add("pictures-mostly-skipped", count=notes.count("picture-skipped"))
-    sound = {picture.sha256: picture for picture in pictures if isinstance(picture, Picture)}
-    note_alike(images, {sha256: picture.look for sha256, picture in sound.items()}, notes)
+    decoded = read_images([item.path for item in found], on_progress)
+    images = _labelled(labels, found, decoded, notes, rules)
+    if notes.count("image-skipped") > rules.max_unreadable_images * len(labels.images):
+        notes.add("images-mostly-skipped", count=notes.count("image-skipped"))
+    readable = {file.sha256: file for file in decoded if isinstance(file, DecodedImage)}
+    note_near_duplicates(images, {sha256: file.look for sha256, file in readable.items()}, notes)
     snapshot = make_snapshot(labels.classes, images, LabelSource(kind="file", name=path.name), notes)
     return Inspection(
         format=places.format,
@@ -103,7 +103,7 @@ def inspect_export(
         findings=notes.findings(),
         snapshot=snapshot,
         images=tuple(images),
-        files={sha256: picture.path for sha256, picture in sound.items()},
+        files={sha256: file.path for sha256, file in readable.items()},
     )
 
 
@@ -136,70 +136,70 @@ def _opened(path: Path, scratch: Path) -> Path:
 
 
 def _find(labels: Labels, places: layout.Layout, notes: Notes, rules: LabelRules) -> list[_Found]:
-    """Listed pictures that are on disk; the others, on either side, are noted."""
-    on_disk = {split: layout.pictures_in(files.pictures) for split, files in places.splits.items()}
+    """Listed images that are on disk; the others, on either side, are noted."""
+    on_disk = {split: layout.images_in(files.images) for split, files in places.splits.items()}
     found = []
     for image in labels.images:
         path = on_disk[image.split].pop(image.file_name, None)
-        path = path or places.splits[image.split].pictures / image.file_name
+        path = path or places.splits[image.split].images / image.file_name
         if path.is_file():
             found.append(_Found(image, path))
         else:
-            _note_lost("picture-missing", f"{image.split}/{image.file_name}", notes, rules)
+            _note_lost("image-missing", f"{image.split}/{image.file_name}", notes, rules)
     for split, rest in on_disk.items():
         for name in rest:
-            notes.add("picture-unlisted", f"{split}/{name}")
+            notes.add("image-unlisted", f"{split}/{name}")
     return found
 
 
 def _note_lost(code: str, place: str, notes: Notes, rules: LabelRules) -> None:
-    """A picture that cannot be used: an error, unless such shall be left out."""
-    notes.add("picture-skipped" if rules.on_bad_image == "skip" else code, place)
+    """An image that cannot be used: an error, unless such shall be left out."""
+    notes.add("image-skipped" if rules.on_unreadable_image == "skip" else code, place)
 
 
 def _labelled(
     labels: Labels,
     found: Sequence[_Found],
-    pictures: Sequence[Picture | BrokenPicture],
+    decoded: Sequence[DecodedImage | UnreadableImage],
     notes: Notes,
     rules: LabelRules,
 ) -> list[LabelledImage]:
     images = []
-    for item, picture in zip(found, pictures, strict=True):
-        if isinstance(picture, BrokenPicture):
-            _note_lost("picture-broken", f"{item.place}: {picture.reason}", notes, rules)
+    for item, file in zip(found, decoded, strict=True):
+        if isinstance(file, UnreadableImage):
+            _note_lost("image-unreadable", f"{item.place}: {file.reason}", notes, rules)
             continue
-        _note_picture(item, picture, notes)
+        _note_file(item, file, notes)
         images.append(
             LabelledImage(
                 file_name=item.image.file_name,
                 split=item.image.split,
-                sha256=picture.sha256,
-                size=picture.size,
-                width=picture.width,
-                height=picture.height,
-                boxes=boxes.clip(item.image.boxes, picture.width, picture.height, item.place, notes, labels.unit),
+                sha256=file.sha256,
+                size=file.size,
+                width=file.width,
+                height=file.height,
+                boxes=boxes.clip(item.image.boxes, file.width, file.height, item.place, notes, labels.unit),
             )
         )
     return images
 
 
-def _note_picture(item: _Found, picture: Picture, notes: Notes) -> None:
+def _note_file(item: _Found, file: DecodedImage, notes: Notes) -> None:
     listed = item.image
-    declared = (listed.width or picture.width, listed.height or picture.height)
-    if declared != (picture.width, picture.height):
-        size = f"{picture.width}x{picture.height}"
+    declared = (listed.width or file.width, listed.height or file.height)
+    if declared != (file.width, file.height):
+        size = f"{file.width}x{file.height}"
         notes.add("size-differs", f"{item.place}: {declared[0]}x{declared[1]} in the labels, {size} in the file")
-    if picture.rotated:
+    if file.rotated:
         notes.add("exif-rotation", item.place)
-    if picture.format not in FORMAT_OF_SUFFIX.get(picture.path.suffix.lower(), ()):
-        notes.add("suffix-differs", f"{item.place}: {picture.format}")
-    if picture.mode in UNUSUAL_MODES:
-        notes.add("unusual-mode", f"{item.place}: {picture.mode}")
+    if file.format not in FORMAT_OF_SUFFIX.get(file.path.suffix.lower(), ()):
+        notes.add("suffix-differs", f"{item.place}: {file.format}")
+    if file.mode in UNUSUAL_MODES:
+        notes.add("unusual-mode", f"{item.place}: {file.mode}")
 
 
 def _counts(split: Split, listed: Labels, found: Sequence[_Found]) -> SplitCounts:
-    """Pictures on disk, and boxes as listed, those of missing pictures and of unknown classes too."""
+    """Images on disk, and boxes as listed, those of missing images and of unknown classes too."""
     on_disk = {item.image.file_name for item in found if item.image.split == split}
     images = [image for image in listed.images if image.split == split]
     return SplitCounts(

@@ -1,11 +1,11 @@
-"""From checked pictures to the frozen DatasetSnapshot. Pure."""
+"""From checked images to the frozen DatasetSnapshot. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 from tasks import metrics
 from tasks.labeling.findings import FEW, Notes
-from tasks.labeling.sources import hold_out, note_leaks
+from tasks.labeling.sources import note_leaks, split_off_valid
 from tasks.records import SPLITS, DatasetSnapshot, LabelledImage, LabelSource, Split
 
 IMBALANCE = 20
@@ -18,7 +18,7 @@ def make_snapshot(
 
     Args:
         classes: Class names in order.
-        images: All pictures that decode.
+        images: All images that decode.
         source: Where they came from.
         notes: What was found so far; told the rest.
 
@@ -51,7 +51,7 @@ def _with_valid(images: Sequence[LabelledImage], notes: Notes) -> Sequence[Label
         if not notes.has_errors:  # which are why, and come first
             notes.add("no-train-boxes")
     elif "valid" not in labelled:
-        divided = hold_out(images)
+        divided = split_off_valid(images)
         if divided is None:
             notes.add("too-small-to-split")
             return images

@@ -1,4 +1,4 @@
-"""Which pictures come from the same source: leaks between splits, and divisions that must not leak. Pure."""
+"""Which images come from the same source: leaks between splits, and divisions that must not leak. Pure."""
 
 import hashlib
 from collections import defaultdict
@@ -9,7 +9,7 @@ from tasks.labeling.findings import Notes
 from tasks.records import LabelledImage, Split
 
 HELD_OUT = 5
-"""One source picture of so many goes to valid when an export has no valid split."""
+"""One source image of so many goes to valid when an export has no valid split."""
 
 
 def note_leaks(images: Sequence[LabelledImage], notes: Notes) -> None:
@@ -19,8 +19,8 @@ def note_leaks(images: Sequence[LabelledImage], notes: Notes) -> None:
         if len(splits) > 1:
             notes.add("leak-identical", _names(same))
         if len(same) > len(splits):
-            notes.add("twin-pictures", _names(same), count=len(same) - len(splits))
-    # Plain names such as 0001.jpg are used again for other pictures.
+            notes.add("duplicate-images", _names(same), count=len(same) - len(splits))
+    # Plain names such as 0001.jpg are used again for other images.
     copies = [image for image in images if ".rf." in image.file_name]
     frames = [image for image in images if clip_name(image.file_name) != source_name(image.file_name)]
     _note_groups("leak-source", _by(lambda image: source_name(image.file_name), copies), notes)
@@ -48,14 +48,14 @@ def _names(images: Sequence[LabelledImage]) -> str:
     return " = ".join(f"{image.split}/{image.file_name}" for image in images[:3])
 
 
-def hold_out(images: Sequence[LabelledImage]) -> tuple[LabelledImage, ...] | None:
-    """Move a fifth of train's source pictures to valid, the same ones every time.
+def split_off_valid(images: Sequence[LabelledImage]) -> tuple[LabelledImage, ...] | None:
+    """Move a fifth of train's source images to valid, the same ones every time.
 
     Sources go over whole, with their augmented copies, byte-identical twins, and the frames of one clip. Those with
     boxes and those without are dealt apart, so that both splits have boxes.
 
     Returns:
-        All pictures, some of them moved; None if fewer than two sources have boxes.
+        All images, some of them moved; None if fewer than two sources have boxes.
     """
     train = [image for image in images if image.split == "train"]
     moved = names_of_share(train, 1 / HELD_OUT)
@@ -68,7 +68,7 @@ def hold_out(images: Sequence[LabelledImage]) -> tuple[LabelledImage, ...] | Non
 
 
 def names_of_share(images: Sequence[LabelledImage], share: float) -> set[str]:
-    """Names of the pictures of a share of the sources, those with and without boxes dealt apart.
+    """Names of the images of a share of the sources, those with and without boxes dealt apart.
 
     Sources come in one order, so that a smaller share is part of a larger one; one with boxes is always among them.
     """
@@ -84,7 +84,7 @@ def _has_boxes(group: Iterable[LabelledImage]) -> bool:
 
 
 def _groups(images: Sequence[LabelledImage]) -> list[list[LabelledImage]]:
-    """Pictures by source and clip, twins together, ordered by the SHA-256 of each group's lowest source name."""
+    """Images by source and clip, twins together, ordered by the SHA-256 of each group's lowest source name."""
     parent: dict[str, str] = {}
 
     def find(key: str) -> str:

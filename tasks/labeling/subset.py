@@ -1,4 +1,4 @@
-"""A part of the training pictures, to see what fewer labels would have given. Pure."""
+"""A part of the training images, to see what fewer labels would have given. Pure."""
 
 from tasks.labeling.sources import names_of_share
 from tasks.records import DatasetSnapshot
@@ -7,7 +7,7 @@ from tasks.records import DatasetSnapshot
 def part_of(snapshot: DatasetSnapshot, share: float) -> DatasetSnapshot:
     """The snapshot with a share of its training sources; classes, valid and test stay what they are.
 
-    A smaller part is in every larger one, so that runs differ by the labels that were added, not by other pictures.
+    A smaller part is in every larger one, so that runs differ by the labels that were added, not by other images.
 
     Args:
         snapshot: All labels.

@@ -7,7 +7,7 @@ from prefect.artifacts import create_table_artifact
 
 from tasks.labeling.difference import difference, in_words
 from tasks.labeling.in_store import check_to_store, export_to_store, part_to_store
-from tasks.orchestration.progress import ProgressBar, tell_server
+from tasks.orchestration.progress import ProgressBar, report_to_server
 from tasks.orchestration.retries import step
 from tasks.records import LabelExport, LabelRules, ModelVersion, RetrainRequest, SnapshotDifference, SnapshotRef
 from tasks.settings import RoboflowSettings, WorkSettings, from_environment
@@ -33,27 +33,27 @@ def export_labels(request: RetrainRequest) -> LabelExport:
 def check_labels(export: LabelExport, rules: LabelRules, champion: ModelVersion | None) -> SnapshotRef:
     """Check the export, and freeze its labels as a snapshot in the store, with the classes in the champion's order."""
     scratch = from_environment(WorkSettings).work_dir / "scratch"
-    bar = ProgressBar("pictures checked")
+    bar = ProgressBar("images checked")
     snapshot = check_to_store(
         Store.from_environment(), export, scratch, bar.show, rules, champion.classes if champion else ()
     )
     for split, counts in snapshot.splits.items():
         get_run_logger().info(
-            "%s: %d pictures, %d boxes, %d without boxes", split, counts.images, counts.boxes, counts.background
+            "%s: %d images, %d boxes, %d without boxes", split, counts.images, counts.boxes, counts.background
         )
     if snapshot.findings:
         rows = [finding.model_dump(include={"code", "severity", "count", "message"}) for finding in snapshot.findings]
         title = "What the check of the labels saw or changed"
-        tell_server(lambda: create_table_artifact(rows, "label-findings", title))
+        report_to_server(lambda: create_table_artifact(rows, "label-findings", title))
     return snapshot
 
 
 @step("take a part of the labels")
 def take_part(snapshot: SnapshotRef, share: float, shares: Sequence[float]) -> SnapshotRef:
-    """The same labels with one of some shares of the training pictures."""
+    """The same labels with one of some shares of the training images."""
     part = part_to_store(Store.from_environment(), snapshot, share)
-    pictures, run = part.splits["train"].images, list(shares).index(share) + 1
-    get_run_logger().info("study: %.0f %%, %d pictures, run %d of %d", 100 * share, pictures, run, len(shares))
+    images, run = part.splits["train"].images, list(shares).index(share) + 1
+    get_run_logger().info("study: %.0f %%, %d images, run %d of %d", 100 * share, images, run, len(shares))
     return part
 
 
@@ -68,5 +68,5 @@ def compare_labels(snapshot: SnapshotRef, champion: ModelVersion | None) -> Snap
     get_run_logger().info("since version %d: %s", champion.version, in_words(changes))
     rows = [{"class": name, **counts.model_dump()} for name, counts in changes.boxes.items()]
     title = f"Boxes by class since version {champion.version}; {in_words(changes)}"
-    tell_server(lambda: create_table_artifact(rows, "label-changes", title))
+    report_to_server(lambda: create_table_artifact(rows, "label-changes", title))
     return changes

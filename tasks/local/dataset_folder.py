@@ -1,6 +1,6 @@
 """The dataset folder that the trainer is given: ``snapshot.json`` and ``images/<sha256>``.
 
-Nothing here knows where pictures come from; whoever has them hands over a way to fetch one.
+Nothing here knows where images come from; whoever has them hands over a way to fetch one.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ MANIFEST = "snapshot.json"
 
 
 def image_path(folder: Path, image: LabelledImage) -> Path:
-    """Where a picture lies in the folder."""
+    """Where an image lies in the folder."""
     return folder / "images" / image.sha256
 
 
@@ -26,16 +26,16 @@ def fill(
     fetch: Callable[[LabelledImage, Path], None],
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Bring a dataset folder to hold ``snapshot``; pictures that are there already are kept.
+    """Bring a dataset folder to hold ``snapshot``; images that are there already are kept.
 
     Args:
         folder: Made if it is not there.
         snapshot: What it shall hold.
-        fetch: Puts one picture under the given path, by renaming or linking, whole or not at all.
-        on_progress: Told pictures done and pictures in all.
+        fetch: Puts one image under the given path, by renaming or linking, whole or not at all.
+        on_progress: Told images done and images in all.
 
     Raises:
-        CorruptObject: a fetched picture does not have the SHA-256 that the snapshot names.
+        CorruptObject: a fetched image does not have the SHA-256 that the snapshot names.
     """
     (folder / "images").mkdir(parents=True, exist_ok=True)
     unique = {image.sha256: image for image in snapshot.images}
@@ -46,7 +46,7 @@ def fill(
             if (got := file_sha256(path)) != image.sha256:
                 path.unlink()
                 raise CorruptObject(
-                    f"picture {image.file_name}: SHA-256 is {got}, the snapshot says {image.sha256}; "
+                    f"image {image.file_name}: SHA-256 is {got}, the snapshot says {image.sha256}; "
                     "its source is damaged, export again"
                 )
         on_progress(done, len(unique))

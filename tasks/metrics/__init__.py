@@ -1,7 +1,7 @@
-"""Scores of boxes: no files, no pictures, no network.
+"""Scores of boxes: no files, no images, no network.
 
-Boxes of detections are COCO's: ``[x, y, width, height]`` in pixels of the picture. Pictures and classes are joined by
-id: picture ids count from 1 in the order given, category id = class index + 1.
+Boxes of detections are COCO's: ``[x, y, width, height]`` in pixels of the image. Images and classes are joined by
+id: image ids count from 1 in the order given, category id = class index + 1.
 """
 
 from tasks.metrics.comparison import compare

@@ -1,4 +1,4 @@
-"""Whether one model is better than another: paired bootstrap of the difference over source pictures."""
+"""Whether one model is better than another: paired bootstrap of the difference over source images."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,20 +9,20 @@ from tasks.records import Comparison, Gain, Interval
 
 
 def compare(
-    before: Matches, after: Matches, version: int, confidence: float = LEVEL, seed: int = 0, left_out: int = 0
+    before: Matches, after: Matches, version: int, confidence_level: float = LEVEL, seed: int = 0, left_out: int = 0
 ) -> Comparison:
-    """Compare two models on the same pictures; each resample draws the same sources for both.
+    """Compare two models on the same images; each resample draws the same sources for both.
 
-    The difference is not flattered by few pictures as each number is, since both are. In simulations of two equal
-    models on 8 to 50 pictures 2 to 3 % of the 95 % intervals lay above zero.
+    The difference is not flattered by few images as each number is, since both are. In simulations of two equal
+    models on 8 to 50 images 2 to 3 % of the 95 % intervals lay above zero.
 
     Args:
         before: What the champion found.
         after: What the candidate found, on the same truths.
         version: The champion's.
-        confidence: What the gate asks for, a fraction.
+        confidence_level: What the gate asks for, a fraction.
         seed: Seed of the resampling.
-        left_out: Pictures that neither was measured on, to be told.
+        left_out: Images that neither was measured on, to be told.
     """
     draws = draw(before, ROUNDS, seed)
     drawn = [_numbers(matches, resample(matches, draws)) for matches in (before, after)]
@@ -41,12 +41,12 @@ def compare(
             ci95=_interval(new - old, difference, LEVEL, sources),
         )
         if name == "map":
-            bounds = _interval(new - old, difference, confidence, sources)
+            bounds = _interval(new - old, difference, confidence_level, sources)
     return Comparison(
         champion_version=version,
         sources=sources,
         left_out=left_out,
-        confidence=confidence,
+        confidence_level=confidence_level,
         bounds=bounds,
         map=gains.pop("map"),
         map50=gains.pop("map50"),
@@ -59,6 +59,6 @@ def _numbers(matches: Matches, drawn: Resampled) -> dict[str, NDArray[np.float64
     return numbers | {f"class {name}": drawn.ap[:, :, at].mean(axis=1) for at, name in enumerate(matches.classes)}
 
 
-def _interval(value: float, drawn: NDArray[np.float64], confidence: float, sources: int) -> Interval:
-    margin = quantile((1 + confidence) / 2, sources) * spread(drawn, sources)
+def _interval(value: float, drawn: NDArray[np.float64], confidence_level: float, sources: int) -> Interval:
+    margin = quantile((1 + confidence_level) / 2, sources) * spread(drawn, sources)
     return round(value - margin, 6), round(value + margin, 6)

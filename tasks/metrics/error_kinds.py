@@ -5,14 +5,14 @@ from typing import Any, Literal, get_args
 
 from tasks.metrics.matching import IOU_50, IOUS, Matches
 from tasks.metrics.thresholds import threshold_curve
-from tasks.records import Analysis, Calibration, CalibrationBin, Curves, ErrorShare, Suspect
+from tasks.records import Analysis, Calibration, CalibrationBin, Curves, ErrorShare, SuspectedError
 
 BINS = 10
 SURE = 0.5
 """Score from which a detection that fits no label makes the label suspicious; at least the threshold."""
-MOST_SUSPECTS = 100
+MAX_SUSPECTED_ERRORS = 100
 _KINDS = get_args(ErrorShare.model_fields["kind"].annotation)
-_SUSPECTS: Mapping[str, Literal["missing label", "wrong class"]] = {
+_SUSPECTED_ERRORS: Mapping[str, Literal["missing label", "wrong class"]] = {
     "missing_annotation": "missing label", "wrong_label": "wrong class",
 }  # fmt: skip
 
@@ -32,7 +32,7 @@ def analyse(matches: Matches, detections: Sequence[Mapping[str, Any]], threshold
         confusion=_confusion(matches, threshold),
         errors=_errors(matches),
         calibration=_calibration(matches),
-        suspects=_suspects(matches, detections, threshold),
+        suspected_errors=_suspected_errors(matches, detections, threshold),
     )
 
 
@@ -76,18 +76,20 @@ def _calibration(matches: Matches) -> Calibration:
     )
 
 
-def _suspects(matches: Matches, detections: Sequence[Mapping[str, Any]], threshold: float) -> tuple[Suspect, ...]:
+def _suspected_errors(
+    matches: Matches, detections: Sequence[Mapping[str, Any]], threshold: float
+) -> tuple[SuspectedError, ...]:
     """Where the model is sure and the label says otherwise, the surest first."""
     sure = max(SURE, threshold)
     found = matches.evaluation.image_diagnostics(iou_thr=float(IOUS[IOU_50]), score_thr=sure)["label_errors"]
     names = dict(zip(matches.image_ids, matches.file_names, strict=True))
-    suspects = []
+    suspected_errors = []
     for one in found:
-        if (kind := _SUSPECTS.get(one["type"])) is None:
+        if (kind := _SUSPECTED_ERRORS.get(one["type"])) is None:
             continue
         x, y, width, height = detections[one["dt_id"] - 1]["bbox"]
-        suspects.append(
-            Suspect(
+        suspected_errors.append(
+            SuspectedError(
                 file_name=names[one["image_id"]],
                 kind=kind,
                 found=one["dt_category"],
@@ -96,5 +98,5 @@ def _suspects(matches: Matches, detections: Sequence[Mapping[str, Any]], thresho
                 box=(x, y, x + width, y + height),
             )
         )
-    suspects.sort(key=lambda one: (-one.score, one.file_name, one.box))
-    return tuple(suspects[:MOST_SUSPECTS])
+    suspected_errors.sort(key=lambda one: (-one.score, one.file_name, one.box))
+    return tuple(suspected_errors[:MAX_SUSPECTED_ERRORS])

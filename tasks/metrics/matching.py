@@ -12,8 +12,8 @@ from tasks.errors import BadInput
 from tasks.images.source_names import clip_name
 from tasks.records import LabelledImage
 
-LEAST_LIMIT = 100
-"""Detections that count per picture and class, the best first: COCO's number, or more where truths are more."""
+MIN_LIMIT = 100
+"""Detections that count per image and class, the best first: COCO's number, or more where truths are more."""
 IOUS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
 IOU_50, IOU_75 = 0, 5
@@ -22,7 +22,7 @@ SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**
 
 
 def coco_truth(images: Sequence[LabelledImage], classes: Sequence[str]) -> dict[str, Any]:
-    """Labels as a COCO document: picture ids 1 to n in order, category id = class index + 1, boxes in pixels."""
+    """Labels as a COCO document: image ids 1 to n in order, category id = class index + 1, boxes in pixels."""
     # Annotation ids begin at 1, since COCO's reference takes a match with id 0 for a miss.
     numbered = [(image_id, box) for image_id, image in enumerate(images, start=1) for box in image.boxes]
     return {
@@ -49,15 +49,15 @@ class Outcomes(NamedTuple):
     """What became of each detection at one IoU."""
 
     counts: NDArray[np.bool_]
-    """[D]; not those on crowds, and not those beyond the limit of a picture and class."""
+    """[D]; not those on crowds, and not those beyond the limit of an image and class."""
     hits: NDArray[np.bool_]
     """[D]"""
 
 
 class Matches:
-    """Detections of a set of pictures, matched with its truths at each IoU.
+    """Detections of a set of images, matched with its truths at each IoU.
 
-    D detections in the order given, K classes by category id, I pictures by id, T values of IoU.
+    D detections in the order given, K classes by category id, I images by id, T values of IoU.
     """
 
     def __init__(self, truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]]) -> None:
@@ -71,31 +71,31 @@ class Matches:
         Raises:
             BadInput: there is no box to find.
         """
-        pictures = sorted(truth["images"], key=lambda image: int(image["id"]))
+        images = sorted(truth["images"], key=lambda image: int(image["id"]))
         categories = sorted(truth["categories"], key=lambda category: int(category["id"]))
         self.classes = tuple(str(category["name"]) for category in categories)
         """[K] names."""
-        self.image_ids = tuple(int(image["id"]) for image in pictures)
-        """[I] ids of pictures."""
-        self.file_names = tuple(str(image.get("file_name", "")) for image in pictures)
-        """[I] names of pictures."""
-        image_index = {image["id"]: index for index, image in enumerate(pictures)}
+        self.image_ids = tuple(int(image["id"]) for image in images)
+        """[I] ids of images."""
+        self.file_names = tuple(str(image.get("file_name", "")) for image in images)
+        """[I] names of images."""
+        image_index = {image["id"]: index for index, image in enumerate(images)}
         class_index = {category["id"]: index for index, category in enumerate(categories)}
         self.truths = _count_truths(truth, class_index, image_index)
         """[K, I] truths to find: crowds do not count."""
         if not self.truths.any():
             raise BadInput(
-                f"not measurable: {len(pictures)} pictures hold no labelled box to find; "
+                f"not measurable: {len(images)} images hold no labelled box to find; "
                 "label some, or measure another split"
             )
         self.images = np.array([image_index[one["image_id"]] for one in detections], dtype=np.int64)
-        """[D] index of the picture."""
+        """[D] index of the image."""
         self.labels = np.array([class_index[one["category_id"]] for one in detections], dtype=np.int64)
         """[D] index of the class."""
         self.scores = np.array([one["score"] for one in detections], dtype=np.float64)
         """[D] in [0, 1]."""
-        self.limit = max(LEAST_LIMIT, int(self.truths.max()))
-        """Detections that count per picture and class."""
+        self.limit = max(MIN_LIMIT, int(self.truths.max()))
+        """Detections that count per image and class."""
         self.evaluation = _evaluate(truth, detections, self.limit)
         """hotcoco's; ids of its detections are 1 to D."""
         self._outcomes: dict[int, Outcomes] = {}
@@ -124,14 +124,14 @@ class Matches:
 
     @property
     def source_count(self) -> int:
-        """Sources that the pictures come from."""
+        """Sources that the images come from."""
         return int(self.sources.max()) + 1
 
     @cached_property
     def sources(self) -> NDArray[np.int64]:
-        """[I] number of the source that a picture comes from: versions of one picture, frames of one clip."""
+        """[I] number of the source that an image comes from: versions of one image, frames of one clip."""
         numbers: dict[str, int] = {}
-        names = (clip_name(name) if name else f"picture {index}" for index, name in enumerate(self.file_names))
+        names = (clip_name(name) if name else f"image {index}" for index, name in enumerate(self.file_names))
         return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
 
 

@@ -1,7 +1,7 @@
-"""How sure a number is: bootstrap over source pictures.
+"""How sure a number is: bootstrap over source images.
 
-Versions of one picture, and frames of one clip, are drawn together, since they are right or wrong together. hotcoco's
-own bootstrap draws pictures, and leaves out that a resample holds some twice: intervals are a fifth too narrow.
+Versions of one image, and frames of one clip, are drawn together, since they are right or wrong together. hotcoco's
+own bootstrap draws images, and leaves out that a resample holds some twice: intervals are a fifth too narrow.
 """
 
 from typing import NamedTuple
@@ -44,7 +44,7 @@ class Resampled(NamedTuple):
 
 
 def draw(matches: Matches, rounds: int, seed: int) -> NDArray[np.int64]:
-    """How often each picture is in each resample of the sources, [N, I]."""
+    """How often each image is in each resample of the sources, [N, I]."""
     sources = matches.source_count
     draws = np.random.default_rng(seed).multinomial(sources, np.full(sources, 1 / sources), size=rounds)
     return np.asarray(draws[:, matches.sources])
@@ -55,7 +55,7 @@ def resample(matches: Matches, draws: NDArray[np.int64]) -> Resampled:
 
     Args:
         matches: What was found.
-        draws: How often each picture counts, [N, I].
+        draws: How often each image counts, [N, I].
     """
     shape = (len(draws), len(IOUS), len(matches.classes))
     ap, recall = np.full(shape, np.nan), np.full(shape, np.nan)
@@ -63,7 +63,7 @@ def resample(matches: Matches, draws: NDArray[np.int64]) -> Resampled:
     counts, hits = np.array([one.counts for one in outcomes]), np.array([one.hits for one in outcomes])
     for label in np.flatnonzero(matches.measured):
         chosen = np.flatnonzero(matches.labels == label)
-        # COCO's order: by score, then picture, then as given.
+        # COCO's order: by score, then image, then as given.
         chosen = chosen[np.lexsort((matches.images[chosen], -matches.scores[chosen]))]
         truths = draws @ matches.truths[label]
         for start in range(0, len(draws), _AT_A_TIME):
@@ -119,10 +119,10 @@ def intervals_of(matches: Matches, point: OperatingPoint, seed: int = 0) -> Inte
 def around(value: float, drawn: NDArray[np.float64], halved: NDArray[np.float64], sources: int) -> Interval:
     """The 95 % interval of a fraction, from resamples and halves.
 
-    Student's t with the bootstrap's standard error, as the sources are few. Few pictures flatter AP, since its curve
+    Student's t with the bootstrap's standard error, as the sources are few. Few images flatter AP, since its curve
     takes the best precision to come, by an amount that falls with the square root of their number: what halves show of
     it moves the lower end. Percentiles are not taken, since resamples are flattered once more. In simulations of 20 to
-    150 pictures 91 to 97 % of such intervals held the value of an endless set; of 8 pictures about 90 %.
+    150 images 91 to 97 % of such intervals held the value of an endless set; of 8 images about 90 %.
     """
     if not np.isfinite(drawn).any() or np.nanstd(drawn) == 0:
         # All resamples agree, so the bootstrap tells nothing: the rule of three, 95 % of what none of so many showed.
@@ -150,12 +150,12 @@ def inside(value: float) -> float:
 
 
 def once(matches: Matches) -> NDArray[np.int64]:
-    """The pictures as they are, as one resample, [1, I]."""
+    """The images as they are, as one resample, [1, I]."""
     return np.ones((1, len(matches.sources)), np.int64)
 
 
 def _halves(matches: Matches, seed: int) -> NDArray[np.int64]:
-    """Random halves of the sources, each picture once or not at all, [N, I]."""
+    """Random halves of the sources, each image once or not at all, [N, I]."""
     sources = matches.source_count
     order = np.random.default_rng((seed, 1)).random((HALVES, sources)).argsort(axis=1)
     return np.asarray((order < (sources + 1) // 2).astype(np.int64)[:, matches.sources])
@@ -191,9 +191,9 @@ def _at_threshold(
     truths = matches.truths.sum(axis=0)
     if label is not None:
         passed, truths = passed & (matches.labels == label), matches.truths[label]
-    pictures = len(truths)
-    found = np.bincount(matches.images[passed], minlength=pictures)
-    true = np.bincount(matches.images[passed & outcomes.hits], minlength=pictures)
+    images = len(truths)
+    found = np.bincount(matches.images[passed], minlength=images)
+    true = np.bincount(matches.images[passed & outcomes.hits], minlength=images)
     in_all, passing, right = draws @ truths, draws @ found, draws @ true
     with np.errstate(invalid="ignore"):
         precision, recall = right / passing, right / in_all

@@ -29,7 +29,7 @@ def score_matches(
     Args:
         matches: Of the split to measure.
         point: Thresholds for precision and recall; without it those with the best F1 on these same detections.
-        intervals: Add 95 % intervals by resampling source pictures.
+        intervals: Add 95 % intervals by resampling source images.
         seed: Seed of the resampling.
 
     Returns:
@@ -52,11 +52,11 @@ def score_matches(
         recall=overall.recall,
         f1=overall.f1,
         threshold=point.threshold,
-        favour=point.favour,
+        threshold_for=point.threshold_for,
         threshold_from=point.chosen_on,
         classes_measured=int(matches.measured.sum()),
         detections_limit=matches.limit,
-        least_score=float(matches.scores.min()) if len(matches.scores) else None,
+        min_score=float(matches.scores.min()) if len(matches.scores) else None,
         per_class={
             name: _class_score(matches, label, ap[:, label, 0], point, around)
             for label, name in enumerate(matches.classes)

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.metrics.matching import IOU_50, Matches
-from tasks.records import Favour, OperatingPoint, Split, ThresholdCurve
+from tasks.records import OperatingPoint, Split, ThresholdCurve, ThresholdGoal
 
-BETAS: Mapping[Favour, float] = {"balance": 1.0, "precision": 0.5, "recall": 2.0}
+BETAS: Mapping[ThresholdGoal, float] = {"balance": 1.0, "precision": 0.5, "recall": 2.0}
 """F-beta weighs recall beta times as much as precision."""
 GRID = np.round(np.linspace(0.0, 1.0, 101), 2)
 """Thresholds that curves are drawn at."""
@@ -63,18 +63,20 @@ def _point(true: int, passed: int, truths: int) -> Point:
     return Point(true / passed, true / truths, 2 * true / (passed + truths))
 
 
-def choose_point(matches: Matches, favour: Favour = "balance", chosen_on: Split | None = None) -> OperatingPoint:
+def choose_point(
+    matches: Matches, threshold_for: ThresholdGoal = "balance", chosen_on: Split | None = None
+) -> OperatingPoint:
     """The thresholds with the best F-beta at IoU 0.50, overall and by class.
 
     Args:
         matches: Of the split to choose on.
-        favour: What counts more: F1, F0.5 for precision, or F2 for recall.
+        threshold_for: What counts more: F1, F0.5 for precision, or F2 for recall.
         chosen_on: Name of that split.
     """
-    beta = BETAS[favour]
+    beta = BETAS[threshold_for]
     per_class = {name: best_threshold(ranked(matches, label), beta) for label, name in enumerate(matches.classes)}
     return OperatingPoint(
-        favour=favour,
+        threshold_for=threshold_for,
         threshold=best_threshold(ranked(matches), beta) or 0.0,
         per_class={name: threshold for name, threshold in per_class.items() if threshold is not None},
         chosen_on=chosen_on,

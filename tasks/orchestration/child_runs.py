@@ -17,7 +17,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelling
 
 from tasks.errors import NasflowError, ServerProblem, ServerUnavailable, TrainingStopped, WorkerLost
-from tasks.orchestration.progress import tell_server
+from tasks.orchestration.progress import report_to_server
 
 POLL_SECONDS = 2.0
 AWAY_SECONDS = 10.0
@@ -25,7 +25,7 @@ REMIND_SECONDS = 60.0
 """A run that no worker takes is spoken of this often; a busy GPU is no reason to give up."""
 
 
-def run_child(deployment: str, parameters: dict[str, Any]) -> None:
+def run_child_flow(deployment: str, parameters: dict[str, Any]) -> None:
     """Run a deployment and wait for its end.
 
     Args:
@@ -47,7 +47,7 @@ def run_child(deployment: str, parameters: dict[str, Any]) -> None:
             raise  # the child is well, and is found again by the next attempt
         except BaseException:  # this run is cancelled or its process told to end, which Prefect raises as no Exception
             stopping: State = Cancelling(message="its parent run ended")
-            tell_server(lambda: client.set_flow_run_state(child.id, stopping, force=False))
+            report_to_server(lambda: client.set_flow_run_state(child.id, stopping, force=False))
             raise
     _raise_for(state, deployment)
 

@@ -17,7 +17,7 @@ SECONDS_BETWEEN = 2.0
 """A bar moves, at most, this often."""
 
 
-def tell_server(tell: Callable[[], Any]) -> Any:
+def report_to_server(tell: Callable[[], Any]) -> Any:
     """Do something with Prefect's API; a failure is logged and gives None."""
     try:
         return tell()
@@ -48,6 +48,6 @@ class ProgressBar:
         percent = 100.0 * done / max(total, 1)
         description = text or f"{done:g} of {total:g} {self._what}"
         if self._id is None:
-            self._id = tell_server(lambda: create_progress_artifact(percent, self._key, description))
+            self._id = report_to_server(lambda: create_progress_artifact(percent, self._key, description))
         else:
-            tell_server(lambda: update_progress_artifact(self._id, percent, description))  # type: ignore[arg-type]
+            report_to_server(lambda: update_progress_artifact(self._id, percent, description))  # type: ignore[arg-type]

@@ -21,24 +21,24 @@ def compare_in_store(
     candidate: EvaluationReport,
     champion_report: EvaluationReport,
     champion: ModelVersion,
-    confidence: float,
+    confidence_level: float,
     scratch: Path,
 ) -> Comparison | None:
-    """Compare two models on the pictures that both were measured on.
+    """Compare two models on the images that both were measured on.
 
-    Pictures that the champion was trained on are left out for both: a new version of the labels may have divided them
-    anew, and a model knows its training pictures by heart.
+    Images that the champion was trained on are left out for both: a new version of the labels may have divided them
+    anew, and a model knows its training images by heart.
 
     Args:
         store: Where detections and snapshots are.
         candidate: Report of the new weights.
-        champion_report: Report of the champion's on the same pictures.
+        champion_report: Report of the champion's on the same images.
         champion: The version in use.
-        confidence: What the gate asks for, a fraction.
+        confidence_level: What the gate asks for, a fraction.
         scratch: Folder for passing files.
 
     Returns:
-        None if no labelled picture is left.
+        None if no labelled image is left.
     """
     snapshot = load_snapshot(store, candidate.snapshot_digest)
     images = snapshot.of_split(candidate.split)
@@ -50,7 +50,7 @@ def compare_in_store(
         before, after = (metrics.Matches(truth, detections) for detections in found)
     except BadInput:
         return None
-    return metrics.compare(before, after, champion.version, confidence, left_out=len(images) - len(kept))
+    return metrics.compare(before, after, champion.version, confidence_level, left_out=len(images) - len(kept))
 
 
 def _known(images: tuple[LabelledImage, ...]) -> set[str]:
@@ -58,7 +58,7 @@ def _known(images: tuple[LabelledImage, ...]) -> set[str]:
 
 
 def _marks(image: LabelledImage) -> set[str]:
-    """What tells a picture again: its bytes, and for Roboflow's copies its name before ``.rf.``."""
+    """What tells an image again: its bytes, and for Roboflow's copies its name before ``.rf.``."""
     source = source_name(image.file_name)
     return {image.sha256, source} if source != image.file_name else {image.sha256}
 

@@ -20,13 +20,13 @@ def decide(
 
     Args:
         candidate: Report of the new weights.
-        champion: Report of the champion's weights on the same pictures; None if there is no champion yet.
-        comparison: Of the two; None without a champion, or if no picture is left to compare on.
+        champion: Report of the champion's weights on the same images; None if there is no champion yet.
+        comparison: Of the two; None without a champion, or if no image is left to compare on.
         policy: What is asked.
         anyway: Why it is promoted whatever the checks say; None for what they say.
 
     Raises:
-        IncomparableReports: the two were measured on different pictures.
+        IncomparableReports: the two were measured on different images.
     """
     if champion is not None and _place(candidate) != _place(champion):
         raise IncomparableReports(
@@ -63,7 +63,7 @@ def _against(
 ) -> Iterator[GateCheck]:
     """What is asked beside a champion."""
     if champion is None:
-        text = f"First model: mAP {_figure(candidate.scores.map)} on {_pictures(candidate)}, no champion to beat."
+        text = f"First model: mAP {_figure(candidate.scores.map)} on {_images(candidate)}, no champion to beat."
         yield GateCheck(name="champion", passed=True, text=text)
         return
     if candidate.weights_sha256 == champion.weights_sha256:
@@ -71,22 +71,22 @@ def _against(
         yield GateCheck(name="another model", passed=False, text=text)
         return
     if candidate.scores.map <= 0:
-        text = f"mAP is 0 on {_pictures(candidate)}: the model finds nothing."
+        text = f"mAP is 0 on {_images(candidate)}: the model finds nothing."
         yield GateCheck(name="finds anything", passed=False, text=text)
     if comparison is None:
         text = (
-            f"The champion was trained on all labelled pictures of the {candidate.split} split, so there is none to "
-            "compare on; label new pictures for it."
+            f"The champion was trained on all labelled images of the {candidate.split} split, so there is none to "
+            "compare on; label new images for it."
         )
-        yield GateCheck(name="pictures", passed=None, text=text)
+        yield GateCheck(name="images", passed=None, text=text)
         return
     yield _gain(candidate, comparison, policy)
-    if comparison.sources < policy.min_pictures:
+    if comparison.sources < policy.min_images:
         text = (
-            f"{comparison.sources} source pictures to compare on are fewer than {policy.min_pictures}; label more for "
+            f"{comparison.sources} source images to compare on are fewer than {policy.min_images}; label more for "
             f"the {candidate.split} split."
         )
-        yield GateCheck(name="pictures", passed=None, text=text)
+        yield GateCheck(name="images", passed=None, text=text)
 
 
 def _gain(candidate: EvaluationReport, comparison: Comparison, policy: GatePolicy) -> GateCheck:
@@ -100,19 +100,19 @@ def _gain(candidate: EvaluationReport, comparison: Comparison, policy: GatePolic
     meaning = {
         True: f"surely {asked}, as asked",
         False: f"surely not {asked}, as asked",
-        None: f"so it cannot be told whether it is {asked}; more labelled {candidate.split} pictures would",
+        None: f"so it cannot be told whether it is {asked}; more labelled {candidate.split} images would",
     }[passed]
     text = (
         f"mAP {_figure(comparison.map.after)} against {_figure(comparison.map.before)} of champion version "
-        f"{comparison.champion_version} on the same {_pictures(candidate)}{left_out}: {change}, "
-        f"{comparison.confidence * 100:g} % interval {low:+.3f} to {high:+.3f}, {meaning}."
+        f"{comparison.champion_version} on the same {_images(candidate)}{left_out}: {change}, "
+        f"{comparison.confidence_level * 100:g} % interval {low:+.3f} to {high:+.3f}, {meaning}."
     )
     return GateCheck(name="gain", passed=passed, text=text)
 
 
 def _alone(candidate: EvaluationReport, policy: GatePolicy) -> Iterator[GateCheck]:
     """What is asked of every model."""
-    for name, least in sorted(policy.least_ap.items()):
+    for name, least in sorted(policy.min_ap.items()):
         score = candidate.scores.per_class.get(name)
         ap = score.ap if score else None
         if ap is None:
@@ -123,7 +123,7 @@ def _alone(candidate: EvaluationReport, policy: GatePolicy) -> Iterator[GateChec
             yield GateCheck(name=f"AP of {name}", passed=ap >= least, text=text)
     speed = candidate.speed
     if policy.max_latency_ms is not None:
-        yield _limit("latency", speed.latency_ms if speed else None, policy.max_latency_ms, "ms a picture")
+        yield _limit("latency", speed.latency_ms if speed else None, policy.max_latency_ms, "ms an image")
     if policy.max_file_mb is not None:
         yield _limit("file size", speed.file_bytes / 1e6 if speed else None, policy.max_file_mb, "MB")
 
@@ -137,9 +137,9 @@ def _limit(name: str, value: float | None, most: float, unit: str) -> GateCheck:
     return GateCheck(name=name, passed=value <= most, text=text)
 
 
-def _pictures(report: EvaluationReport) -> str:
+def _images(report: EvaluationReport) -> str:
     count = report.counts.images
-    return f"{count} {report.split} picture{'' if count == 1 else 's'}"
+    return f"{count} {report.split} image{'' if count == 1 else 's'}"
 
 
 def _figure(value: float) -> str:

@@ -74,7 +74,7 @@ def outcome_markdown(
 | | {values} |
 | 95 % interval | {between} |
 
-Measured on the {report.split} split: {report.counts.images} pictures, {report.counts.boxes} boxes, \
+Measured on the {report.split} split: {report.counts.images} images, {report.counts.boxes} boxes, \
 {scores.classes_measured} classes. {_threshold(scores)}{_fast(report)}
 
 [Open the report]({report_link}) (this link works for {link_days} days; the page stays at `{version.report.key}`)
@@ -83,9 +83,9 @@ Measured on the {report.split} split: {report.counts.images} pictures, {report.c
 |---|---|---|---|---|---|
 {classes}
 
-Labels: {splits} pictures, snapshot `{snapshot.snapshot_digest[:12]}`. Training: YOLO-NAS {model.spec.variant}, \
+Labels: {splits} images, snapshot `{snapshot.snapshot_digest[:12]}`. Training: YOLO-NAS {model.spec.variant}, \
 {result.epochs_done} epochs ({result.why_ended}), best epoch \
-{result.best_epoch}, {result.seconds:.0f} s at {result.images_per_second:.1f} pictures/s on {result.device}, \
+{result.best_epoch}, {result.seconds:.0f} s at {result.images_per_second:.1f} images/s on {result.device}, \
 run `{model.run_key[:12]}`.
 """
 
@@ -108,11 +108,11 @@ def _checks(decision: PromotionDecision) -> str:
 
 
 def _threshold(scores: Scores) -> str:
-    where = f"the {scores.threshold_from} split" if scores.threshold_from else "these same pictures, which flatters"
+    where = f"the {scores.threshold_from} split" if scores.threshold_from else "these same images, which flatters"
     return f"Precision, recall and F1 at score {scores.threshold:.2f} and IoU 0.50; the score was chosen on {where}."
 
 
 def _fast(report: EvaluationReport) -> str:
     if report.speed is None:
         return ""
-    return f" One picture takes {report.speed.latency_ms:.1f} ms on {report.speed.device}."
+    return f" One image takes {report.speed.latency_ms:.1f} ms on {report.speed.device}."

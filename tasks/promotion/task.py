@@ -7,7 +7,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.errors import NasflowError
 from tasks.local.scratch import scratch_folder
-from tasks.orchestration.progress import artifact_key, tell_server
+from tasks.orchestration.progress import artifact_key, report_to_server
 from tasks.orchestration.retries import step
 from tasks.promotion import registry
 from tasks.promotion.comparison import compare_in_store
@@ -60,12 +60,12 @@ def compare_models(
     champion: ModelVersion | None,
     policy: GatePolicy,
 ) -> Comparison | None:
-    """Both models on the same pictures; None without a champion, or without a picture that it was not trained on."""
+    """Both models on the same images; None without a champion, or without an image that it was not trained on."""
     if champion is None or champion_report is None:
         return None
     scratch = from_environment(WorkSettings).work_dir / "scratch"
     store = Store.from_environment()
-    return compare_in_store(store, report, champion_report, champion, policy.confidence, scratch)
+    return compare_in_store(store, report, champion_report, champion, policy.confidence_level, scratch)
 
 
 @step("decide promotion")
@@ -115,10 +115,10 @@ def summarise(outcome: RetrainOutcome) -> RetrainOutcome:
     text = outcome_markdown(
         outcome.snapshot, outcome.model, outcome.report, outcome.decision, outcome.version, link, LINK_DAYS
     )
-    tell_server(lambda: create_table_artifact([outcome_row(outcome)], OUTCOME, "What the run came to"))
+    report_to_server(lambda: create_table_artifact([outcome_row(outcome)], OUTCOME, "What the run came to"))
     rows = class_rows(outcome.report.scores)
     where = f"Scores by class on the {outcome.report.split} split"
-    tell_server(lambda: create_table_artifact(rows, artifact_key("classes", project), where))
+    report_to_server(lambda: create_table_artifact(rows, artifact_key("classes", project), where))
     key, title = artifact_key("retrain", project), "Outcome of the retrain run"
-    tell_server(lambda: create_markdown_artifact(text, key, title))
+    report_to_server(lambda: create_markdown_artifact(text, key, title))
     return outcome

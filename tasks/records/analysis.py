@@ -54,10 +54,10 @@ class Calibration(Part):
     bins: tuple[CalibrationBin, ...] = Field(description="By tenths of the score.")
 
 
-class Suspect(Part):
+class SuspectedError(Part):
     """A label that may be wrong, since the model is sure of something else."""
 
-    file_name: str = Field(description="Picture.")
+    file_name: str = Field(description="Image.")
     kind: Literal["missing label", "wrong class"] = Field(description="What may be wrong.")
     found: str = Field(description="Class that the model sees.")
     labelled: str | None = Field(description="Class of the label; empty without one.")
@@ -74,16 +74,17 @@ class Analysis(Part):
     )
     errors: tuple[ErrorShare, ...] = Field(description="Kinds of error, the costliest first.")
     calibration: Calibration = Field(description="Whether scores mean what they say.")
-    suspects: tuple[Suspect, ...] = Field(description="Labels that may be wrong, the surest first.")
+    suspected_errors: tuple[SuspectedError, ...] = Field(description="Labels that may be wrong, the surest first.")
 
 
 class Evaluation(Record):
-    """report.json: how one set of detections did on one set of pictures."""
+    """report.json: how one set of detections did on one set of images."""
 
+    schema_version: int = Field(default=2, description="Version of this record's layout.")
     measured_on: str = Field(description="Split or file of the labels.")
     classes: tuple[str, ...] = Field(description="Class names by id.")
     counts: SplitCounts = Field(description="What was measured on.")
-    sources: int = Field(ge=1, description="Source pictures: versions of one, and frames of one clip, count once.")
+    sources: int = Field(ge=1, description="Source images: versions of one, and frames of one clip, count once.")
     scores: Scores = Field(description="The scores.")
     point: OperatingPoint = Field(description="Where detections are cut.")
     analysis: Analysis = Field(description="Everything beside the scores.")
@@ -99,16 +100,17 @@ class Gain(Part):
     before: Fraction = Field(description="The champion's number.")
     after: Fraction = Field(description="The candidate's.")
     gain: float = Field(description="The difference.")
-    ci95: Interval = Field(description="95 % interval of the difference, by paired bootstrap over source pictures.")
+    ci95: Interval = Field(description="95 % interval of the difference, by paired bootstrap over source images.")
 
 
 class Comparison(Record):
-    """Two models on the same pictures."""
+    """Two models on the same images."""
 
+    schema_version: int = Field(default=2, description="Version of this record's layout.")
     champion_version: int = Field(ge=1, description="Version that the candidate is compared with.")
-    sources: int = Field(ge=1, description="Source pictures that both were measured on.")
-    left_out: int = Field(default=0, ge=0, description="Pictures left out, since the champion was trained on them.")
-    confidence: float = Field(description="Confidence that the gate asks for, a fraction.")
+    sources: int = Field(ge=1, description="Source images that both were measured on.")
+    left_out: int = Field(default=0, ge=0, description="Images left out, since the champion was trained on them.")
+    confidence_level: float = Field(description="Confidence that the gate asks for, a fraction.")
     bounds: Interval = Field(description="Interval of the gain in mAP at that confidence.")
     map: Gain = Field(description="Of mAP.")
     map50: Gain = Field(description="Of mAP50.")
@@ -123,13 +125,13 @@ class Measured(Part):
 
 
 class LearningPoint(Part):
-    """How good the model is that was trained on a share of the training pictures."""
+    """How good the model is that was trained on a share of the training images."""
 
     share: Fraction = Field(description="Share of the sources.")
-    pictures: int = Field(ge=1, description="Training pictures.")
+    images: int = Field(ge=1, description="Training images.")
     run_key: Sha256 = Field(description="Run that trained it.")
     still_rising: bool = Field(description="Whether more epochs would probably have raised mAP.")
-    map: Measured = Field(description="mAP on all pictures to measure on.")
+    map: Measured = Field(description="mAP on all images to measure on.")
     per_class: dict[str, Measured] = Field(description="AP by class, of those that can be measured.")
 
     @classmethod
@@ -138,7 +140,7 @@ class LearningPoint(Part):
         scores = report.scores
         return cls(
             share=share,
-            pictures=part.splits["train"].images,
+            images=part.splits["train"].images,
             run_key=model.run_key,
             still_rising=model.result.still_rising,
             map=Measured(value=scores.map, ci95=scores.ci95.get("map")),
@@ -160,7 +162,7 @@ class Expected(Part):
 class LearningBand(Part):
     """A fitted curve, to be drawn, with the ends of its 95 % interval at each place."""
 
-    pictures: tuple[float, ...] = Field(description="Training pictures, from the fewest to twice the most.")
+    images: tuple[float, ...] = Field(description="Training images, from the fewest to twice the most.")
     low: tuple[Fraction, ...] = Field(description="Lower end.")
     middle: tuple[Fraction, ...] = Field(description="The curve.")
     high: tuple[Fraction, ...] = Field(description="Upper end.")
@@ -169,12 +171,13 @@ class LearningBand(Part):
 class LearningCurve(Record):
     """What more labels would bring, from models that were trained on parts of those there are."""
 
-    points: tuple[LearningPoint, ...] = Field(description="What was measured, the fewest pictures first.")
+    schema_version: int = Field(default=2, description="Version of this record's layout.")
+    points: tuple[LearningPoint, ...] = Field(description="What was measured, the fewest images first.")
     band: LearningBand | None = Field(description="The fitted curve; empty where there is too little to fit it to.")
-    map: Expected | None = Field(description="mAP to be expected of twice the training pictures.")
+    map: Expected | None = Field(description="mAP to be expected of twice the training images.")
     gain: Expected | None = Field(description="Gain in mAP to be expected of them.")
     per_class: dict[str, Expected | None] = Field(description="Gain in AP by class; empty where it cannot be told.")
-    told: Literal["will help", "will hardly help", "cannot tell"] = Field(description="What twice the labels do.")
+    verdict: Literal["will help", "will hardly help", "cannot tell"] = Field(description="What twice the labels do.")
     sentence: str = Field(description="That in words, with the numbers.")
     rule: str = Field(description="The rule that said so.")
     caveats: tuple[str, ...] = Field(default=(), description="What else has to be known, a sentence each.")

@@ -5,7 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 Split = Literal["train", "valid", "test"]
 Variant = Literal["s", "m", "l"]
@@ -29,7 +30,20 @@ class Record(Part):
     not_identity: ClassVar[frozenset[str]] = frozenset()
     """Fields that say where something came from, not what it is."""
 
-    schema_version: Literal[1] = Field(default=1, description="Version of this record's layout.")
+    schema_version: int = Field(default=1, description="Version of this record's layout.")
+
+    @field_validator("schema_version")
+    @classmethod
+    def _known_layout(cls, value: int) -> int:
+        """A record of another version is refused, since its fields may mean something else."""
+        expected = cls.model_fields["schema_version"].default
+        if value != expected:
+            raise PydanticCustomError(
+                "schema_version",
+                "layout version {value}, this version of nasflow reads {expected}",
+                {"value": value, "expected": expected},
+            )
+        return value
 
     @property
     def digest(self) -> str:

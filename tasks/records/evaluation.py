@@ -9,14 +9,14 @@ from tasks.records.base import PROJECT_PATTERN, Fraction, Part, Record, Sha256, 
 from tasks.records.gate import PromotionDecision
 from tasks.records.labels import SplitCounts
 
-Favour = Literal["balance", "precision", "recall"]
+ThresholdGoal = Literal["balance", "precision", "recall"]
 Interval = tuple[float, float]
 
 
 class OperatingPoint(Part):
     """The thresholds that detections are cut at, and how they were chosen."""
 
-    favour: Favour = Field(description="What counts more: F1 is balance, F0.5 precision, F2 recall.")
+    threshold_for: ThresholdGoal = Field(description="What counts more: F1 is balance, F0.5 precision, F2 recall.")
     threshold: Fraction = Field(description="For all classes together.")
     per_class: dict[str, Fraction] = Field(description="For each class that was found where it was chosen.")
     chosen_on: Split | None = Field(default=None, description="Split it was chosen on; empty for the measured one.")
@@ -51,16 +51,16 @@ class Scores(Part):
     recall: Fraction = Field(description="Recall over all boxes at the threshold, IoU 0.50.")
     f1: Fraction = Field(description="F1 over all boxes at the threshold, IoU 0.50.")
     threshold: Fraction = Field(description="Score that detections of all classes are cut at.")
-    favour: Favour = Field(default="balance", description="What the thresholds favour.")
+    threshold_for: ThresholdGoal = Field(default="balance", description="What the thresholds favour.")
     threshold_from: Split | None = Field(
         default=None, description="Split that thresholds were chosen on; empty for the measured one itself."
     )
     classes_measured: int = Field(ge=1, description="Classes with truths, which the means are over.")
-    detections_limit: int = Field(ge=1, description="Detections that count per picture and class, the best first.")
-    least_score: Fraction | None = Field(description="Lowest score of a detection; empty without any.")
+    detections_limit: int = Field(ge=1, description="Detections that count per image and class, the best first.")
+    min_score: Fraction | None = Field(description="Lowest score of a detection; empty without any.")
     per_class: dict[str, ClassScore] = Field(description="The same by class name.")
     ci95: dict[str, Interval] = Field(
-        default_factory=dict, description="95 % intervals by bootstrap over source pictures."
+        default_factory=dict, description="95 % intervals by bootstrap over source images."
     )
 
 
@@ -68,10 +68,10 @@ class Speed(Part):
     """How fast a model is on the device that it was measured on."""
 
     device: str = Field(description="Device and precision, such as cpu bf16.")
-    latency_ms: float = Field(ge=0, description="Median time of one picture, network and selection of boxes.")
+    latency_ms: float = Field(ge=0, description="Median time of one image, network and selection of boxes.")
     latency_p95_ms: float = Field(ge=0, description="95th percentile of that.")
-    throughput: float = Field(ge=0, description="Pictures a second in batches.")
-    batch: int = Field(ge=1, description="Pictures of such a batch.")
+    throughput: float = Field(ge=0, description="Images a second in batches.")
+    batch: int = Field(ge=1, description="Images of such a batch.")
     parameters: int = Field(ge=0, description="Numbers that were learned.")
     file_bytes: int = Field(ge=0, description="Size of the weights file.")
 
@@ -79,6 +79,7 @@ class Speed(Part):
 class EvaluationReport(Record):
     """How one set of weights did on one split of one snapshot."""
 
+    schema_version: int = Field(default=2, description="Version of this record's layout.")
     weights_sha256: Sha256 = Field(description="SHA-256 of the weights.")
     run_key: Sha256 = Field(description="Run that trained them.")
     snapshot_digest: Sha256 = Field(description="Snapshot they were measured on.")
@@ -93,6 +94,7 @@ class EvaluationReport(Record):
 class ModelVersion(Record):
     """models/<project>/<version>/card.json: a published model."""
 
+    schema_version: int = Field(default=2, description="Version of this record's layout.")
     project: str = Field(pattern=PROJECT_PATTERN, description="Line of models.")
     version: int = Field(ge=1, description="Version in that line.")
     run_key: Sha256 = Field(description="Run that trained it.")

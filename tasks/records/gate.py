@@ -13,15 +13,13 @@ class GatePolicy(Part):
     min_gain: Fraction = Field(
         default=0.0, description="The whole interval of the gain in mAP lies above this fraction."
     )
-    confidence: float = Field(default=0.95, ge=0.5, lt=1, description="Confidence of that interval, a fraction.")
-    min_pictures: int = Field(
-        default=8, ge=2, description="With fewer source pictures to measure on, nothing can be told."
-    )
-    least_ap: dict[str, Fraction] = Field(
+    confidence_level: float = Field(default=0.95, ge=0.5, lt=1, description="Confidence of that interval, a fraction.")
+    min_images: int = Field(default=8, ge=2, description="With fewer source images to measure on, nothing can be told.")
+    min_ap: dict[str, Fraction] = Field(
         default_factory=dict, description="AP that a class must reach, by its name, with or without a champion."
     )
     max_latency_ms: float | None = Field(
-        default=None, gt=0, description="Longest median time of one picture on the device that measures, milliseconds."
+        default=None, gt=0, description="Longest median time of one image on the device that measures, milliseconds."
     )
     max_file_mb: float | None = Field(default=None, gt=0, description="Largest weights file, megabytes.")
 
@@ -37,12 +35,13 @@ class GateCheck(Part):
 class PromotionDecision(Record):
     """Whether a candidate becomes the champion, and why."""
 
+    schema_version: int = Field(default=2, description="Version of this record's layout.")
     promote: bool = Field(description="True if the alias should move.")
     verdict: Literal["promote", "keep", "cannot tell"] = Field(description="The gate's own word.")
     reason: str = Field(description="Why, in one sentence with the figures.")
     checks: tuple[GateCheck, ...] = Field(default=(), description="Everything that was looked at.")
     overridden: str | None = Field(default=None, description="Why it is promoted whatever the gate says, if it is.")
     candidate_map: Fraction = Field(description="mAP of the candidate.")
-    champion_map: Fraction | None = Field(description="mAP of the champion on the same pictures; empty for the first.")
+    champion_map: Fraction | None = Field(description="mAP of the champion on the same images; empty for the first.")
     champion_version: int | None = Field(description="Version of the champion that was compared.")
     policy: GatePolicy = Field(default_factory=GatePolicy, description="What was asked.")

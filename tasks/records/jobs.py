@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from tasks.records.base import Part, Record, Sha256, Split, StoredFile
-from tasks.records.evaluation import EvaluationReport, Favour, ModelVersion, Speed
+from tasks.records.evaluation import EvaluationReport, ModelVersion, Speed, ThresholdGoal
 from tasks.records.gate import PromotionDecision
 from tasks.records.labels import SnapshotRef
 from tasks.records.training import TrainedModel, TrainingSpec
@@ -20,10 +20,11 @@ class TrainJob(Record):
 class EvaluateJob(Record):
     """Parameter of the evaluate deployment: measure a finished run's best weights on a snapshot."""
 
+    schema_version: int = Field(default=2, description="Version of this record's layout.")
     run_key: Sha256 = Field(description="Run whose best weights are measured.")
     snapshot_digest: Sha256 = Field(description="Snapshot it is measured on.")
     split: Split = Field(description="Split it is measured on.")
-    favour: Favour = Field(default="balance", description="What thresholds favour.")
+    threshold_for: ThresholdGoal = Field(default="balance", description="What thresholds favour.")
 
 
 class Detected(Part):
@@ -37,6 +38,7 @@ class Detected(Part):
 class RetrainOutcome(Record):
     """What a retrain run came to."""
 
+    schema_version: int = Field(default=2, description="Version of this record's layout.")
     snapshot: SnapshotRef = Field(description="The labels.")
     model: TrainedModel = Field(description="The training.")
     report: EvaluationReport = Field(description="The scores.")

@@ -18,15 +18,15 @@ class Box(NamedTuple):
 
 
 class LabelledImage(Part):
-    """One picture and its boxes; without boxes it is a background picture."""
+    """One image and its boxes; without boxes it is a background image."""
 
     file_name: str = Field(description="Name in the export, without its folder.")
-    split: Split = Field(description="Part of the data set this picture belongs to.")
+    split: Split = Field(description="Part of the data set this image belongs to.")
     sha256: Sha256 = Field(description="SHA-256 of the file's bytes.")
     size: int = Field(ge=1, description="Size of the file in bytes.")
     width: int = Field(ge=1, description="Width in pixels, as decoded.")
     height: int = Field(ge=1, description="Height in pixels, as decoded.")
-    boxes: tuple[Box, ...] = Field(description="Boxes, xyxy in pixels, inside the picture.")
+    boxes: tuple[Box, ...] = Field(description="Boxes, xyxy in pixels, inside the image.")
 
 
 class Finding(Part):
@@ -50,7 +50,7 @@ class LabelSource(Part):
 class VersionCount(Record):
     """What was labelled in a Roboflow project when one of its versions was generated."""
 
-    labelled: int = Field(ge=0, description="Labelled pictures of the project at that time.")
+    labelled: int = Field(ge=0, description="Labelled images of the project at that time.")
 
 
 class LabelRules(Part):
@@ -61,11 +61,11 @@ class LabelRules(Part):
         description="New class names by the old ones: two with one name are merged, an empty name drops the class. "
         "An id that no class list names is #ID.",
     )
-    on_bad_image: Literal["fail", "skip"] = Field(
-        default="fail", description="What to do with pictures that are missing or cannot be decoded."
+    on_unreadable_image: Literal["fail", "skip"] = Field(
+        default="fail", description="What to do with images that are missing or cannot be decoded."
     )
-    most_bad_images: Fraction = Field(
-        default=0.1, description="Share of such pictures above which skipping stops the run after all."
+    max_unreadable_images: Fraction = Field(
+        default=0.1, description="Share of such images above which skipping stops the run after all."
     )
 
 
@@ -83,38 +83,38 @@ class LabelExport(Record):
 class SplitCounts(Part):
     """How much one split holds."""
 
-    images: int = Field(ge=0, description="Pictures.")
+    images: int = Field(ge=0, description="Images.")
     boxes: int = Field(ge=0, description="Labelled boxes.")
-    background: int = Field(ge=0, description="Pictures without boxes.")
+    background: int = Field(ge=0, description="Images without boxes.")
 
 
 class DatasetSnapshot(Record):
-    """One frozen state of the labels: the manifest of all pictures, classes and boxes."""
+    """One frozen state of the labels: the manifest of all images, classes and boxes."""
 
     not_identity = frozenset({"source", "findings", "held_out"})
 
     classes: tuple[str, ...] = Field(min_length=1, description="Class names; a box's class index points here.")
-    images: tuple[LabelledImage, ...] = Field(min_length=1, description="All pictures, by split and file name.")
+    images: tuple[LabelledImage, ...] = Field(min_length=1, description="All images, by split and file name.")
     source: LabelSource = Field(description="Where the labels came from first.")
     findings: tuple[Finding, ...] = Field(default=(), description="What the check saw, dropped or changed.")
     held_out: int = Field(
         default=0,
         ge=0,
-        description="Pictures of train that became valid, since the export had no valid split: a fifth of the source "
-        "pictures, those with the lowest SHA-256 of the name before .rf.",
+        description="Images of train that became valid, since the export had no valid split: a fifth of the source "
+        "images, those with the lowest SHA-256 of the name before .rf.",
     )
 
     def of_split(self, split: Split) -> tuple[LabelledImage, ...]:
-        """Pictures of one split, in order."""
+        """Images of one split, in order."""
         return tuple(image for image in self.images if image.split == split)
 
     def counts(self) -> dict[Split, SplitCounts]:
-        """Counts of each split that has pictures."""
+        """Counts of each split that has images."""
         return {split: count_images(images) for split in SPLITS if (images := self.of_split(split))}
 
 
 def count_images(images: tuple[LabelledImage, ...]) -> SplitCounts:
-    """Count pictures, boxes and background pictures."""
+    """Count images, boxes and background images."""
     return SplitCounts(
         images=len(images),
         boxes=sum(len(image.boxes) for image in images),
@@ -141,8 +141,8 @@ class SnapshotRef(Record):
         )
 
 
-class PictureChanges(Part):
-    """Pictures that changed in one way."""
+class ImageChanges(Part):
+    """Images that changed in one way."""
 
     count: int = Field(ge=0, description="How many.")
     examples: tuple[str, ...] = Field(default=(), description="A few of them, as split/name.")
@@ -163,16 +163,16 @@ class SnapshotDifference(Record):
     classes_added: tuple[str, ...] = Field(description="Classes that only the second has.")
     classes_removed: tuple[str, ...] = Field(description="Classes that only the first has.")
     classes_reordered: bool = Field(description="Whether classes of both stand in another order.")
-    images_added: PictureChanges = Field(description="Pictures that only the second has.")
-    images_removed: PictureChanges = Field(description="Pictures that only the first has.")
-    images_relabelled: PictureChanges = Field(description="Pictures of both with other boxes or classes.")
-    images_moved: PictureChanges = Field(description="Pictures of both in another split.")
-    images_encoded_again: PictureChanges = Field(description="Pictures of both whose file is another one.")
+    images_added: ImageChanges = Field(description="Images that only the second has.")
+    images_removed: ImageChanges = Field(description="Images that only the first has.")
+    images_relabelled: ImageChanges = Field(description="Images of both with other boxes or classes.")
+    images_moved: ImageChanges = Field(description="Images of both in another split.")
+    images_encoded_again: ImageChanges = Field(description="Images of both whose file is another one.")
     boxes: dict[str, BoxesOfClass] = Field(description="Boxes by class name.")
 
     @property
-    def pictures(self) -> dict[str, PictureChanges]:
-        """Changed pictures, by what changed, in words."""
+    def changes(self) -> dict[str, ImageChanges]:
+        """Changed images, by what changed, in words."""
         return {
             "added": self.images_added,
             "removed": self.images_removed,
@@ -184,5 +184,5 @@ class SnapshotDifference(Record):
     @property
     def is_empty(self) -> bool:
         """Whether the labels are the same, whatever the order of the classes."""
-        changed = any(change.count for change in self.pictures.values())
+        changed = any(change.count for change in self.changes.values())
         return not (self.classes_added or self.classes_removed or changed)

@@ -6,7 +6,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from tasks.records.base import PROJECT_PATTERN, Augmentation, Fraction, Record, Sha256, Variant
-from tasks.records.evaluation import Favour
+from tasks.records.evaluation import ThresholdGoal
 from tasks.records.gate import GatePolicy
 from tasks.records.labels import LabelRules
 
@@ -14,6 +14,7 @@ from tasks.records.labels import LabelRules
 class RetrainRequest(Record):
     """What a person, a schedule or a program asks for: labels in, a judged model out."""
 
+    schema_version: int = Field(default=2, description="Version of this record's layout.")
     project: str = Field(
         pattern=PROJECT_PATTERN,
         description="Name of the line of models; with a workspace, also the Roboflow project.",
@@ -23,7 +24,7 @@ class RetrainRequest(Record):
     generate_after: int | None = Field(
         default=None,
         ge=1,
-        description="Generate a new Roboflow version when at least this many pictures were labelled since the "
+        description="Generate a new Roboflow version when at least this many images were labelled since the "
         "last one, with its preprocessing and augmentation; empty for never.",
     )
     export: str | None = Field(
@@ -35,27 +36,27 @@ class RetrainRequest(Record):
         default_factory=dict,
         description="New class names by the old ones: two with one name are merged, an empty name drops the class.",
     )
-    on_bad_image: Literal["fail", "skip"] = Field(
-        default="fail", description="Whether pictures that are missing or cannot be decoded stop the run."
+    on_unreadable_image: Literal["fail", "skip"] = Field(
+        default="fail", description="Whether images that are missing or cannot be decoded stop the run."
     )
-    most_bad_images: Fraction = Field(
-        default=0.1, description="Share of such pictures above which skipping stops the run after all."
+    max_unreadable_images: Fraction = Field(
+        default=0.1, description="Share of such images above which skipping stops the run after all."
     )
     variant: Variant = Field(default="s", description="YOLO-NAS size: s (19 M weights), m (51 M) or l (67 M).")
-    epochs: int = Field(default=100, ge=1, le=10_000, description="Most passes over the training pictures.")
+    epochs: int = Field(default=100, ge=1, le=10_000, description="Most passes over the training images.")
     image_size: int = Field(
         default=640, ge=64, le=2048, multiple_of=32, description="Side of the square network input in pixels."
     )
     batch_size: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
-        default="auto", description="Pictures per optimiser step; auto goes by the number of training pictures."
+        default="auto", description="Images per optimiser step; auto goes by the number of training images."
     )
     learning_rate: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] = Field(
         default="auto", description="Peak learning rate of AdamW; auto goes by the weights that training starts from."
     )
     augmentation: Augmentation = Field(
         default="standard",
-        description="Random changes of training pictures: none; light, mirrored and other colours; standard, also "
-        "moved and scaled; strong, also mosaics and mixtures of pictures, but in the last epochs.",
+        description="Random changes of training images: none; light, mirrored and other colours; standard, also "
+        "moved and scaled; strong, also mosaics and mixtures of images, but in the last epochs.",
     )
     patience: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         default="auto",
@@ -74,10 +75,10 @@ class RetrainRequest(Record):
     weights_licence: str | None = Field(
         default=None, min_length=1, max_length=200, description="Licence of those weights, kept with the model."
     )
-    favour: Favour = Field(
+    threshold_for: ThresholdGoal = Field(
         default="balance",
-        description="What the score threshold favours: balance (best F1), precision (F0.5: few false boxes) or recall "
-        "(F2: few missed ones).",
+        description="What the confidence threshold is chosen for: balance (best F1), precision (F0.5: few false "
+        "positives) or recall (F2: few false negatives).",
     )
     gate: GatePolicy = Field(default_factory=GatePolicy, description="What a model has to reach to be promoted.")
     promote_anyway: str | None = Field(
@@ -101,5 +102,7 @@ class RetrainRequest(Record):
     def rules(self) -> LabelRules:
         """How the labels are read."""
         return LabelRules(
-            class_map=self.class_map, on_bad_image=self.on_bad_image, most_bad_images=self.most_bad_images
+            class_map=self.class_map,
+            on_unreadable_image=self.on_unreadable_image,
+            max_unreadable_images=self.max_unreadable_images,
         )

@@ -51,7 +51,7 @@ def number(value: float | None) -> str:
 
 
 def short_name(file_name: str) -> str:
-    """The name that a picture had before Roboflow added to it: ``cat_jpg.rf.<hash>.jpg`` was ``cat.jpg``."""
+    """The name that an image had before Roboflow added to it: ``cat_jpg.rf.<hash>.jpg`` was ``cat.jpg``."""
     stem, roboflow, _ = file_name.partition(".rf.")
     name, _, suffix = stem.rpartition("_")
     return f"{name}.{suffix}" if roboflow and name else file_name

@@ -1,6 +1,6 @@
-"""Pictures by content on this machine, kept from run to run, from which dataset folders are linked.
+"""Images by content on this machine, kept from run to run, from which dataset folders are linked.
 
-Safe with several runs at once: every file appears whole, and a link keeps a picture that is removed here meanwhile.
+Safe with several runs at once: every file appears whole, and a link keeps an image that is removed here meanwhile.
 """
 
 import logging
@@ -25,10 +25,10 @@ TOUCH_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class BlobCache:
-    """A folder of pictures by SHA-256."""
+    """A folder of images by SHA-256."""
 
     folder: Path
-    most_bytes: int
+    max_bytes: int
 
     @classmethod
     def of(cls, settings: WorkSettings) -> "BlobCache":
@@ -36,10 +36,10 @@ class BlobCache:
         return cls(settings.work_dir / "blobs", int(settings.cache_gb * 1e9))
 
     def bring(self, sha256: str, size: int, target: Path, fetch: Callable[[Path], None]) -> None:
-        """Put a picture at ``target``, as a link, or a copy on another disk.
+        """Put an image at ``target``, as a link, or a copy on another disk.
 
         Args:
-            sha256: Of the picture.
+            sha256: Of the image.
             size: Of its file in bytes.
             target: Where to; its folder is there.
             fetch: Brings it to a path, whole and verified, when it is not here.
@@ -68,12 +68,12 @@ class BlobCache:
         left = sum(size for _, size, _ in files)
         removed = 0
         for _, size, path in sorted(files):
-            if left - removed <= self.most_bytes:
+            if left - removed <= self.max_bytes:
                 break
             path.unlink(missing_ok=True)
             removed += size
         if removed:
-            logger.info("%s: %.1f MB of pictures that were not used lately are removed", self.folder, removed / 1e6)
+            logger.info("%s: %.1f MB of images that were not used lately are removed", self.folder, removed / 1e6)
         return removed
 
 

@@ -1,4 +1,4 @@
-"""Snapshots of labels in the store: pictures by content first, the manifest last."""
+"""Snapshots of labels in the store: images by content first, the manifest last."""
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -15,13 +15,13 @@ from tasks.storage.documents import create_record, read_record
 from tasks.storage.s3 import Store
 
 Progress = Callable[[int, int], None]
-"""Told pictures done and pictures in all."""
+"""Told images done and images in all."""
 
 THREADS = 8
-"""Pictures under way at a time: small files, so that waiting for answers is most of the work."""
+"""Images under way at a time: small files, so that waiting for answers is most of the work."""
 
 WORTH_LISTING = 200
-"""Pictures from which one list of what is there, a thousand a request, is cheaper than a question for each."""
+"""Images from which one list of what is there, a thousand a request, is cheaper than a question for each."""
 
 T = TypeVar("T")
 
@@ -32,32 +32,32 @@ def save_snapshot(
     files: Mapping[str, Path],
     on_progress: Progress = lambda done, total: None,
 ) -> SnapshotRef:
-    """Bring a snapshot into the store; pictures that it has already are not sent again.
+    """Bring a snapshot into the store; images that it has already are not sent again.
 
     Args:
         store: Where to.
         snapshot: What to save.
-        files: The picture of every SHA-256 that the snapshot names.
-        on_progress: Told pictures done and pictures in all, from this thread.
+        files: The image of every SHA-256 that the snapshot names.
+        on_progress: Told images done and images in all, from this thread.
 
     Raises:
-        BadExport: a file is not the picture that the snapshot names any more.
+        BadExport: a file is not the image that the snapshot names any more.
     """
-    pictures = _unique(snapshot)
-    there = _pictures_there(store) if len(pictures) > WORTH_LISTING else set()
-    missing = [image for image in pictures if image.sha256 not in there]
-    kept = len(pictures) - len(missing)
+    images = _unique(snapshot)
+    there = _images_there(store) if len(images) > WORTH_LISTING else set()
+    missing = [image for image in images if image.sha256 not in there]
+    kept = len(images) - len(missing)
     _each(
         missing,
-        lambda image: _save_picture(store, image, files[image.sha256]),
-        lambda done, _: on_progress(kept + done, len(pictures)),
+        lambda image: _save_image(store, image, files[image.sha256]),
+        lambda done, _: on_progress(kept + done, len(images)),
     )
     return save_manifest(store, snapshot)
 
 
 def save_manifest(store: Store, snapshot: DatasetSnapshot) -> SnapshotRef:
-    """Save a snapshot whose pictures are all in the store, as those of a part of a saved one are."""
-    # Content-addressed: who was first wrote the same pictures, classes and boxes.
+    """Save a snapshot whose images are all in the store, as those of a part of a saved one are."""
+    # Content-addressed: who was first wrote the same images, classes and boxes.
     with suppress(LostRace):
         create_record(store, keys.snapshot(snapshot.digest), snapshot, indent=None)
     return SnapshotRef.of(snapshot)
@@ -84,7 +84,7 @@ def fetch_dataset(
     cache: BlobCache,
     on_progress: Progress = lambda done, total: None,
 ) -> DatasetSnapshot:
-    """Bring a snapshot and its pictures into a dataset folder; pictures that lie there already are kept.
+    """Bring a snapshot and its images into a dataset folder; images that lie there already are kept.
 
     Several runs may fetch into one folder at the same time: every file appears whole.
 
@@ -92,35 +92,35 @@ def fetch_dataset(
         store: Where from.
         digest: Digest of the snapshot.
         folder: The dataset folder.
-        cache: Has pictures of earlier runs, and gets those of this one.
-        on_progress: Told pictures done and pictures in all, from this thread.
+        cache: Has images of earlier runs, and gets those of this one.
+        on_progress: Told images done and images in all, from this thread.
 
     Raises:
-        NotInStore: the snapshot or one of its pictures is not there.
+        NotInStore: the snapshot or one of its images is not there.
         CorruptObject: content and SHA-256 of one disagree.
     """
     snapshot = load_snapshot(store, digest)
-    pictures = _unique(snapshot)
-    missing = [image for image in pictures if not _is_there(folder, image)]
-    kept = len(pictures) - len(missing)
+    images = _unique(snapshot)
+    missing = [image for image in images if not _is_there(folder, image)]
+    kept = len(images) - len(missing)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     _each(
         missing,
-        lambda image: _bring_picture(store, image, image_path(folder, image), cache),
-        lambda done, _: on_progress(kept + done, len(pictures)),
+        lambda image: _bring_image(store, image, image_path(folder, image), cache),
+        lambda done, _: on_progress(kept + done, len(images)),
     )
     # Finds all of them there, and writes the manifest.
-    fill(folder, snapshot, lambda image, path: _bring_picture(store, image, path, cache))
+    fill(folder, snapshot, lambda image, path: _bring_image(store, image, path, cache))
     cache.shrink()
     return snapshot
 
 
-def _pictures_there(store: Store) -> set[str]:
+def _images_there(store: Store) -> set[str]:
     """SHA-256 of all that the store has: a key is made of it, and written by one request."""
     return {key.rpartition("/")[2] for key in store.list(keys.blobs())}
 
 
-def _save_picture(store: Store, image: LabelledImage, path: Path) -> None:
+def _save_image(store: Store, image: LabelledImage, path: Path) -> None:
     def key(sha256: str) -> str:
         if sha256 != image.sha256:
             raise BadExport(f"{path}: changed since it was checked ({image.file_name}); read the export again")
@@ -129,11 +129,11 @@ def _save_picture(store: Store, image: LabelledImage, path: Path) -> None:
     store.upload(path, key)
 
 
-def _bring_picture(store: Store, image: LabelledImage, path: Path, cache: BlobCache) -> None:
-    cache.bring(image.sha256, image.size, path, lambda there: _fetch_picture(store, image, there))
+def _bring_image(store: Store, image: LabelledImage, path: Path, cache: BlobCache) -> None:
+    cache.bring(image.sha256, image.size, path, lambda there: _fetch_image(store, image, there))
 
 
-def _fetch_picture(store: Store, image: LabelledImage, path: Path) -> None:
+def _fetch_image(store: Store, image: LabelledImage, path: Path) -> None:
     store.download(StoredFile(key=keys.blob(image.sha256), sha256=image.sha256, size=image.size), path)
 
 
@@ -143,7 +143,7 @@ def _is_there(folder: Path, image: LabelledImage) -> bool:
 
 
 def _unique(snapshot: DatasetSnapshot) -> list[LabelledImage]:
-    """One of all pictures with the same content."""
+    """One of all images with the same content."""
     return list({image.sha256: image for image in snapshot.images}.values())
 
 

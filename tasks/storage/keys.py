@@ -5,7 +5,7 @@ STORE_SCHEME = "store://"
 
 
 def blob(sha256: str) -> str:
-    """One picture, or the zip of an export, by content."""
+    """One image, or the zip of an export, by content."""
     return f"{blobs()}{sha256[:2]}/{sha256}"
 
 
@@ -74,11 +74,11 @@ def detections(run_key: str, snapshot_digest: str, sha256: str) -> str:
     return f"{run(run_key)}detections/{snapshot_digest}-{sha256[:16]}.json"
 
 
-def evaluation(run_key: str, snapshot_digest: str, trained_on: str, favour: str) -> str:
+def evaluation(run_key: str, snapshot_digest: str, trained_on: str, threshold_for: str) -> str:
     """Prefix of a run's report: its own folder, or one beside the detections for later labels or another threshold."""
-    if (snapshot_digest, favour) == (trained_on, "balance"):
+    if (snapshot_digest, threshold_for) == (trained_on, "balance"):
         return run(run_key)
-    return f"{run(run_key)}detections/{snapshot_digest}/{'' if favour == 'balance' else f'{favour}/'}"
+    return f"{run(run_key)}detections/{snapshot_digest}/{'' if threshold_for == 'balance' else f'{threshold_for}/'}"
 
 
 def evaluation_page(prefix: str) -> str:

@@ -15,7 +15,7 @@ from tasks.records import Part
 from tasks.training import files
 
 Shortage = Literal["memory", "loader memory", "shared memory"]
-"""What ran out: the GPU's or the training process's, that of processes that load pictures, or /dev/shm."""
+"""What ran out: the GPU's or the training process's, that of processes that load images, or /dev/shm."""
 OUT_OF: dict[Shortage, str] = {
     "memory": "out of memory",
     "loader memory": "out of memory in a loader process",
@@ -26,9 +26,9 @@ OUT_OF: dict[Shortage, str] = {
 class Fit(Part):
     """What a device takes at a time, and why it is less than it might be."""
 
-    micro_batch: int = Field(ge=1, description="Most pictures on a device at a time.")
+    micro_batch: int = Field(ge=1, description="Most images on a device at a time.")
     loader_workers: int | None = Field(
-        default=None, ge=0, description="Most processes that load pictures, a device; empty for as many as wanted."
+        default=None, ge=0, description="Most processes that load images, a device; empty for as many as wanted."
     )
     shortages: tuple[str, ...] = Field(default=(), description="What there was too little of, and what was done.")
 
@@ -40,11 +40,11 @@ class Fit(Part):
         return self.halved(OUT_OF[shortage])
 
     def halved(self, what: str) -> "Fit | None":
-        """With half the pictures at a time; None if it was one already."""
+        """With half the images at a time; None if it was one already."""
         if self.micro_batch == 1:
             return None
         half = (self.micro_batch + 1) // 2
-        line = f"{what} with {self.micro_batch} pictures at a time; {half} at a time since then"
+        line = f"{what} with {self.micro_batch} images at a time; {half} at a time since then"
         return self.model_copy(update={"micro_batch": half, "shortages": (*self.shortages, line)})
 
 
@@ -65,7 +65,7 @@ def less_next_time(folder: Path, fit: Fit, shortage: Shortage) -> OutOfMemory:
     """Have the next trainer in ``folder`` take less at a time than ``fit``; gives the error to raise."""
     if (smaller := fit.after(shortage)) is None:
         return OutOfMemory(
-            f"{OUT_OF[shortage]} with one picture at a time; lower the image size, or take a smaller variant"
+            f"{OUT_OF[shortage]} with one image at a time; lower the image size, or take a smaller variant"
         )
     write_fit(folder, smaller)
     return OutOfMemory(f"{smaller.shortages[-1]}; started again, it goes on from its last checkpoint")

@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 
 CHECKPOINT_FILES = (files.LAST, files.HISTORY)
 """What a run goes on from; its best weights are in the first."""
-Tell = Callable[[Event], None]
+OnEvent = Callable[[Event], None]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Places:
         return cls(settings.work_dir, run, run / files.DATASET)
 
 
-def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettings, tell: Tell) -> TrainedModel:
+def train_in_store(store: Store, job: TrainJob, owner: str, settings: WorkSettings, tell: OnEvent) -> TrainedModel:
     """Train what the job says; a finished run with the same spec is given back as it is.
 
     While another flow run works on the same spec, this one waits for it.
@@ -119,7 +119,7 @@ def _train_to_the_end(
     lease: Lease,
     uploader: "CheckpointUploader",
     settings: WorkSettings,
-    tell: Tell,
+    tell: OnEvent,
 ) -> None:
     """Start the trainer again when it was killed, unless it was so several times and saved no further epoch."""
     attempts = settings.trainer_attempts
@@ -199,7 +199,7 @@ def _epochs_here(folder: Path) -> int:
         return -1
 
 
-def _train(places: Places, arguments: list[str], lease: Lease, uploader: "CheckpointUploader", tell: Tell) -> None:
+def _train(places: Places, arguments: list[str], lease: Lease, uploader: "CheckpointUploader", tell: OnEvent) -> None:
     """One trainer process from start to end."""
     with TrainerProcess(TRAIN, arguments, places.run / files.LOG) as trainer:
         try:
@@ -324,7 +324,7 @@ class CheckpointUploader:
 # Detections --------------------------------------------------------------------------------------
 
 
-def detect_in_store(store: Store, job: EvaluateJob, settings: WorkSettings, tell: Tell) -> Detected:
+def detect_in_store(store: Store, job: EvaluateJob, settings: WorkSettings, tell: OnEvent) -> Detected:
     """Run a finished run's best weights over the split to be measured, and store the detections.
 
     For the test split they run over the valid split, too, where that is labelled: thresholds are chosen there.

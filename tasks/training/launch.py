@@ -46,7 +46,7 @@ HUGE_PAGES = "glibc.malloc.hugetlb=1"
 
 A training step on a CPU goes through gigabytes: in pages of 4 KiB it takes 3 to 5 % longer.
 """
-BARK = "Timeout ("
+WATCHDOG_LINE = "Timeout ("
 """How the trainer's watchdog begins what it writes to the log."""
 NAMED_ERRORS: dict[str, type[NasflowError]] = {
     kind.__name__: kind for kind in (BadCheckpoint, DamagedCheckpoint, DiskFull)
@@ -140,9 +140,9 @@ class TrainerProcess:
             raise TrainingStopped("stopped on request before it could write a checkpoint; run the same again to go on")
         if code < 0:
             raise self._killed(-code)
-        if self._last_error is None and code == 1 and (bark := self._bark()):
+        if self._last_error is None and code == 1 and (watchdog_line := self._watchdog_line()):
             raise WorkerLost(
-                f"the trainer made no step any more ({bark}); where each thread was stands in {self._log}; "
+                f"the trainer made no step any more ({watchdog_line}); where each thread was stands in {self._log}; "
                 "started again, it goes on from its last checkpoint"
             )
         if self._last_error is None:
@@ -191,10 +191,10 @@ class TrainerProcess:
                     continue  # the last line of a process that was killed while it wrote
         self._events.put(None)
 
-    def _bark(self) -> str | None:
+    def _watchdog_line(self) -> str | None:
         """The line with which the watchdog ended this trainer, if it did; the log holds those before it, too."""
         lines = self._log.read_bytes()[self._log_start :].decode(errors="replace").splitlines()
-        return next((line for line in lines if line.startswith(BARK)), None)
+        return next((line for line in lines if line.startswith(WATCHDOG_LINE)), None)
 
     def _tail(self) -> str:
         lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []

@@ -9,7 +9,7 @@ from typing import Any
 from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 
-from tasks.orchestration.progress import ProgressBar, tell_server
+from tasks.orchestration.progress import ProgressBar, report_to_server
 from tasks.training.launch import Event
 
 TABLE_SECONDS = 15.0
@@ -17,7 +17,7 @@ TABLE_SECONDS = 15.0
 CLOSE_SECONDS = 30.0
 
 
-class EpochBoard:
+class TrainingProgress:
     """What a training run shows: a bar with the time left, a log line an epoch, and a table of epochs."""
 
     def __init__(self, run_key: str) -> None:
@@ -31,7 +31,7 @@ class EpochBoard:
         self._thread = threading.Thread(target=context.run, args=[self._work], name="epoch-board", daemon=True)
         self._thread.start()
 
-    def hear(self, event: Event) -> None:
+    def on_event(self, event: Event) -> None:
         """Show one event of the trainer, soon and in the background."""
         self._events.put(event)
 
@@ -59,14 +59,14 @@ class EpochBoard:
     def _write_table(self) -> None:
         if self._rows:
             text = "Epochs: losses, and scores on the valid split"
-            tell_server(lambda: create_table_artifact(self._rows, self._key, text))
+            report_to_server(lambda: create_table_artifact(self._rows, self._key, text))
 
     def _plan(self, event: Event) -> None:
         log = get_run_logger()
         batch, micro = event["batch_size"], event["micro_batch"]
         pieces = "" if micro >= batch else f" ({micro} at a time)"
         log.info("%s, %s: batch %d%s", event["machine"], event["device"], batch, pieces)
-        log.info("train: %s; valid: %s", event["train_pictures"], event["valid_pictures"])
+        log.info("train: %s; valid: %s", event["train_images"], event["valid_images"])
         for shortage in event["shortages"]:
             log.warning("%s", shortage)
 

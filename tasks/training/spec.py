@@ -16,7 +16,7 @@ RATE_FROM_WEIGHTS = 5e-4
 WARMUP_FROM_RANDOM = 5
 WARMUP_FROM_WEIGHTS = 100
 """Steps of warm-up; the trainer takes a tenth of the run at most. Random weights have nothing that it could protect."""
-LEAST_PATIENCE = 20
+MIN_PATIENCE = 20
 PATIENCE_SHARE = 0.25
 """Epochs of patience ``auto``, at least, and as a share of all."""
 SETTLING_SHARE = 0.15
@@ -48,16 +48,16 @@ def plan(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion 
     return TrainJob(spec=spec, weights=weights, weights_licence=request.weights_licence)
 
 
-def batch_size(request: RetrainRequest, pictures: int) -> int:
-    """Pictures per optimiser step: as asked for, or for ``auto`` about fifteen steps an epoch, from what there is.
+def batch_size(request: RetrainRequest, images: int) -> int:
+    """Images per optimiser step: as asked for, or for ``auto`` about fifteen steps an epoch, from what there is.
 
     What a device holds at a time is another matter, and its own: see the trainer's micro-batch.
     """
     if request.batch_size != "auto":
         # A larger one would be cut at every step; who calls says that it was fitted.
-        return min(request.batch_size, pictures)
-    wanted = min(max(pictures / STEPS_OF_AN_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
-    return min(1 << round(math.log2(wanted)), pictures)
+        return min(request.batch_size, images)
+    wanted = min(max(images / STEPS_OF_AN_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
+    return min(1 << round(math.log2(wanted)), images)
 
 
 def learning_rate(request: RetrainRequest) -> float:
@@ -71,7 +71,7 @@ def patience(request: RetrainRequest) -> int:
     """Epochs without a better mAP that end a run: as asked for, or for ``auto`` more for longer runs."""
     if request.patience != "auto":
         return request.patience
-    return max(LEAST_PATIENCE, math.ceil(request.epochs * PATIENCE_SHARE))
+    return max(MIN_PATIENCE, math.ceil(request.epochs * PATIENCE_SHARE))
 
 
 def fitted_batch(request: RetrainRequest, job: TrainJob) -> str | None:
@@ -79,7 +79,7 @@ def fitted_batch(request: RetrainRequest, job: TrainJob) -> str | None:
     if request.batch_size == "auto" or job.spec.batch_size == request.batch_size:
         return None
     return (
-        f"batch size {request.batch_size} is larger than the train split, {job.spec.batch_size} pictures; "
+        f"batch size {request.batch_size} is larger than the train split, {job.spec.batch_size} images; "
         f"{job.spec.batch_size} is used"
     )
 
@@ -120,14 +120,14 @@ def check_line(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVe
 
 
 def check_study(request: RetrainRequest) -> None:
-    """Refuse a study whose models would know all pictures from the start: its curve would be flat.
+    """Refuse a study whose models would know all images from the start: its curve would be flat.
 
     Raises:
         BadRequest: it starts from the champion.
     """
     if request.weights == "champion":
         raise BadRequest(
-            "weights: the models of a study cannot start from the champion, which has learnt from these pictures, so "
+            "weights: the models of a study cannot start from the champion, which has learnt from these images, so "
             "that fewer of them would make no difference; start from none, or from weights that do not know them"
         )
 

@@ -7,7 +7,7 @@ from prefect import get_run_logger
 from prefect.runtime import flow_run
 
 from tasks.errors import NasflowError
-from tasks.orchestration.child_runs import run_child
+from tasks.orchestration.child_runs import run_child_flow
 from tasks.orchestration.progress import ProgressBar
 from tasks.orchestration.retries import step
 from tasks.records import (
@@ -27,7 +27,7 @@ from tasks.storage.s3 import Store
 from tasks.training.given_weights import require_in_store
 from tasks.training.in_store import detect_in_store, train_in_store
 from tasks.training.launch import Event
-from tasks.training.progress import EpochBoard
+from tasks.training.progress import TrainingProgress
 from tasks.training.spec import check_line, check_study, fitted_batch, nothing_new, plan
 
 
@@ -68,7 +68,7 @@ def train_on_worker(job: TrainJob) -> TrainedModel:
     if model := find_model(store, job.spec.digest):
         get_run_logger().info("run %s is finished already; its model is used again", job.spec.digest[:12])
         return model
-    run_child("train/train", {"job": job.model_dump(mode="json")})
+    run_child_flow("train/train", {"job": job.model_dump(mode="json")})
     model = find_model(store, job.spec.digest)
     if model is None:
         raise NasflowError(f"run {job.spec.digest[:12]}: the train run completed without a model; look at its logs")
@@ -82,20 +82,20 @@ def train_model(job: TrainJob) -> TrainedModel:
     probe(store)
     # A retry in this process holds the lease still; the same flow run in another process has to wait for it.
     owner = f"flow run {flow_run.id}, process {os.getpid()} on {platform.node()}"
-    board = EpochBoard(job.spec.digest)
+    progress = TrainingProgress(job.spec.digest)
     try:
-        return train_in_store(store, job, owner, from_environment(WorkSettings), board.hear)
+        return train_in_store(store, job, owner, from_environment(WorkSettings), progress.on_event)
     finally:
-        board.close()
+        progress.close()
 
 
 @step("detect")
 def detect_split(job: EvaluateJob) -> Detected:
-    """Run a model over the pictures it is measured on and those its thresholds are chosen on, and time it."""
-    bar = ProgressBar("batches of pictures")
+    """Run a model over the images it is measured on and those its thresholds are chosen on, and time it."""
+    bar = ProgressBar("batches of images")
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if event["event"] == "step":
             bar.show(event["step"], event["steps"])
 
-    return detect_in_store(Store.from_environment(), job, from_environment(WorkSettings), hear)
+    return detect_in_store(Store.from_environment(), job, from_environment(WorkSettings), on_event)

@@ -16,9 +16,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.peers.images import write_images
+
 from tests.benchmarks.peers import contestants as c
 from tests.benchmarks.peers.jobs import Job
-from tests.benchmarks.peers.pictures import write_pictures
 
 TARGET = 0.02
 """Largest share of an epoch that saving may take."""
@@ -28,14 +29,14 @@ LONGER = 4
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in {"epochs": 5, "pictures": 96, "valid": 30, "size": 160, "batch": 8}.items():
+    for name, value in {"epochs": 5, "images": 96, "valid": 30, "size": 160, "batch": 8}.items():
         parser.add_argument(f"--{name}", type=int, default=value, help=f"default {value}")
     given = parser.parse_args()
     print(c.machine())
-    print(f"{given.pictures} + {given.valid} pictures of {given.size} px, batch {given.batch}, {given.epochs} epochs",
+    print(f"{given.images} + {given.valid} images of {given.size} px, batch {given.batch}, {given.epochs} epochs",
           flush=True)  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        write_pictures(Path(name), given.pictures, given.valid)
+        write_images(Path(name), given.images, given.valid)
 
         def job(contestant: str, epochs: int) -> Job:
             return Job(name, str(Path(name) / contestant), "yolo_nas_s", given.size, given.batch, epochs, 2e-3)

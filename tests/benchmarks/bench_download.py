@@ -1,7 +1,7 @@
 """Downloading an export: our fetch_export() beside the ``roboflow`` package's own Version.download().
 
 Run it with ``python -m tests.benchmarks.bench_download [--megabytes N] [--rounds N]``. A stand-in for Roboflow on this
-machine, in a process of its own, sends a zip of pictures from disk; each download is a process of its own, by turns.
+machine, in a process of its own, sends a zip of images from disk; each download is a process of its own, by turns.
 The package is the real one, pointed at the stand-in. Seconds and CPU seconds are of the call alone, without imports.
 
 They do not do the same, so there are four rows:
@@ -35,7 +35,7 @@ from tasks.settings import RoboflowSettings
 from tests.benchmarks.peers import contestants as c
 from tests.fakes.roboflow_server import KEY, PROJECT, WORKSPACE
 
-PICTURE_BYTES = 60_000
+IMAGE_BYTES = 60_000
 KINDS = ("ours", "package", "ours, unpacked", "package, transfer")
 
 
@@ -61,11 +61,11 @@ def main() -> None:
 
 
 def write_zip(path: Path, size: int) -> Path:
-    """A zip of stored pictures, as Roboflow sends them; random bytes, like JPEG's, do not shrink."""
+    """A zip of stored images, as Roboflow sends them; random bytes, like JPEG's, do not shrink."""
     dice = random.Random(1)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
-        for number in range(size // PICTURE_BYTES):
-            file.writestr(f"train/{number:06}.jpg", dice.randbytes(PICTURE_BYTES))
+        for number in range(size // IMAGE_BYTES):
+            file.writestr(f"train/{number:06}.jpg", dice.randbytes(IMAGE_BYTES))
     return path
 
 

@@ -34,13 +34,13 @@ TIMES, INTERVALS, PAGE = 10.0, 30.0, 5.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=2_000)
-    parser.add_argument("--growth", type=int, default=20_000, help="pictures of the larger set; default 20000")
+    parser.add_argument("--images", type=int, default=2_000)
+    parser.add_argument("--growth", type=int, default=20_000, help="images of the larger set; default 20000")
     given = parser.parse_args()
     print(c.machine())
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        files = write_set(Path(name), given.pictures)
-        print(f"{given.pictures} pictures, {CLASSES} classes, {given.pictures * DETECTIONS} detections")
+        files = write_set(Path(name), given.images)
+        print(f"{given.images} images, {CLASSES} classes, {given.images * DETECTIONS} detections")
         ours = timed(lambda: our_map(*files))
         engines = {"pycocotools": "pycocotools", "faster-coco-eval": "faster_coco_eval"}
         for peer, module in engines.items():
@@ -55,30 +55,30 @@ def main() -> None:
             target = f", {verdict(ratio >= TIMES)} (target {TIMES:g})" if peer == "pycocotools" else ""
             print(f"{peer:18} {theirs[0]:7.2f} s, ours {ours[0]:.2f} s: x {ratio:.1f}{target}, equal mAP {ours[1]:.6f}")
         page(*files)
-        growth(Path(name), given.pictures, given.growth, ours[0])
+        growth(Path(name), given.images, given.growth, ours[0])
 
 
-def write_set(folder: Path, pictures: int) -> tuple[Path, Path]:
+def write_set(folder: Path, images: int) -> tuple[Path, Path]:
     """Truths and detections, as two files."""
     dice = np.random.default_rng(0)
-    count = pictures * TRUTHS
-    images = np.repeat(np.arange(1, pictures + 1), TRUTHS)
+    count = images * TRUTHS
+    image_ids = np.repeat(np.arange(1, images + 1), TRUTHS)
     boxes = np.c_[dice.uniform(0, 500, (count, 2)), dice.uniform(10, 200, (count, 2))]
     labels = dice.integers(1, CLASSES + 1, count)
     truth = {
-        "images": [{"id": i, "file_name": f"{i}.jpg", "width": 700, "height": 700} for i in range(1, pictures + 1)],
+        "images": [{"id": i, "file_name": f"{i}.jpg", "width": 700, "height": 700} for i in range(1, images + 1)],
         "categories": [{"id": i, "name": f"class {i}"} for i in range(1, CLASSES + 1)],
         "annotations": [
             {"id": n, "image_id": int(image), "category_id": int(label), "bbox": box.tolist(),
              "area": float(box[2] * box[3]), "iscrowd": 0}
-            for n, (image, label, box) in enumerate(zip(images, labels, boxes, strict=True), start=1)
+            for n, (image, label, box) in enumerate(zip(image_ids, labels, boxes, strict=True), start=1)
         ],
     }  # fmt: skip
-    false = pictures * (DETECTIONS - TRUTHS)
+    false = images * (DETECTIONS - TRUTHS)
     found = [
-        (images, labels, (boxes + dice.normal(0, 6, boxes.shape)).clip(1), dice.beta(4, 2, count)),
+        (image_ids, labels, (boxes + dice.normal(0, 6, boxes.shape)).clip(1), dice.beta(4, 2, count)),
         (
-            np.repeat(np.arange(1, pictures + 1), DETECTIONS - TRUTHS), dice.integers(1, CLASSES + 1, false),
+            np.repeat(np.arange(1, images + 1), DETECTIONS - TRUTHS), dice.integers(1, CLASSES + 1, false),
             np.c_[dice.uniform(0, 500, (false, 2)), dice.uniform(10, 200, (false, 2))], dice.beta(1, 6, false),
         ),
     ]  # fmt: skip
@@ -87,7 +87,7 @@ def write_set(folder: Path, pictures: int) -> tuple[Path, Path]:
         for columns in found
         for image, label, box, score in zip(*columns, strict=True)
     ]
-    files = folder / f"truth-{pictures}.json", folder / f"detections-{pictures}.json"
+    files = folder / f"truth-{images}.json", folder / f"detections-{images}.json"
     for path, content in zip(files, (truth, detections), strict=True):
         path.write_text(json.dumps(content))
     return files
@@ -133,7 +133,7 @@ def page(truth_file: Path, detections_file: Path) -> None:
     point = metrics.choose_point(matches)
     counts = SplitCounts(images=len(truth["images"]), boxes=len(truth["annotations"]), background=0)
     began = time.perf_counter()
-    evaluation = measure(matches, detections, point, "made-up pictures", counts)
+    evaluation = measure(matches, detections, point, "made-up images", counts)
     measured = time.perf_counter()
     html = render(ReportContent(title="Made-up", evaluation=evaluation))
     done = time.perf_counter()
@@ -142,12 +142,12 @@ def page(truth_file: Path, detections_file: Path) -> None:
 
 
 def growth(folder: Path, small: int, large: int, seconds: float) -> None:
-    """Time a picture of a large set beside a small one, without intervals."""
+    """Time an image of a large set beside a small one, without intervals."""
     files = write_set(folder, large)
     began = time.perf_counter()
     our_map(*files)
     ratio = (time.perf_counter() - began) / large / (seconds / small)
-    print(f"time a picture, {large} beside {small} pictures: x {ratio:.2f} (linear is 1)")
+    print(f"time an image, {large} beside {small} images: x {ratio:.2f} (linear is 1)")
 
 
 def timed(call: Callable[[], float]) -> tuple[float, float]:

@@ -1,10 +1,10 @@
 """Reading labels: our check against a bare loop that decodes and hashes the same files, and how it grows.
 
-Run it with ``python -m tests.benchmarks.bench_labels``. Drawn pictures of 640 x 640 pixels (JPEG), YOLO labels; each
+Run it with ``python -m tests.benchmarks.bench_labels``. Drawn images of 640 x 640 pixels (JPEG), YOLO labels; each
 size in a process of its own, bare and checked by turns. The bare loop reads, hashes and decodes with as many threads.
 
-- check: pictures a second of the whole check as a ratio to the bare loop;
-- growth: time a picture at the largest size as a ratio to the smallest, and the peak memory of the process.
+- check: images a second of the whole check as a ratio to the bare loop;
+- growth: time an image at the largest size as a ratio to the smallest, and the peak memory of the process.
 """
 
 import argparse
@@ -29,12 +29,12 @@ from tests.benchmarks.peers import contestants as c
 
 SIDE = 640
 DIFFERENT = 200
-"""Pictures that are drawn; the others are these with a few bytes more, which no decoder looks at."""
+"""Images that are drawn; the others are these with a few bytes more, which no decoder looks at."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000], help="pictures; default 1000 10000")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000], help="images; default 1000 10000")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -49,15 +49,15 @@ def main() -> None:
         bare, check = (min(done["seconds"] for done in both) for both in zip(*rounds, strict=True))
         peak = max(done[1]["peak"] for done in rounds)
         results[size] = check / size
-        print(f"{size:7} pictures: bare {size / bare:7.1f}/s, check {size / check:7.1f}/s, ratio {bare / check:.2f} "
+        print(f"{size:7} images: bare {size / bare:7.1f}/s, check {size / check:7.1f}/s, ratio {bare / check:.2f} "
               f"(target 0.8), peak {peak / 1e6:.0f} MB (target 1000)", flush=True)  # fmt: skip
     first, last = given.sizes[0], given.sizes[-1]
-    print(f"time a picture, {last} beside {first} pictures: x {results[last] / results[first]:.2f} (target 1.3)")
+    print(f"time an image, {last} beside {first} images: x {results[last] / results[first]:.2f} (target 1.3)")
     return None
 
 
 def write_export(folder: Path, count: int) -> Path:
-    """A YOLO export of so many pictures, no two alike in bytes."""
+    """A YOLO export of so many images, no two alike in bytes."""
     dice = np.random.default_rng(1)
     drawn = []
     for _ in range(min(DIFFERENT, count)):

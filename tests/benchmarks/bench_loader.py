@@ -1,8 +1,8 @@
-"""Training pictures a second that one processor core makes: our loader, and super-gradients' on the same files.
+"""Training images a second that one processor core makes: our loader, and super-gradients' on the same files.
 
 Run it with ``python -m tests.benchmarks.bench_loader``. All work in this process on one thread, by turns, with the same
 augmentation, up to what their loaders hand over: ours bytes, which become fp32 in [0, 1] on the device, super-gradients
-those very fp32 pictures. Where the device is the processor, too, the lines with fp32 are the ones to compare. The
+those very fp32 images. Where the device is the processor, too, the lines with fp32 are the ones to compare. The
 limit is what reading and scaling files takes by itself.
 """
 
@@ -20,12 +20,12 @@ from tasks.records import Box, DatasetSnapshot, LabelledImage, LabelSource
 from tasks.training.worker.runtime.process import quiet_libraries
 from tests.fakes.datasets import CLASSES, make_spec
 
-PICTURES, WIDTH, HEIGHT, OBJECTS, SIZE, BATCH, ROUNDS = 64, 1280, 960, 5, 640, 8, 3
+IMAGES, WIDTH, HEIGHT, OBJECTS, SIZE, BATCH, ROUNDS = 64, 1280, 960, 5, 640, 8, 3
 TARGET = 3.0
-"""Times super-gradients' pictures a second, once pictures are in the cache, with preset standard."""
+"""Times super-gradients' images a second, once images are in the cache, with preset standard."""
 
 
-def write_pictures(folder: Path) -> DatasetSnapshot:
+def write_images(folder: Path) -> DatasetSnapshot:
     """JPEGs of discs and squares on something like clouds, in a dataset folder and as COCO labels."""
     import cv2
     import numpy as np
@@ -33,7 +33,7 @@ def write_pictures(folder: Path) -> DatasetSnapshot:
     rng = np.random.default_rng(0)
     (folder / "data" / "images").mkdir(parents=True)
     images = []
-    for number in range(PICTURES):
+    for number in range(IMAGES):
         small = rng.integers(60, 200, (HEIGHT // 8, WIDTH // 8, 3), dtype=np.uint8)
         pixels = cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
         boxes = []
@@ -82,7 +82,7 @@ def bare(folder: Path) -> Callable[[], Iterable[object]]:
     import cv2
 
     def epoch() -> Iterable[object]:
-        for number in range(PICTURES):
+        for number in range(IMAGES):
             pixels = cv2.imread(str(folder / f"{number}.jpg"))
             yield [cv2.resize(pixels, (SIZE, SIZE * HEIGHT // WIDTH), interpolation=cv2.INTER_AREA)]
 
@@ -98,12 +98,12 @@ class Ours:
 
     def first(self) -> Iterable[object]:
         """Decode into an empty cache, and make the first epoch."""
-        from tasks.training.worker.data.augmentation import TrainingPictures
-        from tasks.training.worker.data.images import PictureFolder
+        from tasks.training.worker.data.augmentation import TrainingImages
+        from tasks.training.worker.data.images import ImageFolder
 
-        pictures = PictureFolder(self.folder / "data", self.snapshot.images, SIZE)
-        pictures.fill_cache(1, self.folder)
-        self.pictures = TrainingPictures(pictures, self.spec)
+        images = ImageFolder(self.folder / "data", self.snapshot.images, SIZE)
+        images.fill_cache(1, self.folder)
+        self.images = TrainingImages(images, self.spec)
         return self.later()
 
     def later(self) -> Iterable[object]:
@@ -111,14 +111,14 @@ class Ours:
         from tasks.training.worker.data.loaders import EpochBatches, training_loader
 
         self.number += 1
-        batches = EpochBatches(PICTURES, BATCH, self.spec.seed, self.number)
-        for batch in training_loader(self.pictures, batches, workers=0):
-            yield batch.pictures
+        batches = EpochBatches(IMAGES, BATCH, self.spec.seed, self.number)
+        for batch in training_loader(self.images, batches, workers=0):
+            yield batch.images
 
     def later_as_fp32(self) -> Iterable[object]:
         """One of the following epochs, with the device's first step done here."""
-        for pictures in self.later():
-            yield pictures.float().div_(255)
+        for images in self.later():
+            yield images.float().div_(255)
 
 
 def super_gradients(folder: Path, preset: str) -> Callable[[], Iterable[object]]:
@@ -146,21 +146,21 @@ def super_gradients(folder: Path, preset: str) -> Callable[[], Iterable[object]]
         ],
     )  # fmt: skip
     loader = DataLoader(dataset, BATCH, shuffle=True, drop_last=True, num_workers=0, collate_fn=DetectionCollateFN())
-    return lambda: (pictures for pictures, _ in loader)
+    return lambda: (images for images, _ in loader)
 
 
 def measured(epoch: Callable[[], Iterable[object]]) -> float:
-    """Pictures a second of one epoch."""
+    """Images a second of one epoch."""
     began = time.perf_counter()
     count = sum(len(batch) for batch in epoch())
     seconds = time.perf_counter() - began
-    assert count == PICTURES
+    assert count == IMAGES
     return count / seconds
 
 
 def compare(folder: Path) -> dict[str, float]:
-    """Medians of pictures a second, over rounds in which each takes its turn."""
-    snapshot = write_pictures(folder)
+    """Medians of images a second, over rounds in which each takes its turn."""
+    snapshot = write_images(folder)
     contestants = {"decode and scale alone": bare(folder)}
     for preset in ("standard", "strong"):
         ours = Ours(folder, snapshot, preset)
@@ -189,14 +189,12 @@ def main() -> None:
         print(f"{machine_name()}, one thread; load {os.getloadavg()[0]:.2f} at the start")
         found = compare(Path(name))
         load = os.getloadavg()[0]
-    print(
-        f"{PICTURES} JPEGs of {WIDTH} x {HEIGHT} to {SIZE}, batch {BATCH}; medians of {ROUNDS} rounds; load {load:.2f}"
-    )
+    print(f"{IMAGES} JPEGs of {WIDTH} x {HEIGHT} to {SIZE}, batch {BATCH}; medians of {ROUNDS} rounds; load {load:.2f}")
     for contestant, rate in found.items():
         preset = contestant.partition(":")[0]
         peer = found.get(f"{preset}: super-gradients")
         times = f"{rate / peer:6.2f} x super-gradients" if peer else ""
-        print(f"{contestant:32s} {rate:7.1f} pictures/s {1000 / rate:7.2f} ms each {times}")
+        print(f"{contestant:32s} {rate:7.1f} images/s {1000 / rate:7.2f} ms each {times}")
     ratio = found["standard: nasflow, later epochs"] / found["standard: super-gradients"]
     verdict = "met" if ratio >= TARGET else "MISSED"
     print(f"target {TARGET:g} x super-gradients in later epochs of standard: {ratio:.2f}, {verdict}")

@@ -9,23 +9,24 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from tests.benchmarks.peers.images import write_images
+
 from tests.benchmarks.peers import contestants as c
 from tests.benchmarks.peers.jobs import Job
-from tests.benchmarks.peers.pictures import write_pictures
 
 CONTESTANTS = {"super-gradients fp32": c.SUPER_GRADIENTS, "nasflow": c.NASFLOW, "nasflow fp32": c.NASFLOW_FP32}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in {"pictures": 16, "valid": 8, "size": 640, "batch": 8}.items():
+    for name, value in {"images": 16, "valid": 8, "size": 640, "batch": 8}.items():
         parser.add_argument(f"--{name}", type=int, default=value, help=f"default {value}")
     given = parser.parse_args()
     print(c.machine())
-    print(f"{given.pictures} + {given.valid} pictures of {given.size} px, batch {given.batch}, 1 epoch", flush=True)
+    print(f"{given.images} + {given.valid} images of {given.size} px, batch {given.batch}, 1 epoch", flush=True)
     reference = 0
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        write_pictures(Path(name), given.pictures, given.valid, side=given.size)
+        write_images(Path(name), given.images, given.valid, side=given.size)
         for place, (contestant, trainer) in enumerate(CONTESTANTS.items()):
             run = trainer.train(Job(name, f"{name}/{place}", trainer.network, given.size, given.batch, 1, 5e-4))
             reference = reference or run.peak_bytes

@@ -1,15 +1,15 @@
 """Snapshots in a real store: what a new version, the same one again and a changed one cost in time and in bytes.
 
-Run it with ``python -m tests.benchmarks.bench_snapshots [--pictures N] [--rounds N] [--kilobytes LEAST MOST]``.
+Run it with ``python -m tests.benchmarks.bench_snapshots [--images N] [--rounds N] [--kilobytes LEAST MOST]``.
 SeaweedFS on this machine, files of 10 to 100 kB, as JPEGs of 640 pixels have, with random bytes (saving moves files, it
 does not look into them), four boxes each. A first version is saved, then by turns the same again and one with a
 twentieth of others, without anything between us and the server. After that bytes are counted by a relay between, which
 reads the heads of the requests that pass: what really went to the server, whatever our code believes.
 
-- again: seconds of saving an unchanged version, for 10,000 pictures, and bytes of pictures sent;
-- changed: bytes sent when a twentieth of the pictures are others, manifest and heads of requests included, as a share
-  of all pictures' bytes (smaller pictures make the manifest a larger share);
-- fetch: the version with changes onto a worker that has its pictures already: no bytes of pictures received.
+- again: seconds of saving an unchanged version, for 10,000 images, and bytes of images sent;
+- changed: bytes sent when a twentieth of the images are others, manifest and heads of requests included, as a share
+  of all images' bytes (smaller images make the manifest a larger share);
+- fetch: the version with changes onto a worker that has its images already: no bytes of images received.
 """
 
 import argparse
@@ -38,38 +38,38 @@ from tasks.storage.s3 import Store
 from tests.benchmarks.peers import contestants as c
 
 CHANGED = 0.05
-MOST_SECONDS = 2.0
-"""For saving 10,000 unchanged pictures again."""
-MOST_SHARE = 0.06
+MAX_SECONDS = 2.0
+"""For saving 10,000 unchanged images again."""
+MAX_SHARE = 0.06
 
-Pictures = list[tuple[LabelledImage, Path]]
+Images = list[tuple[LabelledImage, Path]]
 Version = tuple[DatasetSnapshot, dict[str, Path]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=10_000)
+    parser.add_argument("--images", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--kilobytes", type=int, nargs=2, default=[10, 100], help="size of a picture; default 10 100")
+    parser.add_argument("--kilobytes", type=int, nargs=2, default=[10, 100], help="size of an image; default 10 100")
     given = parser.parse_args()
-    print(f"{c.machine()}, {given.pictures} pictures, {given.rounds} rounds, medians")
+    print(f"{c.machine()}, {given.images} images, {given.rounds} rounds, medians")
     with tempfile.TemporaryDirectory(prefix="bench-snapshots-") as name:
         folder = Path(name)
-        spare = max(1, round(given.pictures * CHANGED))
-        pictures = write_pictures(folder / "pictures", given.pictures + spare * (given.rounds + 1), *given.kilobytes)
-        versions = [version_of(pictures[spare * at :][: given.pictures]) for at in range(given.rounds + 2)]
+        spare = max(1, round(given.images * CHANGED))
+        images = write_images(folder / "images", given.images + spare * (given.rounds + 1), *given.kilobytes)
+        versions = [version_of(images[spare * at :][: given.images]) for at in range(given.rounds + 2)]
         with Seaweed(folder / "seaweed", bucket="bench") as server:
             times = timed(server.settings(), versions[:-1], folder)
             moved = counted(server.settings(), *versions[-2:], folder)
     show(times, moved, versions[-1][0])
 
 
-def write_pictures(folder: Path, count: int, least: int, most: int) -> Pictures:
+def write_images(folder: Path, count: int, least: int, most: int) -> Images:
     """Files of so many kB, the same ones every time, and what a snapshot says of each."""
     dice = random.Random(1)
     folder.mkdir()
     boxes = tuple(Box(at % 2, 20.5 * at, 31.25, 20.5 * at + 100.125, 220.0) for at in range(4))
-    pictures = []
+    images = []
     for number in range(count):
         path, data = folder / f"{number:06}.jpg", dice.randbytes(dice.randrange(least * 1000, most * 1000))
         path.write_bytes(data)
@@ -77,15 +77,15 @@ def write_pictures(folder: Path, count: int, least: int, most: int) -> Pictures:
             file_name=path.name, split="train", sha256=hashlib.sha256(data).hexdigest(), size=len(data),
             width=640, height=640, boxes=boxes,
         )  # fmt: skip
-        pictures.append((image, path))
-    return pictures
+        images.append((image, path))
+    return images
 
 
-def version_of(pictures: Pictures) -> Version:
-    """A version of labels with these pictures, and where they lie."""
-    images = tuple(image for image, _ in pictures)
+def version_of(files: Images) -> Version:
+    """A version of labels with these images, and where they lie."""
+    images = tuple(image for image, _ in files)
     snapshot = DatasetSnapshot(classes=("cat", "dog"), images=images, source=LabelSource(kind="file", name="x"))
-    return snapshot, {image.sha256: path for image, path in pictures}
+    return snapshot, {image.sha256: path for image, path in files}
 
 
 def timed(settings: StoreSettings, versions: list[Version], folder: Path) -> dict[str, list[float]]:
@@ -108,7 +108,7 @@ def timed(settings: StoreSettings, versions: list[Version], folder: Path) -> dic
 
 
 def warm(cache: BlobCache, version: Version) -> None:
-    """Give a worker's cache all pictures of a version, by links, which take no room."""
+    """Give a worker's cache all images of a version, by links, which take no room."""
     for sha256, path in version[1].items():
         place = cache.folder / sha256[:2] / sha256
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -175,13 +175,13 @@ class CountingRelay:
         """A body goes on as it comes: the client may wait for a word before it sends one."""
         with suppress(OSError), near, near.makefile("rb") as source:
             while head := b"".join(iter(source.readline, b"\r\n")):
-                picture = keys.blobs().encode() in head.split(b"?")[0].split(b"\r\n")[0]
-                self._count(requests=1, picture_requests=int(picture), sent=len(head) + 2)
+                image = keys.blobs().encode() in head.split(b"?")[0].split(b"\r\n")[0]
+                self._count(requests=1, image_requests=int(image), sent=len(head) + 2)
                 far.sendall(head + b"\r\n")
                 left = length_of_body(head)
                 while left > 0 and (data := source.read1(min(left, 2**16))):
                     left -= len(data)
-                    self._count(sent=len(data), picture_bytes=len(data) if picture else 0)
+                    self._count(sent=len(data), image_bytes=len(data) if image else 0)
                     far.sendall(data)
 
     def _pass_answers(self, near: socket.socket, far: socket.socket) -> None:
@@ -203,25 +203,25 @@ def length_of_body(head: bytes) -> int:
 def show(times: dict[str, list[float]], moved: dict[str, Counter[str]], snapshot: DatasetSnapshot) -> None:
     """The table, and a word for each target."""
     count, whole = len(snapshot.images), sum(image.size for image in snapshot.images)
-    print(f"all pictures: {whole / 1e6:.1f} MB")
-    print(f"{'':20} {'s':>7} {'s/10000':>8} {'requests':>8} {'MB sent':>8} {'pictures':>8} {'MB received':>11}")
+    print(f"all images: {whole / 1e6:.1f} MB")
+    print(f"{'':20} {'s':>7} {'s/10000':>8} {'requests':>8} {'MB sent':>8} {'images':>8} {'MB received':>11}")
     names = {"new": "a new version", "again": "the same again", "changed": "5 % others", "fetch": "fetched, cache warm"}
     for name, label in names.items():
         seconds, counts = statistics.median(times[name]), moved.get(name)
         told = f"{label:20} {seconds:7.2f} {seconds / count * 10_000:8.2f}"
         if counts:
-            sent, pictures, received = (counts[what] / 1e6 for what in ("sent", "picture_bytes", "received"))
-            told += f" {counts['requests']:8} {sent:8.2f} {pictures:8.2f} {received:11.2f}"
+            sent, images, received = (counts[what] / 1e6 for what in ("sent", "image_bytes", "received"))
+            told += f" {counts['requests']:8} {sent:8.2f} {images:8.2f} {received:11.2f}"
         print(told)
     again = statistics.median(times["again"]) / count * 10_000
-    alone, share = (moved["changed"][what] / whole for what in ("picture_bytes", "sent"))
-    asked = moved["fetch"]["picture_requests"]
-    verdict(f"the same again: {again:.2f} s for 10000 pictures (target {MOST_SECONDS:g})", again < MOST_SECONDS)
-    bytes_again = moved["again"]["picture_bytes"]
-    verdict(f"the same again: {bytes_again} bytes of pictures sent (target 0)", bytes_again == 0)
-    print(f"5 % others: pictures alone {alone:.2%} of all pictures' bytes")
-    verdict(f"5 % others: {share:.2%} sent with manifest and heads (target {MOST_SHARE:.0%})", share <= MOST_SHARE)
-    verdict(f"fetched, cache warm: {asked} requests for pictures (target 0)", asked == 0)
+    alone, share = (moved["changed"][what] / whole for what in ("image_bytes", "sent"))
+    asked = moved["fetch"]["image_requests"]
+    verdict(f"the same again: {again:.2f} s for 10000 images (target {MAX_SECONDS:g})", again < MAX_SECONDS)
+    bytes_again = moved["again"]["image_bytes"]
+    verdict(f"the same again: {bytes_again} bytes of images sent (target 0)", bytes_again == 0)
+    print(f"5 % others: images alone {alone:.2%} of all images' bytes")
+    verdict(f"5 % others: {share:.2%} sent with manifest and heads (target {MAX_SHARE:.0%})", share <= MAX_SHARE)
+    verdict(f"fetched, cache warm: {asked} requests for images (target 0)", asked == 0)
 
 
 def verdict(what: str, reached: bool) -> None:

@@ -1,4 +1,4 @@
-"""Our trainer against other trainers on the same pictures: speed, wall time, mAP and memory.
+"""Our trainer against other trainers on the same images: speed, wall time, mAP and memory.
 
 Run it with ``python -m tests.benchmarks.bench_training``. The demo's cartoons, drawn as large as the network's
 input, since trainers scale before or after they crop. Network from scratch; everybody has the same size, batch,
@@ -13,9 +13,9 @@ trains in a process of its own, in turn, with a seed of its own each round:
 - Ultralytics' yolo11s and yolo11m and modern-yolonas, which ``make bench`` installs; without them their rows say so.
   They compete in the first round only, since no target speaks of them and they take longer than the others together.
 
-Loop is training pictures a second in training epochs, without validation, as the contestant itself measures it; wall
+Loop is training images a second in training epochs, without validation, as the contestant itself measures it; wall
 is the whole process. mAP is 0.50:0.95 of the best checkpoint by ``tasks.metrics``, on a test split that nobody
-chooses epochs by and that is large, since thirty pictures tell no difference of 0.05: for YOLO-NAS of
+chooses epochs by and that is large, since thirty images tell no difference of 0.05: for YOLO-NAS of
 super-gradients on detections of our own code, for the others on theirs. Memory is that of the largest process.
 """
 
@@ -27,11 +27,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.benchmarks.peers.images import write_images
+
 from tasks import metrics
 from tasks.local import dataset_folder
 from tests.benchmarks.peers import contestants as c
 from tests.benchmarks.peers.jobs import Job
-from tests.benchmarks.peers.pictures import write_pictures
 
 REFERENCE = "super-gradients fp32"
 CONTESTANTS = {
@@ -74,7 +75,7 @@ def main() -> None:
     given = arguments()
     print(f"{c.machine()}, {given.rounds} rounds")
     print(
-        f"{given.pictures} pictures to train on, {given.valid} to choose epochs by, {given.test} to judge by, "
+        f"{given.images} images to train on, {given.valid} to choose epochs by, {given.test} to judge by, "
         f"{given.size} px, batch {given.batch}, "
         f"{given.epochs} epochs, learning rate {LEARNING_RATE:g}; medians",
         flush=True,
@@ -83,13 +84,13 @@ def main() -> None:
     rows = {name: Row() for name in chosen}
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        write_pictures(folder, given.pictures, given.valid, test=given.test, side=given.size)
+        write_images(folder, given.images, given.valid, test=given.test, side=given.size)
         for number in range(1, given.rounds + 1):
             for place, contestant in enumerate(chosen):
                 if contestant in ONCE and number > 1:
                     continue
                 job = Job(
-                    pictures=name, out=str(folder / f"{number}-{place}"), network=CONTESTANTS[contestant].network,
+                    images=name, out=str(folder / f"{number}-{place}"), network=CONTESTANTS[contestant].network,
                     size=given.size, batch=given.batch, epochs=given.epochs, learning_rate=LEARNING_RATE, seed=number,
                 )  # fmt: skip
                 compete(contestant, job, rows[contestant])
@@ -100,15 +101,13 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in {"rounds": 3, "epochs": 15, "pictures": 96, "size": 160, "batch": 8}.items():
+    for name, value in {"rounds": 3, "epochs": 15, "images": 96, "size": 160, "batch": 8}.items():
         parser.add_argument(f"--{name}", type=int, default=value, help=f"default {value}")
-    parser.add_argument(
-        "--valid", type=int, help="pictures to choose epochs by; default 30, or fewer with few --pictures"
-    )
-    parser.add_argument("--test", type=int, default=400, help="pictures to judge by; default 400")
+    parser.add_argument("--valid", type=int, help="images to choose epochs by; default 30, or fewer with few --images")
+    parser.add_argument("--test", type=int, default=400, help="images to judge by; default 400")
     parser.add_argument("--only", action="append", choices=list(CONTESTANTS), help="this one; may be given again")
     given = parser.parse_args()
-    given.valid = given.valid or min(30, given.pictures)
+    given.valid = given.valid or min(30, given.images)
     return given
 
 
@@ -124,7 +123,7 @@ def compete(name: str, job: Job, row: Row) -> None:
         print(f"  round {job.seed}  {name:20} failed: {error}", flush=True)
         return
     row.add(run, judge(job))
-    print(f"  round {job.seed}  {name:20} {row.loop[-1]:7.2f} pictures/s {run.seconds:7.1f} s  mAP {row.map[-1]:.3f}",
+    print(f"  round {job.seed}  {name:20} {row.loop[-1]:7.2f} images/s {run.seconds:7.1f} s  mAP {row.map[-1]:.3f}",
           flush=True)  # fmt: skip
 
 

@@ -1,12 +1,12 @@
-"""Which defaults learn best from little: one setting changed at a time, on 40 drawn and 30 real labelled pictures.
+"""Which defaults learn best from little: one setting changed at a time, on 40 drawn and 30 real labelled images.
 
 Run it with ``python -m tests.benchmarks.small_data [--epochs N] [--seeds N] [--only PART]``; all of it takes two hours
 on two cores, so it is no part of ``make bench``. Each run is a trainer process with one thread, two at a time. The real
-pictures are the export ``digits-coco-grey`` below ``NASFLOW_TEST_EXPORTS``; without it there are the drawn ones alone.
+images are the export ``digits-coco-grey`` below ``NASFLOW_TEST_EXPORTS``; without it there are the drawn ones alone.
 
 - ``drawn`` and ``real`` start from random weights;
-- ``batch`` asks how many pictures a batch should have where 120 drawn pictures are to be learnt;
-- ``weights`` starts from a model of 160 other drawn pictures: of the same kind for the drawn ones, of another for the
+- ``batch`` asks how many images a batch should have where 120 drawn images are to be learnt;
+- ``weights`` starts from a model of 160 other drawn images: of the same kind for the drawn ones, of another for the
   real ones;
 - ``patience`` trains four times the epochs, and tells what each patience would have kept of the best mAP, and when it
   would have stopped.
@@ -60,7 +60,7 @@ PATIENCE = (5, 10, 15, 20, 30, 50)
 
 @dataclass(frozen=True)
 class Task:
-    """Pictures to learn, and how long."""
+    """Images to learn, and how long."""
 
     name: str
     folder: Path
@@ -178,11 +178,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         draw_export(folder / "drawn", 11, train=40, valid=30, test=0, size=128)
-        drawn = prepare("40 drawn pictures", folder / "drawn", folder / "a", 128, given.epochs)
+        drawn = prepare("40 drawn images", folder / "drawn", folder / "a", 128, given.epochs)
         tasks = [drawn]
         real = Path(os.environ.get("NASFLOW_TEST_EXPORTS", "none")) / "digits-coco-grey"
         if real.is_dir():
-            digits = "30 real pictures of handwritten digits"
+            digits = "30 real images of handwritten digits"
             tasks.append(prepare(digits, real, folder / "b", 192, given.epochs * 2))
         if given.only in (None, "drawn"):
             compare(drawn, CHANGES, given.seeds)
@@ -191,7 +191,7 @@ def main() -> None:
                 compare(task, CHANGES, given.seeds)
         if given.only in (None, "batch"):
             draw_export(folder / "more", 13, train=120, valid=30, test=0, size=128)
-            more = prepare("120 drawn pictures", folder / "more", folder / "d", 128, given.epochs)
+            more = prepare("120 drawn images", folder / "more", folder / "d", 128, given.epochs)
             compare(more, CHANGES_OF_BATCH, given.seeds)
         if given.only in (None, "weights"):
             weights = other_model(folder / "c", given.epochs)
@@ -203,9 +203,9 @@ def main() -> None:
 
 
 def other_model(folder: Path, epochs: int) -> Path:
-    """Weights of a model of 160 other drawn pictures."""
+    """Weights of a model of 160 other drawn images."""
     draw_export(folder / "drawn", 12, train=160, valid=30, test=0, size=128)
-    task = prepare("160 drawn pictures", folder / "drawn", folder, 128, epochs)
+    task = prepare("160 drawn images", folder / "drawn", folder, 128, epochs)
     spec = task.spec(0, {})
     print(f"weights to start from: {task.name}, mAP {best_map(task.train(spec)):.3f}", flush=True)
     return folder / spec.digest[:12] / files.BEST

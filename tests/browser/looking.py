@@ -46,7 +46,7 @@ def as_before(browser):
 
 
 def keep_screenshot(browser, name):
-    """Save the whole page as a picture into the folder that NASFLOW_TEST_SCREENSHOTS names, if it does."""
+    """Save the whole page as an image into the folder that NASFLOW_TEST_SCREENSHOTS names, if it does."""
     folder = os.environ.get("NASFLOW_TEST_SCREENSHOTS")
     if not folder:
         return

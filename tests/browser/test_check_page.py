@@ -64,7 +64,7 @@ def faulty(tmp_path_factory):
     """The page of an export with errors."""
     folder = tmp_path_factory.mktemp("faulty")
     export = write_in("coco", folder / "export")
-    (export / "train" / "b.jpg").write_bytes(b"no picture")
+    (export / "train" / "b.jpg").write_bytes(b"no image")
     nasflow = Path(sys.executable).with_name("nasflow")
     done = subprocess.run(
         [nasflow, "check", export, "--report", folder / "page.html"], check=False, capture_output=True
@@ -117,18 +117,18 @@ def test_names_are_text(show):
     assert browser.find_elements(By.CSS_SELECTOR, "[onerror], b") == []
 
 
-def test_all_pictures_are_shown_and_described(show):
+def test_all_images_are_shown_and_described(show):
     browser = show()
-    pictures = browser.execute_script("return [...document.images].map(image => [image.naturalWidth, image.alt])")
-    assert len(pictures) == 4 + 15  # those with a finding, and the contact sheet of all
-    assert {width for width, _ in pictures} == {100}
-    assert f"{TINY} with boxes: 1 {MARKUP}, 1 {QUOTES}" in {alt for _, alt in pictures}
-    assert all(alt for _, alt in pictures)
+    images = browser.execute_script("return [...document.images].map(image => [image.naturalWidth, image.alt])")
+    assert len(images) == 4 + 15  # those with a finding, and the contact sheet of all
+    assert {width for width, _ in images} == {100}
+    assert f"{TINY} with boxes: 1 {MARKUP}, 1 {QUOTES}" in {alt for _, alt in images}
+    assert all(alt for _, alt in images)
 
 
-def test_each_flagged_picture_is_there_once_with_its_reasons(show):
+def test_each_flagged_image_is_there_once_with_its_reasons(show):
     flagged = {}
-    for figure in section(show(), "Flagged pictures").find_elements(By.TAG_NAME, "figure"):
+    for figure in section(show(), "Flagged images").find_elements(By.TAG_NAME, "figure"):
         place = figure.find_element(By.CLASS_NAME, "place").text
         assert place not in flagged
         flagged[place] = [item.text for item in figure.find_elements(By.CSS_SELECTOR, ".reasons li")]
@@ -161,12 +161,12 @@ def test_classes_and_sizes_are_counted(show):
         ["class 0", "0", "0", "0", "0"],
     ]
     assert cells(section(browser, "Splits"))[1:] == [["train", "13", "15", "0"], ["valid", "2", "2", "0"]]
-    boxes, pictures = section(browser, "Sizes").find_elements(By.TAG_NAME, "table")
-    # Sides of 40 x 30, 40 x 40 and 2 x 2 in a picture of 100 x 80: 39, 45 and 2 %.
+    boxes, images = section(browser, "Sizes").find_elements(By.TAG_NAME, "table")
+    # Sides of 40 x 30, 40 x 40 and 2 x 2 in an image of 100 x 80: 39, 45 and 2 %.
     assert cells(boxes)[1:] == [
         ["under 3 %", "1"], ["3 to 10 %", "0"], ["10 to 30 %", "0"], ["30 to 60 %", "15"], ["60 % and more", "0"],
     ]  # fmt: skip
-    assert cells(pictures)[1:] == [["100 x 80", "15"]]
+    assert cells(images)[1:] == [["100 x 80", "15"]]
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1200])

@@ -70,7 +70,7 @@ def test_the_form_says_what_each_field_is(browser, stack, run):
     browser.get(f"{stack.addresses['ui']}/deployments/deployment/{run['deployment_id']}/run")
     shown(browser, "//*[contains(text(), 'Side of the square network input in pixels')]")
     text = browser.find_element(By.TAG_NAME, "body").text
-    for words in ("Name of the line of models", "Roboflow workspace", "Most passes over the training pictures"):
+    for words in ("Name of the line of models", "Roboflow workspace", "Most passes over the training images"):
         assert words in text
 
 
@@ -88,9 +88,9 @@ def test_the_run_shows_the_summary_and_its_link_opens_the_report(browser, stack,
     browser.get(link.get_attribute("href"))
     shown(browser, "//table//th")
     assert "mAP" in browser.find_element(By.TAG_NAME, "body").text
-    pictures = browser.execute_script("return [...document.images].map(i => i.complete && i.naturalWidth > 0)")
-    assert pictures
-    assert all(pictures)
+    images = browser.execute_script("return [...document.images].map(i => i.complete && i.naturalWidth > 0)")
+    assert images
+    assert all(images)
 
 
 def test_the_train_run_shows_the_epochs(browser, stack, run):

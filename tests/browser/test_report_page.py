@@ -11,9 +11,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from tasks.evaluation.report.images import compare_pictures
+from tasks.evaluation.report.images import compare_images
 from tasks.evaluation.report.page import ReportContent, write_report
-from tasks.evaluation.report.suspected_errors import draw_suspects
+from tasks.evaluation.report.suspected_errors import draw_suspected_errors
 from tasks.records import Box, LabelledImage
 from tests.browser.looking import CONTRASTS, as_before, emulate, keep_screenshot
 from tests.fakes import evaluations as fakes
@@ -21,11 +21,11 @@ from tests.fakes.learning import study
 
 FEW = ("cat", '</script><img src=x onerror="document.title=1">', "=dog")
 LIMIT = 3_000_000
-"""Bytes of a page of 60 classes, without its pictures."""
+"""Bytes of a page of 60 classes, without its images."""
 
 
 def content_of(folder, classes):
-    """A page with everything on it; two pictures of each kind."""
+    """A page with everything on it; two images of each kind."""
     Image.new("RGB", (320, 240), "#557799").save(folder / "any.png")
     truths = [Box(0, 40, 40, 140, 140), Box(1, 200, 60, 300, 160)]
     images = [
@@ -46,7 +46,7 @@ def content_of(folder, classes):
         for label, x, y in found
     ]
     evaluation = fakes.evaluation(classes, absent=classes[-1:] if len(classes) > 3 else (), speed=fakes.speed())
-    picture = lambda image: folder / "any.png"  # noqa: E731
+    image = lambda image: folder / "any.png"  # noqa: E731
     return ReportContent(
         title="Cats & dogs",
         evaluation=evaluation,
@@ -56,8 +56,8 @@ def content_of(folder, classes):
         history=fakes.long_history(),
         spec=fakes.spec(classes),
         result=fakes.result(),
-        pictures=compare_pictures(images, classes, detections, 0.5, picture, 12),
-        suspects=draw_suspects(evaluation.analysis.suspects, images, classes, picture, 12),
+        images=compare_images(images, classes, detections, 0.5, image, 12),
+        suspected_errors=draw_suspected_errors(evaluation.analysis.suspected_errors, images, classes, image, 12),
     )
 
 
@@ -187,10 +187,10 @@ def test_curves_of_a_class_take_the_place_of_all(show):
     assert svg.get_attribute("aria-label") == "Precision, recall and F1, dog"
 
 
-# Pictures -----------------------------------------------------------------------------------------
+# Images -----------------------------------------------------------------------------------------
 
 
-def test_the_worst_picture_opens_and_closes_by_keyboard(show):
+def test_the_worst_image_opens_and_closes_by_keyboard(show):
     browser = show()
     dialog = find(browser, "#large")
     assert not dialog.is_displayed()
@@ -199,8 +199,8 @@ def test_the_worst_picture_opens_and_closes_by_keyboard(show):
     ActionChains(browser).send_keys(Keys.ENTER).perform()
     assert dialog.is_displayed()
     assert find(browser, "#large-name").text == "1.jpg"
-    pictures = dialog.find_elements(By.TAG_NAME, "img")
-    assert [one.size["width"] > 500 for one in pictures] == [True, True]
+    images = dialog.find_elements(By.TAG_NAME, "img")
+    assert [one.size["width"] > 500 for one in images] == [True, True]
     assert f"cat (missed), {FEW[1]} (missed)" in dialog.text
     keep_screenshot(browser, "report-large")
     ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
@@ -210,7 +210,7 @@ def test_the_worst_picture_opens_and_closes_by_keyboard(show):
     assert browser.switch_to.active_element == button
 
 
-def test_a_picture_opens_by_a_click_and_closes_by_its_button(show):
+def test_a_image_opens_by_a_click_and_closes_by_its_button(show):
     browser = show()
     browser.execute_script("document.querySelector('.zoom').scrollIntoView({block: 'center'})")
     find(browser, ".zoom .pair img").click()
@@ -219,12 +219,12 @@ def test_a_picture_opens_by_a_click_and_closes_by_its_button(show):
     assert not find(browser, "#large").is_displayed()
 
 
-def test_all_pictures_are_shown_and_described(show):
+def test_all_images_are_shown_and_described(show):
     browser = show()
     WebDriverWait(browser, 10).until(lambda b: b.execute_script("return [...document.images].every(i => i.complete)"))
-    pictures = browser.execute_script("return [...document.images].map(image => [image.naturalWidth, image.alt])")
-    assert len(pictures) == 4 * 2 + 2
-    assert all(width > 100 and alt for width, alt in pictures)
+    images = browser.execute_script("return [...document.images].map(image => [image.naturalWidth, image.alt])")
+    assert len(images) == 4 * 2 + 2
+    assert all(width > 100 and alt for width, alt in images)
 
 
 # Tables -------------------------------------------------------------------------------------------
@@ -352,5 +352,5 @@ def test_without_the_script_it_says_the_same(show):
 
 def test_a_page_of_60_classes_is_small(pages, tmp_path):
     content = content_of(tmp_path, fakes.class_names(60))
-    write_report(tmp_path / "page.html", ReportContent(**{**vars(content), "pictures": (), "suspects": ()}))
+    write_report(tmp_path / "page.html", ReportContent(**{**vars(content), "images": (), "suspected_errors": ()}))
     assert (tmp_path / "page.html").stat().st_size < LIMIT

@@ -109,16 +109,16 @@ def test_the_same_again_trains_nothing_and_publishes_nothing(stack, first, expor
     assert sum(spec["seed"] == 0 and spec["epochs"] == 2 for spec in specs) == 1
 
 
-def test_a_second_model_is_judged_on_the_same_pictures(stack, first, export):
+def test_a_second_model_is_judged_on_the_same_images(stack, first, export):
     second = retrain(stack, export, "pets", "--seed", "7")
     decision = second["decision"]
     assert second["model"]["version"] == 2
     if first["evaluation"]["map"] > 0:
         assert decision["champion_map"] == pytest.approx(first["evaluation"]["map"])
-    # So few test pictures tell nothing, whatever the two scores are.
+    # So few test images tell nothing, whatever the two scores are.
     assert (decision["promote"], decision["overridden"]) == (False, None)
     assert decision["verdict"] in ("cannot tell", "keep")
-    assert "4 test pictures" in decision["reason"]
+    assert "4 test images" in decision["reason"]
     store = Store.from_environment()
     page = store.get(find_version(store, "pets", 2).report.key)[0].decode()
     assert decision["reason"] in html.unescape(page)
@@ -140,7 +140,7 @@ def test_labels_of_a_version_are_compared_with_an_export(stack, first, export, t
         assert stack.nasflow("diff", version, str(export))["same"] is True
     shutil.copytree(export, tmp_path / "fewer")
     next((tmp_path / "fewer" / "train").glob("*.jpg")).unlink()
-    told = stack.nasflow("diff", "pets/1", str(tmp_path / "fewer"), "--on-bad-image", "skip")
+    told = stack.nasflow("diff", "pets/1", str(tmp_path / "fewer"), "--on-unreadable-image", "skip")
     assert (told["same"], told["images_removed"]["count"], told["images_added"]["count"]) == (False, 1, 0)
 
 
@@ -157,7 +157,7 @@ def test_a_study_uses_the_finished_run_again_shows_its_curve_and_publishes_nothi
     assert told["flow_run_state"] == "Completed"
     points = told["points"]
     assert [point["share"] for point in points] == [0.25, 0.5, 0.75, 1]
-    assert [point["pictures"] for point in points] == [3, 6, 9, 12]
+    assert [point["images"] for point in points] == [3, 6, 9, 12]
     assert points[-1]["run_key"] == first["training"]["run_key"]
     assert points[-1]["map"]["value"] == first["evaluation"]["map"]
 
@@ -172,7 +172,7 @@ def test_a_study_uses_the_finished_run_again_shows_its_curve_and_publishes_nothi
     with urllib.request.urlopen(told["link"], timeout=30) as answer:
         page = html.unescape(answer.read().decode())
     assert page.count(told["sentence"]) == 2
-    assert "mAP by number of training pictures" in page
+    assert "mAP by number of training images" in page
     assert stack.nasflow("models", "list", "--project", "pets")["models"] == before
 
 

@@ -17,8 +17,8 @@ CLASSES = ("disc", "square")
 def draw(seed: object, size: int, objects: int) -> tuple[bytes, tuple[Box, ...]]:
     """A PNG of ``size`` pixels with ``objects`` discs and squares by turns, one in each quarter, and their boxes."""
     rng = random.Random(repr(seed))
-    picture = Image.new("RGB", (size, size), tuple(rng.randrange(60) for _ in range(3)))
-    pencil, boxes, half = ImageDraw.Draw(picture), [], size // 2
+    image = Image.new("RGB", (size, size), tuple(rng.randrange(60) for _ in range(3)))
+    pencil, boxes, half = ImageDraw.Draw(image), [], size // 2
     for number, quarter in enumerate(rng.sample(range(4), objects)):
         side = rng.randrange(half // 2, half - 4)
         x = quarter % 2 * half + rng.randrange(half - side)
@@ -27,7 +27,7 @@ def draw(seed: object, size: int, objects: int) -> tuple[bytes, tuple[Box, ...]]
         shape((x, y, x + side - 1, y + side - 1), fill=tuple(rng.randrange(120, 256) for _ in range(3)))
         boxes.append(Box(number % 2, x, y, x + side, y + side))
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    image.save(file, "PNG")
     return file.getvalue(), tuple(boxes)
 
 
@@ -41,7 +41,7 @@ def write_dataset(
     objects: int = 2,
     valid_objects: int | None = None,
 ) -> DatasetSnapshot:
-    """Write a dataset folder; ``objects`` a picture, in the valid split ``valid_objects`` where given."""
+    """Write a dataset folder; ``objects`` an image, in the valid split ``valid_objects`` where given."""
     images, contents = [], {}
     for split, count in (("train", train), ("valid", valid)):
         drawn = valid_objects if split == "valid" and valid_objects is not None else objects

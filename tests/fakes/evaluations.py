@@ -17,7 +17,7 @@ from tasks.records import (
     Scores,
     Speed,
     SplitCounts,
-    Suspect,
+    SuspectedError,
     ThresholdCurve,
     TrainingResult,
     TrainingSpec,
@@ -46,7 +46,7 @@ def evaluation(classes=("cat", "dog"), *, sources=40, half=0.06, absent=(), **ch
 
 def point(classes, absent=()):
     per_class = {name: 0.3 + 0.5 * at / len(classes) for at, name in enumerate(classes) if name not in absent}
-    return OperatingPoint(favour="balance", threshold=THRESHOLD, per_class=per_class, chosen_on="valid")
+    return OperatingPoint(threshold_for="balance", threshold=THRESHOLD, per_class=per_class, chosen_on="valid")
 
 
 def around(value, half):
@@ -64,7 +64,7 @@ def scores(classes, half=0.06, absent=(), **changes):
         "threshold_from": "valid",
         "classes_measured": len(classes) - len(absent),
         "detections_limit": 100,
-        "least_score": 0.01,
+        "min_score": 0.01,
         "per_class": {name: class_score(at, name in absent) for at, name in enumerate(classes)},
         "ci95": {name: around(value, half) for name, value in values.items()},
     }
@@ -120,17 +120,17 @@ def analysis(classes, absent=(), **changes):
             ErrorShare(kind="Both", count=2, ap50_cost=0.0),
         ],
         "calibration": calibration(),
-        "suspects": [
-            suspect("1.jpg", classes[-1], None, 0.93, (60, 60, 180, 140)),
-            suspect("2.jpg", classes[0], classes[-1], 0.87, (20, 30, 120, 150)),
+        "suspected_errors": [
+            suspected_error("1.jpg", classes[-1], None, 0.93, (60, 60, 180, 140)),
+            suspected_error("2.jpg", classes[0], classes[-1], 0.87, (20, 30, 120, 150)),
         ],
     }
     return Analysis(**{**values, **changes})
 
 
-def suspect(file_name, found, labelled, score, box):
+def suspected_error(file_name, found, labelled, score, box):
     kind = "missing label" if labelled is None else "wrong class"
-    return Suspect(file_name=file_name, kind=kind, found=found, labelled=labelled, score=score, box=box)
+    return SuspectedError(file_name=file_name, kind=kind, found=found, labelled=labelled, score=score, box=box)
 
 
 def calibration(lean=0.1):
@@ -158,7 +158,7 @@ def comparison(classes=("cat", "dog"), **changes):
     values = {
         "champion_version": 3,
         "sources": 40,
-        "confidence": 0.95,
+        "confidence_level": 0.95,
         "bounds": (0.011, 0.071),
         "map": gain(0.371, 0.412, 0.03),
         "map50": gain(0.6, 0.633, 0.05),
@@ -171,7 +171,7 @@ def decision(**changes):
     values = {
         "promote": True,
         "verdict": "promote",
-        "reason": "mAP 0.412 against 0.371 of version 3 on the same 40 pictures: a gain of 0.041, 0.011 to 0.071.",
+        "reason": "mAP 0.412 against 0.371 of version 3 on the same 40 images: a gain of 0.041, 0.011 to 0.071.",
         "checks": (
             GateCheck(name="gain in mAP", passed=True, text="0.041, with 95 % confidence 0.011 to 0.071: above 0."),
             GateCheck(name="AP of cat", passed=False, text="0.200 where at least 0.300 is asked."),

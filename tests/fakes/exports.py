@@ -1,4 +1,4 @@
-"""Small COCO exports, built as tests need them: any categories, annotations, splits and picture files."""
+"""Small COCO exports, built as tests need them: any categories, annotations, splits and image files."""
 
 import hashlib
 import io
@@ -15,8 +15,8 @@ CATEGORIES = (
 )
 
 
-def picture(seed: object = 0, width: int = 100, height: int = 100, kind: str = "JPEG", mode: str = "RGB") -> bytes:
-    """Bytes of a picture; another seed gives other bytes."""
+def image_bytes(seed: object = 0, width: int = 100, height: int = 100, kind: str = "JPEG", mode: str = "RGB") -> bytes:
+    """Bytes of an image; another seed gives other bytes."""
     noise = hashlib.sha256(repr(seed).encode()).digest() * 2
     image = Image.frombytes("RGB", (4, 4), noise[:48]).resize((width, height))
     file = io.BytesIO()
@@ -43,14 +43,14 @@ def document(
     return {"info": {}, "licenses": [], "categories": list(categories), "images": listed, "annotations": marked}
 
 
-def write_split(folder: Path, content: object, pictures: Mapping[str, bytes] | None = None) -> None:
-    """Write one split: its document and pictures (those that it lists, each with bytes of its own, unless given)."""
+def write_split(folder: Path, content: object, images: Mapping[str, bytes] | None = None) -> None:
+    """Write one split: its document and images (those that it lists, each with bytes of its own, unless given)."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "_annotations.coco.json").write_text(json.dumps(content))
-    if pictures is None:
+    if images is None:
         names = [image["file_name"] for image in content["images"]]
-        pictures = {name: picture((folder.name, name)) for name in names}
-    for name, data in pictures.items():
+        images = {name: image_bytes((folder.name, name)) for name in names}
+    for name, data in images.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
 
@@ -63,7 +63,7 @@ def numbered(prefix: str, count: int) -> list[str]:
 def write_export(
     folder: Path, train: int = 4, valid: int = 2, test: int = 0, categories: Sequence[Mapping] = CATEGORIES
 ) -> Path:
-    """A sound export: one box a picture, the classes by turns."""
+    """A sound export: one box an image, the classes by turns."""
     ids = [category["id"] for category in categories if category["supercategory"] != "none"]
     for split, count in (("train", train), ("valid", valid), ("test", test)):
         if count:

@@ -1,4 +1,4 @@
-"""The same small export in every format that is read: pictures of 100 x 80 pixels, boxes by class name and corners."""
+"""The same small export in every format that is read: images of 100 x 80 pixels, boxes by class name and corners."""
 
 import csv
 import io
@@ -7,11 +7,11 @@ import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.fakes.exports import picture
+from tests.fakes.exports import image_bytes
 
 Boxes = list[tuple[str, int, int, int, int]]
 Splits = Mapping[str, Mapping[str, Boxes]]
-"""Boxes by picture and split."""
+"""Boxes by image and split."""
 WIDTH, HEIGHT = 100, 80
 CLASSES = ("cat", "dog")
 SPLITS: Splits = {
@@ -24,10 +24,10 @@ FORMATS = ("coco", "yolo", "darknet", "voc", "tensorflow-csv", "retinanet-csv")
 def write_in(kind: str, folder: Path, splits: Splits = SPLITS, classes: tuple[str, ...] = CLASSES) -> Path:
     """Write an export, as Roboflow lays out its format."""
     for split, boxes in splits.items():
-        pictures = folder / split / "images" if kind == "yolo" else folder / split
-        pictures.mkdir(parents=True)
+        images = folder / split / "images" if kind == "yolo" else folder / split
+        images.mkdir(parents=True)
         for name in boxes:
-            (pictures / name).write_bytes(picture((split, name), WIDTH, HEIGHT))
+            (images / name).write_bytes(image_bytes((split, name), WIDTH, HEIGHT))
         WRITERS[kind](folder / split, boxes, classes)
     if kind == "yolo":
         names = json.dumps(list(classes))

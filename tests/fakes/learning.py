@@ -6,24 +6,24 @@ from tasks.records import LearningPoint, Measured
 SHARES = (0.25, 0.5, 0.75, 1.0)
 
 
-def power(a, b, c, pictures):
+def power(a, b, c, images):
     """The curve itself."""
-    return a - b * pictures**-c
+    return a - b * images**-c
 
 
 def measured(value, half):
     return Measured(value=min(1.0, max(0.0, value)), ci95=None if half is None else (value - half, value + half))
 
 
-def point(pictures, value, half=0.02, *, share=1.0, rising=False, **classes):
+def point(images, value, half=0.02, *, share=1.0, rising=False, **classes):
     return LearningPoint(
-        share=share, pictures=pictures, run_key="a" * 64, still_rising=rising, map=measured(value, half),
+        share=share, images=images, run_key="a" * 64, still_rising=rising, map=measured(value, half),
         per_class={name: measured(ap, half) for name, ap in classes.items()},
     )  # fmt: skip
 
 
 def points(values, half=0.02, most=100):
-    """At a quarter, a half, three quarters and all of the pictures."""
+    """At a quarter, a half, three quarters and all of the images."""
     return [point(round(most * share), value, half, share=share) for share, value in zip(SHARES, values, strict=True)]
 
 

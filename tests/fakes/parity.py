@@ -34,24 +34,24 @@ def compare(folder: Path) -> None:
         EpochBatches(len(snapshot.of_split("train")), spec.batch_size, spec.seed, epoch)
         for epoch in range(1, spec.epochs + 1)
     ]
-    batches = [batch for epoch in epochs for batch in training_loader(run.train_pictures, epoch, workers=0)]
-    network = copy.deepcopy(run.learner.network)
-    for group in run.learner.optimizer.param_groups:
+    batches = [batch for epoch in epochs for batch in training_loader(run.train_images, epoch, workers=0)]
+    network = copy.deepcopy(run.training_step.network)
+    for group in run.training_step.optimizer.param_groups:
         group["fused"] = False  # the same arithmetic, rounded otherwise; super-gradients does not use it
-    run.learner.network.train()
+    run.training_step.network.train()
     loaded = iter(batches)
-    their_average = ModelEMA.from_params(run.learner.network, decay_type="threshold", decay=spec.ema_decay)
+    their_average = ModelEMA.from_params(run.training_step.network, decay_type="threshold", decay=spec.ema_decay)
     ours = []
     for number, step in enumerate(step for epoch in epochs for step in epoch.steps):
-        ours.append(run.learner.step(step, loaded, run._learning_rate()).parts)
+        ours.append(run.training_step.run(step, loaded, run._learning_rate()).parts)
         run.progress.steps_done += 1
-        their_average.update(run.learner.network, step=number, total_steps=len(batches))
-    averages = run.learner.average.state_dict(), their_average.ema.state_dict()
+        their_average.update(run.training_step.network, step=number, total_steps=len(batches))
+    ema_state = run.training_step.ema_network.state_dict(), their_average.ema.state_dict()
 
     samples = [
-        (picture, batch.targets[batch.targets[:, 0] == place, 1:])
+        (image, batch.targets[batch.targets[:, 0] == place, 1:])
         for batch in batches
-        for place, picture in enumerate(batch.pictures)
+        for place, image in enumerate(batch.images)
     ]
     loader = DataLoader(samples, spec.batch_size, collate_fn=_pair)
     theirs, network, _ = sg_trainer.train(
@@ -59,9 +59,10 @@ def compare(folder: Path) -> None:
         epochs=1, learning_rate=spec.learning_rate, weight_decay=spec.weight_decay,
     )  # fmt: skip
     weights = max(
-        (a - b).abs().max().item() for a, b in zip(run.learner.network.parameters(), network.parameters(), strict=True)
+        (a - b).abs().max().item()
+        for a, b in zip(run.training_step.network.parameters(), network.parameters(), strict=True)
     )
-    average = max((a - averages[1][n]).abs().max().item() for n, a in averages[0].items() if a.is_floating_point())
+    average = max((a - ema_state[1][n]).abs().max().item() for n, a in ema_state[0].items() if a.is_floating_point())
     content = {"ours": ours, "theirs": theirs, "weights": weights, "average": average, "rates": rates(spec)}
     (folder / "losses.json").write_text(json.dumps(content))
 
@@ -82,8 +83,8 @@ def rates(spec):
 def _pair(samples):
     from tasks.training.worker.data.loaders import collate
 
-    batch = collate([(picture, targets, 0) for picture, targets in samples])
-    return batch.pictures.float() / 255, batch.targets
+    batch = collate([(image, targets, 0) for image, targets in samples])
+    return batch.images.float() / 255, batch.targets
 
 
 if __name__ == "__main__":

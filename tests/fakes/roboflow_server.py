@@ -55,7 +55,7 @@ class Misbehaviour:
 class RoboflowServer:
     """Serves one project with versions 2, 9 and 10, all with the same zip: bytes, or a file that may be large.
 
-    It generates further versions, of all pictures that the project has then, those without labels as well.
+    It generates further versions, of all images that the project has then, those without labels as well.
     """
 
     def __init__(self, archive: bytes | Path, misbehaviour: Misbehaviour | None = None) -> None:
@@ -195,7 +195,7 @@ class RoboflowServer:
             return
         if trouble.damaged_bodies > 0:
             trouble.damaged_bodies -= 1
-            middle = len(body) // 2  # in a picture's bytes, not in a header
+            middle = len(body) // 2  # in an image's bytes, not in a header
             body = body[:middle] + bytes([body[middle] ^ 0xFF]) + body[middle + 1 :]
         headers = {"Content-Length": str(len(body))} if trouble.content_length else {}
         if trouble.half_bodies > 0:

@@ -13,7 +13,7 @@ def scores(value: float = 0.5, **more: Any) -> Scores:
         "map": value, "map50": value, "map75": value, "map_small": None, "map_medium": None,
         "map_large": value, "ar": value,
         "precision": 0.0, "recall": 0.0, "f1": 0.0, "threshold": 0.0, "classes_measured": 1, "detections_limit": 100,
-        "least_score": None, "per_class": {},
+        "min_score": None, "per_class": {},
     }  # fmt: skip
     return Scores(**{**values, **more})
 

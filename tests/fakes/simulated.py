@@ -1,4 +1,4 @@
-"""Pictures and detectors by chance, with a skill that is known, for tests of what intervals and gates promise."""
+"""Images and detectors by chance, with a skill that is known, for tests of what intervals and gates promise."""
 
 from typing import Any
 
@@ -7,19 +7,19 @@ import numpy as np
 CLASSES, TRUTHS, SIDE = 3, 3, 700
 
 
-def truths(dice: np.random.Generator, pictures: int) -> dict[str, Any]:
-    """A COCO document of pictures with about three boxes each."""
-    counts = dice.poisson(TRUTHS, pictures)
-    images = np.repeat(np.arange(1, pictures + 1), counts)
-    boxes = np.c_[dice.uniform(0, SIDE - 200, (len(images), 2)), dice.uniform(40, 150, (len(images), 2))]
-    labels = dice.integers(1, CLASSES + 1, len(images))
+def truths(dice: np.random.Generator, count: int) -> dict[str, Any]:
+    """A COCO document of images with about three boxes each."""
+    counts = dice.poisson(TRUTHS, count)
+    image_ids = np.repeat(np.arange(1, count + 1), counts)
+    boxes = np.c_[dice.uniform(0, SIDE - 200, (len(image_ids), 2)), dice.uniform(40, 150, (len(image_ids), 2))]
+    labels = dice.integers(1, CLASSES + 1, len(image_ids))
     return {
-        "images": [{"id": n, "file_name": f"{n}.jpg", "width": SIDE, "height": SIDE} for n in range(1, pictures + 1)],
+        "images": [{"id": n, "file_name": f"{n}.jpg", "width": SIDE, "height": SIDE} for n in range(1, count + 1)],
         "categories": [{"id": n, "name": f"class {n}"} for n in range(1, CLASSES + 1)],
         "annotations": [
             {"id": n, "image_id": int(image), "category_id": int(label), "bbox": box.tolist(),
              "area": float(box[2] * box[3]), "iscrowd": 0}
-            for n, (image, label, box) in enumerate(zip(images, labels, boxes, strict=True), start=1)
+            for n, (image, label, box) in enumerate(zip(image_ids, labels, boxes, strict=True), start=1)
         ],
     }  # fmt: skip
 
@@ -27,7 +27,7 @@ def truths(dice: np.random.Generator, pictures: int) -> dict[str, Any]:
 def detections(
     dice: np.random.Generator, truth: dict[str, Any], ease: np.ndarray, skill: float = 0.8, false: float = 1.0
 ) -> list[dict[str, Any]]:
-    """What a detector finds: each truth by its skill and the picture's ease, a little beside, and false boxes."""
+    """What a detector finds: each truth by its skill and the image's ease, a little beside, and false boxes."""
     found = []
     for box in truth["annotations"]:
         if dice.random() < skill * ease[box["image_id"] - 1] * 1.1:
@@ -45,6 +45,6 @@ def _detection(image: int, label: int, box: np.ndarray, score: float) -> dict[st
     return {"image_id": image, "category_id": label, "bbox": box.tolist(), "score": float(score)}
 
 
-def ease(dice: np.random.Generator, pictures: int) -> np.ndarray:
-    """How easy pictures are: what is missed is missed together."""
-    return dice.beta(6, 2, pictures)
+def ease(dice: np.random.Generator, images: int) -> np.ndarray:
+    """How easy images are: what is missed is missed together."""
+    return dice.beta(6, 2, images)

@@ -57,7 +57,7 @@ def test_a_killed_run_ends_in_the_same_bytes(tmp_path: Path, precision: str) -> 
 
 
 def test_a_batch_that_no_gpu_holds_is_taken_in_pieces(tmp_path: Path) -> None:
-    """256 pictures of 1280 pixels: some 500 GB of activations."""
+    """256 images of 1280 pixels: some 500 GB of activations."""
     given = arguments(tmp_path, train=256, image_size=1280, batch_size=256, epochs=1)
     done = run(tmp_path, *given)
     assert done.process.returncode == 0, done.stderr[-3000:]

@@ -1,4 +1,4 @@
-"""Random changes of pictures: as super-gradients makes them, the same wherever they are made, and of any picture."""
+"""Random changes of images: as super-gradients makes them, the same wherever they are made, and of any image."""
 
 import hashlib
 import io
@@ -27,13 +27,13 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
 
 
 def save(folder: Path, width: int, height: int, boxes: Sequence[Box] = (), colour: int = 40) -> LabelledImage:
-    """Put a picture of one colour with white boxes into a dataset folder."""
-    picture = Image.new("RGB", (width, height), (colour, colour // 2, 2 * colour))
+    """Put an image of one colour with white boxes into a dataset folder."""
+    image = Image.new("RGB", (width, height), (colour, colour // 2, 2 * colour))
     for box in boxes:
         corner = max(box.x1, box.x2 - 1), max(box.y1, box.y2 - 1)
-        ImageDraw.Draw(picture).rectangle((box.x1, box.y1, *corner), fill="white")
+        ImageDraw.Draw(image).rectangle((box.x1, box.y1, *corner), fill="white")
     file = io.BytesIO()
-    picture.save(file, "PNG")
+    image.save(file, "PNG")
     sha256 = hashlib.sha256(file.getvalue()).hexdigest()
     (folder / "images").mkdir(exist_ok=True)
     (folder / "images" / sha256).write_bytes(file.getvalue())
@@ -44,7 +44,7 @@ def save(folder: Path, width: int, height: int, boxes: Sequence[Box] = (), colou
 
 
 def drawn(folder: Path, count: int = 6) -> list[LabelledImage]:
-    """Pictures with one box each, of a class of its own."""
+    """Images with one box each, of a class of its own."""
     sizes = [(SIZE, SIZE), (2 * SIZE, SIZE), (SIZE, 2 * SIZE)]
     images = []
     for number in range(count):
@@ -55,14 +55,14 @@ def drawn(folder: Path, count: int = 6) -> list[LabelledImage]:
 
 
 def training(worker: ModuleType, folder: Path, images: list[LabelledImage], preset: str, **changes: object):
-    """Training pictures without a cache."""
+    """Training images without a cache."""
     values = {
         "snapshot_digest": "0" * 64, "classes": tuple("abcdef"), "variant": "s", "epochs": EPOCHS, "image_size": SIZE,
         "batch_size": 4, "learning_rate": 1e-3, "patience": 5, "seed": 3, "augmentation": preset,
         "settling_epochs": SETTLING,
     }  # fmt: skip
     spec = TrainingSpec(**{**values, **changes})
-    return worker.TrainingPictures(worker.PictureFolder(folder, images, SIZE), spec)
+    return worker.TrainingImages(worker.ImageFolder(folder, images, SIZE), spec)
 
 
 def assert_same(one: tuple, other: tuple) -> None:
@@ -75,7 +75,7 @@ def assert_same(one: tuple, other: tuple) -> None:
 
 
 def composed(sample: object, seed: tuple[int, ...], *, moved: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Picture ``[3, S, S]`` and targets ``[n, 5]`` by super-gradients' own transforms from the first to the last."""
+    """Image ``[3, S, S]`` and targets ``[n, 5]`` by super-gradients' own transforms from the first to the last."""
     from super_gradients.training.transforms import transforms as sg
     from super_gradients.training.transforms.detection import DetectionPadIfNeeded
 
@@ -99,13 +99,13 @@ def composed(sample: object, seed: tuple[int, ...], *, moved: bool) -> tuple[np.
 
 @pytest.mark.parametrize(("preset", "moved"), [("light", False), ("standard", True)])
 def test_preset_is_super_gradients_transforms(worker: ModuleType, tmp_path: Path, preset: str, moved: bool) -> None:
-    pictures = training(worker, tmp_path, drawn(tmp_path), preset)
+    dataset = training(worker, tmp_path, drawn(tmp_path), preset)
     for epoch in range(1, EPOCHS + 1):
         for index in range(6):
-            picture, targets, number = pictures[epoch, index]
-            expected = composed(pictures.pictures.sample(index), (3, epoch, index), moved=moved)
+            image, targets, number = dataset[epoch, index]
+            expected = composed(dataset.folder.sample(index), (3, epoch, index), moved=moved)
             assert number == index
-            assert np.array_equal(picture.numpy(), expected[0])
+            assert np.array_equal(image.numpy(), expected[0])
             assert np.array_equal(targets.numpy(), expected[1])
 
 
@@ -113,53 +113,51 @@ def test_colours_are_changed_as_super_gradients_does(worker: ModuleType) -> None
     """Bit for bit, in noise of all colours, and after as many draws."""
     from super_gradients.training.transforms.transforms import DetectionHSV
 
-    picture = np.random.default_rng(1).integers(0, 256, (128, 128, 3), np.uint8)
+    image = np.random.default_rng(1).integers(0, 256, (128, 128, 3), np.uint8)
     gains = {"hgain": 18, "sgain": 30, "vgain": 30, "bgr_channels": (2, 1, 0)}
     ours, theirs = worker.Colours(prob=1, **gains), DetectionHSV(prob=1, **gains)
     changed = 0
     for seed in range(60):
         np.random.seed(seed)
-        expected, following = theirs.apply_to_image(picture), np.random.rand()
+        expected, following = theirs.apply_to_image(image), np.random.rand()
         np.random.seed(seed)
-        assert np.array_equal(ours.apply_to_image(picture), expected)
+        assert np.array_equal(ours.apply_to_image(image), expected)
         assert np.random.rand() == following
-        changed += not np.array_equal(expected, picture)
+        changed += not np.array_equal(expected, image)
     assert changed > 40
 
 
 def test_none_changes_nothing(worker: ModuleType, tmp_path: Path) -> None:
-    pictures = training(worker, tmp_path, drawn(tmp_path), "none")
-    plain = imported("tasks.training.worker.data.images", tmp_path).PlainPictures(pictures.pictures)
+    dataset = training(worker, tmp_path, drawn(tmp_path), "none")
+    plain = imported("tasks.training.worker.data.images", tmp_path).PlainImages(dataset.folder)
     for index in range(6):
-        assert_same(pictures[1, index], plain[index])
-        assert_same(pictures[EPOCHS, index], plain[index])
+        assert_same(dataset[1, index], plain[index])
+        assert_same(dataset[EPOCHS, index], plain[index])
 
 
 # Strong --------------------------------------------------------------------------------------------
 
 
-def test_strong_puts_pictures_together(worker: ModuleType, tmp_path: Path) -> None:
-    """Classes tell which picture a box came from."""
-    pictures = training(worker, tmp_path, drawn(tmp_path), "strong")
-    seen = [set(pictures[epoch, index][1][:, 0].tolist()) for epoch in range(1, 9) for index in range(6)]
+def test_strong_puts_images_together(worker: ModuleType, tmp_path: Path) -> None:
+    """Classes tell which image a box came from."""
+    dataset = training(worker, tmp_path, drawn(tmp_path), "strong")
+    seen = [set(dataset[epoch, index][1][:, 0].tolist()) for epoch in range(1, 9) for index in range(6)]
     assert set.union(*seen) == {0, 1, 2, 3, 4, 5}
     assert sum(len(classes) > 1 for classes in seen) > len(seen) / 2
     assert len({frozenset(classes) for classes in seen}) > 10
 
 
 def test_boxes_of_strong_lie_on_what_they_label(worker: ModuleType, tmp_path: Path) -> None:
-    """White on black, a half of it where pictures are mixed; what is too small to look into is left out."""
+    """White on black, a half of it where images are mixed; what is too small to look into is left out."""
     images = [save(tmp_path, SIZE, SIZE, [Box(0, 10, 10 + n, 50, 60 + n)], colour=0) for n in range(5)]
-    pictures = training(worker, tmp_path, images, "strong", settling_epochs=0)
+    dataset = training(worker, tmp_path, images, "strong", settling_epochs=0)
     brightness = []
     for epoch in range(1, EPOCHS + 1):
         for index in range(5):
-            picture, targets, _ = pictures[epoch, index]
+            image, targets, _ = dataset[epoch, index]
             for _, x, y, width, height in targets.tolist():
                 if min(width, height) > 10:
-                    part = picture[
-                        :, int(y - height / 4) : int(y + height / 4), int(x - width / 4) : int(x + width / 4)
-                    ]
+                    part = image[:, int(y - height / 4) : int(y + height / 4), int(x - width / 4) : int(x + width / 4)]
                     brightness.append(part.float().mean().item())
     assert len(brightness) > 100
     # A mixture halves it, and then HSV may take 30.
@@ -186,7 +184,7 @@ def test_change_depends_on_nothing_else(worker: ModuleType, tmp_path: Path, pres
     """Not on what was asked for before, by whom, or on what else drew random numbers."""
     images = drawn(tmp_path)
     first, second = (training(worker, tmp_path, images, preset) for _ in range(2))
-    second.pictures.fill_cache(1, tmp_path, memory=3 * 3 * SIZE * SIZE)
+    second.folder.fill_cache(1, tmp_path, memory=3 * 3 * SIZE * SIZE)
     keys = [(epoch, index) for epoch in (1, 2, EPOCHS) for index in range(6)]
     expected = {key: first[key] for key in keys}
     shuffled = random.Random(1).sample(keys, len(keys))
@@ -201,8 +199,8 @@ def test_seed_epoch_and_index_all_matter(worker: ModuleType, tmp_path: Path, pre
     images = [save(tmp_path, SIZE, SIZE, [Box(0, 10, 10, 50, 60)])] * 2
     one, other = (training(worker, tmp_path, images, preset, seed=seed) for seed in (3, 4))
 
-    def several(pictures: object, *keys: tuple[int, int]) -> list[bytes]:
-        return [pictures[key][0].numpy().tobytes() for key in keys]
+    def several(dataset: object, *keys: tuple[int, int]) -> list[bytes]:
+        return [dataset[key][0].numpy().tobytes() for key in keys]
 
     keys = [(epoch, 0) for epoch in range(1, 9)]
     assert several(one, *keys) != several(other, *keys)
@@ -212,48 +210,48 @@ def test_seed_epoch_and_index_all_matter(worker: ModuleType, tmp_path: Path, pre
 
 def test_loader_workers_give_the_same(worker: ModuleType, tmp_path: Path) -> None:
     batches = imported("tasks.training.worker.data.loaders", tmp_path)
-    pictures = training(worker, tmp_path, drawn(tmp_path), "strong")
+    dataset = training(worker, tmp_path, drawn(tmp_path), "strong")
     loaders = [
-        batches.training_loader(pictures, batches.EpochBatches(6, 2, seed=3, epoch=2), workers) for workers in (0, 2)
+        batches.training_loader(dataset, batches.EpochBatches(6, 2, seed=3, epoch=2), workers) for workers in (0, 2)
     ]
     for here, there in zip(*loaders, strict=True):
-        assert_same((here.pictures, here.targets, here.indices), (there.pictures, there.targets, there.indices))
+        assert_same((here.images, here.targets, here.indices), (there.images, there.targets, there.indices))
 
 
-def test_cached_pictures_stay_as_they_are(worker: ModuleType, tmp_path: Path) -> None:
-    pictures = training(worker, tmp_path, drawn(tmp_path), "strong")
-    fresh = [pictures.pictures.picture(index).copy() for index in range(6)]
-    pictures.pictures.fill_cache(1, tmp_path, memory=3 * 3 * SIZE * SIZE)
+def test_cached_images_stay_as_they_are(worker: ModuleType, tmp_path: Path) -> None:
+    dataset = training(worker, tmp_path, drawn(tmp_path), "strong")
+    fresh = [dataset.folder.pixels(index).copy() for index in range(6)]
+    dataset.folder.fill_cache(1, tmp_path, memory=3 * 3 * SIZE * SIZE)
     for key in [(epoch, index) for epoch in range(1, EPOCHS + 1) for index in range(6)]:
-        pictures[key]
-    assert all(np.array_equal(pictures.pictures.picture(index), picture) for index, picture in enumerate(fresh))
+        dataset[key]
+    assert all(np.array_equal(dataset.folder.pixels(index), image) for index, image in enumerate(fresh))
 
 
-# Any picture ---------------------------------------------------------------------------------------
+# Any image ---------------------------------------------------------------------------------------
 
 SPLITS = {
-    "one picture": [(SIZE, SIZE, [Box(0, 10, 10, 50, 60)])],
-    "one picture without boxes": [(SIZE, SIZE, [])],
+    "one image": [(SIZE, SIZE, [Box(0, 10, 10, 50, 60)])],
+    "one image without boxes": [(SIZE, SIZE, [])],
     "some without boxes": [(SIZE, SIZE, [Box(0, 10, 10, 50, 60)]), (SIZE, SIZE // 2, []), (SIZE // 2, SIZE, [])],
     "boxes at corners": [(SIZE, SIZE, [Box(0, 0, 0, 4, 4)]), (SIZE, SIZE, [Box(1, SIZE - 4, SIZE - 4, SIZE, SIZE)])],
     "boxes of no size": [(SIZE, SIZE, [Box(0, 5, 5, 5, 5), Box(0, 9, 9, 9.5, 60)])],
     "narrow": [(1, 500, [Box(0, 0, 100, 1, 400)])],
     "flat": [(500, 1, [Box(0, 100, 0, 400, 1)])],
     "narrow, flat and tiny": [(1, 500, [Box(0, 0, 0, 1, 500)]), (500, 2, []), (1, 1, [Box(1, 0, 0, 1, 1)])],
-    "whole picture": [(3 * SIZE, SIZE, [Box(0, 0, 0, 3 * SIZE, SIZE)])],
+    "whole image": [(3 * SIZE, SIZE, [Box(0, 0, 0, 3 * SIZE, SIZE)])],
 }
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("split", SPLITS)
-def test_any_picture(worker: ModuleType, tmp_path: Path, preset: str, split: str) -> None:
+def test_any_image(worker: ModuleType, tmp_path: Path, preset: str, split: str) -> None:
     images = [save(tmp_path, width, height, boxes) for width, height, boxes in SPLITS[split]]
-    pictures = training(worker, tmp_path, images, preset, epochs=40)
+    dataset = training(worker, tmp_path, images, preset, epochs=40)
     for epoch in range(1, 41):
         for index in range(len(images)):
-            picture, targets, _ = pictures[epoch, index]
-            assert (picture.shape, picture.dtype) == ((3, SIZE, SIZE), torch.uint8)
-            assert picture.is_contiguous()
+            image, targets, _ = dataset[epoch, index]
+            assert (image.shape, image.dtype) == ((3, SIZE, SIZE), torch.uint8)
+            assert image.is_contiguous()
             assert (targets.dim(), targets.shape[1], targets.dtype) == (2, 5, torch.float32)
             assert (targets[:, 3:] > 1).all()
             corners = torch.cat([targets[:, 1:3] - targets[:, 3:] / 2, targets[:, 1:3] + targets[:, 3:] / 2])
@@ -262,7 +260,7 @@ def test_any_picture(worker: ModuleType, tmp_path: Path, preset: str, split: str
 
 @pytest.mark.parametrize("preset", ["standard", "strong"])
 def test_boxes_may_all_be_moved_out(worker: ModuleType, tmp_path: Path, preset: str) -> None:
-    pictures = training(worker, tmp_path, [save(tmp_path, SIZE, SIZE, [Box(0, 0, 0, 6, 6)])], preset, epochs=40)
-    counts = [len(pictures[epoch, 0][1]) for epoch in range(1, 41)]
+    dataset = training(worker, tmp_path, [save(tmp_path, SIZE, SIZE, [Box(0, 0, 0, 6, 6)])], preset, epochs=40)
+    counts = [len(dataset[epoch, 0][1]) for epoch in range(1, 41)]
     assert 0 in counts
     assert max(counts) > 0

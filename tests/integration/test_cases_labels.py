@@ -13,7 +13,7 @@ from tasks.errors import BadExport
 from tasks.labeling.inspection import inspect_export, require_snapshot
 from tasks.labeling.page.page import write_page
 from tasks.local.dataset_folder import fill
-from tests.fakes.exports import document, numbered, picture, write_export, write_split
+from tests.fakes.exports import document, image_bytes, numbered, write_export, write_split
 from tests.fakes.formats import FORMATS, HEIGHT, SPLITS, WIDTH, write_in
 
 BOX = ("cat", 10, 10, 50, 40)
@@ -35,7 +35,7 @@ def found(inspection):
         "",
     ],
 )
-def test_cases_a4_pictures_lie_beside_data_yaml_whatever_it_says(tmp_path, name, paths):
+def test_cases_a4_images_lie_beside_data_yaml_whatever_it_says(tmp_path, name, paths):
     splits = {**SPLITS, "test": {"t.jpg": [BOX]}}
     path = write_in("yolo", tmp_path / name, splits)
     (path / "data.yaml").write_text(f"{paths}\nnc: 2\nnames: [cat, dog]\n")
@@ -45,7 +45,7 @@ def test_cases_a4_pictures_lie_beside_data_yaml_whatever_it_says(tmp_path, name,
         "valid": (2, 1),
         "test": (1, 1),
     }
-    assert "picture-missing" not in found(inspection)
+    assert "image-missing" not in found(inspection)
 
 
 # A8: lines of YOLO ------------------------------------------------------------------------------------
@@ -68,12 +68,12 @@ LINES = {
     "pixels": ("0 320 240 100 80", [], "box-in-pixels"),
     "twice": ("0 .5 .5 .2 .2\n0 .5 .5 .2 .2", [MIDDLE], "box-twice"),
 }
-"""A label file, the boxes that are right in a picture of 100 x 80 pixels, and what is said about it."""
+"""A label file, the boxes that are right in an image of 100 x 80 pixels, and what is said about it."""
 
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory):
-    """An export of two classes with a picture for each."""
+    """An export of two classes with an image for each."""
     folder = tmp_path_factory.mktemp("lines")
     path = write_in("yolo", folder / "export", {**SPLITS, "train": {f"{name}.jpg": [] for name in LINES}})
     for name, (text, _, _) in LINES.items():
@@ -110,7 +110,7 @@ def test_cases_a8_bad_lines_above_a_small_share_are_an_error(lines):
         (["train"], {"train": 8, "valid": 2}, {"no-valid-split", "no-test-split"}),
         (["train", "val"], {"train": 10, "valid": 2}, {"no-test-split"}),
         (["train", "valid"], {"train": 10, "valid": 2}, {"no-test-split"}),
-        (["train", "valid without pictures"], {"train": 8, "valid": 2}, {"no-valid-split", "no-test-split"}),
+        (["train", "valid without images"], {"train": 8, "valid": 2}, {"no-valid-split", "no-test-split"}),
         (["train", "valid", "test"], {"train": 10, "valid": 2, "test": 2}, set()),
     ],
 )
@@ -130,7 +130,7 @@ def test_cases_a9_splits_that_are_there_and_that_are_not(tmp_path, folders, expe
 
 
 def test_cases_a10_three_ways_to_say_background_are_one_snapshot(tmp_path):
-    """No label file, an empty one, and a picture that COCO lists without annotations."""
+    """No label file, an empty one, and an image that COCO lists without annotations."""
     splits = {"train": {"a.jpg": [BOX], "b.jpg": [], "c.jpg": []}, "valid": SPLITS["valid"]}
     yolo = write_in("yolo", tmp_path / "yolo", splits)
     assert (yolo / "train" / "labels" / "b.txt").read_text() == ""
@@ -148,14 +148,14 @@ def test_cases_a10_three_ways_to_say_background_are_one_snapshot(tmp_path):
 
 
 def test_cases_a11_leaks_are_told_and_equal_names_do_not_collide(tmp_path):
-    same = picture("same")
-    pictures = {
-        "train": {"cat_jpg.rf.aaa.jpg": picture(1), "one.jpg": same, "0001.jpg": picture(2)},
-        "valid": {"cat_jpg.rf.bbb.jpg": picture(3), "other.jpg": same, "0001.jpg": picture(4)},
+    same = image_bytes("same")
+    images = {
+        "train": {"cat_jpg.rf.aaa.jpg": image_bytes(1), "one.jpg": same, "0001.jpg": image_bytes(2)},
+        "valid": {"cat_jpg.rf.bbb.jpg": image_bytes(3), "other.jpg": same, "0001.jpg": image_bytes(4)},
     }
-    for split, files in pictures.items():
+    for split, files in images.items():
         write_split(
-            tmp_path / "x" / split, document([*files], [(at, 1, (10, 10, 40, 30)) for at in range(3)]), pictures[split]
+            tmp_path / "x" / split, document([*files], [(at, 1, (10, 10, 40, 30)) for at in range(3)]), images[split]
         )
     inspection = inspect_export(tmp_path / "x", tmp_path / "scratch")
     leaks = {code: finding for code, finding in found(inspection).items() if code.startswith("leak-")}
@@ -167,7 +167,7 @@ def test_cases_a11_leaks_are_told_and_equal_names_do_not_collide(tmp_path):
     fill(tmp_path / "data", snapshot, lambda image, path: shutil.copyfile(inspection.files[image.sha256], path))
     for image in snapshot.images:
         data = (tmp_path / "data" / "images" / image.sha256).read_bytes()
-        assert data == pictures[image.split][image.file_name]
+        assert data == images[image.split][image.file_name]
 
 
 # A13: boxes -------------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ def test_cases_a11_leaks_are_told_and_equal_names_do_not_collide(tmp_path):
         ([-0.002, 10, 20, 20], [(0, 10, 19.998, 30)], "box-rounded"),
     ],
 )
-def test_cases_a13_a_box_is_cut_or_dropped_and_the_picture_stays(tmp_path, box, kept, code):
+def test_cases_a13_a_box_is_cut_or_dropped_and_the_image_stays(tmp_path, box, kept, code):
     export = write_export(tmp_path / "x")
     write_split(export / "train", document(["a.jpg", *numbered("train", 4)], [(0, 1, box), (1, 1, (10, 10, 40, 30))]))
     inspection = inspect_export(export, tmp_path / "scratch")
@@ -196,7 +196,7 @@ def test_cases_a13_a_box_is_cut_or_dropped_and_the_picture_stays(tmp_path, box, 
     assert changes[code].examples[0].startswith(f"train/a.jpg: [{box[0]:g}, {box[1]:g}, ")
 
 
-# A14: pictures ----------------------------------------------------------------------------------------
+# A14: images ----------------------------------------------------------------------------------------
 
 
 def test_cases_a14_the_page_shows_16_bits_as_they_are_trained_on(tmp_path):
@@ -211,7 +211,7 @@ def test_cases_a14_the_page_shows_16_bits_as_they_are_trained_on(tmp_path):
 
 
 def pixel(page: Path, name: str) -> tuple[int, ...]:
-    """The first pixel of a picture on a page, by its description."""
+    """The first pixel of an image on a page, by its description."""
     [data] = re.findall(rf'src="data:image/jpeg;base64,([^"]+)" alt="{name}', page.read_text())
     with Image.open(io.BytesIO(base64.b64decode(data))) as image:
         return image.getpixel((0, 0))
@@ -222,7 +222,7 @@ def pixel(page: Path, name: str) -> tuple[int, ...]:
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_cases_b8_nothing_is_trained_on_a_valid_split_without_boxes(tmp_path, kind):
-    """Ten source pictures of train give two; a single one cannot give any, and is refused."""
+    """Ten source images of train give two; a single one cannot give any, and is refused."""
     empty = {f"v{number}.jpg": [] for number in range(4)}
     labelled = {f"{number}.jpg": [BOX] for number in range(10)}
     inspection = inspect_export(

@@ -20,7 +20,7 @@ from tasks.labeling.inspection import inspect_export, require_snapshot
 from tasks.metrics import coco_truth, score
 from tasks.records import SPLITS, LabelRules
 from tests.fakes.coco import judged
-from tests.fakes.exports import document, numbered, picture, write_export, write_split
+from tests.fakes.exports import document, image_bytes, numbered, write_export, write_split
 
 BOX = (10, 10, 40, 30)
 
@@ -127,7 +127,7 @@ def test_three_formats_of_one_real_version_are_the_same_to_half_a_pixel(inspecte
 
 
 def test_what_changed_between_two_real_versions(expected, inspected):
-    """Nine pictures went from train and valid to test; none was added, removed or labelled anew."""
+    """Nine images went from train and valid to test; none was added, removed or labelled anew."""
     first, later = (require_snapshot(inspected(f"zips/FarmAnimalDetector.{v}.coco.zip")) for v in ("v1i", "v3i"))
     changes = difference(first, later)
     assert (changes.classes_added, changes.classes_removed, changes.classes_reordered) == ((), (), False)
@@ -154,17 +154,19 @@ def test_real_class_lists(inspected):
 
 def test_real_missing_files(inspected):
     inspection = inspected("rabbits-coco-missingfiles")
-    assert found(inspection)["picture-missing"].count == 20
+    assert found(inspection)["image-missing"].count == 20
     with pytest.raises(BadExport, match=r"not on disk: 20; .*such as train/1100e271fb475048_jpg"):
         require_snapshot(inspection)
 
 
 def test_real_missing_files_are_left_out_on_request(exports, tmp_path):
-    inspection = inspect_export(exports / "rabbits-coco-missingfiles", tmp_path, rules=LabelRules(on_bad_image="skip"))
-    assert found(inspection)["pictures-mostly-skipped"].count == 20
-    rules = LabelRules(on_bad_image="skip", most_bad_images=0.6)
+    inspection = inspect_export(
+        exports / "rabbits-coco-missingfiles", tmp_path, rules=LabelRules(on_unreadable_image="skip")
+    )
+    assert found(inspection)["images-mostly-skipped"].count == 20
+    rules = LabelRules(on_unreadable_image="skip", max_unreadable_images=0.6)
     inspection = inspect_export(exports / "rabbits-coco-missingfiles", tmp_path, rules=rules)
-    assert found(inspection)["picture-skipped"].count == 20
+    assert found(inspection)["image-skipped"].count == 20
     counts = require_snapshot(inspection).counts()
     assert counts["train"].images + counts["valid"].images == 16
     assert found(inspection)["no-valid-split"].count == counts["valid"].images
@@ -213,7 +215,7 @@ def test_folder_zip_and_zipped_folder_have_one_digest(tmp_path):
         assert all(path.is_file() for path in inspection.files.values())
 
 
-def test_progress_counts_every_picture(tmp_path):
+def test_progress_counts_every_image(tmp_path):
     told = []
     inspect_export(write_export(tmp_path / "x"), tmp_path, lambda done, total: told.append((done, total)))
     assert told == [(i, 6) for i in range(1, 7)]
@@ -225,12 +227,12 @@ def test_cases_a9_val_is_valid(tmp_path):
     assert inspect_export(export, tmp_path).splits["valid"].images == 2
 
 
-@pytest.mark.parametrize("valid", ["absent", "empty folder", "no pictures"])
+@pytest.mark.parametrize("valid", ["absent", "empty folder", "no images"])
 def test_cases_a9_without_a_valid_split_one_is_held_out(tmp_path, valid):
     export = write_export(tmp_path / "x", train=10, valid=0)
     if valid != "absent":
         (export / "valid").mkdir()
-    if valid == "no pictures":
+    if valid == "no images":
         write_split(export / "valid", document([]))
     inspection = inspect_export(export, tmp_path)
     assert found(inspection)["no-valid-split"].count == 2
@@ -241,7 +243,7 @@ def test_cases_a9_without_a_valid_split_one_is_held_out(tmp_path, valid):
     assert found(inspection)["no-test-split"].severity == "info"
 
 
-def test_cases_a10_background_pictures_are_counted(tmp_path):
+def test_cases_a10_background_images_are_counted(tmp_path):
     export = write_export(tmp_path / "x")
     write_split(export / "train", document(["a.jpg", "b.jpg", "c.jpg"], [(0, 1, BOX)]))
     for path in export.glob("train/*.rf.*"):
@@ -258,7 +260,7 @@ def test_cases_a11_one_name_in_two_splits_does_not_collide(tmp_path):
     assert len({image.sha256 for image in snapshot.images}) == 2
 
 
-def test_cases_a13_dropped_boxes_leave_the_picture(tmp_path):
+def test_cases_a13_dropped_boxes_leave_the_image(tmp_path):
     boxes = [
         [-5, -5, 20, 20],
         [90, 90, 30, 30],
@@ -276,14 +278,14 @@ def test_cases_a13_dropped_boxes_leave_the_picture(tmp_path):
     assert (found(inspection)["box-clipped"].count, found(inspection)["box-dropped"].count) == (2, 4)
 
 
-def with_picture(tmp_path, name, data, **listed):
-    """A sound export plus one picture, listed and labelled in train."""
+def with_image(tmp_path, name, data, **listed):
+    """A sound export plus one image, listed and labelled in train."""
     export = write_export(tmp_path / "x")
     names = numbered("train", 4)
     entry = {"id": 9, "file_name": name, "width": 100, "height": 100, **listed}
     entries = [{"id": i, "file_name": n, "width": 100, "height": 100} for i, n in enumerate(names)]
-    pictures = {n: picture(("train", n)) for n in names} | ({name: data} if data is not None else {})
-    write_split(export / "train", document([*entries, entry], [(0, 1, BOX), (1, 2, BOX), (9, 1, BOX)]), pictures)
+    images = {n: image_bytes(("train", n)) for n in names} | ({name: data} if data is not None else {})
+    write_split(export / "train", document([*entries, entry], [(0, 1, BOX), (1, 2, BOX), (9, 1, BOX)]), images)
     return inspect_export(export, tmp_path)
 
 
@@ -291,27 +293,27 @@ def with_picture(tmp_path, name, data, **listed):
     ("kind", "mode"),
     [("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGBA"), ("PNG", "P"), ("PNG", "I;16"), ("WEBP", "RGB"), ("PNG", "1")],
 )
-def test_cases_a14_odd_pictures_are_fine(tmp_path, kind, mode):
+def test_cases_a14_odd_images_are_fine(tmp_path, kind, mode):
     file = io.BytesIO()
     image = Image.new("I;16", (100, 100), 4000) if mode == "I;16" else Image.new("RGB", (100, 100)).convert(mode)
     image.save(file, kind)
-    inspection = with_picture(tmp_path, "odd.jpg", file.getvalue())
+    inspection = with_image(tmp_path, "odd.jpg", file.getvalue())
     assert require_snapshot(inspection).counts()["train"].images == 5
-    assert not found(inspection).keys() & {"size-differs", "picture-broken"}
+    assert not found(inspection).keys() & {"size-differs", "image-unreadable"}
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (picture(1)[: len(picture(1)) // 2], "truncated"),
-        (b"", "not a picture"),
-        (b"<html>403 Forbidden</html>", "not a picture"),
-        (picture(1, kind="GIF"), "GIF is not read in training; use JPEG or PNG"),
+        (image_bytes(1)[: len(image_bytes(1)) // 2], "truncated"),
+        (b"", "not an image"),
+        (b"<html>403 Forbidden</html>", "not an image"),
+        (image_bytes(1, kind="GIF"), "GIF is not read in training; use JPEG or PNG"),
     ],
 )
-def test_cases_a14_broken_pictures_are_errors_by_name(tmp_path, data, reason):
-    inspection = with_picture(tmp_path, "bad.jpg", data)
-    [example] = found(inspection)["picture-broken"].examples
+def test_cases_a14_broken_images_are_errors_by_name(tmp_path, data, reason):
+    inspection = with_image(tmp_path, "bad.jpg", data)
+    [example] = found(inspection)["image-unreadable"].examples
     assert example.startswith("train/bad.jpg: ")
     assert reason in example
     assert inspection.splits["train"].images == 5
@@ -324,7 +326,7 @@ def test_an_exif_rotation_is_not_applied_and_told(tmp_path):
     exif = image.getexif()
     exif[0x0112] = 6
     image.save(file, "JPEG", exif=exif)
-    inspection = with_picture(tmp_path, "turned.jpg", file.getvalue(), width=60, height=120)
+    inspection = with_image(tmp_path, "turned.jpg", file.getvalue(), width=60, height=120)
     assert found(inspection)["exif-rotation"].examples == ("train/turned.jpg",)
     assert found(inspection)["size-differs"].examples == ("train/turned.jpg: 60x120 in the labels, 120x60 in the file",)
     [turned] = [image for image in require_snapshot(inspection).images if image.file_name == "turned.jpg"]
@@ -334,18 +336,18 @@ def test_an_exif_rotation_is_not_applied_and_told(tmp_path):
     assert decoded.shape == (60, 120, 3)
 
 
-def test_missing_and_unlisted_pictures(tmp_path):
-    inspection = with_picture(tmp_path, "gone.jpg", None)
-    assert found(inspection)["picture-missing"].examples == ("train/gone.jpg",)
+def test_missing_and_unlisted_images(tmp_path):
+    inspection = with_image(tmp_path, "gone.jpg", None)
+    assert found(inspection)["image-missing"].examples == ("train/gone.jpg",)
     assert inspection.snapshot is None
-    (tmp_path / "x" / "valid" / "extra.png").write_bytes(picture(5))
-    assert found(inspect_export(tmp_path / "x", tmp_path))["picture-unlisted"].examples == ("valid/extra.png",)
+    (tmp_path / "x" / "valid" / "extra.png").write_bytes(image_bytes(5))
+    assert found(inspect_export(tmp_path / "x", tmp_path))["image-unlisted"].examples == ("valid/extra.png",)
 
 
-def test_pictures_in_folders_of_a_split(tmp_path):
-    inspection = with_picture(tmp_path, "images/deep.jpg", picture(5))
+def test_images_in_folders_of_a_split(tmp_path):
+    inspection = with_image(tmp_path, "images/deep.jpg", image_bytes(5))
     assert require_snapshot(inspection).counts()["train"].images == 5
-    assert "picture-unlisted" not in found(inspection)
+    assert "image-unlisted" not in found(inspection)
 
 
 def files(folder, **contents):
@@ -370,7 +372,7 @@ def files(folder, **contents):
         ({"train___annotations.coco.json": b"[]"}, "not a JSON object but list"),
         (
             {"train___annotations.coco.json": b"{}", "valid__a.jpg": b"x"},
-            "valid/ has pictures but no labels; export it",
+            "valid/ has images but no labels; export it",
         ),
         ({"val___annotations.coco.json": b"{}", "valid___annotations.coco.json": b"{}"}, "both valid/ and val/"),
     ],

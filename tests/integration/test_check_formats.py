@@ -13,7 +13,7 @@ from tasks.labeling.formats.zips import pack
 from tasks.labeling.inspection import inspect_export, require_snapshot
 from tasks.labeling.page.page import write_page
 from tasks.records import LabelRules
-from tests.fakes.exports import document, picture, write_export, write_split
+from tests.fakes.exports import document, image_bytes, write_export, write_split
 from tests.fakes.formats import CLASSES, FORMATS, SPLITS, rows, write_in
 
 
@@ -116,17 +116,17 @@ def test_a_split_without_any_label_file_is_an_error(tmp_path):
         require_snapshot(inspection)
 
 
-def test_label_files_without_a_picture(tmp_path):
+def test_label_files_without_a_image(tmp_path):
     path = write_in("yolo", tmp_path / "export")
     (path / "train" / "images" / "b.jpg").unlink()
     inspection = inspect(path, tmp_path)
-    assert found(inspection)["label-without-picture"].examples == ("train/b.txt",)
+    assert found(inspection)["label-without-image"].examples == ("train/b.txt",)
     assert inspection.splits["train"].images == 2
 
 
 @pytest.mark.parametrize("kind", ["yolo", "darknet", "voc"])
 @pytest.mark.parametrize("name", ["test", "train", "classes", "README"])
-def test_a_picture_may_be_called_as_other_files_are(tmp_path, kind, name):
+def test_a_image_may_be_called_as_other_files_are(tmp_path, kind, name):
     splits = {**SPLITS, "train": {**SPLITS["train"], f"{name}.jpg": [("cat", 10, 10, 50, 40)]}}
     inspection = inspect(write_in(kind, tmp_path / "export", splits), tmp_path)
     assert inspection.splits["train"].boxes == 4
@@ -192,13 +192,13 @@ def test_several_formats_in_one_export(tmp_path):
 def classification(folder: Path) -> Path:
     for name in ("train/cat/a.jpg", "train/dog/b.jpg", "valid/cat/c.jpg"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(picture(name))
+        (folder / name).write_bytes(image_bytes(name))
     return folder
 
 
 def one_hot(folder: Path) -> Path:
     (folder / "train").mkdir(parents=True)
-    (folder / "train" / "a.jpg").write_bytes(picture())
+    (folder / "train" / "a.jpg").write_bytes(image_bytes())
     (folder / "train" / "_classes.csv").write_text("filename, cat, dog\na.jpg, 1, 0\n")
     return folder
 
@@ -216,7 +216,7 @@ def test_keypoints_are_said_to_be_left_out(tmp_path):
     assert found(inspect(path, tmp_path))["keypoints-ignored"].count == 1
 
 
-# Classes, and pictures left out, on request ---------------------------------------------------------
+# Classes, and images left out, on request ---------------------------------------------------------
 
 
 def test_a_class_map_of_a_coco_export(tmp_path):
@@ -228,14 +228,14 @@ def test_a_class_map_of_a_coco_export(tmp_path):
     }  # fmt: skip
 
 
-def test_cases_a14_pictures_are_left_out_on_request_alone(tmp_path):
+def test_cases_a14_images_are_left_out_on_request_alone(tmp_path):
     path = write_in("coco", tmp_path / "export")
     (path / "train" / "b.jpg").unlink()
-    (path / "train" / "e.jpg").write_bytes(b"no picture")
-    assert {"picture-missing", "picture-broken"} <= found(inspect(path, tmp_path)).keys()
-    assert found(inspect(path, tmp_path, on_bad_image="skip"))["pictures-mostly-skipped"].count == 2
-    inspection = inspect(path, tmp_path, on_bad_image="skip", most_bad_images=0.4)
-    assert found(inspection)["picture-skipped"].count == 2
+    (path / "train" / "e.jpg").write_bytes(b"no image")
+    assert {"image-missing", "image-unreadable"} <= found(inspect(path, tmp_path)).keys()
+    assert found(inspect(path, tmp_path, on_unreadable_image="skip"))["images-mostly-skipped"].count == 2
+    inspection = inspect(path, tmp_path, on_unreadable_image="skip", max_unreadable_images=0.4)
+    assert found(inspection)["image-skipped"].count == 2
     assert [image.file_name for image in require_snapshot(inspection).of_split("train")] == ["a.jpg"]
 
 
@@ -243,20 +243,20 @@ def test_cases_a14_pictures_are_left_out_on_request_alone(tmp_path):
 
 
 def photo(seed: int, size: tuple[int, int], quality: int) -> Image.Image:
-    """A picture with structure, the same at every size."""
+    """An image with structure, the same at every size."""
     noise = Image.effect_noise((9, 9), 200) if seed < 0 else Image.frombytes(
         "L", (9, 9), bytes((seed * 7919 + index * index * 31) % 251 for index in range(81))
     )  # fmt: skip
     return noise.resize(size, Image.Resampling.BICUBIC).convert("RGB")
 
 
-def test_cases_a11_the_same_picture_at_another_size_is_a_leak(tmp_path):
+def test_cases_a11_the_same_image_at_another_size_is_a_leak(tmp_path):
     path = write_in("voc", tmp_path / "export")
     photo(1, (100, 80), 90).save(path / "train" / "a.jpg", quality=95)
     photo(1, (300, 240), 90).save(path / "valid" / "c.jpg", quality=60)
     photo(2, (100, 80), 90).save(path / "valid" / "d.jpg", quality=90)
     inspection = inspect(path, tmp_path)
-    assert found(inspection)["leak-alike"].examples == ("train/a.jpg = valid/c.jpg",)
+    assert found(inspection)["leak-near-duplicate"].examples == ("train/a.jpg = valid/c.jpg",)
 
 
 def test_cases_a11_frames_of_one_clip(tmp_path):
@@ -279,11 +279,11 @@ def test_a_held_out_split_keeps_clips_together(tmp_path):
 
 
 @pytest.mark.parametrize(("kind", "frames"), [("PNG", 2), ("WEBP", 2), ("TIFF", 2)])
-def test_cases_a14_animated_pictures_are_refused(tmp_path, kind, frames):
+def test_cases_a14_animated_images_are_refused(tmp_path, kind, frames):
     path = write_in("voc", tmp_path / "export")
     images = [Image.new("RGB", (100, 80), (40 * number, 0, 0)) for number in range(frames)]
     images[0].save(path / "train" / "a.jpg", kind, save_all=True, append_images=images[1:])
-    assert "2 frames" in found(inspect(path, tmp_path))["picture-broken"].examples[0]
+    assert "2 frames" in found(inspect(path, tmp_path))["image-unreadable"].examples[0]
 
 
 @pytest.mark.parametrize(
@@ -297,13 +297,13 @@ def test_cases_a14_animated_pictures_are_refused(tmp_path, kind, frames):
         ("RGBA", "PNG", ".jpg", {"suffix-differs": "PNG", "unusual-mode": "RGBA"}),
     ],
 )
-def test_cases_a14_what_pictures_are_is_told(tmp_path, mode, kind, suffix, told):
+def test_cases_a14_what_images_are_is_told(tmp_path, mode, kind, suffix, told):
     path = write_in("voc", tmp_path / "export")
     (path / "train" / "a.jpg").unlink()
     Image.new(mode, (100, 80)).save(path / "train" / f"a{suffix}", kind)
     inspection = inspect(path, tmp_path)
     codes = found(inspection)
-    kinds = {"suffix-differs", "unusual-mode", "size-differs", "picture-broken"}
+    kinds = {"suffix-differs", "unusual-mode", "size-differs", "image-unreadable"}
     assert {code: codes[code].examples for code in kinds & codes.keys()} == {
         code: (f"train/a{suffix}: {what}",) for code, what in told.items()
     }
@@ -311,7 +311,7 @@ def test_cases_a14_what_pictures_are_is_told(tmp_path, mode, kind, suffix, told)
     assert (image.width, image.height, len(image.boxes)) == (100, 80, 2)
 
 
-def test_few_pictures_and_rare_classes_are_told(tmp_path):
+def test_few_images_and_rare_classes_are_told(tmp_path):
     codes = found(inspect(write_in("coco", tmp_path / "export"), tmp_path))
     assert codes["train-below-batch"].count == 3
     assert "train-tiny" not in codes
@@ -322,7 +322,7 @@ def test_few_pictures_and_rare_classes_are_told(tmp_path):
 # The page ---------------------------------------------------------------------------------------------
 
 
-def test_the_page_shows_findings_counts_and_pictures(tmp_path):
+def test_the_page_shows_findings_counts_and_images(tmp_path):
     """And brings nothing from outside, whatever classes and files are called."""
     name = "<img src=x onerror=alert(1)>"
     splits = {
@@ -340,13 +340,13 @@ def test_the_page_shows_findings_counts_and_pictures(tmp_path):
     assert not {"<script", "http:", "https:", "url("} & set(re.findall(r"<script|https?:|url\(", text))
     sources = re.findall(r'src="([^"]{0,30})', text)
     assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
-    assert len(sources) == 3 + 1  # the contact sheet, and the picture with a tiny box
+    assert len(sources) == 3 + 1  # the contact sheet, and the image with a tiny box
     assert "<strong>box-tiny</strong>: 2 x 2 px" in text
     assert inspect(path, tmp_path).snapshot == inspection.snapshot
 
 
 def reasons_on(page: Path) -> dict[str, list[str]]:
-    """What the page says of each flagged picture."""
+    """What the page says of each flagged image."""
     flagged, _, _ = page.read_text().partition('<h2 id="gallery-2"')
     _, *figures = flagged.split("<figure")
     return {
@@ -357,7 +357,7 @@ def reasons_on(page: Path) -> dict[str, list[str]]:
     }
 
 
-def test_the_page_shows_pictures_of_faulty_label_files(tmp_path):
+def test_the_page_shows_images_of_faulty_label_files(tmp_path):
     path = write_in("yolo", tmp_path / "export")
     (path / "train" / "labels" / "a.txt").write_text("0 .5 .5 .2 .2\ncat in the garden\n")
     (path / "train" / "labels" / "b.txt").write_text("0 320 240 100 80\n")
@@ -368,7 +368,7 @@ def test_the_page_shows_pictures_of_faulty_label_files(tmp_path):
     }
 
 
-def test_the_page_shows_both_pictures_of_a_leak_whatever_they_are_called(tmp_path):
+def test_the_page_shows_both_images_of_a_leak_whatever_they_are_called(tmp_path):
     splits = {
         "train": {"one = two.jpg": [("cat", 10, 10, 50, 40)], "one.jpg": [("cat", 10, 10, 50, 40)]},
         "valid": {"one = two.jpg": [("dog", 10, 10, 50, 40)]},
@@ -386,7 +386,7 @@ def test_the_page_says_what_is_held_out(tmp_path):
     train = {f"{number}.jpg": [("cat", 10, 10, 50, 40)] for number in range(10)}
     path = write_in("voc", tmp_path / "export", {"train": train})
     write_page(tmp_path / "page.html", inspect(path, tmp_path), "export")
-    assert "Training takes 8 pictures as train and holds 2 out as valid." in (tmp_path / "page.html").read_text()
+    assert "Training takes 8 images as train and holds 2 out as valid." in (tmp_path / "page.html").read_text()
 
 
 def test_the_page_of_labels_that_cannot_be_trained_on(tmp_path):
@@ -395,4 +395,4 @@ def test_the_page_of_labels_that_cannot_be_trained_on(tmp_path):
     write_page(tmp_path / "page.html", inspect(path, tmp_path), "export")
     text = (tmp_path / "page.html").read_text()
     assert "Cannot be trained on as it is" in text
-    assert "train/b.jpg: not a picture" in text
+    assert "train/b.jpg: not an image" in text

@@ -203,7 +203,7 @@ def test_faults_inside_an_export_are_findings(nasflow, tmp_path):
     lost = next((export / "train").glob("*.jpg"))
     lost.unlink()
     content = json.loads(nasflow("check", export, "--json").stdout)
-    (finding,) = [finding for finding in content["findings"] if finding["code"] == "picture-missing"]
+    (finding,) = [finding for finding in content["findings"] if finding["code"] == "image-missing"]
     assert (finding["count"], finding["examples"]) == (1, [f"train/{lost.name}"])
 
 
@@ -382,7 +382,7 @@ def test_perfect_detections_score_one(score, tmp_path):
         values = result["per_class"][name]
         assert [values[key] for key in ("ap", "ap50", "precision", "recall", "truths")] == [1, 1, 1, 1, truths]
         assert 0 < values["threshold"] <= 0.9
-    assert result["ci95"]["map"] == [0, 1]  # no error in three pictures says nothing: the rule of three
+    assert result["ci95"]["map"] == [0, 1]  # no error in three images says nothing: the rule of three
     assert 0 < result["threshold"] <= 0.9
     assert result["report"] == str(tmp_path / "out" / "report.html")
     page = (tmp_path / "out" / "report.html").read_text()

@@ -1,4 +1,4 @@
-"""Two models compared from what is in the store: on the same pictures, without those that the champion learnt."""
+"""Two models compared from what is in the store: on the same images, without those that the champion learnt."""
 
 import json
 
@@ -34,7 +34,7 @@ def saved(store, *images):
 
 
 def report(store, tmp_path, snapshot, found, weights):
-    """A report of a model that found the cats of these pictures, by number in the split from 1."""
+    """A report of a model that found the cats of these images, by number in the split from 1."""
     path = tmp_path / f"{weights}.json"
     path.write_text(json.dumps(
         [{"image_id": n, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9} for n in found]
@@ -55,13 +55,13 @@ def champion(snapshot):
 
 @pytest.fixture
 def now(store):
-    """Today's labels: four test pictures, the second a copy of a source, the third known by its bytes."""
+    """Today's labels: four test images, the second a copy of a source, the third known by its bytes."""
     names = ("a.jpg", "b_jpg.rf.1.jpg", "c.jpg", "d.jpg")
     tests = [image(name, "test", 10 + number) for number, name in enumerate(names)]
     return saved(store, image("t.jpg", "train", 1), *tests)
 
 
-def test_models_are_compared_on_the_same_pictures(store, tmp_path, now):
+def test_models_are_compared_on_the_same_images(store, tmp_path, now):
     before = report(store, tmp_path, now, [1, 2], "b")
     after = report(store, tmp_path, now, [1, 2, 3, 4], "a")
     comparison = compare_in_store(store, after, before, champion(now), 0.95, tmp_path / "scratch")
@@ -71,14 +71,14 @@ def test_models_are_compared_on_the_same_pictures(store, tmp_path, now):
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
-def test_pictures_that_the_champion_learnt_are_left_out_for_both(store, tmp_path, now):
+def test_images_that_the_champion_learnt_are_left_out_for_both(store, tmp_path, now):
     old = saved(
         store, image("b_jpg.rf.2.jpg", "train", 20), image("other.jpg", "train", 12), image("d.jpg", "train", 30)
     )
     before = report(store, tmp_path, now, [2, 3], "b")
     after = report(store, tmp_path, now, [1], "a")
     comparison = compare_in_store(store, after, before, champion(old), 0.95, tmp_path / "scratch")
-    # Left are a.jpg and d.jpg: a plain name such as d.jpg is used again for other pictures.
+    # Left are a.jpg and d.jpg: a plain name such as d.jpg is used again for other images.
     assert (comparison.sources, comparison.left_out) == (2, 2)
     assert (comparison.map.before, comparison.map.after) == pytest.approx((0.0, 51 / 101), abs=1e-6)
 

@@ -17,7 +17,7 @@ from tasks.storage.datasets import fetch_dataset, load_snapshot, save_snapshot
 
 @pytest.fixture
 def files(tmp_path):
-    """Thirty small files by SHA-256; what is in pictures does not matter here."""
+    """Thirty small files by SHA-256; what is in images does not matter here."""
     paths = [tmp_path / f"{number}.jpg" for number in range(30)]
     for path in paths:
         path.write_bytes(path.name.encode() * 100)
@@ -73,8 +73,8 @@ def test_saving_again_sends_nothing(store, snapshot, files):
     assert {key: store._head(key)["LastModified"] for key in store.list("")} == before
 
 
-def test_without_all_pictures_there_is_no_manifest(store, snapshot, files):
-    files[snapshot.images[7].sha256].write_bytes(b"another picture")
+def test_without_all_images_there_is_no_manifest(store, snapshot, files):
+    files[snapshot.images[7].sha256].write_bytes(b"another image")
     with pytest.raises(BadExport, match=r"7\.jpg: changed since it was checked"):
         save_snapshot(store, snapshot, files)
     with pytest.raises(NotInStore):
@@ -103,7 +103,7 @@ def test_only_what_is_missing_is_fetched(store, snapshot, files, cache, tmp_path
     assert image_path(tmp_path / "dataset", first).exists()
 
 
-def test_a_damaged_picture_does_not_get_into_the_folder(store, snapshot, files, cache, tmp_path):
+def test_a_damaged_image_does_not_get_into_the_folder(store, snapshot, files, cache, tmp_path):
     save_snapshot(store, snapshot, files)
     damaged = snapshot.images[3]
     store.put(keys.blob(damaged.sha256), b"x" * damaged.size)
@@ -116,7 +116,7 @@ def test_a_damaged_picture_does_not_get_into_the_folder(store, snapshot, files, 
 # The cache -----------------------------------------------------------------------------------------
 
 
-def test_another_folder_is_linked_and_asks_the_store_for_no_picture(store, snapshot, files, cache, tmp_path):
+def test_another_folder_is_linked_and_asks_the_store_for_no_image(store, snapshot, files, cache, tmp_path):
     save_snapshot(store, snapshot, files)
     fetch_dataset(store, snapshot.digest, tmp_path / "one", cache)
     store.delete(keys.blob(sha256) for sha256 in files)
@@ -165,7 +165,7 @@ def test_two_runs_at_once_in_a_cache_that_is_too_small(store, snapshot, files, t
 
 
 def test_a_new_version_sends_what_is_new_alone(store, tmp_path):
-    """Of 300 pictures 15 are others: 15 objects come to the store, and those that were there stay untouched."""
+    """Of 300 images 15 are others: 15 objects come to the store, and those that were there stay untouched."""
     paths = [tmp_path / f"{number}.jpg" for number in range(315)]
     for path in paths:
         path.write_bytes(path.name.encode() * 100)
@@ -193,7 +193,7 @@ def version_of(paths):
     return DatasetSnapshot(classes=("thing",), images=images, source=LabelSource(kind="file", name="x")), files
 
 
-def test_a_picture_that_was_deleted_is_saved_again(store, snapshot, files):
+def test_a_image_that_was_deleted_is_saved_again(store, snapshot, files):
     """As the message about a damaged one says; the manifest is there."""
     save_snapshot(store, snapshot, files)
     lost = keys.blob(snapshot.images[4].sha256)

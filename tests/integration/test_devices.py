@@ -15,7 +15,7 @@ from tasks.training import files
 from tests.fakes import trainer
 from tests.fakes.datasets import make_spec, write_dataset, write_spec
 
-BATCH, PICTURES = 5, 13  # an odd batch, and a last one of three
+BATCH, IMAGES = 5, 13  # an odd batch, and a last one of three
 
 
 PIECES = {1: (BATCH, 2), 2: (3, 1)}
@@ -26,14 +26,14 @@ PIECES = {1: (BATCH, 2), 2: (3, 1)}
 def steps(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., dict]:
     """The first steps of a run, on so many devices, in a way given by options: by micro-batch."""
     folder = tmp_path_factory.mktemp("steps")
-    snapshot = write_dataset(folder / "data", PICTURES, 2)
+    snapshot = write_dataset(folder / "data", IMAGES, 2)
     write_spec(folder / "spec.json", make_spec(snapshot, batch_size=BATCH, learning_rate=1e-4))
 
     @cache
     def run(devices: int, pieces: tuple[int, ...], *options: str) -> dict[int, dict]:
         import torch
 
-        command = ["tests.fakes.teamwork", folder, *options, "--devices", devices, "--micro-batches", *pieces]
+        command = ["tests.fakes.several_processes", folder, *options, "--devices", devices, "--micro-batches", *pieces]
         done = subprocess.run(
             [sys.executable, "-m", *map(str, command)], capture_output=True, text=True, check=False,
             env={**os.environ, "OMP_NUM_THREADS": "1"},

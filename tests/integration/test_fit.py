@@ -16,9 +16,9 @@ from tasks.training import files
 from tasks.training.fit import Fit, read_fit, until_it_fits
 from tasks.training.launch import TRAIN, TrainerProcess, kernel_kills, train_arguments
 from tests.fakes.datasets import make_spec, write_dataset, write_spec
-from tests.fakes.learners import make_learner
 from tests.fakes.libraries import imported
 from tests.fakes.trainer import Trainer, run
+from tests.fakes.training_steps import make_training_step
 
 HARD = {"image_size": 512, "batch_size": 4, "epochs": 1}
 """A step takes 300 MB more than a trainer holds when it starts, and is done in seconds."""
@@ -64,7 +64,7 @@ def test_out_of_memory_halves_what_is_taken_at_a_time(job: Job, tmp_path: Path) 
         assert trainer.ended() == 3, trainer.stderr[-2000:]
     error = trainer.events[-1]
     assert (error["event"], error["kind"], error["exit_code"]) == ("error", "OutOfMemory", 3)
-    line = "out of memory with 4 pictures at a time; 2 at a time since then"
+    line = "out of memory with 4 images at a time; 2 at a time since then"
     assert error["message"] == f"{line}; started again, it goes on from its last checkpoint"
 
     again = run(tmp_path, *job.arguments)
@@ -76,13 +76,13 @@ def test_out_of_memory_halves_what_is_taken_at_a_time(job: Job, tmp_path: Path) 
     assert [event["steps"] for event in again.told("step")] == [1]  # one step of the optimiser, with all four
 
 
-def test_out_of_memory_with_one_picture(job: Job, tmp_path: Path) -> None:
+def test_out_of_memory_with_one_image(job: Job, tmp_path: Path) -> None:
     job.out.joinpath(files.FIT).write_text(Fit(micro_batch=1).model_dump_json())
     with Trainer(tmp_path, *job.arguments) as trainer:
         trainer.until(lambda: trainer.told("started"))
         give_less(trainer, LESS // 3)  # which the network alone takes
         assert trainer.ended() == 3, trainer.stderr[-2000:]
-    assert "with one picture at a time; lower the image size" in trainer.events[-1]["message"]
+    assert "with one image at a time; lower the image size" in trainer.events[-1]["message"]
     assert read_fit(job.out) == Fit(micro_batch=1)
 
 
@@ -120,7 +120,7 @@ def test_a_trainer_that_the_kernel_killed_goes_on_with_less(job: Job, small_grou
             trainer.result()
 
     until_it_fits(job.out, train, said.append)
-    line = "out of memory with 4 pictures at a time; 2 at a time since then"
+    line = "out of memory with 4 images at a time; 2 at a time since then"
     assert said == [f"{line}; started again, it goes on from its last checkpoint"]
     assert micro_batches == [4, 2]
     assert result_of(job).shortages == (line,)
@@ -160,7 +160,7 @@ def test_a_bus_error_is_shared_memory(
 
 
 def test_memory_that_is_short_beforehand(tmp_path: Path, small_group: Path) -> None:
-    """A container with 3 GB: eight pictures at a time would not fit, and are never tried."""
+    """A container with 3 GB: eight images at a time would not fit, and are never tried."""
     (small_group / "memory.limit_in_bytes").write_text("3000000000")
     snapshot = write_dataset(tmp_path / "data", 8, 1)
     spec = make_spec(snapshot, **{**HARD, "batch_size": 8})
@@ -171,16 +171,16 @@ def test_memory_that_is_short_beforehand(tmp_path: Path, small_group: Path) -> N
     (plan,) = trainer.told("plan")
     assert (plan["batch_size"], plan["micro_batch"]) == (8, 4)
     assert "MB of memory needed" in plan["shortages"][0]
-    assert plan["shortages"][0].endswith("with 8 pictures at a time; 4 at a time since then")
+    assert plan["shortages"][0].endswith("with 8 images at a time; 4 at a time since then")
 
 
 def test_a_step_that_is_tried_changes_nothing(tmp_path: Path) -> None:
     """What a GPU's memory is tried with, here on the processor."""
     fitting = imported("tasks.training.worker.loop.batch_fit", tmp_path)
     spec = make_spec(write_dataset(tmp_path / "data", 1, 1))
-    learning = make_learner(spec, tmp_path)
+    learning = make_training_step(spec, tmp_path)
     before = {name: value.clone() for name, value in learning.network.state_dict().items()}
-    assert fitting.fits_gpu(spec, learning, 2, most_boxes=3)
+    assert fitting.fits_gpu(spec, learning, 2, max_boxes=3)
     after = learning.network.state_dict()
     assert all(after[name].equal(value) for name, value in before.items())
     assert all(parameter.grad is None for parameter in learning.network.parameters())
@@ -188,7 +188,7 @@ def test_a_step_that_is_tried_changes_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("free", "workers"), [(245_000, 0), (246_000, 1), (492_000, 2), (10**9, None)])
 def test_loader_processes_have_room_for_batches_of_validation(tmp_path: Path, free: int, workers: int | None) -> None:
-    """Each holds two batches of four times two pictures of 64 x 64 bytes in 3 colours; a fifth stays free."""
+    """Each holds two batches of four times two images of 64 x 64 bytes in 3 colours; a fifth stays free."""
     device, fitting = (
         imported(f"tasks.training.worker.{name}", tmp_path) for name in ("runtime.device", "loop.batch_fit")
     )
@@ -201,7 +201,7 @@ def test_loader_processes_have_room_for_batches_of_validation(tmp_path: Path, fr
 
 
 @pytest.mark.parametrize(("train", "batch"), [(1, 8), (3, 8)])
-def test_fewer_pictures_than_a_batch_train(tmp_path: Path, train: int, batch: int) -> None:
+def test_fewer_images_than_a_batch_train(tmp_path: Path, train: int, batch: int) -> None:
     """And a warm-up that is longer than the run."""
     snapshot = write_dataset(tmp_path / "data", train, 1)
     spec = make_spec(snapshot, epochs=2, batch_size=batch, warmup_steps=500)

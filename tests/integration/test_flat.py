@@ -68,8 +68,8 @@ def test_a_state_goes_by_names_and_into_another_network(flat: ModuleType) -> Non
     into = flat.FlatState(other)
     into.load(state)
     for name, value in into.named(state).items():
-        learnt = not name.startswith("5.")
-        assert value.equal((one if learnt else other).state_dict()[name]), name
+        trainable = not name.startswith("5.")
+        assert value.equal((one if trainable else other).state_dict()[name]), name
     assert into.named(state).keys() == other.state_dict().keys()
     assert all(other.state_dict()[name].equal(value) for name, value in into.named(state).items())
 
@@ -82,11 +82,11 @@ def test_networks_in_another_order_are_told_apart(flat: ModuleType) -> None:
 
 
 def passes(predict: Callable[[Tensor], Tensor], half: torch.dtype | None, count: int) -> Iterator[Tensor]:
-    """The outputs of forward passes on different pictures, each after its backward pass."""
+    """The outputs of forward passes on different images, each after its backward pass."""
     for seed in range(count):
-        pictures = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
+        images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(seed))
         with torch.autocast("cpu", half or torch.bfloat16, enabled=half is not None):
-            outputs = predict(pictures)
+            outputs = predict(images)
         outputs.float().square().sum().backward()
         yield outputs
 
@@ -98,8 +98,8 @@ def test_outputs_and_gradients_are_those_of_autocast_to_the_bit(
 ) -> None:
     plain, network = small().train(), small().train()
     state = flat.FlatState(network)
-    made = leaves.Leaves(network, state, half)
-    state.learnt.mul_(0.5)  # a step
+    made = leaves.MixedPrecisionParameters(network, state, half)
+    state.trainable.mul_(0.5)  # a step
     made.refresh()
     for parameter in plain.parameters():
         if parameter.requires_grad:
@@ -108,7 +108,7 @@ def test_outputs_and_gradients_are_those_of_autocast_to_the_bit(
     for number, output in enumerate(passes(made.predict, half, count)):
         assert output.equal(expected[number])
         made.collect(first=number == 0)
-    gradients = state.learnt_views(made.gradient)
+    gradients = state.trainable_views(made.gradient)
     for name, parameter in plain.named_parameters():
         if parameter.requires_grad:
             assert parameter.grad is not None
@@ -120,10 +120,10 @@ def test_outputs_and_gradients_are_those_of_autocast_to_the_bit(
 def test_weights_without_a_gradient_have_none_of_the_step_before(flat: ModuleType, leaves: ModuleType) -> None:
     network = small()
     state = flat.FlatState(network)
-    made = leaves.Leaves(network, state, None)
+    made = leaves.MixedPrecisionParameters(network, state, None)
     for part in (network, network[:3]):  # type: ignore[index]
         part(torch.rand(1, 3, 4, 4)).sum().backward()
         made.collect(first=True)
-    gradients = state.learnt_views(made.gradient)
+    gradients = state.trainable_views(made.gradient)
     assert gradients["0.weight"].any()
     assert not gradients["4.weight"].any()

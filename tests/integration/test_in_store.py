@@ -273,7 +273,7 @@ def trainers():
 
 
 def assert_detected(store, job, model, detected, machine):
-    """Both splits of two pictures each, a batch each, are in the store, and nothing is left on the machine."""
+    """Both splits of two images each, a batch each, are in the store, and nothing is left on the machine."""
     steps = [(event["step"], event["steps"]) for event in machine.events if event["event"] == "step"]
     assert steps == [(1, 2), (2, 2)]
     assert detected.valid is not None
@@ -403,9 +403,9 @@ def test_a_trainer_that_is_killed_again_and_again_is_given_up(store, job, tmp_pa
     ],
 )
 def test_splits_that_are_detected_on(measured, labels, splits):
-    """Boxes of the one picture of each split; thresholds are chosen on valid, where that has any."""
-    picture = {"file_name": "a.png", "sha256": RUN, "size": 1, "width": 9, "height": 9}
-    images = [LabelledImage(split=split, boxes=[(0, 1, 1, 5, 5)] * boxes, **picture) for split, boxes in labels.items()]
+    """Boxes of the one image of each split; thresholds are chosen on valid, where that has any."""
+    image = {"file_name": "a.png", "sha256": RUN, "size": 1, "width": 9, "height": 9}
+    images = [LabelledImage(split=split, boxes=[(0, 1, 1, 5, 5)] * boxes, **image) for split, boxes in labels.items()]
     snapshot = DatasetSnapshot(classes=("cat",), images=images, source=LabelSource(kind="file", name="pets"))
     asked = EvaluateJob(run_key=RUN, snapshot_digest=snapshot.digest, split=measured)
     assert splits_to_detect(asked, snapshot) == splits

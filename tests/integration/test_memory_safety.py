@@ -26,9 +26,9 @@ assert subsample_first(network) == 5
 loss = PPYoloELoss(num_classes=2, use_static_assigner=False)
 targets = torch.tensor([[i, i % 2, 50.0, 60.0, 40.0, 30.0] for i in range(4)])
 for _ in range(steps):
-    pictures = torch.rand(4, 3, 128, 128).contiguous(memory_format=torch.channels_last)
+    images = torch.rand(4, 3, 128, 128).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-        outputs = network(pictures)
+        outputs = network(images)
     loss(as_fp32(outputs), targets)[0].backward()
     network.zero_grad()
 print("done")
@@ -64,13 +64,13 @@ for part in network.modules():
         part.eval()  # batch statistics of so small a network blow rounding up a thousandfold
 other = copy.deepcopy(network).to(memory_format=torch.channels_last)
 assert subsample_first(other) == 5
-pictures = torch.rand(2, 3, 128, 128)
+images = torch.rand(2, 3, 128, 128)
 def tensors(value):
     if isinstance(value, (tuple, list)):
         return [tensor for part in value for tensor in tensors(part)]
     return [value] if isinstance(value, torch.Tensor) and value.requires_grad else []
-plain = tensors(network(pictures))
-last = tensors(other(pictures.contiguous(memory_format=torch.channels_last)))
+plain = tensors(network(images))
+last = tensors(other(images.contiguous(memory_format=torch.channels_last)))
 for one, two in zip(plain, last, strict=True):
     weight = torch.randn_like(one)
     (one * weight).sum().backward(retain_graph=True)

@@ -13,11 +13,11 @@ from tests.fakes.libraries import imported
 
 
 def outcome(network: nn.Module, dtype: torch.dtype) -> tuple[list[Tensor], dict[str, Tensor]]:
-    """Raw outputs for some pictures, and the gradients of their sum of squares."""
-    pictures = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
-    pictures = pictures.contiguous(memory_format=torch.channels_last)
+    """Raw outputs for some images, and the gradients of their sum of squares."""
+    images = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    images = images.contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
-        outputs = list(tensors_in(network.train()(pictures)))
+        outputs = list(tensors_in(network.train()(images)))
     sum(output.float().square().mean() for output in outputs if output.requires_grad).backward()
     gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
     return outputs, gradients
@@ -82,8 +82,8 @@ def test_a_strided_convolution_and_its_gradients_are_those_of_slicing(tmp_path: 
     convolutions = imported("tasks.training.worker.model.convolutions", tmp_path)
     part = nn.Sequential(nn.Conv2d(4, 6, 1, stride=2)).to(dtype, memory_format=torch.channels_last)
     assert convolutions.subsample_first(part) == 1
-    pictures = torch.rand(2, 4, 7, 8).to(dtype, memory_format=torch.channels_last)
-    one, other = (pictures.clone(memory_format=torch.preserve_format).requires_grad_() for _ in range(2))
+    images = torch.rand(2, 4, 7, 8).to(dtype, memory_format=torch.channels_last)
+    one, other = (images.clone(memory_format=torch.preserve_format).requires_grad_() for _ in range(2))
     sliced = nn.functional.conv2d(other[:, :, ::2, ::2], part[0].weight, part[0].bias)
     taken = part(one)
     assert taken.equal(sliced)

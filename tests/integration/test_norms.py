@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from tests.fakes.datasets import make_spec, write_dataset
-from tests.fakes.learners import make_learner
 from tests.fakes.libraries import imported
+from tests.fakes.training_steps import make_training_step
 
 MOMENTUM = 0.03
 """Of YOLO-NAS's recipe."""
@@ -26,8 +26,8 @@ def batches(count: int) -> list[Tensor]:
     return [3 + 2 * torch.rand(4, 3, 6, 6, generator=random) for _ in range(count)]
 
 
-def statistics_of(picture: Tensor, part: nn.Module) -> tuple[np.ndarray, np.ndarray]:
-    values = part(picture).detach().double().numpy().transpose(1, 0, 2, 3).reshape(5, -1)
+def statistics_of(image: Tensor, part: nn.Module) -> tuple[np.ndarray, np.ndarray]:
+    values = part(image).detach().double().numpy().transpose(1, 0, 2, 3).reshape(5, -1)
     return values.mean(axis=1), values.var(axis=1, ddof=1)
 
 
@@ -101,13 +101,13 @@ class Steps:
     """The first 17 steps of a learner, and its running means before and after each.
 
     Args:
-        folder: For the pictures.
+        folder: For the images.
         weights_sha256: As in the spec.
         bad: Number of the step, from 0, which is done with weights that are no numbers.
     """
 
     def __init__(self, folder: Path, weights_sha256: str | None, bad: int | None = None) -> None:
-        batches, pictures, augmentation = (
+        batches, images, augmentation = (
             imported(f"tasks.training.worker.{name}", folder)
             for name in ("data.loaders", "data.images", "data.augmentation")
         )
@@ -115,25 +115,25 @@ class Steps:
         snapshot = write_dataset(data, 17, 1)
         spec = make_spec(snapshot, weights_sha256=weights_sha256, batch_size=1)
         torch.manual_seed(0)
-        learning = make_learner(spec, folder)
-        folder_of_train = pictures.PictureFolder(data, snapshot.of_split("train"), spec.image_size)
+        learning = make_training_step(spec, folder)
+        folder_of_train = images.ImageFolder(data, snapshot.of_split("train"), spec.image_size)
         epoch = batches.EpochBatches(17, spec.batch_size, spec.seed, 1)
-        loader = batches.training_loader(augmentation.TrainingPictures(folder_of_train, spec), epoch, 0)
+        loader = batches.training_loader(augmentation.TrainingImages(folder_of_train, spec), epoch, 0)
         learning.network.train()
         norms = [part for part in learning.network.modules() if isinstance(part, nn.BatchNorm2d)]
-        averages = [part for part in learning.average.modules() if isinstance(part, nn.BatchNorm2d)]
+        ema_state = [part for part in learning.ema_network.modules() if isinstance(part, nn.BatchNorm2d)]
         self.losses: list[list[float]] = []
-        self.statistics, self.averaged = [means(norms)], [means(averages)]
+        self.statistics, self.averaged = [means(norms)], [means(ema_state)]
         for number, (step, batch) in enumerate(zip(epoch.steps, loader, strict=True)):
             first = next(learning.network.parameters()).data
             kept = first.clone()
             if number == bad:
                 first.fill_(float("nan"))
-            self.losses.append(learning.step(step, iter([batch]), 1e-3).parts)
+            self.losses.append(learning.run(step, iter([batch]), 1e-3).parts)
             if number == bad:
                 first.copy_(kept)
             self.statistics.append(means(norms))
-            self.averaged.append(means(averages))
+            self.averaged.append(means(ema_state))
 
 
 def means(norms: list[nn.BatchNorm2d]) -> Tensor:

@@ -306,14 +306,14 @@ def test_a_version_is_generated_when_enough_was_labelled_since_the_last(project,
     pets.server.settings[10] = {"preprocessing": kept | {"grayscale": {"enabled": False}}, "augmentation": {}}
     pets.server.images, pets.server.unannotated = 12, 3
     assert pets.run(4) == 10
-    assert "about 3 pictures labelled since version 10, fewer than 4: version 10 is used" in caplog.text
+    assert "about 3 images labelled since version 10, fewer than 4: version 10 is used" in caplog.text
     assert pets.run(3) == 11
-    assert "about 3 pictures labelled since version 10, at least 3: a new version is generated" in caplog.text
+    assert "about 3 images labelled since version 10, at least 3: a new version is generated" in caplog.text
     assert pets.server.settings[11] == {"preprocessing": kept, "augmentation": {}}
-    # From here on the count is exact, though the version holds the pictures without labels, too.
+    # From here on the count is exact, though the version holds the images without labels, too.
     pets.server.unannotated = 1
     assert pets.run(3) == 11
-    assert " 2 pictures labelled since version 11, fewer than 3: version 11 is used" in caplog.text
+    assert " 2 images labelled since version 11, fewer than 3: version 11 is used" in caplog.text
     pets.server.images += 1
     assert (pets.run(3), pets.server.generated) == (12, [11, 12])
 
@@ -326,7 +326,7 @@ def test_copies_are_not_counted_and_a_wrong_count_costs_one_version(project):
     assert pets.run(6) == 10
     assert pets.run(5) == 11
     assert pets.server.settings[11]["augmentation"] == augmentation
-    # Version 11 lacks copies, so its size would tell 10 pictures too few, at every run.
+    # Version 11 lacks copies, so its size would tell 10 images too few, at every run.
     assert [pets.run(5) for _ in range(3)] == [11, 11, 11]
 
 
@@ -343,14 +343,14 @@ def test_where_the_size_does_not_tell_counting_begins_at_the_first_look(project,
     pets.server.settings[10] = settings
     pets.server.images = 30
     assert pets.run(2) == 10
-    assert "does not tell how many pictures it was made of: counting begins now" in caplog.text
+    assert "does not tell how many images it was made of: counting begins now" in caplog.text
     pets.server.images = 32
     assert pets.run(2) == 11
 
 
 def test_the_first_version_of_a_project(project):
     pets = project(Misbehaviour(no_versions=True))
-    fails(RoboflowRefused, "has no version, and 6 pictures labelled, fewer than 7; label more", pets.run, 7)
+    fails(RoboflowRefused, "has no version, and 6 images labelled, fewer than 7; label more", pets.run, 7)
     assert pets.run(6) == 1
     assert pets.server.settings[1] == {"preprocessing": {}, "augmentation": {}}
 

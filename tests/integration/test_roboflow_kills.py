@@ -28,9 +28,9 @@ from tests.fakes.formats import write_in
 from tests.fakes.roboflow_server import KEY, PROJECT, WORKSPACE, Misbehaviour, RoboflowServer
 
 KILLS = 10
-PICTURES = 80
+IMAGES = 80
 FILLING = 10_000_000
-"""Bytes beside the pictures, so that moving the zip takes long enough to be killed in."""
+"""Bytes beside the images, so that moving the zip takes long enough to be killed in."""
 ZEROS = 300_000_000
 """Bytes that hardly need room in a zip, so that checking it takes long enough, too."""
 TRICKLE = 0.4
@@ -40,7 +40,7 @@ TRICKLE = 0.4
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An export's zip."""
-    names = [f"{number}.jpg" for number in range(PICTURES)]
+    names = [f"{number}.jpg" for number in range(IMAGES)]
     splits = {
         "train": {name: [("cat", 10, 10, 50, 40)] for name in names[:-20]},
         "valid": {name: [("cat", 10, 10, 50, 40)] for name in names[-20:]},
@@ -179,7 +179,7 @@ def test_a_folder_in_use_is_not_swept(store: Store, roboflow: RoboflowServer, ar
 
 
 def assert_no_orphans(store: Store) -> None:
-    """Every manifest's pictures are there."""
+    """Every manifest's images are there."""
     there = set(store.list(keys.blobs()))
     for key in store.list("datasets/snapshots/"):
         snapshot = load_snapshot(store, Path(key).stem)

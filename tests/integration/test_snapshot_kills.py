@@ -18,12 +18,12 @@ from tasks.storage.s3 import Store
 from tests.fakes.formats import write_in
 
 KILLS = 10
-PICTURES = 300
+IMAGES = 300
 
 
 @pytest.fixture(scope="module")
 def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    names = [f"{number}.jpg" for number in range(PICTURES)]
+    names = [f"{number}.jpg" for number in range(IMAGES)]
     splits = {
         "train": {name: [("cat", 10, 10, 50, 40)] for name in names[:-50]},
         "valid": {name: [("cat", 10, 10, 50, 40)] for name in names[-50:]},
@@ -53,7 +53,7 @@ def finished(process: subprocess.Popen[str]) -> str:
 
 
 def assert_no_orphans(store: Store) -> None:
-    """Every manifest's pictures are there."""
+    """Every manifest's images are there."""
     there = set(store.list(keys.blobs()))
     for key in store.list("datasets/snapshots/"):
         snapshot = load_snapshot(store, Path(key).stem)

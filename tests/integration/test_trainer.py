@@ -21,7 +21,7 @@ from tests.fakes.datasets import make_spec, write_dataset, write_spec
 from tests.fakes.trainer import DETECT, EVERY_STEP, Trainer, detect, run
 
 STEPS = 4
-"""Steps of an epoch: 8 pictures, 2 a step."""
+"""Steps of an epoch: 8 images, 2 a step."""
 
 
 class Job(NamedTuple):
@@ -166,16 +166,16 @@ def test_same_command_after_the_end_changes_nothing(job: Job, tmp_path: Path) ->
 
 @pytest.fixture(scope="module")
 def detected(job: Job, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trainer, Path]:
-    """The best weights on both splits: three pictures and eight, a batch each."""
+    """The best weights on both splits: three images and eight, a batch each."""
     return detect(tmp_path_factory.mktemp("detected"), job.out / files.BEST, job.data, "valid", "train")
 
 
-@pytest.mark.parametrize(("split", "pictures"), [("valid", 3), ("train", 8)])
-def test_detect_gives_coco_results_for_each_split(detected: tuple[Trainer, Path], split: str, pictures: int) -> None:
+@pytest.mark.parametrize(("split", "images"), [("valid", 3), ("train", 8)])
+def test_detect_gives_coco_results_for_each_split(detected: tuple[Trainer, Path], split: str, images: int) -> None:
     trainer, out = detected
     assert trainer.process.returncode == 0, trainer.stderr[-2000:]
     found = json.loads((out / files.detections(split)).read_text())
-    assert {row["image_id"] for row in found} <= set(range(1, pictures + 1))
+    assert {row["image_id"] for row in found} <= set(range(1, images + 1))
     assert max(row["image_id"] for row in found) > (3 if split == "train" else 0)
     assert {row["category_id"] for row in found} <= {1, 2}
     for row in found:
@@ -188,7 +188,7 @@ def test_detect_tells_how_far_it_is_over_all_splits(detected: tuple[Trainer, Pat
     trainer, out = detected
     assert [(step["step"], step["steps"]) for step in trainer.told("step")] == [(1, 2), (2, 2)]
     written = [json.loads((out / files.detections(split)).read_text()) for split in ("valid", "train")]
-    assert trainer.events[-1]["pictures"] == 11
+    assert trainer.events[-1]["images"] == 11
     assert trainer.events[-1]["detections"] == sum(map(len, written)) > 0
     assert {path.name for path in out.iterdir()} == {"valid.json", "train.json", files.SPEED, "sg_logs"}
 
@@ -207,7 +207,7 @@ def test_detect_measures_the_speed(job: Job, detected: tuple[Trainer, Path]) -> 
 
 
 def test_detect_that_is_stopped_writes_nothing(job: Job, tmp_path: Path) -> None:
-    """Stopped when all pictures are done, while it measures the speed."""
+    """Stopped when all images are done, while it measures the speed."""
     out = tmp_path / "found"
     arguments = ["--weights", job.out / files.BEST, "--data", job.data, "--splits", "valid", "train", "--out", out]
     with Trainer(tmp_path, *arguments, module=DETECT) as trainer:
@@ -218,9 +218,9 @@ def test_detect_that_is_stopped_writes_nothing(job: Job, tmp_path: Path) -> None
     assert {path.name for path in out.iterdir()} == {"sg_logs"}
 
 
-def test_detect_refuses_a_split_without_pictures(job: Job, tmp_path: Path) -> None:
+def test_detect_refuses_a_split_without_images(job: Job, tmp_path: Path) -> None:
     trainer, out = detect(tmp_path, job.out / files.BEST, job.data, "test", "valid")
-    assert_refused(trainer, 2, "no pictures in test, there are some in train, valid")
+    assert_refused(trainer, 2, "no images in test, there are some in train, valid")
     assert not out.exists()
 
 

@@ -115,7 +115,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Whole:
 def test_a_checkpoint_right_after_the_best_epoch_holds_the_averages_once(saved: Whole) -> None:
     content = torch.load(saved.out / files.LAST, weights_only=True)
     assert set(content["best"]) == {"numbers", "counters"}
-    assert all(content["average"][name].data_ptr() == tensor.data_ptr() for name, tensor in content["best"].items())
+    assert all(content["ema"][name].data_ptr() == tensor.data_ptr() for name, tensor in content["best"].items())
 
 
 @pytest.mark.parametrize("there", [files.LAST, files.RESULT])
@@ -164,12 +164,12 @@ def test_resume_after_a_full_disk(whole: Whole, tmp_path: Path, size: str, optio
 
 
 def test_watchdog_says_where_a_trainer_hangs(whole: Whole, tmp_path: Path) -> None:
-    """A picture that never comes: a pipe that nobody writes to."""
+    """An image that never comes: a pipe that nobody writes to."""
     data = tmp_path / "data"
     shutil.copytree(whole.data, data)
-    picture = next((data / "images").rglob(f"*{whole.snapshot.of_split('train')[0].sha256}*"))
-    picture.unlink()
-    os.mkfifo(picture)
+    image = next((data / "images").rglob(f"*{whole.snapshot.of_split('train')[0].sha256}*"))
+    image.unlink()
+    os.mkfifo(image)
     arguments = ["--spec", whole.spec_path, "--data", data, "--out", tmp_path / "out", "--watchdog-seconds", 4]
     trainer = run(tmp_path, *arguments)
     assert trainer.process.returncode == 1

@@ -99,21 +99,21 @@ def rows(frame):
 
 def test_before_the_trainer_speaks_the_plan_is_shown():
     frame = " ".join(last_frame([{"event": "tick"}]))
-    assert "YOLO-NAS M, starting the trainer, batch 8, 640 px, pictures: 120 train, 30 valid" in frame
+    assert "YOLO-NAS M, starting the trainer, batch 8, 640 px, images: 120 train, 30 valid" in frame
     assert "0/20" in frame
 
 
 def test_header_bars_and_table_of_a_run_under_way():
     frame = last_frame([started(), step(1, 15), epoch(1, best=1), step(2, 6)])
     assert " ".join(line.strip() for line in frame[:2]) == (
-        f"YOLO-NAS M, {DEVICE}, batch 8, 640 px, pictures: 120 train, 30 valid"
+        f"YOLO-NAS M, {DEVICE}, batch 8, 640 px, images: 120 train, 30 valid"
     )
     (epochs,) = [line for line in frame if line.startswith("epochs ")]
     assert "1/20" in epochs
     assert "1:02:05 left" in epochs
     (steps,) = [line for line in frame if line.startswith("epoch 2 ")]
     assert "6/15" in steps
-    assert "98.8 pictures/s, loss 2.125" in steps
+    assert "98.8 images/s, loss 2.125" in steps
     titles = next(line for line in frame if line.startswith("epoch  "))
     assert titles.split() == [
         "epoch", "loss", "valid", "loss", "mAP", "mAP50", "precision", "recall", "lr", "seconds"
@@ -229,7 +229,7 @@ def test_a_pipe_gets_a_plain_line_an_epoch():
         "seconds 12.3, 0:02:10 left"
     )
     assert written.splitlines() == [
-        f"YOLO-NAS M, {DEVICE}, batch 8, 640 px, pictures: 120 train, 30 valid",
+        f"YOLO-NAS M, {DEVICE}, batch 8, 640 px, images: 120 train, 30 valid",
         f"epoch 1 of 20: {numbers}, best so far",
         f"epoch 2 of 20: {numbers}, peak memory 1.0 GiB",
     ]

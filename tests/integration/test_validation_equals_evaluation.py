@@ -1,4 +1,4 @@
-"""What training says of its best epoch is what the evaluation stage measures on the same pictures, to the digit."""
+"""What training says of its best epoch is what the evaluation stage measures on the same images, to the digit."""
 
 import json
 from pathlib import Path
@@ -63,5 +63,5 @@ def test_what_is_too_large_for_fp16_is_computed_in_fp32(tmp_path: Path) -> None:
         assert validate.forward(network, batch, computer).flatten().tolist() == pytest.approx([1.0] * 4, abs=1e-3)
         network.weight.fill_(1e5)
         with fabric.autocast():
-            assert not torch.isfinite(network(computer.pictures(batch.pictures))).any()
+            assert not torch.isfinite(network(computer.images(batch.images))).any()
         assert validate.forward(network, batch, computer).flatten().tolist() == pytest.approx([3e5] * 4)

@@ -153,7 +153,7 @@ def test_an_object_of_other_content_begins_nothing(store: Store, tmp_path: Path)
 
 
 class Runs:
-    """Runs of one step on the same pictures."""
+    """Runs of one step on the same images."""
 
     def __init__(self, store: Store, folder: Path) -> None:
         self.store, self.folder = store, folder

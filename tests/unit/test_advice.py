@@ -6,10 +6,10 @@ from tasks.evaluation.report.advice import (
     best_epoch,
     flat_since,
     how_sure,
+    images_for,
     labels_enough,
     needy_classes,
     overfits_since,
-    pictures_for,
     when_to_stop,
 )
 from tasks.metrics.history import still_rising
@@ -55,7 +55,7 @@ def test_what_is_in_two_splits_is_told_beside_the_numbers():
 def test_few_sources_make_the_intervals_themselves_too_narrow(sources, few):
     text = said(how_sure(of(sources=sources)))
     assert ("the intervals themselves are too narrow" in text) == few
-    assert ("Only one source picture is measured" in text) == (sources == 1)
+    assert ("Only one source image is measured" in text) == (sources == 1)
 
 
 def test_classes_with_wide_intervals_are_named_the_widest_first():
@@ -66,25 +66,25 @@ def test_classes_with_wide_intervals_are_named_the_widest_first():
     assert sentence.rule == "Interval of AP wider than 0.30 from end to end."
 
 
-def test_a_threshold_of_the_same_pictures_flatters():
-    assert "chosen on these same pictures" in said(how_sure(of(threshold_from=None)))
-    assert "chosen on these same pictures" not in said(how_sure(of(threshold_from="valid")))
+def test_a_threshold_of_the_same_images_flatters():
+    assert "chosen on these same images" in said(how_sure(of(threshold_from=None)))
+    assert "chosen on these same images" not in said(how_sure(of(threshold_from="valid")))
 
 
 # Labels -------------------------------------------------------------------------------------------
 
 
-def test_halving_the_interval_takes_four_times_the_pictures():
+def test_halving_the_interval_takes_four_times_the_images():
     text = labels_enough(of(sources=40, ci95={"map": (0.31, 0.51)}))[0].text
-    assert "160 source pictures (40 now)" in text
+    assert "160 source images (40 now)" in text
     # From 0.10 to 0.05 is half: four times as many again.
     assert "±0.05 (now ±0.100) it takes about 160." in text
     assert "±0.05" not in labels_enough(of(ci95={"map": (0.36, 0.46)}))[0].text
 
 
-@pytest.mark.parametrize(("half", "pictures"), [(0.1, 160), (0.05, 40), (0.07, 79), (0.025, 10)])
-def test_width_falls_with_the_square_root(half, pictures):
-    assert pictures_for(40, half, 0.05) == pictures
+@pytest.mark.parametrize(("half", "images"), [(0.1, 160), (0.05, 40), (0.07, 79), (0.025, 10)])
+def test_width_falls_with_the_square_root(half, images):
+    assert images_for(40, half, 0.05) == images
 
 
 def test_without_an_interval_there_is_nothing_to_halve():

@@ -1,4 +1,4 @@
-"""Pictures without anything to find: they are told, and never become a score."""
+"""Images without anything to find: they are told, and never become a score."""
 
 import math
 
@@ -30,8 +30,8 @@ def test_cases_a9_without_a_labelled_test_split_the_report_is_on_valid_and_says_
     assert job_for(TrainedModel.model_construct(run_key=SHA), reference).split == measured
 
 
-def pictures(*boxes):
-    """Four pictures, the first with boxes."""
+def images(*boxes):
+    """Four images, the first with boxes."""
     return [
         LabelledImage(
             file_name=f"{number}.jpg", split="valid", sha256=SHA, size=1, width=100, height=100,
@@ -42,14 +42,14 @@ def pictures(*boxes):
 
 
 @pytest.mark.parametrize("detections", [[], [{"image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9], "score": 0.9}]])
-def test_cases_b8_four_pictures_without_boxes_are_not_measurable(detections):
-    with pytest.raises(BadInput, match="not measurable: 4 pictures hold no labelled box to find; label some"):
-        score(coco_truth(pictures(), ("cat",)), detections)
+def test_cases_b8_four_images_without_boxes_are_not_measurable(detections):
+    with pytest.raises(BadInput, match="not measurable: 4 images hold no labelled box to find; label some"):
+        score(coco_truth(images(), ("cat",)), detections)
 
 
 @pytest.mark.parametrize("detections", [[], [{"image_id": 1, "category_id": 2, "bbox": [1, 1, 9, 9], "score": 0.9}]])
 def test_cases_b8_a_class_without_boxes_has_no_score_and_does_not_change_the_mean(detections):
-    truth = coco_truth(pictures(Box(0, 10, 10, 30, 30)), ("cat", "dog"))
+    truth = coco_truth(images(Box(0, 10, 10, 30, 30)), ("cat", "dog"))
     hit = {"image_id": 1, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}
     scores = score(truth, [hit, *detections], intervals=True)
     assert (scores.map, scores.map50, scores.map75) == (1, 1, 1)
@@ -61,7 +61,7 @@ def test_cases_b8_a_class_without_boxes_has_no_score_and_does_not_change_the_mea
 @pytest.mark.parametrize("bad", [math.nan, -1.0, math.inf])
 def test_cases_b8_nan_and_minus_one_are_no_scores(bad):
     hit = {"image_id": 1, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}
-    scores = score(coco_truth(pictures(Box(0, 10, 10, 30, 30)), ("cat",)), [hit])
+    scores = score(coco_truth(images(Box(0, 10, 10, 30, 30)), ("cat",)), [hit])
     for part, names in ((scores, VALUES), (scores.per_class["cat"], ("ap", "ap50", "precision", "recall"))):
         assert type(part).model_validate(part.model_dump()) == part
         for name in names:

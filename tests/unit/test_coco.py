@@ -101,7 +101,7 @@ def test_a_name_with_two_ids_is_one_class():
 # Annotations --------------------------------------------------------------------------------------
 
 
-def test_cases_a10_pictures_without_boxes_are_kept():
+def test_cases_a10_images_without_boxes_are_kept():
     labels = parse({"train": document(["a.jpg", "b.jpg", "c.jpg"], [(1, 1, BOX)])}, Notes())
     assert [len(image.boxes) for image in labels.images] == [0, 1, 0]
 
@@ -169,10 +169,10 @@ def test_a_file_name_that_leads_out_is_an_error(name):
     assert codes(notes)["bad-file-name"] == 1
 
 
-def test_a_picture_listed_twice_is_an_error():
+def test_a_image_listed_twice_is_an_error():
     notes = Notes()
     parse({"train": document(["a.jpg", "a.jpg"])}, notes)
-    assert codes(notes)["picture-listed-twice"] == 1
+    assert codes(notes)["image-listed-twice"] == 1
 
 
 @pytest.mark.parametrize(
@@ -311,10 +311,10 @@ def test_cases_a11_leaks_are_counted():
         image("twin.jpg", digest="2"),
         image("twin2.jpg", digest="2"),
     )
-    assert {code: found.get(code) for code in ("leak-source", "leak-identical", "twin-pictures")} == {
+    assert {code: found.get(code) for code in ("leak-source", "leak-identical", "duplicate-images")} == {
         "leak-source": 1,
         "leak-identical": 1,
-        "twin-pictures": 1,
+        "duplicate-images": 1,
     }
 
 

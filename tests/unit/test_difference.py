@@ -33,13 +33,13 @@ def test_nothing_changed():
     assert in_words(changes) == "no label changed"
 
 
-def test_pictures_added_removed_and_moved():
+def test_images_added_removed_and_moved():
     before = snapshot(image("a.jpg", A), image("b.jpg", B), image("c.jpg"))
     after = snapshot(image("a.jpg", A, split="valid"), image("c.jpg"), image("d.jpg", B, B))
     changes = difference(before, after)
     assert counts(changes) == {"added": 1, "removed": 1, "moved": 1}
     assert changes.images_added.examples == ("train/d.jpg",)
-    assert in_words(changes) == "pictures 1 added, 1 removed, 1 moved to another split"
+    assert in_words(changes) == "images 1 added, 1 removed, 1 moved to another split"
     assert changes.images_removed.examples == ("train/b.jpg",)
     assert changes.images_moved.examples == ("valid/a.jpg",)
     assert {name: (boxes.before, boxes.after) for name, boxes in changes.boxes.items()} == {
@@ -64,14 +64,14 @@ def test_relabelled_is_another_class_or_another_place(old, new, relabelled):
     assert changes.is_empty == (not relabelled)
 
 
-def test_a_picture_encoded_again_is_known_by_its_source():
+def test_a_image_encoded_again_is_known_by_its_source():
     before = snapshot(image("a_jpg.rf.111.jpg", A))
     twice = Box(0, 20, 20, 100, 100)
     changes = difference(before, snapshot(image("a_jpg.rf.222.jpg", twice, side=200)))
     assert counts(changes) == {"encoded_again": 1}
 
 
-def test_the_same_bytes_under_another_name_are_the_same_picture():
+def test_the_same_bytes_under_another_name_are_the_same_image():
     changes = difference(snapshot(image("a.jpg", A, content="x")), snapshot(image("b.jpg", A, content="x")))
     assert changes.is_empty
 

@@ -1,4 +1,4 @@
-"""What intervals and the gate promise, by simulation: pictures and detectors with a known skill."""
+"""What intervals and the gate promise, by simulation: images and detectors with a known skill."""
 
 import numpy as np
 import pytest
@@ -22,14 +22,14 @@ def fewer_rounds(monkeypatch):
     monkeypatch.setattr(resampling, "HALVES", 60)
 
 
-def measured(seed, pictures, skill):
+def measured(seed, images, skill):
     dice = np.random.default_rng(seed)
-    truth = simulated.truths(dice, pictures)
-    return metrics.Matches(truth, simulated.detections(dice, truth, simulated.ease(dice, pictures), skill))
+    truth = simulated.truths(dice, images)
+    return metrics.Matches(truth, simulated.detections(dice, truth, simulated.ease(dice, images), skill))
 
 
-@pytest.mark.parametrize("pictures", [20, 60])
-def test_evaluation_intervals_cover_the_value_of_an_endless_set(pictures):
+@pytest.mark.parametrize("images", [20, 60])
+def test_evaluation_intervals_cover_the_value_of_an_endless_set(images):
     """Ninety-five of a hundred should; of 200 sets 92 to 98 % may. Seven numbers at once: one may be off by chance."""
     endless = metrics.score_matches(measured(0, 12_000, 0.8))
     point = metrics.choose_point(measured(1, 3_000, 0.8))
@@ -38,7 +38,7 @@ def test_evaluation_intervals_cover_the_value_of_an_endless_set(pictures):
     known |= {name: getattr(at_point, name) for name in ("precision", "recall", "f1")}
     covered = dict.fromkeys(known, 0)
     for seed in range(SETS):
-        intervals = intervals_of(measured(100 + seed, pictures, 0.8), point, seed).overall
+        intervals = intervals_of(measured(100 + seed, images, 0.8), point, seed).overall
         for name, value in known.items():
             covered[name] += intervals[name][0] <= value <= intervals[name][1]
     shares = {name: count / SETS for name, count in covered.items()}
@@ -56,13 +56,13 @@ def report(weights):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("pictures", [8, 30])
-def test_evaluation_gate_promotes_no_equal_model_in_95_of_100(pictures):
-    """Two detectors of one skill, on the same pictures, some of which are hard for both."""
+@pytest.mark.parametrize("images", [8, 30])
+def test_evaluation_gate_promotes_no_equal_model_in_95_of_100(images):
+    """Two detectors of one skill, on the same images, some of which are hard for both."""
     candidate, champion, promoted = report("a"), report("b"), 0
     for seed in range(SETS):
         dice = np.random.default_rng(5_000 + seed)
-        truth, ease = simulated.truths(dice, pictures), simulated.ease(dice, pictures)
+        truth, ease = simulated.truths(dice, images), simulated.ease(dice, images)
         before, after = (metrics.Matches(truth, simulated.detections(dice, truth, ease)) for _ in range(2))
         promoted += decide(candidate, champion, metrics.compare(before, after, 1, seed=seed), GatePolicy()).promote
     assert promoted / SETS <= 0.05
@@ -90,7 +90,7 @@ def test_the_difference_of_two_models_is_that_of_their_scores():
     truth, ease = simulated.truths(dice, 20), simulated.ease(dice, 20)
     found = [simulated.detections(dice, truth, ease, skill) for skill in (0.5, 0.9)]
     before, after = (metrics.score(truth, one) for one in found)
-    comparison = metrics.compare(*(metrics.Matches(truth, one) for one in found), 1, confidence=0.5)
+    comparison = metrics.compare(*(metrics.Matches(truth, one) for one in found), 1, confidence_level=0.5)
     assert comparison.map.gain == pytest.approx(after.map - before.map, abs=1e-6)
     assert comparison.map50.after == pytest.approx(after.map50, abs=1e-6)
     for name, gain in comparison.per_class.items():

@@ -57,12 +57,12 @@ def test_evaluation_calibration_is_the_gap_of_score_and_precision():
 def test_evaluation_suspects_labels_where_the_model_is_sure_of_something_else():
     boxes = [(1, 1, BOX), (1, 2, ELSEWHERE)]
     detections = [found(0.9), found(0.95, ELSEWHERE, 1, 1), found(0.8, NOWHERE), found(0.45, [0.0, 60.0, 9.0, 9.0])]
-    suspects = analysis(boxes, detections, threshold=0.3).suspects
-    assert [(one.kind, one.found, one.labelled, one.score, one.box) for one in suspects] == [
+    suspected_errors = analysis(boxes, detections, threshold=0.3).suspected_errors
+    assert [(one.kind, one.found, one.labelled, one.score, one.box) for one in suspected_errors] == [
         ("wrong class", "apple", "pear", 0.95, (60, 60, 80, 80)),
         ("missing label", "apple", None, 0.8, (40, 0, 50, 10)),
     ]
-    assert {one.file_name for one in suspects} == {"1.jpg"}
+    assert {one.file_name for one in suspected_errors} == {"1.jpg"}
 
 
 def test_evaluation_curves_end_where_they_must():
@@ -81,5 +81,5 @@ def test_evaluation_curves_end_where_they_must():
 def test_evaluation_without_any_detection_has_an_analysis():
     result = analysis([(1, 1, BOX)], [])
     assert result.confusion == ((0, 0, 1), (0, 0, 0), (0, 0, 0))
-    assert (result.suspects, result.calibration.ece) == ((), 0.0)
+    assert (result.suspected_errors, result.calibration.ece) == ((), 0.0)
     assert choose_point(Matches(document([(1, 1, BOX)]), [])).per_class == {}

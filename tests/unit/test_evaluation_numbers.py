@@ -13,7 +13,7 @@ from tests.fakes.coco import BOX, ELSEWHERE, document, found, judged
 
 
 def random_set(seed, images=25, classes=4, crowds=0.15):
-    """Pictures with and without boxes, and a detector that is sometimes right; scores tie often."""
+    """Images with and without boxes, and a detector that is sometimes right; scores tie often."""
     rng = np.random.default_rng(seed)
     boxes, detections = [], []
     for image in range(1, images + 1):
@@ -136,13 +136,13 @@ def test_cases_e4_no_detections_score_zero(intervals):
     scores = score(document([(1, 1, BOX), (1, 2, BOX)]), [], intervals=intervals)
     assert (scores.map, scores.map50, scores.precision, scores.recall, scores.threshold) == (0, 0, 0, 0, 0)
     assert (scores.per_class["apple"].ap, scores.per_class["apple"].recall) == (0.0, 0.0)
-    assert scores.least_score is None
-    assert set(scores.ci95.values()) == ({(0.0, 1.0)} if intervals else set())  # of one picture nothing is known
+    assert scores.min_score is None
+    assert set(scores.ci95.values()) == ({(0.0, 1.0)} if intervals else set())  # of one image nothing is known
 
 
 @pytest.mark.parametrize("boxes", [[], [(1, 1, BOX, 1)]])
 def test_cases_b8_without_a_box_to_find_nothing_is_measurable(boxes):
-    with pytest.raises(BadInput, match="not measurable: 1 pictures hold no labelled box"):
+    with pytest.raises(BadInput, match="not measurable: 1 images hold no labelled box"):
         score(document(boxes), [found(0.9)])
 
 
@@ -176,9 +176,9 @@ def test_intervals_hold_the_score_and_repeat():
     assert score(truth, detections, intervals=True, seed=4).ci95 != scores.ci95
 
 
-def test_a_resample_is_what_pictures_really_drawn_twice_give():
+def test_a_resample_is_what_images_really_drawn_twice_give():
     truth, detections = random_set(2, images=12, classes=3)
-    for number, one in enumerate(detections):  # scores that tie within a picture have no order that copies keep
+    for number, one in enumerate(detections):  # scores that tie within an image have no order that copies keep
         one["score"] += number * 1e-6
     matches = Matches(truth, detections)
     draws = draw(matches, 40, seed=0)
@@ -226,7 +226,7 @@ def test_a_size_without_truths_has_no_number():
 
 
 def test_cases_e2_the_limit_rises_with_the_truths():
-    """One hundred and fifty boxes of one class in one picture, all found: COCO's hundred would make it two thirds."""
+    """One hundred and fifty boxes of one class in one image, all found: COCO's hundred would make it two thirds."""
     boxes = [(1, 1, [float(10 * (i % 15)), float(10 * (i // 15)), 8.0, 8.0]) for i in range(150)]
     scores = score(document(boxes), [found(0.9 - i / 1000, bbox) for i, (_, _, bbox) in enumerate(boxes)])
     assert (scores.map, scores.ar, scores.detections_limit) == (1.0, 1.0, 150)
@@ -243,8 +243,8 @@ def test_thresholds_are_chosen_elsewhere_and_applied_here():
     assert scores.per_class["pear"].threshold is None
 
 
-@pytest.mark.parametrize(("favour", "threshold"), [("precision", 0.9), ("balance", 0.7), ("recall", 0.3)])
-def test_what_is_favoured_moves_the_threshold(favour, threshold):
+@pytest.mark.parametrize(("threshold_for", "threshold"), [("precision", 0.9), ("balance", 0.7), ("recall", 0.3)])
+def test_what_is_favoured_moves_the_threshold(threshold_for, threshold):
     """Five truths; ranked: hit .9, miss .8, hit .7, hit .6 only for recall, ... worked out by hand below.
 
     n: 1 hit of 1, 3 of 4 at .7, 5 of 12 at .3. F0.5: 1.25 x 1/(1.25 + 1) = .56 ... see the test's numbers.
@@ -258,12 +258,12 @@ def test_what_is_favoured_moves_the_threshold(favour, threshold):
         "recall": [0.9, 0.3, 0.3, 0.3, 0.3],
     }
     misses = {"precision": [0.2] * 9, "balance": [0.8] + [0.1] * 9, "recall": [0.8, 0.3, 0.3]}
-    detections = [found(s, place) for s, place in zip(hits[favour], places, strict=True)]
-    detections += [found(s, place) for s, place in zip(misses[favour], nowhere, strict=False)]
-    assert choose_point(Matches(truth, detections), favour).threshold == threshold
+    detections = [found(s, place) for s, place in zip(hits[threshold_for], places, strict=True)]
+    detections += [found(s, place) for s, place in zip(misses[threshold_for], nowhere, strict=False)]
+    assert choose_point(Matches(truth, detections), threshold_for).threshold == threshold
 
 
-def test_versions_of_one_picture_and_frames_of_one_clip_are_one_source():
+def test_versions_of_one_image_and_frames_of_one_clip_are_one_source():
     truth = document([(1, 1, BOX)], images=5)
     for image, name in zip(
         truth["images"], ["a_jpg.rf.1.jpg", "a_jpg.rf.2.jpg", "c_mp4-1.jpg", "c_mp4-2.jpg", "b.jpg"], strict=True
@@ -288,9 +288,9 @@ def test_labels_that_would_not_score_one_as_detections_are_an_error(box, codes):
     assert (snapshot is None) is bool(codes)
 
 
-@pytest.mark.parametrize(("pictures", "low"), [(2, 0.0), (10, 0.7), (60, 0.95)])
-def test_a_perfect_score_is_no_certainty(pictures, low):
-    """None of n pictures showed an error: up to 3/n of all pictures may, with 95 % confidence (the rule of three)."""
-    boxes = [(image, 1, BOX) for image in range(1, pictures + 1)]
-    scores = score(document(boxes, pictures), [found(0.9, image=image) for image, _, _ in boxes], intervals=True)
+@pytest.mark.parametrize(("images", "low"), [(2, 0.0), (10, 0.7), (60, 0.95)])
+def test_a_perfect_score_is_no_certainty(images, low):
+    """None of n images showed an error: up to 3/n of all images may, with 95 % confidence (the rule of three)."""
+    boxes = [(image, 1, BOX) for image in range(1, images + 1)]
+    scores = score(document(boxes, images), [found(0.9, image=image) for image, _, _ in boxes], intervals=True)
     assert scores.ci95["map"] == scores.ci95["precision"] == scores.per_class["apple"].ci95["recall"] == (low, 1.0)

@@ -23,7 +23,7 @@ def test_what_comes_after_a_shortage(fit, shortage, micro_batch, loader_workers)
     assert after.shortages[0].startswith("out of ")
 
 
-def test_one_picture_cannot_be_halved():
+def test_one_image_cannot_be_halved():
     assert Fit(micro_batch=1).after("memory") is None
 
 
@@ -63,6 +63,6 @@ def test_what_cannot_be_less_is_not_tried_again(tmp_path):
         tried.append(1)
         raise less_next_time(tmp_path, read_fit(tmp_path), "memory")
 
-    with pytest.raises(OutOfMemory, match="with one picture at a time; lower the image size"):
+    with pytest.raises(OutOfMemory, match="with one image at a time; lower the image size"):
         until_it_fits(tmp_path, train, str)
     assert tried == [1]

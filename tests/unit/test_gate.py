@@ -25,7 +25,7 @@ def report(value=0.5, *, weights="a", snapshot="1", split="test", per_class=None
 def compared(before, after, low, high, *, sources=20, left_out=0):
     gain = Gain(before=before, after=after, gain=after - before, ci95=(low, high))
     return Comparison(
-        champion_version=3, sources=sources, left_out=left_out, confidence=0.95, bounds=(low, high), map=gain,
+        champion_version=3, sources=sources, left_out=left_out, confidence_level=0.95, bounds=(low, high), map=gain,
         map50=gain, per_class={},
     )  # fmt: skip
 
@@ -38,7 +38,7 @@ def judged(low, high, policy=None, *, before=0.5, after=0.55, **more):
 def test_first_model_becomes_champion_whatever_it_finds():
     decision = decide(report(0.0), None, None, GatePolicy(min_gain=0.5))
     assert (decision.promote, decision.verdict) == (True, "promote")
-    assert decision.reason == "First model: mAP 0 on 20 test pictures, no champion to beat."
+    assert decision.reason == "First model: mAP 0 on 20 test images, no champion to beat."
     assert (decision.candidate_map, decision.champion_map, decision.champion_version) == (0.0, None, None)
 
 
@@ -64,28 +64,28 @@ def test_the_whole_interval_of_the_gain_decides(low, high, min_gain, verdict):
 
 def test_reasons_have_the_figures():
     assert judged(0.004, 0.096).reason == (
-        "mAP 0.55 against 0.5 of champion version 3 on the same 20 test pictures: a gain of 0.05, "
+        "mAP 0.55 against 0.5 of champion version 3 on the same 20 test images: a gain of 0.05, "
         "95 % interval +0.004 to +0.096, surely more than 0, as asked."
     )
     assert judged(-0.1, -0.02, before=0.5, after=0.44).reason.endswith(
         "a loss of 0.06, 95 % interval -0.100 to -0.020, surely not more than 0, as asked."
     )
     open_ = judged(-0.01, 0.11, GatePolicy(min_gain=0.02), left_out=4).reason
-    assert "20 test pictures, 4 left out that the champion was trained on: a gain of 0.05" in open_
-    assert "cannot be told whether it is more than 0.02; more labelled test pictures would" in open_
+    assert "20 test images, 4 left out that the champion was trained on: a gain of 0.05" in open_
+    assert "cannot be told whether it is more than 0.02; more labelled test images would" in open_
 
 
-def test_few_pictures_tell_nothing_however_clear_they_seem():
+def test_few_images_tell_nothing_however_clear_they_seem():
     assert judged(0.2, 0.4, sources=7).verdict == "cannot tell"
-    assert "7 source pictures to compare on are fewer than 8" in judged(0.2, 0.4, sources=7).reason
+    assert "7 source images to compare on are fewer than 8" in judged(0.2, 0.4, sources=7).reason
     assert judged(0.2, 0.4, sources=8).verdict == "promote"
-    assert judged(0.2, 0.4, GatePolicy(min_pictures=5), sources=7).verdict == "promote"
+    assert judged(0.2, 0.4, GatePolicy(min_images=5), sources=7).verdict == "promote"
 
 
-def test_without_a_picture_that_is_new_to_the_champion_nothing_can_be_told():
+def test_without_a_image_that_is_new_to_the_champion_nothing_can_be_told():
     decision = decide(report(), report(weights="b"), None, GatePolicy())
     assert (decision.promote, decision.verdict) == (False, "cannot tell")
-    assert "trained on all labelled pictures of the test split" in decision.reason
+    assert "trained on all labelled images of the test split" in decision.reason
 
 
 def test_same_weights_are_not_promoted():
@@ -97,7 +97,7 @@ def test_same_weights_are_not_promoted():
 def test_a_model_that_finds_nothing_never_replaces_a_champion():
     decision = decide(report(0.0), report(0.0, weights="b"), compared(0.0, 0.0, 0.0, 0.0), GatePolicy())
     assert decision.verdict == "keep"
-    assert "mAP is 0 on 20 test pictures" in decision.reason
+    assert "mAP is 0 on 20 test images" in decision.reason
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_model_that_finds_nothing_never_replaces_a_champion():
 @pytest.mark.parametrize("first", [True, False])
 def test_floors_of_classes_hold_for_every_model(ap, verdict, first):
     per_class = {} if ap == "absent" else {"cat": ClassScore(ap=ap, truths=5 if ap else 0)}
-    candidate, policy = report(per_class=per_class), GatePolicy(least_ap={"cat": 0.5})
+    candidate, policy = report(per_class=per_class), GatePolicy(min_ap={"cat": 0.5})
     if first:
         decision = decide(candidate, None, None, policy)
     else:
@@ -123,7 +123,7 @@ def test_limits_of_latency_and_size(latency, megabytes, verdict):
     assert decide(report(speed=speed(latency, megabytes * 10**6)), None, None, policy).verdict == verdict
     unknown = decide(report(), None, None, policy)
     assert (unknown.verdict, unknown.reason) == (
-        "cannot tell", "The latency was not measured, and at most 20 ms a picture is asked.",
+        "cannot tell", "The latency was not measured, and at most 20 ms an image is asked.",
     )  # fmt: skip
 
 
@@ -131,7 +131,7 @@ def test_a_failed_check_weighs_more_than_an_open_one():
     policy = GatePolicy(max_latency_ms=10)
     comparison = compared(0.4, 0.5, -0.05, 0.15)
     decision = decide(report(speed=speed(20)), report(weights="b"), comparison, policy)
-    assert (decision.verdict, decision.reason) == ("keep", "The latency is 20.0 ms a picture, and at most 10 is asked.")
+    assert (decision.verdict, decision.reason) == ("keep", "The latency is 20.0 ms an image, and at most 10 is asked.")
     assert [check.passed for check in decision.checks] == [None, False]
 
 
@@ -143,7 +143,7 @@ def test_an_explicit_request_promotes_and_is_recorded():
 
 
 @pytest.mark.parametrize("other", [{"snapshot": "2"}, {"split": "valid"}])
-def test_reports_on_different_pictures_are_not_compared(other):
+def test_reports_on_different_images_are_not_compared(other):
     with pytest.raises(
         IncomparableReports, match=r"test split of snapshot 1{12}.*measure the champion on snapshot 1{12}"
     ):

@@ -160,7 +160,7 @@ def test_voc_counts_from_one():
     assert (read.width, read.height, read.objects) == (416, 400, (("cat", 0, 0, 416, 400),))
     boxes = clip((ListedBox(0, *read.objects[0][1:]),), 416, 400, "a.jpg", notes)
     assert boxes[0][1:] == (0, 0, 416, 400)
-    assert codes(notes) == {"box-whole-picture": 1}
+    assert codes(notes) == {"box-whole-image": 1}
 
 
 def test_voc_polygons_become_boxes():
@@ -228,7 +228,7 @@ def test_tensorflow_rows():
     assert codes(notes) == {}
 
 
-def test_retinanet_rows_and_a_picture_without_objects():
+def test_retinanet_rows_and_a_image_without_objects():
     rows, _ = csv_of("a.jpg,252,175,615,460,fox\nb.jpg,,,,,\n")
     assert rows == [("a.jpg", "fox", 252, 175, 363, 285, None, None), ("b.jpg", "", 0, 0, 0, 0, None, None)]
 
@@ -277,7 +277,7 @@ def test_classes_are_renamed_merged_and_dropped():
 
 
 def test_cases_b6_dropping_a_class_leaves_the_others_with_their_boxes():
-    """Two pictures with an apple and a pear each; apples are dropped."""
+    """Two images with an apple and a pear each; apples are dropped."""
     categories = [{"id": 1, "name": "apple"}, {"id": 2, "name": "pear"}]
     boxes = [(0, 1, (1, 1, 5, 5)), (0, 2, (30, 20, 5, 5)), (1, 1, (2, 2, 5, 5)), (1, 2, (40, 20, 5, 5))]
     notes = Notes()

@@ -8,11 +8,11 @@ from tasks.evaluation.learning_curve import learning_curve
 from tasks.evaluation.summary import point_rows, study_markdown
 from tests.fakes.learning import SHARES, point, points, power
 
-PICTURES = [25, 50, 75, 100]
+IMAGES = [25, 50, 75, 100]
 
 
 def exactly(a, b, c, half=0.001):
-    return learning_curve(points([power(a, b, c, n) for n in PICTURES], half))
+    return learning_curve(points([power(a, b, c, n) for n in IMAGES], half))
 
 
 @pytest.mark.parametrize(
@@ -28,13 +28,13 @@ def test_points_on_a_curve_give_that_curve(a, b, c, now, doubled):
     assert curve.map.value == pytest.approx(doubled, abs=1e-4)
     assert curve.gain.value == pytest.approx(doubled - now, abs=1e-4)
     assert curve.gain.ci95[0] <= curve.gain.value <= curve.gain.ci95[1]
-    assert curve.told == "will help"
-    assert curve.sentence.startswith("More labels will help: twice the labels (200 training pictures) would raise mAP")
+    assert curve.verdict == "will help"
+    assert curve.sentence.startswith("More labels will help: twice the labels (200 training images) would raise mAP")
 
 
-def test_the_band_goes_to_twice_the_pictures_and_holds_the_curve():
+def test_the_band_goes_to_twice_the_images_and_holds_the_curve():
     band = exactly(0.8, 20, 1.0).band
-    assert (band.pictures[0], band.pictures[-1]) == (25, 200)
+    assert (band.images[0], band.images[-1]) == (25, 200)
     assert (band.middle[0], band.middle[-1]) == (pytest.approx(0.0, abs=1e-4), pytest.approx(0.7, abs=1e-4))
     assert all(low <= middle <= high for low, middle, high in zip(band.low, band.middle, band.high, strict=True))
 
@@ -55,10 +55,10 @@ def test_the_true_gain_is_inside_the_interval_in_nine_of_ten_studies(a, b, c, er
     gain = power(a, b, c, 200) - power(a, b, c, 100)
     inside = wrong = 0
     for _ in range(100):
-        moved = [power(a, b, c, n) + chance.gauss(0, error) for n in PICTURES]
+        moved = [power(a, b, c, n) + chance.gauss(0, error) for n in IMAGES]
         curve = learning_curve(points(moved, 1.96 * error))
         inside += curve.gain.ci95[0] <= gain <= curve.gain.ci95[1]
-        wrong += curve.told == ("will hardly help" if gain > 0.02 else "will help" if gain < 0.01 else "")
+        wrong += curve.verdict == ("will hardly help" if gain > 0.02 else "will help" if gain < 0.01 else "")
     assert inside >= 90
     assert wrong <= 5
 
@@ -72,7 +72,7 @@ def test_two_seeds_apart_widen_the_interval():
 
 def test_a_flat_curve_that_is_well_known_hardly_helps():
     curve = learning_curve(points([0.6, 0.6, 0.6, 0.6], 0.01))
-    assert curve.told == "will hardly help"
+    assert curve.verdict == "will hardly help"
     assert curve.gain.value == pytest.approx(0, abs=1e-9)
     assert "would raise mAP by 0.0" in curve.sentence
     assert "at most" in curve.sentence
@@ -80,7 +80,7 @@ def test_a_flat_curve_that_is_well_known_hardly_helps():
 
 def test_a_flat_curve_that_is_hardly_known_tells_nothing():
     curve = learning_curve(points([0.6, 0.6, 0.6, 0.6], 0.2))
-    assert curve.told == "cannot tell"
+    assert curve.verdict == "cannot tell"
     assert curve.sentence.startswith("It cannot be told whether more labels help")
 
 
@@ -88,14 +88,14 @@ def test_a_falling_curve_gains_nothing_and_does_not_fall_on():
     curve = learning_curve(points([0.7, 0.65, 0.6, 0.55], 0.02))
     assert curve.gain.value == 0
     assert curve.gain.ci95[0] == 0
-    assert curve.told == "cannot tell"
+    assert curve.verdict == "cannot tell"
     assert curve.band.middle == pytest.approx([0.625] * len(curve.band.middle))  # the mean
 
 
 @pytest.mark.parametrize(("values", "found"), [([0, 0, 0, 0], 0), ([0, 0, 0, 0.3], 1), ([0, 0, 0.2, 0.3], 2)])
 def test_fewer_than_three_models_that_found_anything_tell_nothing(values, found):
     curve = learning_curve(points(values))
-    assert (curve.told, curve.band, curve.gain, curve.map) == ("cannot tell", None, None, None)
+    assert (curve.verdict, curve.band, curve.gain, curve.map) == ("cannot tell", None, None, None)
     assert f"of 4 models {found} surely found something, and it takes 3" in curve.sentence
 
 
@@ -106,15 +106,15 @@ def test_a_model_that_may_have_found_nothing_is_no_point_of_the_curve(first):
     assert len(learning_curve(some).points) == 4
 
 
-def test_one_point_and_points_of_the_same_pictures_tell_nothing():
-    assert learning_curve([point(4, 0.5)]).told == "cannot tell"
+def test_one_point_and_points_of_the_same_images_tell_nothing():
+    assert learning_curve([point(4, 0.5)]).verdict == "cannot tell"
     curve = learning_curve([point(4, 0.5, share=share) for share in SHARES])
-    assert (curve.told, len(curve.points)) == ("cannot tell", 1)
+    assert (curve.verdict, len(curve.points)) == ("cannot tell", 1)
 
 
 def test_without_intervals_nothing_is_told():
     curve = learning_curve(points([0.3, 0.4, 0.5, 0.55], None))
-    assert (curve.told, curve.gain) == ("cannot tell", None)
+    assert (curve.verdict, curve.gain) == ("cannot tell", None)
 
 
 def test_classes_have_gains_of_their_own():
@@ -136,7 +136,7 @@ def test_the_same_points_give_the_same_record_in_any_order():
 def test_training_that_was_still_rising_is_told():
     some = [*points([0.3, 0.4, 0.5, 0.55])[1:], point(25, 0.3, share=0.25, rising=True)]
     (caveat,) = learning_curve(some).caveats
-    assert caveat.startswith("mAP was still rising when training on 25 % of the pictures ended")
+    assert caveat.startswith("mAP was still rising when training on 25 % of the images ended")
     assert learning_curve(points([0.3, 0.4, 0.5, 0.55])).caveats == ()
 
 
@@ -145,11 +145,11 @@ def test_the_outcome_in_markdown():
                             ((50, 0.4), (75, 0.5), (100, 0.55))])  # fmt: skip
     text = study_markdown("pets", curve, "https://link", 7, "runs/x/report/study-1.html")
     title, _, sentence, *_ = text.splitlines()
-    assert title == f"# pets: more labels {curve.told}"
+    assert title == f"# pets: more labels {curve.verdict}"
     assert sentence == curve.sentence
     assert "| 75 | 75 % | 0.500 | 0.480 to 0.520 |" in text
     assert "[Open the report](https://link)" in text
     assert "| &#60;b&#62; | " in text
     assert point_rows(curve)[0] == {
-        "share": "50 %", "training pictures": 50, "mAP": 0.4, "95 % interval": "0.380 to 0.420", "run": "a" * 12,
+        "share": "50 %", "training images": 50, "mAP": 0.4, "95 % interval": "0.380 to 0.420", "run": "a" * 12,
     }  # fmt: skip

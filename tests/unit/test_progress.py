@@ -27,7 +27,7 @@ def result(epoch, score, valid_loss=1.0):
 def after(*scores):
     progress = Progress()
     for epoch, score in enumerate(scores, start=1):
-        progress.add_step(pictures=4, seconds=2.0)
+        progress.add_step(images=4, seconds=2.0)
         progress.add_epoch(result(epoch, score), validation_seconds=1.0)
     return progress
 
@@ -43,8 +43,8 @@ def test_better_is_a_higher_map_or_a_lower_loss_at_the_same(score, valid_loss, b
 
 def test_an_epoch_takes_its_steps_and_its_validation():
     progress = Progress()
-    progress.add_step(pictures=4, seconds=2.0)
-    progress.add_step(pictures=2, seconds=1.0)
+    progress.add_step(images=4, seconds=2.0)
+    progress.add_step(images=2, seconds=1.0)
     assert progress.add_epoch(result(1, 0.1), validation_seconds=0.5).seconds == 3.5
     assert (progress.epochs_done, progress.steps_done, progress.epoch_seconds) == (1, 0, 0.0)
     assert progress.images_per_second == pytest.approx(2.0)
@@ -65,7 +65,7 @@ def test_a_run_ends_with_its_epochs_or_its_patience(scores, ending):
 def test_time_left_is_the_pace_so_far_times_what_is_left():
     progress = after(0.1, 0.2)  # 3 s an epoch
     assert progress.seconds_left(epochs=5, steps_per_epoch=2) == pytest.approx(9.0)
-    progress.add_step(pictures=4, seconds=1.5)
+    progress.add_step(images=4, seconds=1.5)
     assert progress.seconds_left(epochs=5, steps_per_epoch=2) == pytest.approx(7.5 * 2.5 / 2.5)
 
 

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from tasks.evaluation.report.curves import Chart, Series, learning_chart, ticks
-from tasks.evaluation.report.images import compare_pictures
+from tasks.evaluation.report.images import compare_images
 from tasks.evaluation.report.page import MISSING, ReportContent, page_of, render, write_report
-from tasks.evaluation.report.suspected_errors import draw_suspects, suspects_csv
+from tasks.evaluation.report.suspected_errors import draw_suspected_errors, suspected_errors_csv
 from tasks.evaluation.report.tables import calibration_in_words, confusions, errors, gains
 from tasks.records import (
     Box,
@@ -95,15 +95,15 @@ DETECTIONS = [
 
 
 @pytest.fixture
-def any_picture(tmp_path):
+def any_image(tmp_path):
     Image.new("RGB", (100, 80), "grey").save(tmp_path / "any.png")
     return lambda image: tmp_path / "any.png"
 
 
 @pytest.fixture
-def content(any_picture):
+def content(any_image):
     evaluation = fakes.evaluation(CLASSES, absent=("medlar",), speed=fakes.speed())
-    suspects = [fakes.suspect("<i>worst</i>.jpg", CLASSES[1], CLASSES[0], 0.7, (0, 0, 20, 20))]
+    suspected_errors = [fakes.suspected_error("<i>worst</i>.jpg", CLASSES[1], CLASSES[0], 0.7, (0, 0, 20, 20))]
     return ReportContent(
         title="fruit & more",
         evaluation=evaluation,
@@ -112,8 +112,8 @@ def content(any_picture):
         history=fakes.history([0.1, 0.2, 0.37]),
         spec=fakes.spec(CLASSES),
         result=fakes.result(epochs_done=3, best_epoch=3),
-        pictures=compare_pictures(IMAGES, CLASSES, DETECTIONS, 0.5, any_picture, 12),
-        suspects=draw_suspects(suspects, IMAGES, CLASSES, any_picture, 5),
+        images=compare_images(IMAGES, CLASSES, DETECTIONS, 0.5, any_image, 12),
+        suspected_errors=draw_suspected_errors(suspected_errors, IMAGES, CLASSES, any_image, 5),
         facts={"Files": "<b>"},
     )
 
@@ -155,9 +155,9 @@ def test_the_only_script_is_named_by_its_hash(content):
 
 def test_hostile_names_stay_text_everywhere(content):
     evaluation = fakes.evaluation(HOSTILE)
-    suspects = tuple(fakes.suspect(name, name, None, 0.9, (0, 0, 9, 9)) for name in HOSTILE)
+    suspected_errors = tuple(fakes.suspected_error(name, name, None, 0.9, (0, 0, 9, 9)) for name in HOSTILE)
     evaluation = evaluation.model_copy(
-        update={"analysis": evaluation.analysis.model_copy(update={"suspects": suspects})}
+        update={"analysis": evaluation.analysis.model_copy(update={"suspected_errors": suspected_errors})}
     )
     hostile = replace(
         content, title=HOSTILE[0], evaluation=evaluation, comparison=fakes.comparison(HOSTILE), facts={HOSTILE[0]: "<"}
@@ -199,12 +199,12 @@ def test_written_whole(content, tmp_path):
     assert list(tmp_path.glob("*.tmp")) == list(tmp_path.glob(".*.tmp")) == []
 
 
-def test_the_page_of_a_trained_model_draws_only_what_it_shows(any_picture, tmp_path):
+def test_the_page_of_a_trained_model_draws_only_what_it_shows(any_image, tmp_path):
     drawn = []
 
-    def picture(image):
+    def image_path(image):
         drawn.append(image.file_name)
-        return any_picture(image)
+        return any_image(image)
 
     model = TrainedModel(
         run_key="2" * 64, spec=fakes.spec(), result=fakes.result(),
@@ -212,7 +212,7 @@ def test_the_page_of_a_trained_model_draws_only_what_it_shows(any_picture, tmp_p
     )  # fmt: skip
     path = page_of(
         tmp_path / "page.html", title="t", evaluation=fakes.evaluation(), images=IMAGES, detections=DETECTIONS,
-        picture=picture, history=fakes.long_history(), model=model, decision=fakes.decision(),
+        image_path=image_path, history=fakes.long_history(), model=model, decision=fakes.decision(),
     )  # fmt: skip
     assert sorted(drawn) == ["<i>worst</i>.jpg", "bad.jpg", "good.jpg"]
     assert "Promoted mAP 0.412 against 0.371" in Page(path.read_text("utf-8")).text
@@ -220,11 +220,11 @@ def test_the_page_of_a_trained_model_draws_only_what_it_shows(any_picture, tmp_p
 
 def test_what_is_missing_says_why():
     evaluation = fakes.evaluation(("cat", "dog"), absent=("dog",))
-    analysis = evaluation.analysis.model_copy(update={"suspects": (), "curves": {}})
+    analysis = evaluation.analysis.model_copy(update={"suspected_errors": (), "curves": {}})
     text = text_of(ReportContent("t", evaluation.model_copy(update={"analysis": analysis})))
     assert f"{MISSING} No curves: no training history was given." in text
     assert f"{MISSING} No curves: none were computed." in text
-    assert f"{MISSING} No pictures: none were given" in text
+    assert f"{MISSING} No images: none were given" in text
     assert f"{MISSING} (unknown here: only detections were given)" in text
     assert "None: nowhere is the model sure" in text
     assert "romoted" not in text
@@ -243,7 +243,7 @@ def test_one_epoch_is_drawn_too(content, maps):
 
 def test_every_headline_number_has_its_interval_and_what_it_depends_on(content):
     text = text_of(content)
-    assert "Measured on the test split: 40 pictures of 40 sources, 36 boxes, 3 pictures without boxes." in text
+    assert "Measured on the test split: 40 images of 40 sources, 36 boxes, 3 images without boxes." in text
     assert "mAP 0.412 95 %: 0.352 to 0.472 IoU 0.50 to 0.95" in text
     assert "mAP75 0.455 95 %: 0.395 to 0.515 IoU 0.75" in text
     assert "AR 0.520 95 %: 0.460 to 0.580" in text
@@ -254,16 +254,16 @@ def test_every_headline_number_has_its_interval_and_what_it_depends_on(content):
     ):
         assert f"{name} {value:.3f} 95 %: {low:.3f} to {high:.3f} at score ≥ 0.412, chosen on the valid split" in text
     assert "means over the 2 of 3 classes" in text
-    assert "at most 100 detections per picture and class and scores from 0.010 on" in text
+    assert "at most 100 detections per image and class and scores from 0.010 on" in text
     assert f"small under 32 x 32 pixels {MISSING} no labelled box of this size here" in text
     assert "medium 32 x 32 to 96 x 96 pixels 0.380" in text
 
 
-def test_a_threshold_of_the_same_pictures_is_told_beside_the_numbers(content):
+def test_a_threshold_of_the_same_images_is_told_beside_the_numbers(content):
     evaluation = content.evaluation
     scores = evaluation.scores.model_copy(update={"threshold_from": None})
     text = text_of(replace(content, evaluation=evaluation.model_copy(update={"scores": scores})))
-    assert text.count("at score ≥ 0.412, chosen on these same pictures, which flatters") == 3
+    assert text.count("at score ≥ 0.412, chosen on these same images, which flatters") == 3
 
 
 def test_classes_are_sorted_worst_first_and_the_unmeasured_last(content):
@@ -279,7 +279,7 @@ def test_facts_of_the_run(content):
     text = text_of(content)
     facts = (
         "YOLO-NAS M", "3, all done; best 3", "320 px", "Seed 17", "3" * 64, "1" * 64, "12.3 images/s", "cuda, bfloat16",
-        "One picture, median 12.3 ms", "Pictures a second, 16 at a time 210.0", "Parameters 19.0 million",
+        "One image, median 12.3 ms", "Images a second, 16 at a time 210.0", "Parameters 19.0 million",
         "Weights file 76.0 MB",
     )  # fmt: skip
     for fact in facts:
@@ -365,7 +365,7 @@ def test_checks_and_gains_are_listed(content):
     assert "mAP, all classes 0.371 0.412 +0.041 +0.01 to +0.07 better" in text
     assert "trained on" not in text
     text = text_of(replace(content, comparison=fakes.comparison(left_out=2)))
-    assert "Left out here: 2 pictures that the model in use was trained on" in text
+    assert "Left out here: 2 images that the model in use was trained on" in text
 
 
 def test_gains_are_told_by_their_interval():
@@ -487,21 +487,21 @@ def test_ticks_are_round(low, high, most, expected):
     assert ticks(low, high, most) == expected
 
 
-# Pictures -------------------------------------------------------------------------------------------
+# Images -------------------------------------------------------------------------------------------
 
 
-def test_pictures_come_by_their_mistake_then_good_ones(content):
-    told = [(p.file_name, p.kind, p.correct, dict(p.mistakes)) for p in content.pictures]
+def test_images_come_by_their_mistake_then_good_ones(content):
+    told = [(p.file_name, p.kind, p.correct, dict(p.mistakes)) for p in content.images]
     none = {"missed": 0, "invented": 0, "confused": 0, "loose": 0}
     assert told == [
         ("<i>worst</i>.jpg", "missed", 0, {**none, "missed": 1, "confused": 1}),
         ("bad.jpg", "missed", 1, {**none, "missed": 1}),
         ("good.jpg", "good", 1, none),
     ]
-    first = content.pictures[0]
+    first = content.images[0]
     assert first.truth_alt == "Labels of <i>worst</i>.jpg: <b>apple</b> (confused), pear & plum (missed)"
     assert first.found_alt == "Detections in <i>worst</i>.jpg: pear & plum 0.70 (confused)"
-    assert all(jpeg.startswith(b"\xff\xd8") for p in content.pictures for jpeg in (p.truth_jpeg, p.found_jpeg))
+    assert all(jpeg.startswith(b"\xff\xd8") for p in content.images for jpeg in (p.truth_jpeg, p.found_jpeg))
 
 
 @pytest.mark.parametrize(
@@ -519,22 +519,22 @@ def test_pictures_come_by_their_mistake_then_good_ones(content):
         ([], "missed", []),
     ],
 )
-def test_kinds_of_mistakes(any_picture, detections, truth, of_found):
+def test_kinds_of_mistakes(any_image, detections, truth, of_found):
     image = labelled("one.jpg", (0, 0, 0, 20, 20))
-    [picture] = compare_pictures([image], CLASSES, detections, 0.5, any_picture, 1)
-    assert picture.truth_alt.endswith(f"({truth})" if truth else CLASSES[0])
-    kinds = [re.search(r"\((\w+)\)$", one) for one in picture.found_alt.split(": ", 1)[1].split(", ") if one != "none"]
+    [image] = compare_images([image], CLASSES, detections, 0.5, any_image, 1)
+    assert image.truth_alt.endswith(f"({truth})" if truth else CLASSES[0])
+    kinds = [re.search(r"\((\w+)\)$", one) for one in image.found_alt.split(": ", 1)[1].split(", ") if one != "none"]
     assert [kind and kind[1] for kind in kinds] == of_found
 
 
-def test_kinds_take_turns_and_the_worst_comes_first(any_picture):
+def test_kinds_take_turns_and_the_worst_comes_first(any_image):
     one, two = (0, 0, 0, 20, 20), (0, 50, 50, 70, 70)
     images = [labelled(f"missed {n}.jpg", one, two) for n in range(5)] + [
         labelled("half.jpg", one),
         labelled("sky.jpg"),
     ]
     detections = [found(6, 0, 10, 0, 20, 20), found(7, 0, 5, 5, 9, 9), found(1, 0, 0, 0, 20, 20)]
-    told = [(p.kind, p.file_name) for p in compare_pictures(images, CLASSES, detections, 0.5, any_picture, 4)]
+    told = [(p.kind, p.file_name) for p in compare_images(images, CLASSES, detections, 0.5, any_image, 4)]
     assert told == [
         ("missed", "missed 1.jpg"),  # "missed 0" has one box found
         ("missed", "missed 2.jpg"),
@@ -543,48 +543,46 @@ def test_kinds_take_turns_and_the_worst_comes_first(any_picture):
     ]
 
 
-def test_pictures_leave_room_for_good_ones(any_picture):
+def test_images_leave_room_for_good_ones(any_image):
     images = [labelled(f"{i}.jpg", (0, 1, 1, 9, 9)) for i in range(10)]
     detections = [found(i, 0, 1, 1, 8, 8) for i in (1, 2, 3)]
-    kinds = [p.kind for p in compare_pictures(images, CLASSES, detections, 0.5, any_picture, 4)]
+    kinds = [p.kind for p in compare_images(images, CLASSES, detections, 0.5, any_image, 4)]
     assert kinds == ["missed"] * 3 + ["good"]
-    none = compare_pictures(images, CLASSES, [], 0.5, any_picture, 4)
+    none = compare_images(images, CLASSES, [], 0.5, any_image, 4)
     assert [p.kind for p in none] == ["missed"] * 4
 
 
-def test_detections_at_the_edge_and_beyond_are_drawn(any_picture):
+def test_detections_at_the_edge_and_beyond_are_drawn(any_image):
     detections = [found(1, 0, *box) for box in ([-50, -5, 10, 0], [95, 75, 90, 90])]
-    shown = compare_pictures(IMAGES[:1], CLASSES, detections, 0.5, any_picture, 1)
+    shown = compare_images(IMAGES[:1], CLASSES, detections, 0.5, any_image, 1)
     assert (shown[0].mistakes["missed"], shown[0].mistakes["invented"]) == (1, 2)
 
 
-def test_pictures_of_16_bits_are_not_white(tmp_path):
+def test_images_of_16_bits_are_not_white(tmp_path):
     Image.new("I;16", (100, 80), 100 * 256).save(tmp_path / "any.png")
-    [picture] = compare_pictures(
-        IMAGES[2:3], CLASSES, [found(1, 0, 0, 0, 9, 9)], 0.5, lambda i: tmp_path / "any.png", 1
-    )
-    drawn = Image.open(io.BytesIO(picture.truth_jpeg))
+    [image] = compare_images(IMAGES[2:3], CLASSES, [found(1, 0, 0, 0, 9, 9)], 0.5, lambda i: tmp_path / "any.png", 1)
+    drawn = Image.open(io.BytesIO(image.truth_jpeg))
     assert drawn.getpixel((320, 256)) == pytest.approx((100, 100, 100), abs=2)
 
 
 # Suspects -------------------------------------------------------------------------------------------
 
 
-def test_suspects_are_drawn_wherever_they_lie(any_picture):
+def test_suspects_are_drawn_wherever_they_lie(any_image):
     boxes = [(0, 0, 5, 5), (90, 70, 100, 80), (0, 0, 100, 80), (-9, -9, 3, 3), (120, 90, 130, 99), (50, 40, 50, 40)]
-    suspects = [fakes.suspect("good.jpg", CLASSES[0], None, 0.9, box) for box in boxes]
-    unknown = fakes.suspect("elsewhere.jpg", CLASSES[0], None, 0.9, boxes[0])
-    drawn = draw_suspects([unknown, *suspects], IMAGES, CLASSES, any_picture, 10)
+    suspected_errors = [fakes.suspected_error("good.jpg", CLASSES[0], None, 0.9, box) for box in boxes]
+    unknown = fakes.suspected_error("elsewhere.jpg", CLASSES[0], None, 0.9, boxes[0])
+    drawn = draw_suspected_errors([unknown, *suspected_errors], IMAGES, CLASSES, any_image, 10)
     assert len(drawn) == 6
     assert drawn[0].alt == "Part of good.jpg, not labelled: <b>apple</b>?"
-    assert len(draw_suspects(suspects, IMAGES, CLASSES, any_picture, 2)) == 2
+    assert len(draw_suspected_errors(suspected_errors, IMAGES, CLASSES, any_image, 2)) == 2
 
 
 def test_suspects_can_be_downloaded_as_csv(content):
-    suspects = content.evaluation.analysis.suspects
+    suspected_errors = content.evaluation.analysis.suspected_errors
     [link] = [value for value in Page(render(content)).values("a", "href") if value.startswith("data:text/csv")]
     written = base64.b64decode(link.partition(",")[2]).decode()
-    assert written == suspects_csv(suspects)
+    assert written == suspected_errors_csv(suspected_errors)
     rows = list(csv.DictReader(written.splitlines()))
     assert rows[1] == {
         "file_name": "2.jpg", "kind": "wrong class", "labelled": "medlar", "found": "<b>apple</b>", "score": "0.870",
@@ -594,14 +592,18 @@ def test_suspects_can_be_downloaded_as_csv(content):
 
 
 def test_a_name_is_no_formula():
-    [row] = csv.DictReader(suspects_csv([fakes.suspect('=1,"2"', "@a", "-b", 0.9, (0, 0, 1, 1))]).splitlines())
+    [row] = csv.DictReader(
+        suspected_errors_csv([fakes.suspected_error('=1,"2"', "@a", "-b", 0.9, (0, 0, 1, 1))]).splitlines()
+    )
     assert (row["file_name"], row["found"], row["labelled"]) == ('\'=1,"2"', "'@a", "'-b")
 
 
 def test_only_the_first_suspects_are_listed(content):
-    suspects = tuple(fakes.suspect(f"{n}.jpg", "pear & plum", None, 0.9, (0, 0, 9, 9)) for n in range(201))
+    suspected_errors = tuple(
+        fakes.suspected_error(f"{n}.jpg", "pear & plum", None, 0.9, (0, 0, 9, 9)) for n in range(201)
+    )
     evaluation = content.evaluation
-    analysis = evaluation.analysis.model_copy(update={"suspects": suspects})
+    analysis = evaluation.analysis.model_copy(update={"suspected_errors": suspected_errors})
     text = text_of(replace(content, evaluation=evaluation.model_copy(update={"analysis": analysis})))
     assert "Download all 201 as CSV" in text
     assert "The list, its first 200" in text

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tasks.records import TrainingSpec
-from tasks.training.worker.loop.schedule import average_decay, learning_rate
+from tasks.training.worker.loop.schedule import ema_decay_at, learning_rate
 
 
 def spec(**changes) -> TrainingSpec:
@@ -49,7 +49,7 @@ def test_run_of_one_step() -> None:
 
 
 def test_average_catches_up_and_then_keeps() -> None:
-    got = [average_decay(0.9997, updates) for updates in (0, 1, 90, 10**6)]
+    got = [ema_decay_at(0.9997, updates) for updates in (0, 1, 90, 10**6)]
     assert got == pytest.approx([0.1, 2 / 11, 0.91, 0.9997])
 
 

@@ -71,10 +71,10 @@ def test_a_batch_that_fits_needs_no_words(asked):
 
 
 @pytest.mark.parametrize(
-    ("pictures", "batch"), [(1, 1), (3, 3), (4, 4), (40, 4), (96, 8), (120, 8), (300, 16), (100_000, 16)]
+    ("images", "batch"), [(1, 1), (3, 3), (4, 4), (40, 4), (96, 8), (120, 8), (300, 16), (100_000, 16)]
 )
-def test_batch_auto_goes_by_the_number_of_pictures(pictures, batch):
-    assert batch_size(request(batch_size="auto"), pictures) == batch
+def test_batch_auto_goes_by_the_number_of_images(images, batch):
+    assert batch_size(request(batch_size="auto"), images) == batch
 
 
 def test_warm_up_is_longer_where_it_protects_given_weights():
@@ -136,7 +136,9 @@ def test_other_weights_need_their_sha256(weights):
 
 def test_where_weights_and_labels_come_from_does_not_change_the_run():
     one = plan(
-        request(weights="/here/x.pth", weights_sha256=OTHER, favour="recall", gate={"min_gain": 0.1}), SNAPSHOT, None
+        request(weights="/here/x.pth", weights_sha256=OTHER, threshold_for="recall", gate={"min_gain": 0.1}),
+        SNAPSHOT,
+        None,
     )
     two = plan(request(weights="/there/y.pth", weights_sha256=OTHER), SNAPSHOT, CHAMPION)
     assert one.spec.digest == two.spec.digest
@@ -172,8 +174,8 @@ def test_the_check_knows_the_least_batch():
     assert FEW["train-below-batch"] == SMALLEST_BATCH
 
 
-def test_a_study_cannot_start_from_the_champion_which_knows_the_pictures():
+def test_a_study_cannot_start_from_the_champion_which_knows_the_images():
     check_study(request())
     check_study(request(weights="store://weights", weights_sha256=SHA))
-    with pytest.raises(BadRequest, match="cannot start from the champion, which has learnt from these pictures"):
+    with pytest.raises(BadRequest, match="cannot start from the champion, which has learnt from these images"):
         check_study(request(weights="champion"))

@@ -98,6 +98,6 @@ def test_other_errors_end_it(error):
         Slow(0.25, holds=5, error=error).speed()
 
 
-def test_too_little_memory_for_one_picture_is_an_error():
+def test_too_little_memory_for_one_image_is_an_error():
     with pytest.raises(MemoryError):
         Slow(0.25, holds=0, error=MemoryError()).speed()

@@ -27,7 +27,7 @@ UNSEEN = ClassScore(ap=None, ap50=None, precision=None, recall=None, threshold=N
 
 def summary(
     per_class, *, promote=True, verdict="promote", overridden=None, ended="epochs",
-    reason="First model: mAP 0.6 on 3 test pictures.",
+    reason="First model: mAP 0.6 on 3 test images.",
 ):  # fmt: skip
     classes = tuple(per_class)
     file = StoredFile(key="models/pets/000004/report.html", sha256=SHA, size=1)
@@ -81,11 +81,11 @@ def test_every_figure_is_there():
     assert ["cat", "55", "0.111", "0.222", "0.333", "0.444"] in rows
     assert ["dog", "0"] + ["\N{EN DASH}"] * 4 in rows
     for figure in (
-        "pets version 4: champion", "test split: 31 pictures, 47 boxes", "31 train, 31 test pictures",
-        "YOLO-NAS m, 8 epochs (all done), best epoch 6, 125 s at 12.3 pictures/s on cuda bf16-mixed", SHA[:12],
+        "pets version 4: champion", "test split: 31 images, 47 boxes", "31 train, 31 test images",
+        "YOLO-NAS m, 8 epochs (all done), best epoch 6, 125 s at 12.3 images/s on cuda bf16-mixed", SHA[:12],
         f"[Open the report]({LINK})", "7 days", "`models/pets/000004/report.html`", "First model: mAP 0.6",
         "at score 0.41 and IoU 0.50; the score was chosen on the valid split.",
-        "One picture takes 20.0 ms on cpu fp32.",
+        "One image takes 20.0 ms on cpu fp32.",
         "- open: AP of &#60;b&#62;cat&#60;/b&#62; &#124; dog is open.",
     ):  # fmt: skip
         assert figure in text

@@ -7,7 +7,7 @@ import pytest
 
 from tasks.errors import BadExport
 from tasks.labeling.formats import zips
-from tests.fakes.exports import picture, write_export
+from tests.fakes.exports import image_bytes, write_export
 
 
 def made(path, *members):
@@ -107,6 +107,6 @@ def test_half_a_zip_is_refused(tmp_path):
     refused(tmp_path / "a.zip", tmp_path / "out", "not a zip, or cut short")
 
 
-def test_the_fake_pictures_differ_by_seed():
-    assert picture(1) != picture(2)
-    assert picture(1) == picture(1)
+def test_the_fake_images_differ_by_seed():
+    assert image_bytes(1) != image_bytes(2)
+    assert image_bytes(1) == image_bytes(1)

@@ -11,7 +11,7 @@ from tasks.metrics.history import RISE, still_rising
 from tasks.records import ClassScore, EpochResult, Evaluation, Interval, LearningCurve, Scores, TrainingResult
 
 FEW_SOURCES = 20
-"""With fewer source pictures the intervals themselves are too narrow."""
+"""With fewer source images the intervals themselves are too narrow."""
 WIDE = 0.3
 """An AP's interval that is wider from end to end says little about its class."""
 FEW_BOXES = 10
@@ -69,22 +69,22 @@ def _interval_of_map(scores: Scores) -> Advice:
     low, high = scores.ci95["map"]
     half = half_width((low, high))
     return Advice(
-        f"With 95 % confidence mAP lies between {low:.3f} and {high:.3f} on pictures like these: {scores.map:.3f}, "
+        f"With 95 % confidence mAP lies between {low:.3f} and {high:.3f} on images like these: {scores.map:.3f}, "
         f"give or take about {half:.3f}. Another model's mAP that differs by less than that is not known to differ, "
-        "unless both were compared on the same pictures.",
-        "95 % interval by bootstrap over source pictures.",
+        "unless both were compared on the same images.",
+        "95 % interval by bootstrap over source images.",
     )
 
 
 def _few_sources(sources: int) -> list[Advice]:
     if sources >= FEW_SOURCES:
         return []
-    pictures = "one source picture is" if sources == 1 else f"{sources} source pictures are"
+    images = "one source image is" if sources == 1 else f"{sources} source images are"
     return [
         Advice(
-            f"Only {pictures} measured, so the intervals themselves are too narrow. It cannot be told how "
+            f"Only {images} measured, so the intervals themselves are too narrow. It cannot be told how "
             "good a single class is, nor which of two similar models is better.",
-            f"Fewer than {FEW_SOURCES} source pictures.",
+            f"Fewer than {FEW_SOURCES} source images.",
         )
     ]
 
@@ -107,8 +107,8 @@ def _flattered(scores: Scores) -> list[Advice]:
         return []
     return [
         Advice(
-            "Precision, recall and F1 are a little better here than they will be on new pictures, since the threshold "
-            "was chosen on these same pictures.",
+            "Precision, recall and F1 are a little better here than they will be on new images, since the threshold "
+            "was chosen on these same images.",
             "Threshold not chosen on another split.",
         )
     ]
@@ -137,22 +137,22 @@ def _to_halve(evaluation: Evaluation) -> list[Advice]:
         return []
     sources, half = evaluation.sources, half_width(interval)
     text = (
-        f"To halve the interval of mAP takes about 4 times the pictures to measure on: {4 * sources} source pictures "
+        f"To halve the interval of mAP takes about 4 times the images to measure on: {4 * sources} source images "
         f"({sources} now)."
     )
     if half > AIM:
-        text += f" For an interval of ±{AIM:.2f} (now ±{half:.3f}) it takes about {pictures_for(sources, half, AIM)}."
-    return [Advice(text, "An interval's width falls with the square root of the number of pictures.")]
+        text += f" For an interval of ±{AIM:.2f} (now ±{half:.3f}) it takes about {images_for(sources, half, AIM)}."
+    return [Advice(text, "An interval's width falls with the square root of the number of images.")]
 
 
-def pictures_for(sources: int, half: float, aim: float) -> int:
-    """Source pictures that narrow an interval of half width ``half`` to ``aim``."""
+def images_for(sources: int, half: float, aim: float) -> int:
+    """Source images that narrow an interval of half width ``half`` to ``aim``."""
     return math.ceil(round(sources * (half / aim) ** 2, 6))
 
 
 def _needy(scores: Scores) -> Advice:
     rule = (
-        f"No labelled box, fewer than {FEW_BOXES} boxes, or an interval of AP wider than {WIDE:.2f}, in the pictures "
+        f"No labelled box, fewer than {FEW_BOXES} boxes, or an interval of AP wider than {WIDE:.2f}, in the images "
         "measured."
     )
     needy = needy_classes(scores)
@@ -277,7 +277,7 @@ def _overfitting(history: Sequence[EpochResult]) -> Advice:
     if epoch is None:
         return Advice("There is no sign of overfitting.", rule)
     return Advice(
-        f"After epoch {epoch} it overfits: it learnt the training pictures by heart, while the loss on others rose. "
+        f"After epoch {epoch} it overfits: it learnt the training images by heart, while the loss on others rose. "
         "More labels or stronger augmentation help; more epochs do not.",
         rule,
         epoch,

@@ -153,18 +153,18 @@ def recall_chart(curves: Curves) -> Chart:
 
 
 def learning_chart(band: LearningBand, points: Sequence[LearningPoint]) -> Chart:
-    """The learning curve to twice the training pictures, with what was measured."""
-    places = [round(pictures, 1) for pictures in band.pictures]
+    """The learning curve to twice the training images, with what was measured."""
+    places = [round(images, 1) for images in band.images]
     series = [
         Series("expected mAP", short(band.middle)),
         Series("lower end, 95 %", short(band.low)),
         Series("upper end, 95 %", short(band.high)),
     ]
-    dots = [Dot(point.pictures, point.map.value, point.map.ci95) for point in points]
+    dots = [Dot(point.images, point.map.value, point.map.ci95) for point in points]
     ends = [Series("intervals", [dot.interval[1] if dot.interval else dot.y for dot in dots])]
-    marks = [Mark(points[-1].pictures, f"now: {points[-1].pictures}")]
+    marks = [Mark(points[-1].images, f"now: {points[-1].images}")]
     top = min(1.0, _top([*series, *ends]))
-    return Chart("learning", "mAP", "training pictures", places, series, marks, top, dots=dots, band=(1, 2))
+    return Chart("learning", "mAP", "training images", places, series, marks, top, dots=dots, band=(1, 2))
 
 
 def short(values: Sequence[float]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Boxes on pictures as JPEG: lines, dashes and tags that are read on any ground."""
+"""Boxes on images as JPEG: lines, dashes and tags that are read on any ground."""
 
 import io
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ class Drawn(NamedTuple):
 
 
 class View(NamedTuple):
-    """A part of a picture, scaled: its pixels, where it begins in the picture, and drawn pixels per pixel."""
+    """A part of an image, scaled: its pixels, where it begins in the image, and drawn pixels per pixel."""
 
     pixels: Image.Image
     x: float
@@ -53,11 +53,11 @@ class View(NamedTuple):
 
 
 def open_view(path: Path, part: Corners, side: int) -> View:
-    """Read a part of a picture.
+    """Read a part of an image.
 
     Args:
-        path: The picture's file.
-        part: Corners of the part, xyxy in pixels, inside the picture.
+        path: The image's file.
+        part: Corners of the part, xyxy in pixels, inside the image.
         side: Longer side of the view in pixels.
     """
     x1, y1, x2, y2 = part
@@ -106,7 +106,7 @@ def _outline(draw: ImageDraw.ImageDraw, corners: Corners, colour: str, *, dashed
 
 
 def _tag(draw: ImageDraw.ImageDraw, size: tuple[int, int], corners: Corners, text: str, colour: str) -> None:
-    """The label above the box, or inside it where there is no room; always inside the picture."""
+    """The label above the box, or inside it where there is no room; always inside the image."""
     font = _font()
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     width, height = right - left + 8, bottom - top + 6

@@ -1,4 +1,4 @@
-"""Pictures for the report page: what was labelled beside what was found, by kind of mistake, the worst first."""
+"""Images for the report page: what was labelled beside what was found, by kind of mistake, the worst first."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,17 +11,17 @@ from tasks.records import Box, LabelledImage
 Mistake = Literal["missed", "invented", "confused", "loose"]
 MISTAKES: tuple[Mistake, ...] = ("missed", "invented", "confused", "loose")
 SIDE = 640
-"""Longer side of the drawn pictures, in pixels."""
+"""Longer side of the drawn images, in pixels."""
 MATCH_IOU = 0.5
 LOOSE_IOU = 0.1
 """Below this a detection is not of that truth at all."""
 _GOOD_SHARE = 4
-"""One in so many pictures shows a success, if there are any."""
+"""One in so many images shows a success, if there are any."""
 
 
 @dataclass(frozen=True)
-class ReportPicture:
-    """One picture with its boxes drawn in, twice."""
+class ReportImage:
+    """One image with its boxes drawn in, twice."""
 
     file_name: str
     kind: Literal["missed", "invented", "confused", "loose", "good"]
@@ -37,7 +37,7 @@ class ReportPicture:
 
 @dataclass
 class _Compared:
-    """One picture's boxes, matched; corners in pixels. What became of a box is empty where all is well."""
+    """One image's boxes, matched; corners in pixels. What became of a box is empty where all is well."""
 
     image: LabelledImage
     found: list[tuple[Box, float]]
@@ -57,23 +57,23 @@ class _Compared:
         return not any(self.of_truths) and not any(self.of_found)
 
 
-def compare_pictures(
+def compare_images(
     images: Sequence[LabelledImage],
     classes: Sequence[str],
     detections: Sequence[Mapping[str, Any]],
     threshold: float,
-    picture_path: Callable[[LabelledImage], Path],
+    image_path: Callable[[LabelledImage], Path],
     limit: int,
-) -> list[ReportPicture]:
-    """Draw the worst pictures of each kind of mistake, then a few without any.
+) -> list[ReportImage]:
+    """Draw the worst images of each kind of mistake, then a few without any.
 
     Args:
-        images: Pictures; the first has image id 1.
+        images: Images; the first has image id 1.
         classes: Names by class index.
         detections: COCO results; category id = class index + 1.
         threshold: Detections with a lower score are left out, a fraction.
-        picture_path: Where a picture's file is.
-        limit: At most so many pictures; each is drawn once.
+        image_path: Where an image's file is.
+        limit: At most so many images; each is drawn once.
     """
     found: dict[int, list[tuple[Box, float]]] = {}
     for one in detections:
@@ -90,13 +90,13 @@ def compare_pictures(
     shown_good = good[: max(limit // _GOOD_SHARE, limit - wrong)]
     bad = _worst(compared, limit - len(shown_good))
     return [
-        *(_draw_both(one, kind, classes, picture_path(one.image)) for kind in MISTAKES for one in bad[kind]),
-        *(_draw_both(one, "good", classes, picture_path(one.image)) for one in shown_good),
+        *(_draw_both(one, kind, classes, image_path(one.image)) for kind in MISTAKES for one in bad[kind]),
+        *(_draw_both(one, "good", classes, image_path(one.image)) for one in shown_good),
     ]
 
 
 def _worst(compared: Sequence[_Compared], limit: int) -> dict[Mistake, list[_Compared]]:
-    """Kinds take turns to choose their worst picture that is not yet chosen, so that a rare kind is seen, too."""
+    """Kinds take turns to choose their worst image that is not yet chosen, so that a rare kind is seen, too."""
     ranked = {
         kind: sorted(
             (one for one in compared if one.count(kind)),
@@ -162,9 +162,7 @@ def _iou(a: Box, b: Box) -> float:
     return both / union if union > 0 else 0.0
 
 
-def _draw_both(
-    compared: _Compared, kind: Literal[Mistake, "good"], classes: Sequence[str], path: Path
-) -> ReportPicture:
+def _draw_both(compared: _Compared, kind: Literal[Mistake, "good"], classes: Sequence[str], path: Path) -> ReportImage:
     image = compared.image
     view = open_view(path, (0, 0, image.width, image.height), SIDE)
     truths = list(zip(image.boxes, [classes[box.class_index] for box in image.boxes], compared.of_truths, strict=True))
@@ -172,7 +170,7 @@ def _draw_both(
         (box, f"{classes[box.class_index]} {score:.2f}", what)
         for (box, score), what in zip(compared.found, compared.of_found, strict=True)
     ]
-    return ReportPicture(
+    return ReportImage(
         file_name=image.file_name,
         kind=kind,
         correct=compared.of_found.count(None),

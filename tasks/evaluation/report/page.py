@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from tasks.evaluation.report import advice, curves, tables
-from tasks.evaluation.report.images import MISTAKES, Mistake, ReportPicture, compare_pictures
-from tasks.evaluation.report.suspected_errors import SuspectPicture, draw_suspects, in_words, suspects_csv
+from tasks.evaluation.report.images import MISTAKES, Mistake, ReportImage, compare_images
+from tasks.evaluation.report.suspected_errors import (
+    SuspectedErrorImage,
+    draw_suspected_errors,
+    in_words,
+    suspected_errors_csv,
+)
 from tasks.local.files import publish_bytes
 from tasks.records import (
     Comparison,
@@ -24,9 +29,9 @@ from tasks.records import (
 from tasks.rendering import pages
 from tasks.rendering.pages import MISSING
 
-PICTURES = 24
-"""Pictures on the page, at most."""
-SUSPECTS = 24
+IMAGES = 24
+"""Images on the page, at most."""
+SUSPECTED_ERRORS = 24
 """Suspected labels that are drawn, at most."""
 LARGE_MATRIX = 25
 """With more classes the columns of the confusion matrix have numbers for names."""
@@ -54,10 +59,10 @@ class ReportContent:
     history: Sequence[EpochResult] = ()
     spec: TrainingSpec | None = None
     result: TrainingResult | None = None
-    pictures: Sequence[ReportPicture] = ()
-    """From ``compare_pictures``, at the evaluation's threshold."""
-    suspects: Sequence[SuspectPicture] = ()
-    """From ``draw_suspects``."""
+    images: Sequence[ReportImage] = ()
+    """From ``compare_images``, at the evaluation's threshold."""
+    suspected_errors: Sequence[SuspectedErrorImage] = ()
+    """From ``draw_suspected_errors``."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """More lines of the table of facts, such as the names of the files."""
 
@@ -69,14 +74,14 @@ def page_of(
     evaluation: Evaluation,
     images: Sequence[LabelledImage],
     detections: Sequence[Mapping[str, Any]],
-    picture: Callable[[LabelledImage], Path],
+    image_path: Callable[[LabelledImage], Path],
     history: Sequence[EpochResult],
     model: TrainedModel,
     comparison: Comparison | None = None,
     decision: PromotionDecision | None = None,
     learning: LearningCurve | None = None,
 ) -> Path:
-    """Draw the pictures and write the page of a trained model.
+    """Draw the images and write the page of a trained model.
 
     Args:
         path: Where to.
@@ -84,14 +89,14 @@ def page_of(
         evaluation: The numbers.
         images: What was measured on; the first has image id 1.
         detections: COCO results; category id = class index + 1.
-        picture: Gives a picture's file; asked only for those that are drawn.
+        image_path: Gives an image's file; asked only for those that are drawn.
         history: Results by epoch.
         model: How it was trained.
         comparison: With the champion, if there was one.
         decision: The gate's word, if it has spoken.
         learning: What more labels would bring, if that was studied.
     """
-    threshold, suspects = evaluation.point.threshold, evaluation.analysis.suspects
+    threshold, suspected_errors = evaluation.point.threshold, evaluation.analysis.suspected_errors
     content = ReportContent(
         title=title,
         evaluation=evaluation,
@@ -101,8 +106,10 @@ def page_of(
         history=history,
         spec=model.spec,
         result=model.result,
-        pictures=compare_pictures(images, evaluation.classes, detections, threshold, picture, PICTURES),
-        suspects=draw_suspects(suspects, images, evaluation.classes, picture, SUSPECTS),
+        images=compare_images(images, evaluation.classes, detections, threshold, image_path, IMAGES),
+        suspected_errors=draw_suspected_errors(
+            suspected_errors, images, evaluation.classes, image_path, SUSPECTED_ERRORS
+        ),
     )
     write_report(path, content)
     return path
@@ -139,9 +146,11 @@ def render(content: ReportContent) -> str:
         confusions=tables.confusions(evaluation.analysis.confusion, evaluation.classes),
         large_matrix=len(evaluation.classes) > LARGE_MATRIX,
         calibration=tables.calibration_in_words(evaluation.analysis.calibration, evaluation.scores.threshold),
-        groups=_groups(content.pictures),
-        suspects=[(one, in_words(one)) for one in evaluation.analysis.suspects[:LISTED]],
-        suspects_csv=pages.data_url(suspects_csv(evaluation.analysis.suspects).encode(), "text/csv;charset=utf-8"),
+        groups=_groups(content.images),
+        suspected_errors=[(one, in_words(one)) for one in evaluation.analysis.suspected_errors[:LISTED]],
+        suspected_errors_csv=pages.data_url(
+            suspected_errors_csv(evaluation.analysis.suspected_errors).encode(), "text/csv;charset=utf-8"
+        ),
         stopping=advice.when_to_stop(content.history, content.result),
         enough=advice.labels_enough(evaluation, content.learning),
         class_gains=tables.class_gains(content.learning) if content.learning else [],
@@ -238,7 +247,7 @@ def _how_good(content: ReportContent) -> str:
 
 
 def _last(said: Sequence[advice.Advice]) -> str:
-    """Few pictures weigh more than the interval that they make too narrow."""
+    """Few images weigh more than the interval that they make too narrow."""
     few = said[-1].rule.startswith("Fewer than")
     return " ".join(one.text for one in said) if few else said[0].text
 
@@ -266,18 +275,18 @@ def _enough(content: ReportContent) -> str:
     return " ".join(one.text for one in advice.labels_enough(content.evaluation)[:-1])
 
 
-def _groups(pictures: Sequence[ReportPicture]) -> list[tuple[str, str, str, list[tuple[ReportPicture, str]]]]:
-    """Kind, heading, what it means, and pictures with what is in them."""
+def _groups(images: Sequence[ReportImage]) -> list[tuple[str, str, str, list[tuple[ReportImage, str]]]]:
+    """Kind, heading, what it means, and images with what is in them."""
     groups = [
-        (kind, *MEANINGS[kind], [(one, _counts(one)) for one in pictures if one.kind == kind])
+        (kind, *MEANINGS[kind], [(one, _counts(one)) for one in images if one.kind == kind])
         for kind in (*MISTAKES, "good")
     ]
     return [group for group in groups if group[3]]
 
 
-def _counts(picture: ReportPicture) -> str:
-    wrong = [f"{count} {name}" for name, count in picture.mistakes.items() if count]
-    return ", ".join([f"{picture.correct} correct", *wrong])
+def _counts(image: ReportImage) -> str:
+    wrong = [f"{count} {name}" for name, count in image.mistakes.items() if count]
+    return ", ".join([f"{image.correct} correct", *wrong])
 
 
 def _facts(content: ReportContent) -> list[tuple[str, str]]:

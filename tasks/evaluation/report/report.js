@@ -1,5 +1,5 @@
 "use strict";
-// The report page's script: values under the pointer, series that hide, curves by class, tables as CSV, pictures large.
+// The report page's script: values under the pointer, series that hide, curves by class, tables as CSV, images large.
 // Without it the page says the same. Names of classes reach the page only as text.
 (() => {
   const byId = (id) => document.getElementById(id);
@@ -161,9 +161,9 @@
     });
   }
 
-  // Pictures, large.
+  // Images, large.
   const dialog = byId("large");
-  const pictures = [...document.querySelectorAll(".zoom")];
+  const images = [...document.querySelectorAll(".zoom")];
   let shown = 0;
   const inWords = (half) => {
     const copied = half.cloneNode(true);
@@ -172,8 +172,8 @@
     return copied;
   };
   const show = (index) => {
-    shown = (index + pictures.length) % pictures.length;
-    const figure = pictures[shown];
+    shown = (index + images.length) % images.length;
+    const figure = images[shown];
     byId("large-name").textContent = figure.querySelector("b").title;
     byId("large-told").textContent = figure.querySelector("figcaption .small").textContent;
     byId("large-pair").replaceChildren(...[...figure.querySelectorAll(".pair > div")].map(inWords));
@@ -183,7 +183,7 @@
     dialog.showModal();
     byId("close").focus();
   };
-  pictures.forEach((figure, index) => {
+  images.forEach((figure, index) => {
     figure.querySelector(".open").addEventListener("click", () => open(index));
     figure.querySelector(".pair").addEventListener("click", () => open(index));
   });

@@ -9,7 +9,6 @@ from tasks.records import (
     Comparison,
     ErrorShare,
     Expected,
-    Favour,
     Gain,
     Interval,
     LearningCurve,
@@ -17,10 +16,11 @@ from tasks.records import (
     Scores,
     Speed,
     Split,
+    ThresholdGoal,
 )
 from tasks.rendering.pages import number
 
-FAVOURS: Mapping[Favour, str] = {
+THRESHOLD_GOALS: Mapping[ThresholdGoal, str] = {
     "balance": "balance: the best F1, which weighs precision and recall alike",
     "precision": "precision: the best F0.5, where a false detection weighs more than a missed box",
     "recall": "recall: the best F2, where a missed box weighs more than a false detection",
@@ -77,7 +77,7 @@ class Told(NamedTuple):
 
 def chosen_on(split: Split | None) -> str:
     """Where thresholds come from."""
-    return "chosen on these same pictures, which flatters" if split is None else f"chosen on the {split} split"
+    return "chosen on these same images, which flatters" if split is None else f"chosen on the {split} split"
 
 
 def interval_text(interval: Interval | None) -> str:
@@ -195,9 +195,9 @@ def speed(measured: Speed) -> list[tuple[str, str]]:
     """How fast the model is."""
     return [
         ("Device", measured.device),
-        ("One picture, median", f"{measured.latency_ms:.1f} ms"),
-        ("One picture, 95th percentile", f"{measured.latency_p95_ms:.1f} ms"),
-        (f"Pictures a second, {measured.batch} at a time", f"{measured.throughput:.1f}"),
+        ("One image, median", f"{measured.latency_ms:.1f} ms"),
+        ("One image, 95th percentile", f"{measured.latency_p95_ms:.1f} ms"),
+        (f"Images a second, {measured.batch} at a time", f"{measured.throughput:.1f}"),
         ("Parameters", f"{measured.parameters / 1e6:.1f} million"),
         ("Weights file", f"{measured.file_bytes / 1e6:.1f} MB"),
     ]
@@ -208,5 +208,5 @@ def point_in_words(scores: Scores, point: OperatingPoint) -> str:
     return (
         f"Detections count from a score of {point.threshold:.3f} on, {chosen_on(point.chosen_on)}. "
         f"There precision is {scores.precision:.3f}, recall {scores.recall:.3f} and F1 {scores.f1:.3f}. "
-        f"It favours {FAVOURS[point.favour]}."
+        f"It favours {THRESHOLD_GOALS[point.threshold_for]}."
     )

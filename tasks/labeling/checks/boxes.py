@@ -1,4 +1,4 @@
-"""Boxes as labelled, brought into the picture as decoded. Pure."""
+"""Boxes as labelled, brought into the image as decoded. Pure."""
 
 import math
 
@@ -9,21 +9,21 @@ from tasks.records import Box
 ROUNDING = 1.0
 """Pixels over the edge that count as rounding; Roboflow rounds corners and sizes apart."""
 SMALLEST_SIDE = 1.0
-"""Pixels; a box with a shorter side inside the picture holds nothing to learn."""
+"""Pixels; a box with a shorter side inside the image holds nothing to learn."""
 WHOLE = 0.99
-"""Share of both sides of the picture from which a box covers all of it."""
+"""Share of both sides of the image from which a box covers all of it."""
 
 
 def clip(
     boxes: tuple[ListedBox, ...], width: int, height: int, place: str, notes: Notes, unit: Unit = "pixels"
 ) -> tuple[Box, ...]:
-    """Cut boxes at the picture's edge, and drop those that are none, or are there twice.
+    """Cut boxes at the image's edge, and drop those that are none, or are there twice.
 
     Args:
         boxes: As listed.
-        width: Of the decoded picture, in pixels.
-        height: Of the decoded picture, in pixels.
-        place: Names the picture in findings.
+        width: Of the decoded image, in pixels.
+        height: Of the decoded image, in pixels.
+        place: Names the image in findings.
         notes: Told what was cut or dropped.
         unit: Of the listed boxes.
     """
@@ -65,7 +65,7 @@ def _note_size(box: Box, width: int, height: int, place: str, notes: Notes) -> N
     if min(sides) < TINY:
         notes.add("box-tiny", f"{place}: {sides[0]:g} x {sides[1]:g} px")
     if sides[0] >= WHOLE * width and sides[1] >= WHOLE * height:
-        notes.add("box-whole-picture", place)
+        notes.add("box-whole-image", place)
 
 
 def _within(value: float, limit: int) -> float:

@@ -11,7 +11,7 @@ from tasks.labeling.findings import Notes
 def map_classes(labels: Labels, mapping: Mapping[str, str], notes: Notes) -> Labels:
     """Give classes other names; two with one name become one class, and one with an empty name is dropped.
 
-    Pictures stay, without the boxes of dropped classes. An id without a name in the class list is the class ``#id``.
+    Images stay, without the boxes of dropped classes. An id without a name in the class list is the class ``#id``.
 
     Args:
         labels: As listed.

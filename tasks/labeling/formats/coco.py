@@ -1,6 +1,6 @@
 """COCO JSON as Roboflow writes it, one document a split, read together into classes and boxes.
 
-Pure: documents in, labels out. Files, pictures and clipping to the picture's real size are not here.
+Pure: documents in, labels out. Files, images and clipping to the image's real size are not here.
 """
 
 import math
@@ -80,7 +80,7 @@ def _images(split: Split, document: _Document, index: Mapping[str, int], notes: 
         if not stays_inside(name):
             notes.add("bad-file-name", place)
         elif name in seen:
-            notes.add("picture-listed-twice", place)
+            notes.add("image-listed-twice", place)
         else:
             seen.add(name)
             yield ListedImage(split, name, image["width"], image["height"], tuple(boxes[image["id"]]))

@@ -12,7 +12,7 @@ RETINANET = ("filename", "xmin", "ymin", "xmax", "ymax", "class")
 
 
 class Row(NamedTuple):
-    """One labelled object, or with an empty ``name`` a picture without any; corner and sides in pixels."""
+    """One labelled object, or with an empty ``name`` an image without any; corner and sides in pixels."""
 
     file_name: str
     name: str
@@ -20,8 +20,8 @@ class Row(NamedTuple):
     y: float
     width: float
     height: float
-    picture_width: int | None
-    picture_height: int | None
+    image_width: int | None
+    image_height: int | None
 
 
 def columns_of(first_line: str) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""What an export's folder holds: its format, told by content, and where each split's pictures and labels lie."""
+"""What an export's folder holds: its format, told by content, and where each split's images and labels lie."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ FORMATS = "COCO JSON, YOLO, darknet, Pascal VOC, or CSV of TensorFlow or RetinaN
 
 COCO_NAME = "_annotations.coco.json"
 CLASS_LISTS = ("_darknet.labels", "obj.names", "classes.names")
-"""Darknet's, beside the pictures or at the top."""
+"""Darknet's, beside the images or at the top."""
 OTHER_TEXTS = ("readme", "classes", "train", "valid", "val", "test", "license", "notes")
 """How text files begin that lie beside labels and are none."""
 HEAD = 200_000
@@ -30,10 +30,10 @@ _REMEDY = f"export it as {FORMATS}"
 class SplitFiles:
     """Where one split lies."""
 
-    pictures: Path
-    """Folder of its pictures; names in labels are relative to it."""
+    images: Path
+    """Folder of its images; names in labels are relative to it."""
     labels: Path
-    """The one file of labels (COCO, CSV), or the folder of those that each belong to a picture."""
+    """The one file of labels (COCO, CSV), or the folder of those that each belong to an image."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,9 @@ def find_splits(folder: Path, name: str, notes: Notes) -> Layout:
     found = {part: kind for part in parts if (kind := _kind(root, part)) is not None}
     if not found:
         raise BadExport(f"{name}: {_what_it_is(root, parts)}")
-    without = [part for part in parts if part not in found and next(_pictures(part.folder), None)]
+    without = [part for part in parts if part not in found and next(_images(part.folder), None)]
     if without:
-        raise BadExport(
-            f"{name}: {without[0].name}/ has pictures but no labels; {_REMEDY}, or remove {without[0].name}/"
-        )
+        raise BadExport(f"{name}: {without[0].name}/ has images but no labels; {_REMEDY}, or remove {without[0].name}/")
     formats = {kind[0]: part.name for part, kind in found.items()}
     if len(formats) > 1:
         several = ", ".join(f"{part}/ is {kind}" for kind, part in formats.items())
@@ -90,13 +88,13 @@ def find_splits(folder: Path, name: str, notes: Notes) -> Layout:
     return Layout(next(iter(formats)), root, {split: splits[split] for split in SPLITS if split in splits})
 
 
-def pictures_in(folder: Path) -> dict[str, Path]:
-    """All files under a folder that are pictures by name, by their path relative to it."""
-    found = {path.relative_to(folder).as_posix(): path for path in _pictures(folder)}
+def images_in(folder: Path) -> dict[str, Path]:
+    """All files under a folder that are images by name, by their path relative to it."""
+    found = {path.relative_to(folder).as_posix(): path for path in _images(folder)}
     return {name: found[name] for name in sorted(found)}
 
 
-def _pictures(folder: Path) -> Iterator[Path]:
+def _images(folder: Path) -> Iterator[Path]:
     return (
         path
         for path in folder.rglob("*")
@@ -105,7 +103,7 @@ def _pictures(folder: Path) -> Iterator[Path]:
 
 
 def label_files(folder: Path, suffix: str) -> dict[str, Path]:
-    """Label files under a folder, by their path relative to it without the suffix: that of the picture."""
+    """Label files under a folder, by their path relative to it without the suffix: that of the image."""
     return {
         path.relative_to(folder).with_suffix("").as_posix(): path
         for path in sorted(folder.rglob(f"*{suffix}"))
@@ -114,7 +112,7 @@ def label_files(folder: Path, suffix: str) -> dict[str, Path]:
 
 
 def is_other_text(path: Path) -> bool:
-    """Whether a file that no picture has the name of is no label file either, by its name."""
+    """Whether a file that no image has the name of is no label file either, by its name."""
     return path.stem.lower().startswith(OTHER_TEXTS)
 
 
@@ -140,37 +138,37 @@ def _parts(root: Path) -> list[_Part]:
 def _kind(root: Path, part: _Part) -> tuple[Format, SplitFiles] | None:
     """Format and files of a folder, if there are labels in it."""
     apart = (part.folder / name for name in ("images", "JPEGImages"))
-    pictures = next((folder for folder in apart if folder.is_dir()), part.folder)
+    images = next((folder for folder in apart if folder.is_dir()), part.folder)
     if (document := _coco_document(part.folder)) is not None:
         return "coco", SplitFiles(part.folder, document)
     for path in sorted(part.folder.glob("*.csv")):
         if (columns := columns_of(_first_line(path))) is not None:
             return "retinanet-csv" if columns is RETINANET else "tensorflow-csv", SplitFiles(part.folder, path)
     if next(part.folder.rglob("*.xml"), None):
-        return "voc", SplitFiles(pictures, _folder_of(part.folder, ".xml", pictures))
+        return "voc", SplitFiles(images, _folder_of(part.folder, ".xml", images))
     if any((folder / name).is_file() for folder in (part.folder, root) for name in CLASS_LISTS):
-        return "darknet", SplitFiles(pictures, pictures)
-    labels = part.labels or _folder_of(part.folder, ".txt", pictures)
-    if labels.is_dir() and _are_of(label_files(labels, ".txt"), labels, pictures):
-        return "yolo", SplitFiles(pictures, labels)
-    if any(root.glob("*.y*ml")) and labels.is_dir() and labels != pictures:  # every picture is background
-        return "yolo", SplitFiles(pictures, labels)
+        return "darknet", SplitFiles(images, images)
+    labels = part.labels or _folder_of(part.folder, ".txt", images)
+    if labels.is_dir() and _are_of(label_files(labels, ".txt"), labels, images):
+        return "yolo", SplitFiles(images, labels)
+    if any(root.glob("*.y*ml")) and labels.is_dir() and labels != images:  # every image is background
+        return "yolo", SplitFiles(images, labels)
     return None
 
 
-def _are_of(files: dict[str, Path], labels: Path, pictures: Path) -> bool:
-    """Whether text files are labels: in a folder of their own, or beside a picture of their name."""
+def _are_of(files: dict[str, Path], labels: Path, images: Path) -> bool:
+    """Whether text files are labels: in a folder of their own, or beside an image of their name."""
     return bool(files) and (
-        labels != pictures or any(str(Path(name).with_suffix("")) in files for name in pictures_in(pictures))
+        labels != images or any(str(Path(name).with_suffix("")) in files for name in images_in(images))
     )
 
 
-def _folder_of(folder: Path, suffix: str, pictures: Path) -> Path:
-    """The folder of label files: beside the pictures', as ``labels`` or by a name near it, or the pictures' own."""
-    names = sorted(path for path in folder.iterdir() if path.is_dir() and path != pictures)
+def _folder_of(folder: Path, suffix: str, images: Path) -> Path:
+    """The folder of label files: beside the images', as ``labels`` or by a name near it, or the images' own."""
+    names = sorted(path for path in folder.iterdir() if path.is_dir() and path != images)
     near = [path for path in names if path.name.lower().startswith(("label", "annotation"))]
     exact = [path for path in near if path.name == "labels"]
-    return next((path for path in (*exact, *near) if next(path.rglob(f"*{suffix}"), None)), (*exact, pictures)[0])
+    return next((path for path in (*exact, *near) if next(path.rglob(f"*{suffix}"), None)), (*exact, images)[0])
 
 
 def _coco_document(folder: Path) -> Path | None:
@@ -200,7 +198,7 @@ def _first_line(path: Path) -> str:
 
 
 def _note_odd(part: _Part, files: SplitFiles, notes: Notes) -> None:
-    usual = ("labels", part.name.rpartition("/")[2], "Annotations", files.pictures.name)
+    usual = ("labels", part.name.rpartition("/")[2], "Annotations", files.images.name)
     if files.labels.is_dir() and files.labels.name not in usual:
         notes.add("label-folder-odd", f"{part.name}/{files.labels.name}")
 
@@ -216,7 +214,7 @@ _OTHERS: tuple[tuple[str, Callable[[Path], bool]], ...] = (
     ("TFRecord", _any("**/*.tfrecord")),
     ("CreateML", _any("**/_annotations.createml.json")),
     ("a list of boxes as txt", _any("**/_annotations.txt")),
-    ("classification (a class a picture, no boxes)", _any("**/_classes.csv")),
+    ("classification (a class an image, no boxes)", _any("**/_classes.csv")),
     ("segmentation masks", _any("**/*_mask.png")),
 )
 
@@ -228,6 +226,6 @@ def _what_it_is(root: Path, parts: list[_Part]) -> str:
     if kind:
         return f"looks like {kind}; {_REMEDY}"
     for part in parts:
-        if any(path.parent.parent == part.folder for path in _pictures(part.folder) if path.parent.name != "images"):
-            return f"looks like classification (a folder of pictures a class, no boxes); {_REMEDY}"
+        if any(path.parent.parent == part.folder for path in _images(part.folder) if path.parent.name != "images"):
+            return f"looks like classification (a folder of images a class, no boxes); {_REMEDY}"
     return f"no labels in it; {_REMEDY}"

@@ -1,4 +1,4 @@
-"""The label files of an export, of every format, read into classes and pictures with boxes. The edge to them."""
+"""The label files of an export, of every format, read into classes and images with boxes. The edge to them."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -13,16 +13,16 @@ from tasks.labeling.formats.layout import (
     Format,
     Layout,
     SplitFiles,
+    images_in,
     is_other_text,
     label_files,
-    pictures_in,
 )
 from tasks.records import Split
 
-MOST_DOCUMENT_BYTES = 4 * 2**30
-MOST_LIST_BYTES = 1_000_000
-MOST_LABEL_BYTES = 50_000_000
-"""Larger label files of one picture are none."""
+MAX_DOCUMENT_BYTES = 4 * 2**30
+MAX_LIST_BYTES = 1_000_000
+MAX_LABEL_BYTES = 50_000_000
+"""Larger label files of one image are none."""
 Named = tuple[str, float, float, float, float]
 """A box with its class's name."""
 
@@ -49,7 +49,7 @@ def _read_coco(layout: Layout, name: str, notes: Notes) -> Labels:
 def _read_json(path: Path, name: str) -> object:
     place = f"{name}: {path.parent.name}/{path.name}"
     try:
-        if (size := path.stat().st_size) > MOST_DOCUMENT_BYTES:
+        if (size := path.stat().st_size) > MAX_DOCUMENT_BYTES:
             raise BadExport(f"{place}: {size} bytes are too many for one document; export in parts")
         content: object = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -59,14 +59,14 @@ def _read_json(path: Path, name: str) -> object:
     return content
 
 
-# A label file a picture ------------------------------------------------------------------------------
+# A label file an image ------------------------------------------------------------------------------
 
 
 def _read_yolo(layout: Layout, name: str, notes: Notes) -> Labels:
     path = next((path for path in sorted(layout.root.glob("*.y*ml")) if path.suffix in (".yaml", ".yml")), None)
     if path is None:
         raise BadExport(f"{name}: no data.yaml, so class ids have no names; add one with `names: [..]` at the top")
-    if path.stat().st_size > MOST_LIST_BYTES:
+    if path.stat().st_size > MAX_LIST_BYTES:
         raise BadExport(f"{name}: {path.name}: {path.stat().st_size} bytes are no list of classes; export again")
     listed = yolo.read_class_list(_text(path), f"{name}: {path.name}")
     return _with_rows(layout, lambda _: listed.names, notes, keypoints=listed.keypoints)
@@ -74,7 +74,7 @@ def _read_yolo(layout: Layout, name: str, notes: Notes) -> Labels:
 
 def _read_darknet(layout: Layout, name: str, notes: Notes) -> Labels:
     def names(split: Split) -> dict[int, str]:
-        folders = (layout.splits[split].pictures, layout.root)
+        folders = (layout.splits[split].images, layout.root)
         path = next(path for folder in folders for part in CLASS_LISTS if (path := folder / part).is_file())
         return yolo.read_names(_text(path))
 
@@ -90,24 +90,24 @@ def _with_rows(
     for split, files in layout.splits.items():
         names = names_of(split)
         declared.update(dict.fromkeys(names[key] for key in sorted(names)))
-        for picture, path in _with_files(split, files, ".txt", notes):
+        for image, path in _with_files(split, files, ".txt", notes):
             rows = [] if path is None else yolo.read_rows(
                 _label_text(path, notes), f"{split}/{path.name}", notes, keypoints=keypoints
             )  # fmt: skip
             boxes = [(names.get(row.class_id, f"#{row.class_id}"), *row[1:]) for row in rows]
-            found.append((ListedImage(split, picture, None, None, ()), boxes))
+            found.append((ListedImage(split, image, None, None, ()), boxes))
     return _labels(tuple(declared), found, "fractions")
 
 
 def _read_voc(layout: Layout, name: str, notes: Notes) -> Labels:
     found: list[tuple[ListedImage, list[Named]]] = []
     for split, files in layout.splits.items():
-        for picture, path in _with_files(split, files, ".xml", notes):
+        for image, path in _with_files(split, files, ".xml", notes):
             read = path and voc.read_annotation(_label_text(path, notes), f"{split}/{path.name}", notes)
             size = (read.width, read.height) if read else (None, None)
             found.append(
                 (
-                    ListedImage(split, picture, *size, ()),
+                    ListedImage(split, image, *size, ()),
                     [(item.name, *item[1:]) for item in read.objects] if read else [],
                 )
             )
@@ -115,20 +115,20 @@ def _read_voc(layout: Layout, name: str, notes: Notes) -> Labels:
 
 
 def _with_files(split: Split, files: SplitFiles, suffix: str, notes: Notes) -> Iterator[tuple[str, Path | None]]:
-    """Every picture of a split with its label file, which not all need to have."""
-    labels, pictures = label_files(files.labels, suffix), pictures_in(files.pictures)
+    """Every image of a split with its label file, which not all need to have."""
+    labels, images = label_files(files.labels, suffix), images_in(files.images)
     without = 0
-    for name in pictures:
+    for name in images:
         path = labels.pop(str(Path(name).with_suffix("")), None)
         without += path is None
         if path is None:
             notes.add("label-missing", f"{split}/{name}")
         yield name, path
-    if pictures and without == len(pictures):
+    if images and without == len(images):
         notes.add("split-without-labels", f"{split}: {files.labels.name}/")
     for path in labels.values():
-        notes.add("stray-file" if is_other_text(path) else "label-without-picture", f"{split}/{path.name}")
-    if files.labels != files.pictures:
+        notes.add("stray-file" if is_other_text(path) else "label-without-image", f"{split}/{path.name}")
+    if files.labels != files.images:
         for path in sorted(files.labels.rglob("*")):
             if path.is_file() and path.suffix != suffix and not path.name.startswith("."):
                 notes.add("stray-file", f"{split}/{files.labels.name}/{path.name}")
@@ -140,21 +140,21 @@ def _with_files(split: Split, files: SplitFiles, suffix: str, notes: Notes) -> I
 def _read_csv(layout: Layout, name: str, notes: Notes) -> Labels:
     found: list[tuple[ListedImage, list[Named]]] = []
     for split, files in layout.splits.items():
-        boxes: dict[str, list[Named]] = {picture: [] for picture in pictures_in(files.pictures)}
+        boxes: dict[str, list[Named]] = {file_name: [] for file_name in images_in(files.images)}
         sizes: dict[str, tuple[int | None, int | None]] = {}
         for row in csv_rows.read_rows(_text(files.labels), f"{split}/{files.labels.name}", notes):
             named = boxes.setdefault(row.file_name, [])
-            sizes[row.file_name] = row.picture_width, row.picture_height
+            sizes[row.file_name] = row.image_width, row.image_height
             if row.name:
                 named.append(row[1:6])
-        for picture, named in boxes.items():
-            if picture not in sizes:
-                notes.add("label-missing", f"{split}/{picture}")
-            if coco.stays_inside(picture):
-                image = ListedImage(split, picture, *sizes.get(picture, (None, None)), ())
+        for file_name, named in boxes.items():
+            if file_name not in sizes:
+                notes.add("label-missing", f"{split}/{file_name}")
+            if coco.stays_inside(file_name):
+                image = ListedImage(split, file_name, *sizes.get(file_name, (None, None)), ())
                 found.append((image, named))
             else:
-                notes.add("bad-file-name", f"{split}/{picture}")
+                notes.add("bad-file-name", f"{split}/{file_name}")
     return _labels(_names_in(found), found, "pixels")
 
 
@@ -162,7 +162,7 @@ def _names_in(found: list[tuple[ListedImage, list[Named]]]) -> tuple[str, ...]:
     """Classes that only the rows name, in alphabetical order."""
     names = tuple(sorted({name for _, boxes in found for name, *_ in boxes}))
     if not names:
-        raise BadExport("no label names a class; label at least one picture and export again")
+        raise BadExport("no label names a class; label at least one image and export again")
     return names
 
 
@@ -184,7 +184,7 @@ def _text(path: Path) -> str:
 
 
 def _label_text(path: Path, notes: Notes) -> str:
-    if path.stat().st_size > MOST_LABEL_BYTES:
+    if path.stat().st_size > MAX_LABEL_BYTES:
         notes.add("label-file-bad", f"{path.name}: {path.stat().st_size} bytes")
         return ""
     return _text(path)

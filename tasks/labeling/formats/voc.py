@@ -1,4 +1,4 @@
-"""Pascal VOC's label files, one XML a picture, with corners that count from 1. Pure: text in, objects out."""
+"""Pascal VOC's label files, one XML an image, with corners that count from 1. Pure: text in, objects out."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""YOLO's label files, one a picture: rows of a class id and a box, or a polygon, in fractions of the picture.
+"""YOLO's label files, one an image: rows of a class id and a box, or a polygon, in fractions of the image.
 
 Pure: text in, rows out. v5 to v12 and darknet write the same rows; they differ in where files lie.
 """
@@ -13,10 +13,10 @@ from tasks.errors import BadExport
 from tasks.labeling.annotations import around
 from tasks.labeling.findings import Notes
 
-MOST_FRACTION = 2.0
+MAX_FRACTION = 2.0
 """Labels drawn over the edge reach a bit beyond 1; what is beyond this is pixels."""
-LEAST_POINTS = 3
-MOST_CLASSES = 100_000
+MIN_POINTS = 3
+MAX_CLASSES = 100_000
 
 
 class Row(NamedTuple):
@@ -50,7 +50,7 @@ def read_class_list(text: str, place: str) -> ClassList:
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, list):
         names = dict(enumerate(names))
-    if not isinstance(names, dict) or not names or len(names) > MOST_CLASSES:
+    if not isinstance(names, dict) or not names or len(names) > MAX_CLASSES:
         raise BadExport(f"{place}: has no list of class names; add `names: [..]` in the order of the ids")
     try:
         return ClassList({int(key): _name(name) for key, name in names.items()}, "kpt_shape" in content)
@@ -87,7 +87,7 @@ def read_rows(text: str, place: str, notes: Notes, *, keypoints: bool = False) -
         notes.lines += 1
         where = f"{place}:{number}"
         numbers = _numbers(line.split())
-        if numbers and any(abs(value) > MOST_FRACTION for value in numbers[1:]):
+        if numbers and any(abs(value) > MAX_FRACTION for value in numbers[1:]):
             notes.add("box-in-pixels", where)
         elif numbers and (row := _row(int(numbers[0]), numbers[1:], where, notes, keypoints=keypoints)):
             yield row
@@ -112,7 +112,7 @@ def _row(class_id: int, values: list[float], where: str, notes: Notes, *, keypoi
         x, y, width, height = values
         return Row(class_id, x - width / 2, y - height / 2, width, height)
     # A polygon with a point that is no number is none; minimum and maximum would pass over it.
-    if len(values) >= 2 * LEAST_POINTS and len(values) % 2 == 0 and all(map(math.isfinite, values)):
+    if len(values) >= 2 * MIN_POINTS and len(values) % 2 == 0 and all(map(math.isfinite, values)):
         notes.add("box-from-polygon", where)
         box = around(values)
         return None if box is None else Row(class_id, *box)

@@ -11,11 +11,11 @@ from pathlib import Path, PurePosixPath
 
 from tasks.errors import BadExport
 
-MOST_BYTES = 200 * 2**30
+MAX_BYTES = 200 * 2**30
 """An export that unpacks to more than 200 GiB is refused."""
-MOST_RATIO = 100
+MAX_RATIO = 100
 """JPEGs hardly shrink and JSON shrinks tenfold; what shrinks a hundredfold as a whole is a bomb."""
-MOST_MEMBERS = 2_000_000
+MAX_MEMBERS = 2_000_000
 SMALL = 64 * 2**20
 """Bytes; below this, shrinking much is no reason to refuse."""
 _CHUNK = 2**20
@@ -57,7 +57,7 @@ def first_damage(archive: Path) -> str | None:
 
 
 def _check_members(archive: Path, members: list[zipfile.ZipInfo]) -> None:
-    if len(members) > MOST_MEMBERS:
+    if len(members) > MAX_MEMBERS:
         raise BadExport(f"{archive.name}: {len(members)} members, which no export has; use a zip as Roboflow made it")
     seen: set[str] = set()
     for member in members:
@@ -84,7 +84,7 @@ def _check_sizes(archive: Path, members: list[zipfile.ZipInfo], folder: Path) ->
     """Declared sizes can be trusted here: zipfile never reads more than a member declares."""
     total = sum(member.file_size for member in members)
     packed = archive.stat().st_size
-    if total > MOST_BYTES or (total > SMALL and total > MOST_RATIO * packed):
+    if total > MAX_BYTES or (total > SMALL and total > MAX_RATIO * packed):
         raise BadExport(
             f"{archive.name}: {packed} bytes would unpack to {total}, which no export does; "
             "use a zip as Roboflow made it"
@@ -119,7 +119,7 @@ def _write_member(archive: Path, file: zipfile.ZipFile, member: zipfile.ZipInfo,
 def pack(folder: Path, archive: Path) -> None:
     """Zip a folder export; equal folders give equal bytes on every machine.
 
-    Members are stored, not deflated: pictures do not shrink, and deflate's bytes depend on the library. Hidden files
+    Members are stored, not deflated: images do not shrink, and deflate's bytes depend on the library. Hidden files
     are left out.
 
     Args:

@@ -16,15 +16,15 @@ from tasks.records import SPLITS, LabelledImage
 from tasks.rendering.pages import render
 
 SHEET = 24
-"""Pictures of the contact sheet."""
+"""Images of the contact sheet."""
 FLAGGED = 48
-"""Pictures that findings name, at most."""
+"""Images that findings name, at most."""
 SIDE = 320
-"""Pixels of a picture on the page."""
+"""Pixels of an image on the page."""
 COLOURS = ("#2f80d8", "#d1495b", "#1d8a4e", "#b45309", "#7b4fc9", "#008891", "#c2379b", "#6b7d0e")
 BOX_SIZES = ((0.03, "under 3 %"), (0.1, "3 to 10 %"), (0.3, "10 to 30 %"), (0.6, "30 to 60 %"), (9, "60 % and more"))
-PICTURE_SIZES = 5
-"""Sizes of pictures that are listed, the most frequent ones."""
+IMAGE_SIZES = 5
+"""Sizes of images that are listed, the most frequent ones."""
 FORMATS = {
     "coco": "COCO JSON", "yolo": "YOLO", "darknet": "Darknet", "voc": "Pascal VOC",
     "tensorflow-csv": "CSV of TensorFlow", "retinanet-csv": "CSV of RetinaNet",
@@ -33,7 +33,7 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture on the page."""
+    """An image on the page."""
 
     place: str
     alt: str
@@ -49,7 +49,7 @@ def write_page(path: Path, inspection: Inspection, name: str) -> None:
 
     Args:
         path: Where to.
-        inspection: What was found; the pictures' files have to be there still.
+        inspection: What was found; the images' files have to be there still.
         name: Of the export.
     """
     kinds = Counter(finding.severity for finding in inspection.findings)
@@ -67,7 +67,7 @@ def write_page(path: Path, inspection: Inspection, name: str) -> None:
         findings=inspection.findings,
         class_rows=_classes(inspection),
         box_sizes=_box_sizes(inspection.images),
-        picture_sizes=_picture_sizes(inspection.images),
+        image_sizes=_image_sizes(inspection.images),
         galleries=list(_galleries(inspection)),
     )
     publish_bytes(path, text.encode())
@@ -83,7 +83,7 @@ def _kinds(what: str, count: int) -> str:
 
 
 def _held_out(inspection: Inspection) -> tuple[int, int] | None:
-    """Pictures of train and valid, if some were held out."""
+    """Images of train and valid, if some were held out."""
     if inspection.snapshot is None or all(finding.code != "no-valid-split" for finding in inspection.findings):
         return None
     counts = inspection.snapshot.counts()
@@ -92,7 +92,7 @@ def _held_out(inspection: Inspection) -> tuple[int, int] | None:
 
 def _classes(inspection: Inspection) -> list[dict[str, object]]:
     boxes = Counter((image.split, box.class_index) for image in inspection.images for box in image.boxes)
-    pictures = Counter(index for image in inspection.images for index in {box.class_index for box in image.boxes})
+    images = Counter(index for image in inspection.images for index in {box.class_index for box in image.boxes})
     totals = [sum(boxes[split, index] for split in SPLITS) for index in range(len(inspection.classes))]
     most = max(totals, default=0) or 1
     return [
@@ -101,7 +101,7 @@ def _classes(inspection: Inspection) -> list[dict[str, object]]:
             "by_split": [boxes[split, index] for split in inspection.splits],
             "boxes": totals[index],
             "share": 100 * totals[index] / most,
-            "pictures": pictures[index],
+            "images": images[index],
         }
         for index, name in enumerate(inspection.classes)
     ]
@@ -117,11 +117,11 @@ def _box_sizes(images: Sequence[LabelledImage]) -> list[dict[str, object]]:
     return _shares([(name, boxes[name]) for _, name in BOX_SIZES] if sides else [])
 
 
-def _picture_sizes(images: Sequence[LabelledImage]) -> list[dict[str, object]]:
-    """The most frequent sizes, and how many pictures have another one."""
+def _image_sizes(images: Sequence[LabelledImage]) -> list[dict[str, object]]:
+    """The most frequent sizes, and how many images have another one."""
     sizes = Counter(f"{image.width} x {image.height}" for image in images).most_common()
-    others = sum(count for _, count in sizes[PICTURE_SIZES:])
-    return _shares(sizes[:PICTURE_SIZES] + ([("others", others)] if others else []))
+    others = sum(count for _, count in sizes[IMAGE_SIZES:])
+    return _shares(sizes[:IMAGE_SIZES] + ([("others", others)] if others else []))
 
 
 def _shares(counts: Sequence[tuple[str, int]]) -> list[dict[str, object]]:
@@ -129,23 +129,23 @@ def _shares(counts: Sequence[tuple[str, int]]) -> list[dict[str, object]]:
     return [{"name": name, "count": count, "share": 100 * count / total} for name, count in counts]
 
 
-# Pictures ------------------------------------------------------------------------------------------
+# Images ------------------------------------------------------------------------------------------
 
 
 def _galleries(inspection: Inspection) -> Iterator[tuple[str, str, list[Shown]]]:
-    """Heading, what it means, and pictures."""
+    """Heading, what it means, and images."""
     flagged = list(_flagged(inspection).items())[:FLAGGED]
     if flagged:
         shown = [_shown(inspection, image, reasons) for image, reasons in flagged]
-        yield "Flagged pictures", "Pictures that errors and warnings name, a few of each kind, with the reasons.", shown
+        yield "Flagged images", "Images that errors and warnings name, a few of each kind, with the reasons.", shown
     some = _spread([image for image in inspection.images if image.boxes], SHEET)
     if some:
         shown = [_shown(inspection, image) for image in some]
-        yield "Contact sheet", "Pictures from all over the export, with their boxes as they are trained on.", shown
+        yield "Contact sheet", "Images from all over the export, with their boxes as they are trained on.", shown
 
 
 def _flagged(inspection: Inspection) -> dict[LabelledImage, list[tuple[str, str]]]:
-    """Pictures that findings name, with the reasons."""
+    """Images that findings name, with the reasons."""
     images = {name: image for image in inspection.images for name in _names(image)}
     flagged: dict[LabelledImage, list[tuple[str, str]]] = {}
     for finding in inspection.findings:
@@ -162,7 +162,7 @@ def _place(image: LabelledImage) -> str:
 
 
 def _names(image: LabelledImage) -> Iterator[str]:
-    """What findings call a picture: its own name, or its label file's."""
+    """What findings call an image: its own name, or its label file's."""
     yield _place(image)
     stem = Path(image.file_name).stem
     for suffix in (".txt", ".xml"):
@@ -170,7 +170,7 @@ def _names(image: LabelledImage) -> Iterator[str]:
 
 
 def _named(example: str, images: Mapping[str, LabelledImage]) -> tuple[list[LabelledImage], str]:
-    """The pictures that an example begins with, joined by ``=``, and what it goes on to say."""
+    """The images that an example begins with, joined by ``=``, and what it goes on to say."""
     named = []
     while start := next((example[:end] for end in range(len(example), 0, -1) if example[:end] in images), None):
         named.append(images[start])
@@ -200,17 +200,17 @@ def _colour(class_index: int) -> str:
 
 
 def _drawn(path: Path, image: LabelledImage) -> bytes:
-    """The picture at most SIDE wide and high, with its boxes, a colour a class."""
-    with Image.open(path) as file:
-        file.draft("RGB", (SIDE, SIDE))
-        picture = in_8_bits(file).convert("RGB")
-    picture.thumbnail((SIDE, SIDE))
-    draw = ImageDraw.Draw(picture)
-    across, down = picture.width / image.width, picture.height / image.height
+    """The image at most SIDE wide and high, with its boxes, a colour a class."""
+    with Image.open(path) as opened:
+        opened.draft("RGB", (SIDE, SIDE))
+        drawn = in_8_bits(opened).convert("RGB")
+    drawn.thumbnail((SIDE, SIDE))
+    draw = ImageDraw.Draw(drawn)
+    across, down = drawn.width / image.width, drawn.height / image.height
     for box in image.boxes:
         corners = box.x1 * across, box.y1 * down, max(box.x2 * across - 1, 0), max(box.y2 * down - 1, 0)
         if corners[0] <= corners[2] and corners[1] <= corners[3]:
             draw.rectangle(corners, outline=_colour(box.class_index), width=3)
     file_bytes = io.BytesIO()
-    picture.save(file_bytes, "JPEG", quality=80)
+    drawn.save(file_bytes, "JPEG", quality=80)
     return file_bytes.getvalue()

@@ -1,9 +1,9 @@
 """Which version of a Roboflow project to take, and when to generate a new one first.
 
-Roboflow tells how many pictures of a project are labelled now, and how large each version is, but not how many pictures
+Roboflow tells how many images of a project are labelled now, and how large each version is, but not how many images
 were labelled when a version was generated. So that number is remembered for every version that is generated here.
-For other versions it is told from the size: their train pictures divided by the copies that augmentation made, and the
-others. That is not exact: pictures without labels are in a version, too, and copies may be missing. It is used only
+For other versions it is told from the size: their train images divided by the copies that augmentation made, and the
+others. That is not exact: images without labels are in a version, too, and copies may be missing. It is used only
 until a version is generated here, so a wrong number costs one version, not one a day.
 """
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 _NO_PROJECT = "there is no such project; take its name from its URL"
 _NO_GENERATING = "it generates no version; try it in Roboflow, which says why"
 _CHANGE_THE_NUMBER = {"tile", "isolate", "filter-null"}
-"""Preprocessing that makes several pictures of one, or drops some."""
+"""Preprocessing that makes several images of one, or drops some."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Generating:
     """When to generate a new version."""
 
     after: int
-    """Pictures that have to be labelled since the last one."""
+    """Images that have to be labelled since the last one."""
     recall: Callable[[int], int | None]
-    """Pictures that were labelled when a version was generated, if that is known."""
+    """Images that were labelled when a version was generated, if that is known."""
     remember: Callable[[int, int], None]
-    """Keep that number: version, pictures."""
+    """Keep that number: version, images."""
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,10 @@ def _labelled(answer: object, place: str) -> int:
 def _first(access: Access, labelled: int, rule: Generating) -> Chosen:
     if labelled < rule.after:
         raise RoboflowRefused(
-            f"Roboflow {_place(access)} has no version, and {labelled} pictures labelled, fewer than {rule.after}; "
+            f"Roboflow {_place(access)} has no version, and {labelled} images labelled, fewer than {rule.after}; "
             "label more, or generate one there"
         )
-    log.info("%d pictures labelled, and no version: the first one is generated, without augmentation", labelled)
+    log.info("%d images labelled, and no version: the first one is generated, without augmentation", labelled)
     return _generate(access, 0, labelled, {"preprocessing": {}, "augmentation": {}}, rule)
 
 
@@ -121,7 +121,7 @@ def _latest_or_next(access: Access, latest: int, labelled: int, rule: Generating
             rule.remember(latest, labelled)
         return Chosen(latest)
     before = _labelled_before(version, latest, labelled, rule) if known is None else known
-    added = f"{'about ' if known is None else ''}{max(0, labelled - before)} pictures labelled since version {latest}"
+    added = f"{'about ' if known is None else ''}{max(0, labelled - before)} images labelled since version {latest}"
     if labelled - before < rule.after:
         log.info("%s, fewer than %d: version %d is used", added, rule.after, latest)
         return Chosen(latest, new=known is not None)
@@ -139,10 +139,10 @@ def _version(access: Access, number: int) -> dict[str, Any]:
 
 
 def _labelled_before(version: Mapping[str, Any], number: int, labelled: int, rule: Generating) -> int:
-    """Pictures that a version was made of, by its size; where that does not tell, counting begins now."""
+    """Images that a version was made of, by its size; where that does not tell, counting begins now."""
     if (sources := _sources(version)) is not None:
         return sources
-    log.info("the size of version %d does not tell how many pictures it was made of: counting begins now", number)
+    log.info("the size of version %d does not tell how many images it was made of: counting begins now", number)
     rule.remember(number, labelled)
     return labelled
 

@@ -12,7 +12,7 @@ from tasks.labeling.roboflow.http import Access, Answer, call, field
 log = logging.getLogger(__name__)
 
 NO_VERSION = "there is no such version; take its number from its URL"
-_MOST_SECONDS_BETWEEN_POLLS = 10.0
+_MAX_SECONDS_BETWEEN_POLLS = 10.0
 _SECONDS_BETWEEN_LINES = 60.0
 
 
@@ -104,5 +104,5 @@ def _poll(access: Access, what: str, place: str, probe: Callable[[], Answer | _N
                 "or raise NASFLOW_ROBOFLOW_DEADLINE"
             )
         time.sleep(pause)
-        pause = min(2 * pause, _MOST_SECONDS_BETWEEN_POLLS)
+        pause = min(2 * pause, _MAX_SECONDS_BETWEEN_POLLS)
     return answer

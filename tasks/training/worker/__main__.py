@@ -49,9 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--checkpoint-every-minutes", type=positive, default=10.0, help="at most; short epochs have one a minute"
     )
-    parser.add_argument(
-        "--loader-workers", type=count, help="processes that load pictures; default: as the device needs"
-    )
+    parser.add_argument("--loader-workers", type=count, help="processes that load images; default: as the device needs")
     parser.add_argument("--devices", type=one_or_more, default=1, help="GPUs that share each batch")
     parser.add_argument("--compile", action="store_true", help="torch.compile the network first, which takes minutes")
     parser.add_argument("--precision", choices=list(PRECISIONS), help="default: what the device computes fastest")
@@ -61,10 +59,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--stop-with-parent", action="store_true", help="stop when stdin ends")
     given = parser.parse_args(arguments)
     stop = stop_on_request(with_parent=given.stop_with_parent)
-    return run(lambda events: train(given, events, stop), given.events if leads() else None)
+    return run(lambda events: train(given, events, stop), given.events if is_main_process() else None)
 
 
-def leads() -> bool:
+def is_main_process() -> bool:
     """Whether this process was started by a person or a parent, and not by a trainer for one more device."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
@@ -99,7 +97,7 @@ def train(given: argparse.Namespace, events: Events, stop: threading.Event) -> d
     if (result := files.read_result(given.out, spec)) is not None:
         return result.model_dump(mode="json")
     check_weights(spec, given.weights)
-    if not leads():  # the folder is taken by the process that started this one
+    if not is_main_process():  # the folder is taken by the process that started this one
         return train_in_folder(given, spec, snapshot, events, stop)
     with (given.out / ".lock").open("w") as lock:
         wait_for_lock(lock, given.out, stop)
@@ -182,7 +180,7 @@ def check_fit(spec: TrainingSpec, snapshot: DatasetSnapshot) -> None:
         for box in image.boxes:
             if not 0 <= box.class_index < len(spec.classes):
                 raise BadSpec(
-                    f"picture {image.file_name} ({image.split}) has a box with class index {box.class_index}, "
+                    f"image {image.file_name} ({image.split}) has a box with class index {box.class_index}, "
                     f"but there are {len(spec.classes)} classes, counted from 0; export again"
                 )
 
@@ -204,14 +202,14 @@ def check_weights(spec: TrainingSpec, weights: Path | None) -> None:
         raise BadWeights(f"weights {weights}: SHA-256 is {got}, expected {spec.weights_sha256}; fetch the file again")
 
 
-def own_code(code: int) -> int:
+def process_exit_code(code: int) -> int:
     """The exit code of this process: one for one more device ends well where all of them end together.
 
     For any other code lightning-fabric kills the leader, which may be writing the checkpoint yet.
     """
     together = code in (EXIT_CODES[TrainingStopped], EXIT_CODES[NotLearning])
-    return 0 if together and not leads() else code
+    return 0 if together and not is_main_process() else code
 
 
 if __name__ == "__main__":
-    leave(own_code(main()))
+    leave(process_exit_code(main()))

@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tasks.training.worker.detect", description=__doc__)
     parser.add_argument("--weights", type=Path, required=True, help="best.safetensors of a run")
     parser.add_argument("--data", type=Path, required=True, help="dataset folder: snapshot.json and images/")
-    parser.add_argument("--splits", nargs="+", choices=SPLITS, required=True, help="splits that have pictures")
+    parser.add_argument("--splits", nargs="+", choices=SPLITS, required=True, help="splits that have images")
     parser.add_argument("--out", type=Path, required=True, help="folder for the detections and the speed")
     parser.add_argument("--precision", choices=list(PRECISIONS), help="default: what the device computes fastest")
     parser.add_argument("--events", type=Path, help="file or /dev/fd/N for JSON lines about progress")
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def detect(given: argparse.Namespace, events: Events, stop: threading.Event) -> dict[str, Any]:
-    """Load the weights, go over the splits, measure the speed on the first one's pictures, publish all of it."""
+    """Load the weights, go over the splits, measure the speed on the first one's images, publish all of it."""
     snapshot = dataset_folder.load(given.data)
     splits: tuple[Split, ...] = tuple(dict.fromkeys(given.splits))
     refuse_empty(snapshot, splits)
@@ -61,25 +61,25 @@ def detect(given: argparse.Namespace, events: Events, stop: threading.Event) -> 
         events.tell("step", step=done, steps=total)
 
     found = detector.over(snapshot, given.data, splits, on_batch)
-    speed = detector.speed(detector.pictures(snapshot, given.data, splits[0]), refuse_if_stopped)
+    speed = detector.speed(detector.images(snapshot, given.data, splits[0]), refuse_if_stopped)
     for split, detections in found.items():
         publish_bytes(given.out / files.detections(split), json.dumps(detections).encode())
     publish_bytes(given.out / files.SPEED, speed.model_dump_json(indent=1).encode())
     return {
-        "pictures": sum(len(snapshot.of_split(split)) for split in splits),
+        "images": sum(len(snapshot.of_split(split)) for split in splits),
         "detections": sum(map(len, found.values())),
     }
 
 
 def refuse_empty(snapshot: DatasetSnapshot, splits: tuple[Split, ...]) -> None:
-    """Refuse a split without pictures.
+    """Refuse a split without images.
 
     Raises:
         BadSpec: there is one.
     """
     there = snapshot.counts()
     if empty := [split for split in splits if split not in there]:
-        raise BadSpec(f"no pictures in {', '.join(empty)}, there are some in {', '.join(there)}; name these alone")
+        raise BadSpec(f"no images in {', '.join(empty)}, there are some in {', '.join(there)}; name these alone")
 
 
 def refuse_other_classes(classes: tuple[str, ...], snapshot: DatasetSnapshot) -> None:

@@ -1,7 +1,7 @@
 """What a contestant of a benchmark is given, and what the programs of the peers share. No torch here.
 
 A peer is a module of this package with two verbs, each a process of its own: ``train`` writes ``peer.json`` into the
-job's folder (pictures a second in the training loop, and what else it tells), ``detect`` writes ``detections.json``:
+job's folder (images a second in the training loop, and what else it tells), ``detect`` writes ``detections.json``:
 COCO results of its best checkpoint on the test split.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 LOADERS = 2
-"""Processes that load pictures for a peer."""
+"""Processes that load images for a peer."""
 FINAL_RATIO, WEIGHT_DECAY = 0.1, 1e-5
 """Last over peak learning rate, and weight decay: of everybody, as in YOLO-NAS's recipe."""
 
@@ -23,8 +23,8 @@ FINAL_RATIO, WEIGHT_DECAY = 0.1, 1e-5
 class Job:
     """What to train, on what, and where to write."""
 
-    pictures: str
-    """Folder that ``pictures.write_pictures`` made."""
+    images: str
+    """Folder that ``images.write_images`` made."""
     out: str
     network: str
     size: int
@@ -42,13 +42,13 @@ class Job:
 
     @property
     def peers_data(self) -> Path:
-        """Pictures as COCO and YOLO folders."""
-        return Path(self.pictures) / "peers"
+        """Images as COCO and YOLO folders."""
+        return Path(self.images) / "peers"
 
     @property
     def own_data(self) -> Path:
-        """Pictures as a dataset folder."""
-        return Path(self.pictures) / "data"
+        """Images as a dataset folder."""
+        return Path(self.images) / "data"
 
     def as_argument(self) -> str:
         """For a command line."""
@@ -76,16 +76,16 @@ class Laps:
         return sum(end - began for began, end in self.spans)
 
 
-def warmup_steps(pictures: int, job: Job) -> int:
+def warmup_steps(images: int, job: Job) -> int:
     """Steps of super-gradients' warm-up, which ends with the first epoch: its recipe's 1000 are more than a run."""
     if job.warmup is not None:
         return job.warmup
-    return min(100, -(-pictures // job.batch) * job.epochs // 10)
+    return min(100, -(-images // job.batch) * job.epochs // 10)
 
 
-def tell(job: Job, pictures: int, laps: Laps, **more: float) -> None:
+def tell(job: Job, images: int, laps: Laps, **more: float) -> None:
     """Write ``peer.json``."""
-    content = {"images_per_second": pictures * job.epochs / laps.seconds, **more}
+    content = {"images_per_second": images * job.epochs / laps.seconds, **more}
     (job.folder / "peer.json").write_text(json.dumps(content))
 
 
@@ -100,7 +100,7 @@ def keep_detections(job: Job) -> None:
 
 
 def detections_of(image_id: int, corners: Any, classes: Any, scores: Any) -> list[dict[str, Any]]:
-    """COCO results of one picture from lists: boxes xyxy in its pixels, class indices from 0, scores."""
+    """COCO results of one image from lists: boxes xyxy in its pixels, class indices from 0, scores."""
     return [
         {
             "image_id": image_id,

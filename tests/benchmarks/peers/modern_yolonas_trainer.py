@@ -17,7 +17,7 @@ def quiet(job: jobs.Job) -> None:
 
 
 def dataset(job: jobs.Job, split: str, changes):
-    """Its own dataset class; pictures without boxes stay in, as with the others."""
+    """Its own dataset class; images without boxes stay in, as with the others."""
     from modern_yolonas.data.coco import COCODetectionDataset
 
     folder, labels = job.peers_data / "images" / split, job.peers_data / "annotations" / f"{split}.json"
@@ -25,7 +25,7 @@ def dataset(job: jobs.Job, split: str, changes):
 
 
 def train(job: jobs.Job) -> None:
-    """Train, and tell pictures a second; its loader leaves a last batch that is not full out."""
+    """Train, and tell images a second; its loader leaves a last batch that is not full out."""
     quiet(job)
     import lightning
     import modern_yolonas.training.run as runner
@@ -66,16 +66,16 @@ def detect(job: jobs.Job) -> None:
     from modern_yolonas.inference.postprocess import postprocess, rescale_boxes
     from modern_yolonas.training.run import build_transforms
 
-    pictures = dataset(job, "test", build_transforms({"input_size": job.size}, train=False))
-    network = YoloNAS.from_config(job.network, num_classes=len(pictures.class_names))
+    images = dataset(job, "test", build_transforms({"input_size": job.size}, train=False))
+    network = YoloNAS.from_config(job.network, num_classes=len(images.class_names))
     load_checkpoint(network, str(Path((job.folder / "best.txt").read_text()))).eval()
     found = []
-    for place, image_id in enumerate(pictures.ids):
-        image = pictures.coco.imgs[image_id]
+    for place, image_id in enumerate(images.ids):
+        image = images.coco.imgs[image_id]
         scale = job.size / max(image["width"], image["height"])
         pad = tuple((job.size - round(image[side] * scale)) // 2 for side in ("width", "height"))
         with torch.no_grad():
-            outputs = network(torch.from_numpy(pictures[place][0])[None])
+            outputs = network(torch.from_numpy(images[place][0])[None])
         [(boxes, scores, classes)] = postprocess(*outputs, conf_threshold=0.001, iou_threshold=0.65)
         boxes = rescale_boxes(boxes, scale, pad, (image["height"], image["width"]))
         found += jobs.detections_of(image_id, boxes.tolist(), classes.tolist(), scores.tolist())

@@ -1,6 +1,6 @@
 """super-gradients' ``Trainer``, run as its users run it: fp32, its dataset, its validation and its checkpoints.
 
-Its YOLO-NAS recipe with the changes of pictures that ours makes, in its own transforms. ``average_best_models`` is
+Its YOLO-NAS recipe with the changes of images that ours makes, in its own transforms. ``average_best_models`` is
 off: with torch >= 2.6 it ends a run after the first validation.
 """
 
@@ -11,7 +11,7 @@ from tests.benchmarks.peers import jobs
 
 
 def train(job: jobs.Job) -> None:
-    """Train, and tell pictures a second, and the seconds of epochs and of saving."""
+    """Train, and tell images a second, and the seconds of epochs and of saving."""
     quiet_libraries(job.folder)
     from super_gradients.training import Trainer, models
 
@@ -66,16 +66,16 @@ def dataset(job: jobs.Job, split: str):
     )
 
 
-def loader(job: jobs.Job, pictures, *, shuffle: bool):
+def loader(job: jobs.Job, images, *, shuffle: bool):
     """Its own loader."""
     from super_gradients.training import dataloaders
     from super_gradients.training.utils.collate_fn import DetectionCollateFN
 
     settings = {"batch_size": job.batch, "num_workers": jobs.LOADERS, "collate_fn": DetectionCollateFN()}
-    return dataloaders.get(dataset=pictures, dataloader_params={**settings, "shuffle": shuffle, "drop_last": False})
+    return dataloaders.get(dataset=images, dataloader_params={**settings, "shuffle": shuffle, "drop_last": False})
 
 
-def recipe(job: jobs.Job, pictures: int, classes: int, laps: jobs.Laps) -> dict:
+def recipe(job: jobs.Job, images: int, classes: int, laps: jobs.Laps) -> dict:
     """Its recipe for YOLO-NAS, with our learning rate."""
     from super_gradients.training.metrics import DetectionMetrics_050_095
     from super_gradients.training.models.detection_models.pp_yolo_e import PPYoloEPostPredictionCallback
@@ -100,7 +100,7 @@ def recipe(job: jobs.Job, pictures: int, classes: int, laps: jobs.Laps) -> dict:
         "initial_lr": job.learning_rate,
         "warmup_mode": "LinearBatchLRWarmup",
         "warmup_initial_lr": 1e-6,
-        "lr_warmup_steps": jobs.warmup_steps(pictures, job),
+        "lr_warmup_steps": jobs.warmup_steps(images, job),
         "lr_warmup_epochs": 0,
         "lr_mode": "CosineLRScheduler",
         "cosine_final_lr_ratio": jobs.FINAL_RATIO,

@@ -20,7 +20,7 @@ def quiet(job: jobs.Job) -> None:
 
 
 def train(job: jobs.Job) -> None:
-    """Train, and tell pictures a second."""
+    """Train, and tell images a second."""
     quiet(job)
     from ultralytics import YOLO
 

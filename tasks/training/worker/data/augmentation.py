@@ -1,4 +1,4 @@
-"""Random changes of training pictures, each a function of (seed, epoch, picture) alone."""
+"""Random changes of training images, each a function of (seed, epoch, image) alone."""
 
 import random
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tasks import records
-from tasks.training.worker.data.images import PAD_VALUE, PictureFolder, as_tensors
+from tasks.training.worker.data.images import PAD_VALUE, ImageFolder, as_tensors
 
 
 class Augmentation:
-    """Random changes of training pictures: super-gradients' transforms with its YOLO-NAS recipe's ranges.
+    """Random changes of training images: super-gradients' transforms with its YOLO-NAS recipe's ranges.
 
     Args:
         preset: How much is changed; each preset does what the one before it does, and more.
@@ -32,16 +32,16 @@ class Augmentation:
     def __init__(self, preset: records.Augmentation, size: int) -> None:
         self._transforms = transforms(preset, size)
 
-    def __call__(self, pictures: PictureFolder, index: int, seed: Sequence[int]) -> DetectionSample:
-        """A picture, changed; the same seed gives the same change, whatever ran before and in which process."""
-        sample, indices = pictures.sample(index), range(len(pictures.images))
+    def __call__(self, folder: ImageFolder, index: int, seed: Sequence[int]) -> DetectionSample:
+        """An image, changed; the same seed gives the same change, whatever ran before and in which process."""
+        sample, indices = folder.sample(index), range(len(folder.images))
         # The transforms draw from the global generators, so these are what has to be seeded.
         state = np.random.SeedSequence(list(seed)).generate_state(2)
         random.seed(int(state[0]))
         np.random.seed(int(state[1]))
         for transform in self._transforms:
             others = range(transform.get_number_of_additional_samples())
-            sample.additional_samples = [pictures.sample(random.choice(indices)) for _ in others]  # noqa: S311
+            sample.additional_samples = [folder.sample(random.choice(indices)) for _ in others]  # noqa: S311
             sample = transform.apply_to_sample(sample)
         return sample
 
@@ -80,7 +80,7 @@ class Colours(DetectionHSV):  # type: ignore[misc]  # super-gradients has no typ
     """super-gradients' change of hue, saturation and value, bit for bit, by tables: its own takes most of the time."""
 
     def apply_to_image(self, image: np.ndarray) -> np.ndarray:
-        """An RGB picture ``[S, S, 3]`` uint8, changed by the same draws from numpy's generator."""
+        """An RGB image ``[S, S, 3]`` uint8, changed by the same draws from numpy's generator."""
         gains = np.random.uniform(-1, 1, 3) * [self.hgain, self.sgain, self.vgain]
         hue, saturation, value = (gains * np.random.randint(0, 2, 3)).astype(np.int16)
         levels = np.arange(256)
@@ -91,21 +91,21 @@ class Colours(DetectionHSV):  # type: ignore[misc]  # super-gradients has no typ
         return np.asarray(cv2.cvtColor(changed, cv2.COLOR_HSV2RGB))
 
 
-class TrainingPictures(Dataset[tuple[Tensor, Tensor, int]]):
-    """Augmented pictures, asked for by (epoch, index), so that a picture's change depends on nothing else."""
+class TrainingImages(Dataset[tuple[Tensor, Tensor, int]]):
+    """Augmented images, asked for by (epoch, index), so that an image's change depends on nothing else."""
 
-    def __init__(self, pictures: PictureFolder, spec: records.TrainingSpec) -> None:
-        self.pictures = pictures
+    def __init__(self, folder: ImageFolder, spec: records.TrainingSpec) -> None:
+        self.folder = folder
         self._seed = spec.seed
         self._settles_after = spec.epochs - spec.settling_epochs
-        self._augment = Augmentation(spec.augmentation, pictures.size)
+        self._augment = Augmentation(spec.augmentation, folder.size)
         # The last epochs are without mosaics and mixtures, which is all that strong has more than standard.
         settled: records.Augmentation = "standard" if spec.augmentation == "strong" else spec.augmentation
-        self._settled = Augmentation(settled, pictures.size)
+        self._settled = Augmentation(settled, folder.size)
 
     def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, Tensor, int]:
-        """Picture ``[3, S, S]`` uint8, targets ``[n, 5]``: class, cx, cy, w, h in pixels, and the index."""
+        """Image ``[3, S, S]`` uint8, targets ``[n, 5]``: class, cx, cy, w, h in pixels, and the index."""
         epoch, index = key
         augment = self._augment if epoch <= self._settles_after else self._settled
-        sample = augment(self.pictures, index, (self._seed, epoch, index))
-        return *as_tensors(sample, self.pictures.size), index
+        sample = augment(self.folder, index, (self._seed, epoch, index))
+        return *as_tensors(sample, self.folder.size), index

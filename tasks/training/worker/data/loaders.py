@@ -1,4 +1,4 @@
-"""Which pictures go into which batch, in what order, in what pieces, and how they get there."""
+"""Which images go into which batch, in what order, in what pieces, and how they get there."""
 
 import math
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from tasks.training.worker.data.augmentation import TrainingPictures
-from tasks.training.worker.data.images import PlainPictures
+from tasks.training.worker.data.augmentation import TrainingImages
+from tasks.training.worker.data.images import PlainImages
 
 VALIDATED_AT_ONCE = 4
 """Micro-batches that validation takes as one batch: it keeps nothing for gradients, and larger batches are faster."""
@@ -19,19 +19,19 @@ VALIDATED_AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures ``[B, 3, S, S]`` uint8 RGB; targets ``[T, 6]``: picture, class, cx, cy, w, h in pixels."""
+    """Images ``[B, 3, S, S]`` uint8 RGB; targets ``[T, 6]``: image, class, cx, cy, w, h in pixels."""
 
-    pictures: Tensor
+    images: Tensor
     targets: Tensor
     indices: list[int]
-    """Which picture of the split each one is."""
+    """Which image of the split each one is."""
 
 
 def collate(samples: list[tuple[Tensor, Tensor, int]]) -> Batch:
     """Put samples together."""
-    pictures, targets, indices = zip(*samples, strict=True)
+    images, targets, indices = zip(*samples, strict=True)
     rows = [torch.cat([torch.full((len(t), 1), float(i)), t], dim=1) for i, t in enumerate(targets)]
-    return Batch(torch.stack(pictures), torch.cat(rows), list(indices))
+    return Batch(torch.stack(images), torch.cat(rows), list(indices))
 
 
 @dataclass(frozen=True)
@@ -40,31 +40,33 @@ class MicroBatch:
 
     indices: list[int]
     counts: bool = True
-    """False for a device that has no picture of a step left: it takes another's, to stay in step, without weight."""
+    """False for a device that has no image of a step left: it takes another's, to stay in step, without weight."""
 
 
 @dataclass(frozen=True)
-class Step:
+class StepPlan:
     """What one device takes for one step of the optimiser; on all devices as many micro-batches."""
 
     micro_batches: list[MicroBatch]
-    pictures: int
+    image_count: int
     """Of the whole step, on all devices."""
 
 
-def divided(batch: list[int], micro_batch: int, rank: int = 0, devices: int = 1) -> Step:
+def divided(batch: list[int], micro_batch: int, rank: int = 0, devices: int = 1) -> StepPlan:
     """Share a batch among devices, and each share into micro-batches of nearly the same size.
 
     Args:
-        batch: Indices of its pictures.
-        micro_batch: Most pictures that a device takes at a time.
+        batch: Indices of its images.
+        micro_batch: Most images that a device takes at a time.
         rank: Which device, from 0.
         devices: How many there are.
     """
     share = batch[rank::devices]
     count = math.ceil(math.ceil(len(batch) / devices) / micro_batch)
     pieces = [share[number::count] for number in range(count)]
-    return Step([MicroBatch(piece) if piece else MicroBatch(batch[:1], counts=False) for piece in pieces], len(batch))
+    return StepPlan(
+        [MicroBatch(piece) if piece else MicroBatch(batch[:1], counts=False) for piece in pieces], len(batch)
+    )
 
 
 class EpochBatches(Sampler[list[Any]]):
@@ -73,12 +75,12 @@ class EpochBatches(Sampler[list[Any]]):
     A sampler of micro-batches: their keys are (epoch, index).
 
     Args:
-        count: Pictures of the split.
-        batch_size: Pictures of a step, on all devices.
+        count: Images of the split.
+        batch_size: Images of a step, on all devices.
         seed: The run's.
         epoch: From 1.
         first_step: Steps that are done already.
-        micro_batch: Most pictures that a device takes at a time; None for a whole batch.
+        micro_batch: Most images that a device takes at a time; None for a whole batch.
         rank: Which device, from 0.
         devices: How many there are.
     """
@@ -110,13 +112,13 @@ class EpochBatches(Sampler[list[Any]]):
         return iter(self._keys)
 
 
-def training_loader(dataset: TrainingPictures, batches: EpochBatches, workers: int) -> DataLoader[Any]:
+def training_loader(dataset: TrainingImages, batches: EpochBatches, workers: int) -> DataLoader[Any]:
     """Loader of one epoch's micro-batches."""
     return DataLoader(dataset, batch_sampler=batches, **_loading(workers, ready=2))
 
 
 def plain_loader(
-    dataset: PlainPictures, batch_size: int, workers: int, rank: int = 0, devices: int = 1
+    dataset: PlainImages, batch_size: int, workers: int, rank: int = 0, devices: int = 1
 ) -> DataLoader[Any]:
     """Loader of a split in order; of several devices each takes whole batches by turns."""
     indices = range(len(dataset))

@@ -6,41 +6,43 @@ from collections.abc import Sequence
 from tasks.errors import NotLearning
 from tasks.records import LabelledImage, TrainingSpec
 from tasks.training.worker.data.loaders import Batch
-from tasks.training.worker.loop.step import Learner, Outcome
-from tasks.training.worker.runtime.distributed import Team
+from tasks.training.worker.loop.step import StepResult, TrainingStep
+from tasks.training.worker.runtime.distributed import ProcessGroup
 
-MOST_IN_A_ROW = 5
-MOST_NAMES = 4
-"""How many pictures a message names."""
+MAX_IN_A_ROW = 5
+MAX_NAMES = 4
+"""How many images a message names."""
 
 
 class BadSteps:
     """Counts bad steps in a row."""
 
-    def __init__(self, learner: Learner, team: Team, images: Sequence[LabelledImage]) -> None:
-        self._learner, self._team, self._images = learner, team, images
+    def __init__(
+        self, training_step: TrainingStep, process_group: ProcessGroup, images: Sequence[LabelledImage]
+    ) -> None:
+        self._training_step, self._process_group, self._images = training_step, process_group, images
         self._in_a_row = 0
 
-    def count(self, outcome: Outcome, where: str) -> bool:
+    def count(self, result: StepResult, where: str) -> bool:
         """Whether a step was bad.
 
         Raises:
             NotLearning: it was one too many.
         """
-        if math.isfinite(sum(outcome.parts)):
+        if math.isfinite(sum(result.parts)):
             self._in_a_row = 0
             return False
         self._in_a_row += 1
-        if self._in_a_row >= MOST_IN_A_ROW:
-            seen = "; ".join(text for text in self._team.gathered(self._seen(outcome.bad)) if text)
+        if self._in_a_row >= MAX_IN_A_ROW:
+            seen = "; ".join(text for text in self._process_group.all_gather(self._seen(result.bad)) if text)
             raise not_learning(
-                self._learner.spec,
+                self._training_step.spec,
                 f"the loss is no finite number since {self._in_a_row} steps, in {where}; last {seen}",
             )
         return True
 
     def _seen(self, batch: Batch | None) -> str:
-        """What a person would look at: learning rate, pictures, boxes."""
+        """What a person would look at: learning rate, images, boxes."""
         if batch is None:
             return ""
         names = [self._images[index].file_name for index in batch.indices]
@@ -48,8 +50,8 @@ class BadSteps:
         if len(batch.targets):
             sides = batch.targets[:, 4:]
             boxes += f" with sides from {sides.min():.1f} to {sides.max():.1f} pixels"
-        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-        return f"learning rate {self._learner.rate:.3g}, {boxes} in {', '.join(names[:MOST_NAMES])}{more}"
+        more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+        return f"learning rate {self._training_step.rate:.3g}, {boxes} in {', '.join(names[:MAX_NAMES])}{more}"
 
 
 def not_learning(spec: TrainingSpec, what: str) -> NotLearning:

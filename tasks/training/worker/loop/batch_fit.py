@@ -1,4 +1,4 @@
-"""Fitting a run to its machine before it starts: pictures on a device at a time, and processes that load them.
+"""Fitting a run to its machine before it starts: images on a device at a time, and processes that load them.
 
 A batch that does not fit is taken in pieces (micro-batches), the largest that fit: their gradients add up to its own.
 """
@@ -14,7 +14,7 @@ from tasks.errors import OutOfMemory
 from tasks.records import DatasetSnapshot, TrainingSpec
 from tasks.training.fit import Fit, read_fit, write_fit
 from tasks.training.worker.data.loaders import VALIDATED_AT_ONCE, Batch
-from tasks.training.worker.loop.step import Learner
+from tasks.training.worker.loop.step import TrainingStep
 from tasks.training.worker.loop.validation import as_fp32
 from tasks.training.worker.model.loss import loss_sums
 from tasks.training.worker.runtime.device import Device
@@ -39,29 +39,29 @@ HELD = 2
 
 
 def fit_to_machine(
-    spec: TrainingSpec, snapshot: DatasetSnapshot, learner: Learner, folder: Path, loader_workers: int | None
+    spec: TrainingSpec, snapshot: DatasetSnapshot, training_step: TrainingStep, folder: Path, loader_workers: int | None
 ) -> Fit:
     """How to train this run here: as decided before in its folder, or else by a look at the memory there is.
 
     Args:
         spec: The run.
-        snapshot: Its pictures.
-        learner: Its network, which a GPU is tried with.
+        snapshot: Its images.
+        training_step: Its network, which a GPU is tried with.
         folder: The run's.
-        loader_workers: Processes that load pictures; None for as many as the device needs.
+        loader_workers: Processes that load images; None for as many as the device needs.
 
     Raises:
-        OutOfMemory: not even one picture at a time fits.
+        OutOfMemory: not even one image at a time fits.
     """
-    device = learner.computer.device
+    device = training_step.computer.device
     share = math.ceil(spec.batch_size / device.count)
     wanted = loaders_wanted(device) if loader_workers is None else loader_workers
     if (before := read_fit(folder)) is not None:
         workers = wanted if before.loader_workers is None else min(wanted, before.loader_workers)
         return before.model_copy(update={"micro_batch": min(before.micro_batch, share), "loader_workers": workers})
     if device.accelerator == "cuda":
-        most_boxes = max(len(image.boxes) for image in snapshot.of_split("train"))
-        fit = fit_to_gpu(spec, learner, Fit(micro_batch=share), most_boxes)
+        max_boxes = max(len(image.boxes) for image in snapshot.of_split("train"))
+        fit = fit_to_gpu(spec, training_step, Fit(micro_batch=share), max_boxes)
     else:
         fit = fit_to_ram(spec, device, Fit(micro_batch=share), available_memory())
     fit = fit_to_shared_memory(spec, device, fit, wanted, shared_memory_free())
@@ -95,37 +95,37 @@ def fit_to_ram(spec: TrainingSpec, device: Device, fit: Fit, free: int) -> Fit:
         smaller = fit.halved(f"about {needed // MEGABYTE} MB of memory needed, {free // MEGABYTE} MB free,")
         if smaller is None:
             raise OutOfMemory(
-                f"one picture of {spec.image_size} pixels needs about {needed // MEGABYTE} MB of memory, and "
+                f"one image of {spec.image_size} pixels needs about {needed // MEGABYTE} MB of memory, and "
                 f"{free // MEGABYTE} MB are free; lower the image size, take a smaller variant, or free some"
             )
         fit = smaller
     return fit
 
 
-def fit_to_gpu(spec: TrainingSpec, learner: Learner, fit: Fit, most_boxes: int) -> Fit:
+def fit_to_gpu(spec: TrainingSpec, training_step: TrainingStep, fit: Fit, max_boxes: int) -> Fit:
     """The largest micro-batch that the GPU holds, found by training steps that change nothing.
 
     Raises:
         OutOfMemory: none does.
     """
-    while not fits_gpu(spec, learner, fit.micro_batch, most_boxes):
+    while not fits_gpu(spec, training_step, fit.micro_batch, max_boxes):
         smaller = fit.halved("the GPU's memory was tried and too little")
         if smaller is None:
             raise OutOfMemory(
-                f"the GPU has too little memory for one picture of {spec.image_size} pixels; "
+                f"the GPU has too little memory for one image of {spec.image_size} pixels; "
                 "lower the image size, or take a smaller variant"
             )
         fit = smaller
     return fit
 
 
-def fits_gpu(spec: TrainingSpec, learner: Learner, micro_batch: int, most_boxes: int) -> bool:
-    """Whether a step of so many pictures fits, each with ``most_boxes`` boxes; the learner stays as it is.
+def fits_gpu(spec: TrainingSpec, training_step: TrainingStep, micro_batch: int, max_boxes: int) -> bool:
+    """Whether a step of so many images fits, each with ``most_boxes`` boxes; the learner stays as it is.
 
     Batch norms keep their statistics, and, where they are shared, ask no other process for its own: the leader tries
     alone. They hold as much for the gradients either way.
     """
-    network, computer, moments = learner.network, learner.computer, None
+    network, computer, moments = training_step.network, training_step.computer, None
     network.train()
     for part in network.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
@@ -133,10 +133,10 @@ def fits_gpu(spec: TrainingSpec, learner: Learner, micro_batch: int, most_boxes:
     try:
         # What AdamW will hold from its first step on.
         moments = torch.empty(int(PARAMETERS[spec.variant] * 2), device=computer.fabric.device)
-        batch = made_up_batch(micro_batch, spec.image_size, most_boxes)
+        batch = made_up_batch(micro_batch, spec.image_size, max_boxes)
         with computer.fabric.autocast():
-            outputs = network(computer.pictures(batch.pictures))
-        sums, _ = loss_sums(learner.loss, as_fp32(outputs), computer.to_device(batch.targets))
+            outputs = network(computer.images(batch.images))
+        sums, _ = loss_sums(training_step.loss, as_fp32(outputs), computer.to_device(batch.targets))
         sums.sum().backward()  # type: ignore[no-untyped-call]
     except torch.OutOfMemoryError:
         return False
@@ -148,13 +148,13 @@ def fits_gpu(spec: TrainingSpec, learner: Learner, micro_batch: int, most_boxes:
         torch.cuda.empty_cache()
 
 
-def made_up_batch(pictures: int, size: int, boxes: int) -> Batch:
-    """A batch of grey pictures, each with so many boxes in its middle."""
-    rows = [[float(picture), 0.0, size / 2, size / 2, size / 4, size / 4] for picture in range(pictures)] * boxes
+def made_up_batch(images: int, size: int, boxes: int) -> Batch:
+    """A batch of grey images, each with so many boxes in its middle."""
+    rows = [[float(image), 0.0, size / 2, size / 2, size / 4, size / 4] for image in range(images)] * boxes
     return Batch(
-        torch.full((pictures, 3, size, size), 128, dtype=torch.uint8),
+        torch.full((images, 3, size, size), 128, dtype=torch.uint8),
         torch.tensor(rows).reshape(-1, 6),
-        list(range(pictures)),
+        list(range(images)),
     )
 
 

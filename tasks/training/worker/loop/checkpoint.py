@@ -23,10 +23,10 @@ from tasks.records import TrainingSpec
 from tasks.training import files
 from tasks.training.worker.loop.progress import Progress
 
-FORMAT = 4
-STATE = ("layout", "network", "average", "steps", "optimizer", "scaler", "random_state", "best")
+FORMAT = 5
+STATE = ("layout", "network", "ema", "steps", "optimizer", "scaler", "random_state", "best")
 
-LEAST_FREE = 1_000_000
+MIN_FREE = 1_000_000
 """A disk with fewer bytes than this counts as full, whatever the words of the error."""
 PROGRESS = TypeAdapter(Progress)
 
@@ -52,7 +52,7 @@ def write_checkpoint(folder: Path, spec: TrainingSpec, checkpoint: Checkpoint) -
         "progress": PROGRESS.dump_json(checkpoint.progress).decode(),
         **checkpoint.state,
     }
-    with full_disk_told(folder), publishing(folder / files.LAST) as temporary:
+    with disk_full_reported(folder), publishing(folder / files.LAST) as temporary:
         torch.save(content, temporary)  # by torch itself, which writes without Python's lock
         sha256, size = file_sha256(temporary), temporary.stat().st_size
         keep_previous(folder)
@@ -69,7 +69,7 @@ def keep_previous(folder: Path) -> None:
 
 
 @contextmanager
-def full_disk_told(folder: Path) -> Iterator[None]:
+def disk_full_reported(folder: Path) -> Iterator[None]:
     """Turn an error of writing into DiskFull, where the disk is.
 
     Raises:
@@ -79,7 +79,7 @@ def full_disk_told(folder: Path) -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:  # torch wraps some of the first in the second
         free = shutil.disk_usage(folder).free
-        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT) and free >= LEAST_FREE:
+        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT) and free >= MIN_FREE:
             raise
         raise DiskFull(
             f"{folder}: no room to write, {free / 1e6:.0f} MB are free; free some, and run the same again: "

@@ -19,31 +19,33 @@ from tasks.local.priority import yield_to_training
 from tasks.records import BestEpoch, TrainingSpec
 from tasks.training import files
 from tasks.training.worker.loop.bad_steps import not_learning
-from tasks.training.worker.loop.checkpoint import Checkpoint, full_disk_told, newest_checkpoint, write_checkpoint
+from tasks.training.worker.loop.checkpoint import Checkpoint, disk_full_reported, newest_checkpoint, write_checkpoint
 from tasks.training.worker.loop.progress import Progress
-from tasks.training.worker.loop.step import Learner
+from tasks.training.worker.loop.step import TrainingStep
 from tasks.training.worker.model.weights import write_weights
 from tasks.training.worker.runtime.events import Events
 
 State = dict[str, Any]
 
-EPOCHS_EVERY = 60.0
+EPOCH_SAVE_SECONDS = 60.0
 """Seconds between saves at the ends of epochs, at least."""
 
 
-class Keeper:
+class Checkpointer:
     """Keeps one run in its folder.
 
     Args:
         spec: The run.
         folder: Its folder.
-        learner: What is saved.
+        training_step: What is saved.
         events: Hears of checkpoints.
         every: Seconds between saves within epochs.
     """
 
-    def __init__(self, spec: TrainingSpec, folder: Path, learner: Learner, events: Events, every: float) -> None:
-        self.spec, self.folder, self.learner, self.events, self.every = spec, folder, learner, events, every
+    def __init__(
+        self, spec: TrainingSpec, folder: Path, training_step: TrainingStep, events: Events, every: float
+    ) -> None:
+        self.spec, self.folder, self.training_step, self.events, self.every = spec, folder, training_step, events, every
         self.licence: str | None = None
         """Of the weights that the run began with."""
         self._copy: State = {}
@@ -76,10 +78,14 @@ class Keeper:
         Raises:
             NotLearning, DiskFull: as ``save``.
         """
-        if progress.best and progress.best.epoch == progress.epochs_done and self.learner.team.leads:
+        if (
+            progress.best
+            and progress.best.epoch == progress.epochs_done
+            and self.training_step.process_group.is_main_process
+        ):
             self.wait()
-            self._best = copied(self.learner.averages(), self._best)
-        if not last and self._seconds_unsaved > min(EPOCHS_EVERY, self.every):
+            self._best = copied(self.training_step.ema_state(), self._best)
+        if not last and self._seconds_unsaved > min(EPOCH_SAVE_SECONDS, self.every):
             self.save(progress)
 
     def stop(self, progress: Progress) -> None:
@@ -105,7 +111,7 @@ class Keeper:
             self.stop(progress)
         self.refuse_no_numbers()
         self.wait()
-        if self.learner.team.leads:
+        if self.training_step.process_group.is_main_process:
             self._write_best(progress.best, self._best)
             self._write_history(progress)
 
@@ -115,7 +121,7 @@ class Keeper:
         Raises:
             NotLearning: they are no finite numbers, so the last checkpoint is kept.
         """
-        if not self.learner.is_finite:
+        if not self.training_step.is_finite:
             raise not_learning(self.spec, "the weights are no finite numbers any more")
 
     def save(self, progress: Progress) -> None:
@@ -127,9 +133,9 @@ class Keeper:
         """
         self.refuse_no_numbers()
         began = time.monotonic()
-        if self.learner.team.leads:
+        if self.training_step.process_group.is_main_process:
             self.wait()  # where steps are shorter than writing, which the copy is for
-            self._copy = copied(self.learner.state(), self._copy)
+            self._copy = copied(self.training_step.state(), self._copy)
             checkpoint = Checkpoint(copy.deepcopy(progress), {**self._copy, "best": self._best_to_write(progress)})
             stalled = time.monotonic() - began
             self._writing = self._thread.submit(self._write, checkpoint, stalled)
@@ -139,8 +145,8 @@ class Keeper:
         """Averaged weights of the best epoch; right after it, the averages themselves, which a file then holds once."""
         if progress.best is None or (progress.best.epoch, 0) != (progress.epochs_done, progress.steps_done):
             return self._best
-        average: State = self._copy["average"]
-        return average
+        ema: State = self._copy["ema"]
+        return ema
 
     @property
     def _seconds_unsaved(self) -> float:
@@ -173,15 +179,15 @@ class Keeper:
 
     def _write_history(self, progress: Progress) -> None:
         history = "".join(line.model_dump_json() + "\n" for line in progress.history)
-        with full_disk_told(self.folder):
+        with disk_full_reported(self.folder):
             publish_bytes(self.folder / files.HISTORY, history.encode())
 
     def _write_best(self, best: BestEpoch | None, weights: State) -> None:
         """Write best.safetensors, unless there is no best epoch, or it is written already."""
         if best is None or best.epoch == self._best_written:
             return
-        with full_disk_told(self.folder):
-            write_weights(self.folder / files.BEST, self.learner.named(weights), self.spec, best, self.licence)
+        with disk_full_reported(self.folder):
+            write_weights(self.folder / files.BEST, self.training_step.named(weights), self.spec, best, self.licence)
         self._best_written = best.epoch
 
     # Going on ------------------------------------------------------------------------------------
@@ -198,14 +204,14 @@ class Keeper:
         checkpoint, damaged = found
         if damaged:
             self.events.tell("log", message=f"{damaged.partition(';')[0]}; the one before it is used")
-        if checkpoint.state["layout"] != self.learner.layout:
+        if checkpoint.state["layout"] != self.training_step.layout:
             raise BadCheckpoint(
                 f"{self.folder}: the checkpoint's weights stand in another order than this version's, or are others; "
                 "finish it with the version that wrote it, or take another folder"
             )
-        self.learner.load(checkpoint.state)
+        self.training_step.load(checkpoint.state)
         self._best = checkpoint.state["best"]
-        if self.learner.team.leads:
+        if self.training_step.process_group.is_main_process:
             self._write_history(checkpoint.progress)  # of an older checkpoint than the one that wrote the file
             self._write_best(checkpoint.progress.best, self._best)
         return checkpoint.progress

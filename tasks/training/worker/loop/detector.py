@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tasks.records import DatasetSnapshot, Speed, Split
-from tasks.training.worker.data.images import PictureFolder, PlainPictures
+from tasks.training.worker.data.images import ImageFolder, PlainImages
 from tasks.training.worker.data.loaders import Batch, collate, plain_loader
 from tasks.training.worker.loop.latency import measure_speed
 from tasks.training.worker.loop.validation import as_fp32, run_over
@@ -18,7 +18,7 @@ from tasks.training.worker.model.network import build_network
 from tasks.training.worker.model.postprocess import Detection, select_boxes
 from tasks.training.worker.model.weights import load_all
 from tasks.training.worker.runtime.device import Computer, choose_device, make_computer
-from tasks.training.worker.runtime.distributed import Team
+from tasks.training.worker.runtime.distributed import ProcessGroup
 from tasks.training.worker.runtime.process import PRECISIONS, Precision
 
 BATCH_SIZE = 16
@@ -50,31 +50,31 @@ class Detector:
     def over(
         self, snapshot: DatasetSnapshot, data: Path, splits: Iterable[Split], on_batch: Callable[[int, int], None]
     ) -> dict[Split, list[Detection]]:
-        """Detections of each split, which must have pictures; ``on_batch`` hears batches done and batches in all."""
-        pictures = {split: self.pictures(snapshot, data, split) for split in splits}
+        """Detections of each split, which must have images; ``on_batch`` hears batches done and batches in all."""
+        images = {split: self.images(snapshot, data, split) for split in splits}
         workers = min(8, (os.cpu_count() or 1) - 1) if self.computer.device.accelerator == "cuda" else 0
-        loaders = {split: plain_loader(plain, BATCH_SIZE, workers) for split, plain in pictures.items()}
+        loaders = {split: plain_loader(plain, BATCH_SIZE, workers) for split, plain in images.items()}
         batches = sum(map(len, loaders.values()))
         done = itertools.count(1)
-        team = Team(self.computer.fabric)
+        process_group = ProcessGroup(self.computer.fabric)
         return {
             split: run_over(
-                loader, self.network, pictures[split].pictures.images, size=self.size, computer=self.computer,
-                team=team, on_batch=lambda *_: on_batch(next(done), batches),
+                loader, self.network, images[split].folder.images, size=self.size, computer=self.computer,
+                process_group=process_group, on_batch=lambda *_: on_batch(next(done), batches),
             ).detections
             for split, loader in loaders.items()
         }  # fmt: skip
 
-    def speed(self, pictures: PlainPictures, before_round: Callable[[], None]) -> Speed:
+    def speed(self, images: PlainImages, before_round: Callable[[], None]) -> Speed:
         """How fast this network is, as it was trained: none of its convolutions are fused.
 
-        Timed are the network and the selection of its boxes, from pictures on the device to boxes on the device.
+        Timed are the network and the selection of its boxes, from images on the device to boxes on the device.
 
         Args:
-            pictures: What to detect on: the first ones, again and again.
+            images: What to detect on: the first ones, again and again.
             before_round: Called between rounds; may raise.
         """
-        ready = self.computer.pictures(first_batch(pictures).pictures)
+        ready = self.computer.images(first_batch(images).images)
         starts = itertools.count()
 
         def detect(count: int) -> None:
@@ -92,23 +92,23 @@ class Detector:
             file_bytes=self.weights.stat().st_size,
         )
 
-    def pictures(self, snapshot: DatasetSnapshot, data: Path, split: Split) -> PlainPictures:
-        """A split's pictures, in order and at this network's size."""
-        return PlainPictures(PictureFolder(data, snapshot.of_split(split), self.size))
+    def images(self, snapshot: DatasetSnapshot, data: Path, split: Split) -> PlainImages:
+        """A split's images, in order and at this network's size."""
+        return PlainImages(ImageFolder(data, snapshot.of_split(split), self.size))
 
     @torch.no_grad()
-    def _detect(self, pictures: Tensor) -> None:
+    def _detect(self, images: Tensor) -> None:
         """Detect on ``[B, 3, S, S]`` fp32 in [0, 1], and wait for the device."""
         with self.computer.fabric.autocast():
-            outputs = self.network(pictures)
+            outputs = self.network(images)
         select_boxes(as_fp32(outputs))
         if self.computer.device.accelerator == "cuda":
             torch.cuda.synchronize()
 
 
-def first_batch(pictures: PlainPictures) -> Batch:
-    """A batch of the first pictures; of fewer than a batch, each one more than once."""
-    return collate([pictures[number % len(pictures)] for number in range(BATCH_SIZE)])
+def first_batch(images: PlainImages) -> Batch:
+    """A batch of the first images; of fewer than a batch, each one more than once."""
+    return collate([images[number % len(images)] for number in range(BATCH_SIZE)])
 
 
 def precision_name(precision: Precision) -> str:

@@ -13,7 +13,7 @@ WARM_UP = 3
 SINGLE_ROUNDS = 30
 BATCH_ROUNDS = 5
 LONGEST_SECONDS = 10.0
-"""For single pictures, and again for batches; a round that was begun is ended."""
+"""For single images, and again for batches; a round that was begun is ended."""
 
 Clock = Callable[[], float]
 
@@ -27,11 +27,11 @@ def measure_speed(
     file_bytes: int,
     clock: Clock = time.perf_counter,
 ) -> Speed:
-    """Time single pictures, then batches.
+    """Time single images, then batches.
 
     Args:
-        detect: Detects on so many pictures, and comes back when the device has done it.
-        batch: Pictures of a batch; halved where the device has too little memory for it.
+        detect: Detects on so many images, and comes back when the device has done it.
+        batch: Images of a batch; halved where the device has too little memory for it.
         device: Device and precision, in words.
         parameters: Numbers that the network learns.
         file_bytes: Size of the weights file in bytes.
@@ -51,9 +51,9 @@ def measure_speed(
 
 
 def batches_that_fit(detect: Callable[[int], None], batch: int, clock: Clock) -> tuple[int, list[float]]:
-    """The pictures of a batch, halved until the device holds them, and the seconds of each round.
+    """The images of a batch, halved until the device holds them, and the seconds of each round.
 
-    A split of few pictures is detected in smaller batches, so that this may be more than has been asked of the device.
+    A split of few images is detected in smaller batches, so that this may be more than has been asked of the device.
     """
     try:
         return batch, seconds_of_rounds(lambda: detect(batch), BATCH_ROUNDS, 1, clock)

@@ -22,8 +22,8 @@ class Progress:
     """Wall time of training and validation, over all resumptions."""
     training_seconds: float = 0.0
     """The part of it spent on training steps."""
-    pictures: int = 0
-    """Pictures trained on."""
+    images: int = 0
+    """Images trained on."""
     loss_sums: list[float] = field(default_factory=lambda: [0.0] * 4)
     """Sums over the good steps of the epoch under way, in the order of the loss's parts."""
     good_steps: int = 0
@@ -31,10 +31,10 @@ class Progress:
     epoch_seconds: float = 0.0
     """Wall time of the epoch under way."""
 
-    def add_step(self, pictures: int, seconds: float) -> None:
-        """Count a step of ``seconds`` on so many pictures."""
+    def add_step(self, images: int, seconds: float) -> None:
+        """Count a step of ``seconds`` on so many images."""
         self.steps_done += 1
-        self.pictures += pictures
+        self.images += images
         self.seconds += seconds
         self.training_seconds += seconds
         self.epoch_seconds += seconds
@@ -65,8 +65,8 @@ class Progress:
 
     @property
     def images_per_second(self) -> float:
-        """Training pictures per second of training time."""
-        return self.pictures / max(self.training_seconds, 1e-9)
+        """Training images per second of training time."""
+        return self.images / max(self.training_seconds, 1e-9)
 
 
 def is_better(result: EpochResult, best: BestEpoch | None) -> bool:

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from tasks.training.worker.loop.schedule import average_decay
+from tasks.training.worker.loop.schedule import ema_decay_at
 
 WILD_STEPS = 16
 """Steps that change random weights so much that statistics of the ones before would let activations explode."""
@@ -35,15 +35,15 @@ class RunningStatistics:
 
     def warming_up(self, steps: int) -> bool:
         """Whether a step after so many is one of those that are to weigh more than the norms' momentum."""
-        return steps >= WILD_STEPS and average_decay(self._decay, steps) < self._decay
+        return steps >= WILD_STEPS and ema_decay_at(self._decay, steps) < self._decay
 
     def warm_up(self, steps: int, passes: int) -> None:
-        """Make them what they would be, had the pictures since ``remember`` weighed what so early a step's should.
+        """Make them what they would be, had the images since ``remember`` weighed what so early a step's should.
 
         Args:
             steps: Steps done before this one.
             passes: Forward passes of this one.
         """
-        wanted = 1 - average_decay(self._decay, steps)
+        wanted = 1 - ema_decay_at(self._decay, steps)
         # Further in the direction in which they went.
         self._now.copy_(self._before.lerp_(self._now, wanted / (1 - self._decay**passes)))

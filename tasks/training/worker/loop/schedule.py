@@ -21,6 +21,6 @@ def learning_rate(spec: TrainingSpec, step: int, total_steps: int) -> float:
     return spec.learning_rate * (low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
-def average_decay(highest: float, updates: int) -> float:
+def ema_decay_at(highest: float, updates: int) -> float:
     """Decay of the averaged weights, warmed up so that they catch up within a few hundred steps."""
     return min(highest, (1 + updates) / (10 + updates))

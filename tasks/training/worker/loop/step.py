@@ -9,20 +9,20 @@ import torch
 from torch import Tensor, nn
 
 from tasks.records import TrainingSpec
-from tasks.training.worker.data.loaders import Batch, Step
+from tasks.training.worker.data.loaders import Batch, StepPlan
 from tasks.training.worker.loop.running_statistics import RunningStatistics
-from tasks.training.worker.loop.schedule import average_decay
+from tasks.training.worker.loop.schedule import ema_decay_at
 from tasks.training.worker.model.convolutions import subsample_first
 from tasks.training.worker.model.flat_state import FlatState
 from tasks.training.worker.model.loss import divisor, loss_parts, loss_sums, make_loss
-from tasks.training.worker.model.mixed_precision import Leaves
+from tasks.training.worker.model.mixed_precision import MixedPrecisionParameters
 from tasks.training.worker.model.network import build_network
 from tasks.training.worker.runtime.device import Computer
-from tasks.training.worker.runtime.distributed import Team
+from tasks.training.worker.runtime.distributed import ProcessGroup
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StepResult:
     """What a step came to."""
 
     parts: list[float]
@@ -34,30 +34,32 @@ class Outcome:
     """
 
 
-class Learner:
+class TrainingStep:
     """What learns. After each step it is the same in all processes of the team."""
 
-    def __init__(self, spec: TrainingSpec, computer: Computer, team: Team, *, compiled: bool = False) -> None:
-        self.spec, self.computer, self.team = spec, computer, team
+    def __init__(
+        self, spec: TrainingSpec, computer: Computer, process_group: ProcessGroup, *, compiled: bool = False
+    ) -> None:
+        self.spec, self.computer, self.process_group = spec, computer, process_group
         device = computer.device
-        network = team.share_statistics(build_network(spec.variant, len(spec.classes)))
+        network = process_group.sync_batch_norms(build_network(spec.variant, len(spec.classes)))
         if device.accelerator == "cpu" and device.channels_last:
             subsample_first(network)
         self.network = computer.fabric.to_device(network).to(memory_format=device.memory_format)
         self.loss = make_loss(len(spec.classes))
-        self.average = copy.deepcopy(self.network)
+        self.ema_network = copy.deepcopy(self.network)
         self.steps = 0
         """Steps taken into the averages."""
-        self._now, self._averages = FlatState(self.network), FlatState(self.average)
-        self._statistics = RunningStatistics(self.network, self._now.statistics)
-        self._leaves = Leaves(self.network, self._now, device.half)
-        self._predict = torch.compile(self._leaves.predict) if compiled else self._leaves.predict
+        self._flat, self._ema = FlatState(self.network), FlatState(self.ema_network)
+        self._statistics = RunningStatistics(self.network, self._flat.statistics)
+        self._parameters = MixedPrecisionParameters(self.network, self._flat, device.half)
+        self._predict = torch.compile(self._parameters.predict) if compiled else self._parameters.predict
         self.optimizer = computer.fabric.setup_optimizers(self._adamw())
 
     def _adamw(self) -> torch.optim.AdamW:
         """The optimiser of the flat weights, which finds their gradients where the leaves put them."""
-        decayed, undecayed = nn.Parameter(self._now.decayed), nn.Parameter(self._now.undecayed)
-        gradient = self._leaves.gradient
+        decayed, undecayed = nn.Parameter(self._flat.decayed), nn.Parameter(self._flat.undecayed)
+        gradient = self._parameters.gradient
         decayed.grad, undecayed.grad = gradient[: decayed.numel()], gradient[decayed.numel() :]
         groups = [
             {"params": [decayed], "weight_decay": self.spec.weight_decay},
@@ -70,19 +72,19 @@ class Learner:
         early = self.spec.weights_sha256 is None and self._statistics.warming_up(self.steps)
         if early:
             self._statistics.warm_up(self.steps, passes)
-        self._update_average()
+        self._update_ema()
         if early:  # they are averages already, over as many steps; averaged again, they would be those of older weights
-            self._averages.statistics.copy_(self._now.statistics)
+            self._ema.statistics.copy_(self._flat.statistics)
 
-    def _update_average(self) -> None:
+    def _update_ema(self) -> None:
         if self.steps == 0:
-            self.average.load_state_dict(self.network.state_dict())
+            self.ema_network.load_state_dict(self.network.state_dict())
         else:
-            self._averages.numbers.lerp_(self._now.numbers, 1 - average_decay(self.spec.ema_decay, self.steps))
-            self._averages.counters.copy_(self._now.counters)
+            self._ema.numbers.lerp_(self._flat.numbers, 1 - ema_decay_at(self.spec.ema_decay, self.steps))
+            self._ema.counters.copy_(self._flat.counters)
         self.steps += 1
 
-    def step(self, step: Step, batches: Iterator[Batch], rate: float) -> Outcome:
+    def run(self, step: StepPlan, batches: Iterator[Batch], rate: float) -> StepResult:
         """One step of the optimiser at learning rate ``rate``, unless its loss is no finite number.
 
         The gradients are those of the whole batch, in however many pieces and processes it comes: the loss is a sum
@@ -92,34 +94,34 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self._statistics.remember()
-        self._leaves.refresh()
+        self._parameters.refresh()
         count, expected = len(step.micro_batches), None
         totals = torch.zeros(4, device=self.computer.fabric.device)
         for number, micro in enumerate(step.micro_batches, start=1):
             batch = next(batches)
             sums, normaliser = self._forward(batch, counts=micro.counts)
-            shared = self.team.summed(torch.cat([sums.detach(), normaliser[None]]))
+            shared = self.process_group.all_reduce_sum(torch.cat([sums.detach(), normaliser[None]]))
             totals += shared
             if not torch.isfinite(shared).all():
                 self._statistics.put_back()
-                return Outcome(loss_parts(totals[:3], totals[3]), bad=batch)
+                return StepResult(loss_parts(totals[:3], totals[3]), bad=batch)
             # Only the last piece knows the whole batch's divisor; with one piece this is it.
             expected = divisor(shared[3]) * count if expected is None else expected
             parts = sums / expected
             self.computer.fabric.backward(parts[0] + parts[1] + parts[2])
-            self._leaves.collect(first=number == 1)
+            self._parameters.collect(first=number == 1)
         if expected is not None and count > 1:
-            self._leaves.gradient.mul_(expected / divisor(totals[3]))
-        self.team.add_up(self._leaves.gradient)
+            self._parameters.gradient.mul_(expected / divisor(totals[3]))
+        self.process_group.all_reduce_sum_(self._parameters.gradient)
         self.optimizer.step()
         self._after_step(count)
-        return Outcome(loss_parts(totals[:3], totals[3]))
+        return StepResult(loss_parts(totals[:3], totals[3]))
 
     def _forward(self, batch: Batch, *, counts: bool) -> tuple[Tensor, Tensor]:
         precision = self.computer.fabric.strategy.precision
-        pictures = precision.convert_input(self.computer.pictures(batch.pictures))
+        images = precision.convert_input(self.computer.images(batch.images))
         with precision.forward_context():
-            outputs = precision.convert_output(self._predict(pictures))
+            outputs = precision.convert_output(self._predict(images))
         sums, normaliser = loss_sums(self.loss, outputs, self.computer.to_device(batch.targets))
         return (sums, normaliser) if counts else (sums * 0, normaliser * 0)
 
@@ -132,31 +134,31 @@ class Learner:
     @property
     def is_finite(self) -> bool:
         """Whether all weights are finite numbers."""
-        return bool(torch.isfinite(self._now.learnt).all())
+        return bool(torch.isfinite(self._flat.trainable).all())
 
     def gradients(self) -> dict[str, Tensor]:
         """Of the last step, by the names of the weights; views."""
-        return self._now.learnt_views(self._leaves.gradient)
+        return self._flat.trainable_views(self._parameters.gradient)
 
-    def averages(self) -> dict[str, Tensor]:
+    def ema_state(self) -> dict[str, Tensor]:
         """The averaged weights as a FlatState: what validation measures, and a finished run gives."""
-        return self._averages.state()
+        return self._ema.state()
 
-    def named(self, averages: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def named(self, ema_state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What ``averages`` gave, now or then, by the network's names."""
-        return self._averages.named(averages)
+        return self._ema.named(ema_state)
 
     @property
     def layout(self) -> str:
         """Of the weights in a state; see FlatState."""
-        return self._now.layout
+        return self._flat.layout
 
     def state(self) -> dict[str, Any]:
         """All that steps change."""
         return {
             "layout": self.layout,
-            "network": self._now.state(),
-            "average": self._averages.state(),
+            "network": self._flat.state(),
+            "ema": self._ema.state(),
             "steps": self.steps,
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.computer.fabric.strategy.precision.state_dict(),
@@ -165,9 +167,9 @@ class Learner:
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a ``state`` with the same ``layout``."""
-        self.average.load_state_dict(self.network.state_dict())  # what no step changes is in no state
-        self._now.load(state["network"])
-        self._averages.load(state["average"])
+        self.ema_network.load_state_dict(self.network.state_dict())  # what no step changes is in no state
+        self._flat.load(state["network"])
+        self._ema.load(state["ema"])
         self.steps = state["steps"]
         self.optimizer.load_state_dict(state["optimizer"])
         self.computer.fabric.strategy.precision.load_state_dict(state["scaler"])

@@ -14,7 +14,7 @@ from tasks.training.worker.data.loaders import Batch
 from tasks.training.worker.model.loss import LOSS_PARTS, loss_parts, loss_sums
 from tasks.training.worker.model.postprocess import Detection, detections_of
 from tasks.training.worker.runtime.device import Computer
-from tasks.training.worker.runtime.distributed import Team
+from tasks.training.worker.runtime.distributed import ProcessGroup
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ def run_over(
     *,
     size: int,
     computer: Computer,
-    team: Team,
+    process_group: ProcessGroup,
     loss: PPYoloELoss | None = None,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
 ) -> Pass:
-    """Detect on every picture of a split; with ``loss``, measure it too.
+    """Detect on every image of a split; with ``loss``, measure it too.
 
     The processes of the team take batches by turns (``plain_loader``); all get the same Pass, which is the one that a
     single process would get.
@@ -53,7 +53,7 @@ def run_over(
             sums = torch.cat([parts, normaliser[None]]).cpu()
         mine.append((detections_of(outputs, batch.indices, images, size), sums.double()))
         on_batch(done, len(loader))
-    by_turns = _by_turns(team.gathered(mine))
+    by_turns = _by_turns(process_group.all_gather(mine))
     detections = [detection for found, _ in by_turns for detection in found]
     total = torch.stack([sums for _, sums in by_turns]).sum(dim=0)
     losses = dict(zip(LOSS_PARTS, loss_parts(total[:3], total[3]), strict=True)) if loss else {}
@@ -67,11 +67,11 @@ def _by_turns(lists: list[list[Any]]) -> list[Any]:
 
 def forward(network: nn.Module, batch: Batch, computer: Computer) -> Any:
     """The network's outputs in fp32, whatever it computes in; what fp16 is too narrow for is computed in fp32."""
-    pictures = computer.pictures(batch.pictures)
+    images = computer.images(batch.images)
     with computer.fabric.autocast():
-        outputs = as_fp32(network(pictures))
+        outputs = as_fp32(network(images))
     if computer.device.precision == "16-mixed" and not all_finite(outputs):
-        return network(pictures)
+        return network(images)
     return outputs
 
 

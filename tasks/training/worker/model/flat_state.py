@@ -23,19 +23,19 @@ class FlatState:
     def __init__(self, network: nn.Module) -> None:
         tensors = network.state_dict(keep_vars=True)
         buffers = {name: value for name, value in tensors.items() if not isinstance(value, nn.Parameter)}
-        decayed, undecayed = learnt_names(network)
+        decayed, undecayed = trainable_names(network)
         statistics = [name for name, value in buffers.items() if value.is_floating_point()]
-        self._learnt = {name: tensors[name] for name in (*decayed, *undecayed)}
-        self._numbers = self._learnt | {name: buffers[name] for name in statistics}
+        self._trainable = {name: tensors[name] for name in (*decayed, *undecayed)}
+        self._numbers = self._trainable | {name: buffers[name] for name in statistics}
         self._counters = {name: value for name, value in buffers.items() if name not in self._numbers}
-        self._fixed = {name: tensors[name] for name in tensors if name not in self._learnt and name not in buffers}
+        self._fixed = {name: tensors[name] for name in tensors if name not in self._trainable and name not in buffers}
         self.numbers = flattened(self._numbers.values())
         """``[N]``: weights that decay, weights that do not, statistics."""
         self.counters = flattened(self._counters.values())
         """``[K]`` int64: how many batches each norm has seen."""
         parts = [sum(tensors[name].numel() for name in names) for names in (decayed, undecayed, statistics)]
         self.decayed, self.undecayed, self.statistics = torch.split(self.numbers, parts)
-        self.learnt = self.numbers[: parts[0] + parts[1]]
+        self.trainable = self.numbers[: parts[0] + parts[1]]
 
     def state(self) -> dict[str, Tensor]:
         """All of it; no copy."""
@@ -47,9 +47,9 @@ class FlatState:
         self.numbers.copy_(state["numbers"])
         self.counters.copy_(state["counters"])
 
-    def learnt_views(self, flat: Tensor) -> dict[str, Tensor]:
+    def trainable_views(self, flat: Tensor) -> dict[str, Tensor]:
         """Views into a tensor like ``learnt``, or like its beginning, by the names of the weights there."""
-        return views(flat, self._learnt)
+        return views(flat, self._trainable)
 
     def named(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """A ``state`` as the network's own state_dict; views. What no step changes is the network's."""
@@ -86,7 +86,7 @@ def views(flat: Tensor, like: Mapping[Name, Tensor]) -> dict[Name, Tensor]:
     return found
 
 
-def learnt_names(network: nn.Module) -> tuple[list[str], list[str]]:
+def trainable_names(network: nn.Module) -> tuple[list[str], list[str]]:
     """Weights that decay, and those that do not: biases and norms, as in super-gradients; shortcut gains do."""
     norms = [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
     of_norms = {id(parameter) for norm in norms for parameter in norm.parameters()}

@@ -24,7 +24,7 @@ def loss_sums(loss: PPYoloELoss, outputs: Any, targets: Tensor) -> tuple[Tensor,
     Args:
         loss: Gives the parts and their weights.
         outputs: Of the network, in training or in eval mode, fp32.
-        targets: ``[T, 6]``: picture, class, cx, cy, w, h in pixels.
+        targets: ``[T, 6]``: image, class, cx, cy, w, h in pixels.
 
     Returns:
         Weighted sums ``[3]`` over all boxes: class, IoU, DFL; and the normaliser, the sum of the assigned scores.

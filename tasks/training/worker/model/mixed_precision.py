@@ -9,7 +9,7 @@ from torch.func import functional_call
 from tasks.training.worker.model.flat_state import FlatState
 
 
-class Leaves:
+class MixedPrecisionParameters:
     """A network's learnt weights as the leaves of its graph, and their gradients in one tensor.
 
     With half precision a convolution sees its weights and bias rounded to it. Autocast does the same, and makes fp32 of
@@ -23,32 +23,32 @@ class Leaves:
 
     def __init__(self, network: nn.Module, flat: FlatState, half: torch.dtype | None) -> None:
         self._network, self._flat = network, flat
-        self._half = None if half is None else flat.learnt.to(half)
+        self._half = None if half is None else flat.trainable.to(half)
         weights = {
             f"{name}.{own}"
             for name, part in network.named_modules()
             if isinstance(part, nn.Conv2d | nn.ConvTranspose2d)
             for own in ("weight", "bias")
         }
-        rounded = {} if self._half is None else flat.learnt_views(self._half)
+        rounded = {} if self._half is None else flat.trainable_views(self._half)
         self._rounded: dict[str, Tensor] = {
             name: nn.Parameter(view) for name, view in rounded.items() if name in weights
         }
-        self.gradient = torch.zeros_like(flat.learnt)
+        self.gradient = torch.zeros_like(flat.trainable)
         """``[L]``, in the order of ``flat.learnt``."""
         leaves = dict(network.named_parameters()) | self._rounded
-        self._places = [(leaves[name], place) for name, place in flat.learnt_views(self.gradient).items()]
+        self._places = [(leaves[name], place) for name, place in flat.trainable_views(self.gradient).items()]
 
     @torch.no_grad()
     def refresh(self) -> None:
         """Take over what a step has made of the weights."""
         if self._half is not None:
-            self._half.copy_(self._flat.learnt)
+            self._half.copy_(self._flat.trainable)
 
-    def predict(self, pictures: Tensor) -> Any:
+    def predict(self, images: Tensor) -> Any:
         """The network's outputs for ``[B, 3, S, S]``, with gradients for ``collect``."""
         # No weights are tied, and looking for some takes 3 ms.
-        return functional_call(self._network, self._rounded, (pictures,), tie_weights=False)
+        return functional_call(self._network, self._rounded, (images,), tie_weights=False)
 
     @torch.no_grad()
     def collect(self, *, first: bool) -> None:

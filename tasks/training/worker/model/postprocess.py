@@ -1,4 +1,4 @@
-"""From network outputs to detections in pixels of the original pictures, in the COCO results format."""
+"""From network outputs to detections in pixels of the original images, in the COCO results format."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -35,7 +35,7 @@ def detections_of(outputs: Any, indices: Sequence[int], images: Sequence[Labelle
 
 
 def rows_to_detections(rows: Tensor, index: int, image: LabelledImage, size: int) -> list[Detection]:
-    """Rows ``[n, 6]`` x1, y1, x2, y2, score, class of the input to detections of one picture, clipped to it."""
+    """Rows ``[n, 6]`` x1, y1, x2, y2, score, class of the input to detections of one image, clipped to it."""
     corners = rows[:, :4].double() / scale_factor(image, size)
     limits = torch.tensor([image.width, image.height] * 2, dtype=torch.float64)
     corners = torch.minimum(corners.clamp(min=0), limits)

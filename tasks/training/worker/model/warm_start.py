@@ -13,7 +13,7 @@ from tasks.training.worker.model.weights import WeightsFile, read_weights
 
 CLASS_HEAD = ".cls_pred."
 """Part of the names of the tensors that hold one row a class."""
-MOST_NAMES = 6
+MAX_NAMES = 6
 """How many names a message gives before it only counts."""
 
 
@@ -59,8 +59,8 @@ class LoadedWeights:
 
 def listed(names: Sequence[str]) -> str:
     """The first names, and how many more there are."""
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(names[:MAX_NAMES]) + more
 
 
 def start_weights(loaded: LoadedWeights, source: str, sha256: str, licence: str | None) -> StartWeights:

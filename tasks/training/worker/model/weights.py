@@ -1,7 +1,7 @@
 """Weights files: written with what a user of them must know, read without running their code.
 
 All that knows what such a file looks like belongs here. Ours are safetensors with the metadata ``classes`` (JSON list),
-``variant``, ``image_size``, ``epoch``, ``map``, ``run_key``, perhaps ``licence``, and how pictures go in: RGB, divided
+``variant``, ``image_size``, ``epoch``, ``map``, ``run_key``, perhaps ``licence``, and how images go in: RGB, divided
 by 255, longest side scaled to the input size, padded right and below with 114. Torch files of super-gradients can be
 read, too.
 """

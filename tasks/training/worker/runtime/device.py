@@ -30,7 +30,7 @@ class Device:
 
     @property
     def memory_format(self) -> torch.memory_format:
-        """Layout of pictures and convolution weights."""
+        """Layout of images and convolution weights."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     @property
@@ -51,12 +51,12 @@ class Computer:
         there: Tensor = self.fabric.to_device(tensor)
         return there
 
-    def pictures(self, pictures: Tensor) -> Tensor:
+    def images(self, images: Tensor) -> Tensor:
         """``[B, 3, S, S]`` uint8 to what a network takes: fp32 in [0, 1], in the device's layout.
 
         Made fp32 there and not before, since bytes are a quarter of the way.
         """
-        return self.to_device(pictures).to(torch.float32, memory_format=self.device.memory_format).div_(255)
+        return self.to_device(images).to(torch.float32, memory_format=self.device.memory_format).div_(255)
 
 
 def choose_device(precision: Precision | None = None, devices: int = 1) -> Device:

@@ -11,69 +11,69 @@ from torch import Tensor, nn
 Value = TypeVar("Value")
 
 
-class Team:
+class ProcessGroup:
     """What processes tell each other. All of them have to ask the same in the same order."""
 
     def __init__(self, fabric: Fabric) -> None:
         self._fabric = fabric
         self.rank: int = fabric.global_rank
-        self.size: int = fabric.world_size
+        self.world_size: int = fabric.world_size
 
     @property
-    def leads(self) -> bool:
+    def is_main_process(self) -> bool:
         """Whether this process is the one that writes files and tells events."""
         return self.rank == 0
 
-    def summed(self, values: Tensor) -> Tensor:
+    def all_reduce_sum(self, values: Tensor) -> Tensor:
         """Sums over all processes; no gradients flow."""
-        if self.size == 1:
+        if self.world_size == 1:
             return values
         total: Tensor = self._fabric.all_reduce(values, reduce_op="sum")
         return total
 
-    def add_up(self, values: Tensor) -> None:
+    def all_reduce_sum_(self, values: Tensor) -> None:
         """Make ``values`` their sums over all processes."""
-        if self.size > 1:
+        if self.world_size > 1:
             torch.distributed.all_reduce(values)
 
     def any(self, condition: bool) -> bool:
         """Whether it is so in any process."""
-        if self.size == 1:
+        if self.world_size == 1:
             return condition
-        return bool(self.summed(self._fabric.to_device(torch.tensor(float(condition)))) > 0)
+        return bool(self.all_reduce_sum(self._fabric.to_device(torch.tensor(float(condition)))) > 0)
 
-    def gathered(self, value: Value) -> list[Value]:
+    def all_gather(self, value: Value) -> list[Value]:
         """Every process's value, by rank."""
-        if self.size == 1:
+        if self.world_size == 1:
             return [value]
-        values: list[Value] = [value] * self.size
+        values: list[Value] = [value] * self.world_size
         torch.distributed.all_gather_object(values, value)
         return values
 
-    def leaders(self, make: Callable[[], Value]) -> Value:
+    def on_main_process(self, make: Callable[[], Value]) -> Value:
         """What the leader makes, and the others do not."""
-        if self.size == 1:
+        if self.world_size == 1:
             return make()
-        told: Value = self._fabric.broadcast(make() if self.leads else None)
+        told: Value = self._fabric.broadcast(make() if self.is_main_process else None)
         return told
 
-    def share_statistics(self, network: nn.Module) -> nn.Module:
-        """Have batch norms take their statistics over all processes' pictures; names of tensors stay.
+    def sync_batch_norms(self, network: nn.Module) -> nn.Module:
+        """Have batch norms take their statistics over all processes' images; names of tensors stay.
 
         torch's own SyncBatchNorm works on GPUs alone.
         """
-        if self.size == 1:
+        if self.world_size == 1:
             return network
         if self._fabric.device.type == "cuda":
             shared: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
             return shared
         for part in network.modules():
             if type(part) is nn.BatchNorm2d:
-                part.__class__ = SharedBatchNorm2d
+                part.__class__ = SyncBatchNorm2d
         return network
 
 
-class Summed(torch.autograd.Function):
+class AllReduceSum(torch.autograd.Function):
     """The sum over all processes, with gradients: what each process makes of the sum counts for all."""
 
     @staticmethod
@@ -86,11 +86,11 @@ class Summed(torch.autograd.Function):
     @staticmethod
     def backward(context: object, gradient: Tensor) -> Tensor:
         """The gradients of all processes, added up."""
-        return Summed.forward(context, gradient)
+        return AllReduceSum.forward(context, gradient)
 
 
-class SharedBatchNorm2d(nn.BatchNorm2d):
-    """nn.BatchNorm2d with the mean and variance of all processes' pictures."""
+class SyncBatchNorm2d(nn.BatchNorm2d):
+    """nn.BatchNorm2d with the mean and variance of all processes' images."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002, torch's name
         """``[B, C, H, W]`` to the same shape."""
@@ -107,7 +107,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
 
     @staticmethod
     def _summed(values: Tensor) -> Tensor:
-        total: Tensor = Summed.apply(values)
+        total: Tensor = AllReduceSum.apply(values)
         return total
 
     @torch.no_grad()

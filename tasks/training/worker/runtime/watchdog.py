@@ -15,9 +15,9 @@ class Watchdog:
 
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
-        self.pat()
+        self.heartbeat()
 
-    def pat(self) -> None:
+    def heartbeat(self) -> None:
         """All is well: wait anew."""
         if self._seconds is not None:
             faulthandler.dump_traceback_later(self._seconds, exit=True, file=sys.__stderr__ or 2)

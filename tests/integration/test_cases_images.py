@@ -1,4 +1,4 @@
-"""Odd pictures as the trainer reads them: three channels, and one rule for each kind."""
+"""Odd images as the trainer reads them: three channels, and one rule for each kind."""
 
 from pathlib import Path
 from types import ModuleType
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.labeling.checks.images import Picture, read_picture
+from tasks.labeling.checks.images import DecodedImage, read_image
 from tasks.records import LabelledImage
 from tests.fakes.libraries import imported
 
@@ -30,17 +30,17 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
         ("1", 1, "PNG", (255, 255, 255)),
     ],
 )
-def test_cases_a14_odd_pictures_have_three_channels(
+def test_cases_a14_odd_images_have_three_channels(
     worker: ModuleType, tmp_path: Path, mode: str, colour: object, kind: str, rgb: tuple[int, int, int]
 ) -> None:
     path = tmp_path / "odd.jpg"
     Image.new(mode, (40, 30), colour).save(path, kind)
-    picture = read_picture(path)
-    assert isinstance(picture, Picture)
-    assert (picture.width, picture.height) == (40, 30)
+    image = read_image(path)
+    assert isinstance(image, DecodedImage)
+    assert (image.width, image.height) == (40, 30)
     image = LabelledImage(
-        file_name=path.name, split="train", sha256=picture.sha256, size=picture.size, width=40, height=30, boxes=()
+        file_name=path.name, split="train", sha256=image.sha256, size=image.size, width=40, height=30, boxes=()
     )
-    pixels = worker.read_picture(path, image, 64)
+    pixels = worker.read_image(path, image, 64)
     assert pixels.shape == (30, 40, 3)
     assert pixels.reshape(-1, 3).mean(axis=0) == pytest.approx(np.array(rgb[::-1]), abs=6)

@@ -1,4 +1,4 @@
-"""Picture files: what is refused, and looks that survive another encoding."""
+"""Image files: what is refused, and looks that survive another encoding."""
 
 import io
 import random
@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tasks.labeling.checks.images import BrokenPicture, Picture, read_picture
-from tasks.labeling.checks.near_duplicates import MOST_BITS
+from tasks.labeling.checks.images import DecodedImage, UnreadableImage, read_image
+from tasks.labeling.checks.near_duplicates import MAX_BITS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Corrupt EXIF data", "ignore:Possibly corrupt EXIF data")
 
 
 def drawn(seed: int, width: int = 200, height: int = 150) -> Image.Image:
-    """A picture with soft shapes and some noise, as photographs have."""
+    """An image with soft shapes and some noise, as photographs have."""
     dice = np.random.default_rng(seed)
     soft = Image.fromarray(dice.integers(0, 256, (7, 8, 3), np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
     noisy = np.asarray(soft, np.int16) + dice.integers(-9, 10, (height, width, 3))
@@ -59,9 +59,9 @@ def test_cases_a14_a_damaged_jpeg_is_refused_exactly_if_it_does_not_decode_whole
     path, refused = tmp_path / "a.jpg", 0
     for _ in range(120):
         path.write_bytes(data := damaged(whole, dice))
-        got = read_picture(path)
-        assert isinstance(got, Picture) == decodes(data)
-        refused += isinstance(got, BrokenPicture)
+        got = read_image(path)
+        assert isinstance(got, DecodedImage) == decodes(data)
+        refused += isinstance(got, UnreadableImage)
     assert 20 < refused < 120
 
 
@@ -69,8 +69,8 @@ def test_cases_a14_a_damaged_jpeg_is_refused_exactly_if_it_does_not_decode_whole
 def test_a_jpeg_tells_its_own_size_and_mode(tmp_path: Path, size: tuple[int, int]) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(encoded(drawn(1, *size)))
-    got = read_picture(path)
-    assert isinstance(got, Picture)
+    got = read_image(path)
+    assert isinstance(got, DecodedImage)
     assert ((got.width, got.height), got.mode) == (size, "RGB")
 
 
@@ -87,7 +87,7 @@ def test_a_look_survives_another_size_and_encoding(tmp_path: Path, seed: int) ->
         encoded(half, "WEBP"),
     ):
         (tmp_path / "a").write_bytes(data)
-        got = read_picture(tmp_path / "a")
-        assert isinstance(got, Picture)
+        got = read_image(tmp_path / "a")
+        assert isinstance(got, DecodedImage)
         looks.append(got.look)
-    assert max((one ^ looks[0]).bit_count() for one in looks) <= MOST_BITS
+    assert max((one ^ looks[0]).bit_count() for one in looks) <= MAX_BITS

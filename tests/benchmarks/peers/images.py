@@ -1,4 +1,4 @@
-"""The demo's labelled pictures in one folder, laid out for everybody; the labels are the same to the last digit.
+"""The demo's labelled images in one folder, laid out for everybody; the labels are the same to the last digit.
 
 ``data/`` is our dataset folder; ``peers/`` has ``images/`` and ``labels/`` with ``train``, ``val`` and ``test``,
 ``data.yaml`` (YOLO), and ``annotations/`` (COCO).
@@ -18,7 +18,7 @@ SPLITS = {"train": "train", "valid": "val", "test": "test"}
 """Our names of the splits, and the peers'."""
 
 
-def write_pictures(folder: Path, train: int, valid: int, *, test: int = 1, side: int = 192) -> DatasetSnapshot:
+def write_images(folder: Path, train: int, valid: int, *, test: int = 1, side: int = 192) -> DatasetSnapshot:
     """Draw so many cartoons of ``side`` pixels, and lay them out."""
     draw_export(folder / "export", 0, train=train, valid=valid, test=test, size=side)
     inspection = inspect_export(folder / "export", folder / "scratch")

@@ -1,4 +1,4 @@
-"""Pictures from real files: decoding, and the cache in memory and on disk."""
+"""Images from real files: decoding, and the cache in memory and on disk."""
 
 import errno
 import hashlib
@@ -23,7 +23,7 @@ from tests.fakes.libraries import imported
 
 SIZE = 64
 BYTES = 3 * SIZE * SIZE
-"""Of a square picture of that size."""
+"""Of a square image of that size."""
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def noise(width: int, height: int, seed: int = 0, grain: int = 1) -> np.ndarray:
 
 
 def save(folder: Path, pixels: np.ndarray, kind: str = "PNG", *, boxes: tuple[Box, ...] = (), **options: object):
-    """Put a picture into a dataset folder, and give its line of the snapshot."""
+    """Put an image into a dataset folder, and give its line of the snapshot."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, kind, **options)
     data = file.getvalue()
@@ -57,13 +57,13 @@ def save(folder: Path, pixels: np.ndarray, kind: str = "PNG", *, boxes: tuple[Bo
 # Decoding ------------------------------------------------------------------------------------------
 
 
-def test_picture_of_the_right_size_comes_as_it_is(worker: ModuleType, tmp_path: Path) -> None:
+def test_image_of_the_right_size_comes_as_it_is(worker: ModuleType, tmp_path: Path) -> None:
     pixels = noise(SIZE, SIZE // 2)
-    folder = worker.PictureFolder(tmp_path, [save(tmp_path, pixels)], SIZE)
-    assert np.array_equal(folder.picture(0), pixels)
-    picture, targets, index = worker.PlainPictures(folder)[0]
-    assert np.array_equal(picture[:, : SIZE // 2].numpy(), pixels.transpose(2, 0, 1))
-    assert (picture[:, SIZE // 2 :] == worker.PAD_VALUE).all()
+    folder = worker.ImageFolder(tmp_path, [save(tmp_path, pixels)], SIZE)
+    assert np.array_equal(folder.pixels(0), pixels)
+    image, targets, index = worker.PlainImages(folder)[0]
+    assert np.array_equal(image[:, : SIZE // 2].numpy(), pixels.transpose(2, 0, 1))
+    assert (image[:, SIZE // 2 :] == worker.PAD_VALUE).all()
     assert (targets.shape, index) == ((0, 5), 0)
 
 
@@ -75,7 +75,7 @@ def test_longest_side_fills_the_network_input(
     worker: ModuleType, tmp_path: Path, width: int, height: int, scaled: tuple[int, int]
 ) -> None:
     image = save(tmp_path, noise(width, height), boxes=(Box(1, 0, 0, width, height),))
-    sample = worker.PictureFolder(tmp_path, [image], SIZE).sample(0)
+    sample = worker.ImageFolder(tmp_path, [image], SIZE).sample(0)
     assert sample.image.shape == (*scaled, 3)
     assert sample.labels.tolist() == [1]
     factor = SIZE / max(width, height)
@@ -85,20 +85,20 @@ def test_longest_side_fills_the_network_input(
 def test_targets_are_centres_and_sides(worker: ModuleType, tmp_path: Path) -> None:
     boxes = (Box(3, 20, 40, 60, 140), Box(0, 10, 10, 11, 90))
     image = save(tmp_path, noise(2 * SIZE, 3 * SIZE), boxes=boxes)
-    _, targets, _ = worker.PlainPictures(worker.PictureFolder(tmp_path, [image], SIZE))[0]
+    _, targets, _ = worker.PlainImages(worker.ImageFolder(tmp_path, [image], SIZE))[0]
     assert targets.tolist() == [pytest.approx([3, 40 / 3, 90 / 3, 40 / 3, 100 / 3])]  # the other is a third wide
 
 
 @pytest.mark.parametrize("quality", [75, 95])
 def test_large_jpegs_are_halved_without_loss(worker: ModuleType, tmp_path: Path, quality: int) -> None:
-    """What comes is nearer to the picture before it was a JPEG than what full decoding gives."""
+    """What comes is nearer to the image before it was a JPEG than what full decoding gives."""
     pixels = noise(8 * SIZE, 6 * SIZE, grain=3)
     image = save(tmp_path, pixels, "JPEG", quality=quality)
     ideal = cv2.resize(pixels.astype(np.float32), (SIZE, 48), interpolation=cv2.INTER_AREA)
     full = cv2.resize(cv2.imread(str(tmp_path / "images" / image.sha256)), (SIZE, 48), interpolation=cv2.INTER_AREA)
-    assert worker.read_picture(tmp_path / "images" / image.sha256, image, SIZE).shape == (3 * SIZE, 4 * SIZE, 3)
-    ours = worker.PictureFolder(tmp_path, [image], SIZE).picture(0)
-    errors = [np.sqrt(np.mean((picture - ideal) ** 2)) for picture in (ours, full[..., ::-1])]
+    assert worker.read_image(tmp_path / "images" / image.sha256, image, SIZE).shape == (3 * SIZE, 4 * SIZE, 3)
+    ours = worker.ImageFolder(tmp_path, [image], SIZE).pixels(0)
+    errors = [np.sqrt(np.mean((image - ideal) ** 2)) for image in (ours, full[..., ::-1])]
     assert errors[0] < errors[1]
 
 
@@ -108,8 +108,8 @@ def test_large_jpegs_are_halved_without_loss(worker: ModuleType, tmp_path: Path,
 def test_edges_stay_where_they_are(worker: ModuleType, tmp_path: Path, width: int, height: int) -> None:
     pixels = np.zeros((height, width, 3), np.uint8)
     pixels[height // 4 : height // 2, width // 4 : width // 2] = 255
-    picture = worker.PictureFolder(tmp_path, [save(tmp_path, pixels, "JPEG", quality=98)], SIZE).picture(0)
-    bright = picture.mean(axis=2) / 255
+    image = worker.ImageFolder(tmp_path, [save(tmp_path, pixels, "JPEG", quality=98)], SIZE).pixels(0)
+    bright = image.mean(axis=2) / 255
     rows, columns = bright[:, 24], bright[18]
     scale = SIZE / width
     assert (rows.sum(), columns.sum()) == pytest.approx((height / 4 * scale, width / 4 * scale), abs=0.3)
@@ -123,32 +123,32 @@ def test_orientation_in_the_file_is_not_obeyed(worker: ModuleType, tmp_path: Pat
     pixels[:, : side // 2] = 255
     turned = Image.Exif()
     turned[0x0112] = 6
-    picture = worker.PictureFolder(tmp_path, [save(tmp_path, pixels, "JPEG", exif=turned)], SIZE).picture(0)
-    assert picture.shape == (SIZE // 2, SIZE, 3)
-    assert picture[:, :30].min() > 200
-    assert picture[:, 34:].max() < 55
+    image = worker.ImageFolder(tmp_path, [save(tmp_path, pixels, "JPEG", exif=turned)], SIZE).pixels(0)
+    assert image.shape == (SIZE // 2, SIZE, 3)
+    assert image[:, :30].min() > 200
+    assert image[:, 34:].max() < 55
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 @pytest.mark.parametrize("side", [SIZE, 8 * SIZE])
 @pytest.mark.parametrize("change", [1, -1, 2])
-def test_picture_of_another_size_is_refused(
+def test_image_of_another_size_is_refused(
     worker: ModuleType, tmp_path: Path, kind: str, side: int, change: int
 ) -> None:
     image = save(tmp_path, noise(side + change, side), kind).model_copy(update={"width": side})
     with pytest.raises(BadSpec, match=rf"{kind}.*{side + change} x {side} pixels, the snapshot says {side} x {side}"):
-        worker.PictureFolder(tmp_path, [image], SIZE).picture(0)
+        worker.ImageFolder(tmp_path, [image], SIZE).pixels(0)
 
 
 @pytest.mark.parametrize("side", [SIZE, 8 * SIZE])
-@pytest.mark.parametrize("data", [b"", b"no picture", b"\xff\xd8\xff\xe0\x00\x10JFIF", None])
-def test_file_that_is_no_picture_is_refused(worker: ModuleType, tmp_path: Path, side: int, data: bytes | None) -> None:
+@pytest.mark.parametrize("data", [b"", b"no image", b"\xff\xd8\xff\xe0\x00\x10JFIF", None])
+def test_file_that_is_no_image_is_refused(worker: ModuleType, tmp_path: Path, side: int, data: bytes | None) -> None:
     image = save(tmp_path, noise(side, side), "JPEG")
     path = tmp_path / "images" / image.sha256
     path.unlink() if data is None else path.write_bytes(data)
-    folder = worker.PictureFolder(tmp_path, [image], SIZE)
-    with pytest.raises(BadSpec, match="no picture, the snapshot says"):
-        folder.picture(0)
+    folder = worker.ImageFolder(tmp_path, [image], SIZE)
+    with pytest.raises(BadSpec, match="no image, the snapshot says"):
+        folder.pixels(0)
     with pytest.raises(BadSpec, match="empty the dataset folder"):
         folder.fill_cache(2, tmp_path)
 
@@ -157,12 +157,12 @@ def test_file_that_is_no_picture_is_refused(worker: ModuleType, tmp_path: Path, 
 
 
 class Split:
-    """Square pictures in a dataset folder, an empty folder to spool into, and what was cached."""
+    """Square images in a dataset folder, an empty folder to spool into, and what was cached."""
 
     def __init__(self, worker: ModuleType, folder: Path, count: int) -> None:
         self.pixels = [noise(SIZE, SIZE, seed) for seed in range(count)]
         images = [save(folder, pixels) for pixels in self.pixels]
-        self.new = lambda: worker.PictureFolder(folder, images, SIZE)
+        self.new = lambda: worker.ImageFolder(folder, images, SIZE)
         self.folder = self.new()
         self.spool = folder / "spool"
         self.spool.mkdir()
@@ -175,7 +175,7 @@ class Split:
         return self.folder.fill_cache(2, spool or self.spool, count, **options)
 
     def assert_right(self) -> None:
-        assert all(np.array_equal(self.folder.picture(index), pixels) for index, pixels in enumerate(self.pixels))
+        assert all(np.array_equal(self.folder.pixels(index), pixels) for index, pixels in enumerate(self.pixels))
 
     def without_files(self) -> None:
         """Take the files away, so that only the cache is left."""
@@ -188,11 +188,11 @@ def make_split(worker: ModuleType, tmp_path: Path) -> Callable[[int], Split]:
     return lambda count: Split(worker, tmp_path, count)
 
 
-def test_all_pictures_in_memory(make_split: Callable[[int], Split]) -> None:
+def test_all_images_in_memory(make_split: Callable[[int], Split]) -> None:
     split = make_split(5)
     cached = split.fill()
     assert (cached.in_memory, cached.on_disk, cached.again, cached.bytes_in_memory) == (5, 0, 0, 5 * BYTES)
-    assert (str(cached), split.told) == ("5 pictures decoded into memory", 5)
+    assert (str(cached), split.told) == ("5 images decoded into memory", 5)
     split.without_files()
     split.assert_right()
 
@@ -201,24 +201,24 @@ def test_what_memory_does_not_hold_goes_to_a_file_without_a_name(make_split: Cal
     split = make_split(6)
     cached = split.fill(memory=2 * BYTES + BYTES // 2)
     assert (cached.in_memory, cached.on_disk, cached.again, cached.bytes_in_memory) == (2, 4, 0, 2 * BYTES)
-    assert (str(cached), split.told) == ("2 pictures in memory, 4 on disk", 6)
+    assert (str(cached), split.told) == ("2 images in memory, 4 on disk", 6)
     split.without_files()
     split.assert_right()
     assert not list(split.spool.iterdir())
 
 
-def test_without_room_pictures_are_decoded_again(make_split: Callable[[int], Split]) -> None:
+def test_without_room_images_are_decoded_again(make_split: Callable[[int], Split]) -> None:
     split = make_split(3)
     cached = split.fill(memory=BYTES, disk_share=0)
     assert (cached.in_memory, cached.on_disk, cached.again) == (1, 0, 2)
-    assert (str(cached), split.told) == ("1 picture in memory, 2 decoded again each time", 1)
+    assert (str(cached), split.told) == ("1 image in memory, 2 decoded again each time", 1)
     split.assert_right()
 
 
 def test_shapes_count_as_they_are(worker: ModuleType, tmp_path: Path) -> None:
-    """Narrow pictures take less room than square ones."""
+    """Narrow images take less room than square ones."""
     images = [save(tmp_path, noise(SIZE, SIZE // 4, seed)) for seed in range(8)]
-    cached = worker.PictureFolder(tmp_path, images, SIZE).fill_cache(1, tmp_path, memory=2 * BYTES)
+    cached = worker.ImageFolder(tmp_path, images, SIZE).fill_cache(1, tmp_path, memory=2 * BYTES)
     assert cached.in_memory == 8
 
 
@@ -226,9 +226,9 @@ def test_loader_workers_share_the_file(worker: ModuleType, make_split: Callable[
     split = make_split(6)
     split.fill(memory=0)
     split.without_files()
-    loader = DataLoader(worker.PlainPictures(split.folder), batch_size=None, num_workers=2)
-    for (picture, _, index), pixels in zip(loader, split.pixels, strict=True):
-        assert np.array_equal(picture.numpy().transpose(1, 2, 0), pixels), index
+    loader = DataLoader(worker.PlainImages(split.folder), batch_size=None, num_workers=2)
+    for (image, _, index), pixels in zip(loader, split.pixels, strict=True):
+        assert np.array_equal(image.numpy().transpose(1, 2, 0), pixels), index
 
 
 @contextmanager
@@ -248,7 +248,7 @@ def test_file_that_cannot_grow_any_more(make_split: Callable[[int], Split]) -> N
         cached = split.fill(memory=3 * BYTES)
     # Half of what was written is given back.
     assert (cached.in_memory, cached.on_disk, cached.again) == (3, 5, 12)
-    assert str(cached) == "3 pictures in memory, 5 on disk, 12 decoded again each time"
+    assert str(cached) == "3 images in memory, 5 on disk, 12 decoded again each time"
     split.assert_right()
 
 

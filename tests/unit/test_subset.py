@@ -1,4 +1,4 @@
-"""Parts of the training pictures: nested, whole sources, boxes in each, and nothing else changed."""
+"""Parts of the training images: nested, whole sources, boxes in each, and nothing else changed."""
 
 from itertools import pairwise
 
@@ -11,7 +11,7 @@ from tasks.storage.keys import snapshot as key_of
 SHARES = (0.25, 0.5, 0.75, 1.0)
 
 
-def picture(name, number, split="train", boxes=1):
+def image(name, number, split="train", boxes=1):
     """The number makes the content."""
     return LabelledImage(
         file_name=name, split=split, sha256=f"{number:064x}", size=1, width=10, height=10,
@@ -31,12 +31,12 @@ def train_names(part):
 def pets():
     """Twenty sources with boxes and eight without, two versions of each."""
     sources = [
-        picture(f"{kind}{at}_jpg.rf.{version}.jpg", 1000 * (kind == "empty") + 10 * at + version, boxes=kind == "pet")
+        image(f"{kind}{at}_jpg.rf.{version}.jpg", 1000 * (kind == "empty") + 10 * at + version, boxes=kind == "pet")
         for kind, count in (("pet", 20), ("empty", 8))
         for at in range(count)
         for version in range(2)
     ]
-    return snapshot(*sources, picture("v.jpg", 9001, "valid"), picture("t.jpg", 9002, "test"))
+    return snapshot(*sources, image("v.jpg", 9001, "valid"), image("t.jpg", 9002, "test"))
 
 
 def test_each_part_has_its_share_of_sources_with_and_without_boxes(pets):
@@ -69,20 +69,20 @@ def test_valid_test_and_classes_are_untouched(pets):
 
 
 def test_frames_of_a_clip_and_twins_stay_together():
-    frames = [picture(f"yard_mp4-{at}_jpg.rf.{at}.jpg", at) for at in range(6)]
-    twin = picture("another name.jpg", 0)
-    part = part_of(snapshot(*frames, twin, *(picture(f"p{at}.jpg", 100 + at) for at in range(3))), 0.5)
+    frames = [image(f"yard_mp4-{at}_jpg.rf.{at}.jpg", at) for at in range(6)]
+    twin = image("another name.jpg", 0)
+    part = part_of(snapshot(*frames, twin, *(image(f"p{at}.jpg", 100 + at) for at in range(3))), 0.5)
     clip = {image.file_name for image in (*frames, twin)}
     assert train_names(part) & clip in (set(), clip)
     assert len(train_names(part) - clip) == 2 - bool(train_names(part) & clip)
 
 
 def test_the_smallest_part_still_has_boxes():
-    part = part_of(snapshot(picture("only.jpg", 1), *(picture(f"e{n}.jpg", 2 + n, boxes=0) for n in range(4))), 0.25)
+    part = part_of(snapshot(image("only.jpg", 1), *(image(f"e{n}.jpg", 2 + n, boxes=0) for n in range(4))), 0.25)
     assert "only.jpg" in train_names(part)
     assert len(train_names(part)) == 2
 
 
-def test_pictures_of_the_same_name_in_other_splits_are_no_matter():
-    part = part_of(snapshot(*(picture("a.jpg", n, split) for n, split in enumerate(("train", "valid", "test")))), 0.25)
+def test_images_of_the_same_name_in_other_splits_are_no_matter():
+    part = part_of(snapshot(*(image("a.jpg", n, split) for n, split in enumerate(("train", "valid", "test")))), 0.25)
     assert [image.split for image in part.images] == ["train", "valid", "test"]

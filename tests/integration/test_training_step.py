@@ -1,0 +1,33 @@
+"""What a step changes and what it leaves: the network's parameters that are learnt, and those that never are."""
+
+from pathlib import Path
+
+import torch
+
+from tests.fakes.datasets import make_spec, write_dataset
+from tests.fakes.libraries import imported
+from tests.fakes.training_steps import make_training_step
+
+
+def test_what_is_never_learnt_gets_no_moments_and_is_averaged_as_it_was_given(tmp_path: Path) -> None:
+    batches = imported("tasks.training.worker.data.loaders", tmp_path)
+    learning = make_training_step(make_spec(write_dataset(tmp_path / "data", 2, 1)), tmp_path)
+    parameters = dict(learning.network.named_parameters())
+    trainable = {name: p for name, p in parameters.items() if p.requires_grad}
+    fixed = {name: p for name, p in parameters.items() if not p.requires_grad}
+    assert fixed
+    for parameter in fixed.values():
+        parameter.data.fill_(7)  # as given weights are put into a network that is there already
+
+    learning.network.train()
+    images = torch.randint(0, 255, (2, 3, 64, 64), dtype=torch.uint8)
+    batch = batches.Batch(images, torch.tensor([[0, 0, 32, 32, 20, 20], [1, 1, 30, 30, 24, 24.0]]), [0, 1])
+    for _ in range(2):
+        assert learning.run(batches.divided([0, 1], 2), iter([batch]), 1e-3).bad is None
+
+    moments = learning.optimizer.state_dict()["state"].values()
+    assert sum(of_group["exp_avg"].numel() for of_group in moments) == sum(p.numel() for p in trainable.values())
+    ema_state = learning.named(learning.ema_state())
+    assert ema_state.keys() == learning.network.state_dict().keys()
+    assert all((ema_state[name] == 7).all() for name in fixed)
+    assert not all(torch.equal(ema_state[name], parameter) for name, parameter in trainable.items())
