@@ -1,1 +1,1 @@
-"""The stories: each flow reads like the sentence that tells what it does."""
+"""The flows: each reads like the sentence that says what it does."""

@@ -9,5 +9,5 @@ from tasks.training.task import detect_split
 
 @flow(name="evaluate", persist_result=False)
 def evaluate(job: EvaluateJob) -> EvaluationReport:
-    """Run a model over the images it is measured on, score what it found, and write the report page."""
+    """Detect on the images that the model is measured on, score the detections, and write the report page."""
     return score_detections(job, detect_split(job))

@@ -15,7 +15,7 @@ from tasks.promotion.task import (
     summarise,
 )
 from tasks.records import RetrainOutcome, RetrainRequest
-from tasks.training.task import find_nothing_new, plan_training, train_on_worker
+from tasks.training.task import find_reason_to_skip, plan_training, train_on_worker
 
 
 @flow(name="retrain", persist_result=False)
@@ -29,7 +29,7 @@ def retrain(request: RetrainRequest) -> RetrainOutcome | State[None]:
     snapshot = check_labels(export, request.rules, champion)
     changes = compare_labels(snapshot, champion)
     job = plan_training(request, snapshot, champion)
-    if reason := find_nothing_new(job, champion, changes):
+    if reason := find_reason_to_skip(job, champion, changes):
         return Completed(name="Skipped", message=reason)
 
     model = train_on_worker(job)

@@ -1,22 +1,22 @@
-"""Whether the labels are enough: models of parts of them, and a curve through what they reach."""
+"""Whether the labels are enough: a learning curve through models that are trained on parts of them."""
 
 from prefect import flow
 
 from tasks.evaluation.task import evaluate_on_worker, fit_curve, show_study
-from tasks.labeling.task import check_labels, export_labels, take_part
+from tasks.labeling.task import check_labels, export_labels, take_subset
 from tasks.promotion.task import find_champion
 from tasks.records import LearningCurve, LearningPoint, RetrainRequest
 from tasks.training.task import plan_training, require_study, train_on_worker
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
-"""Of the training images; the last run is the one that retrain would make, and is used again by it."""
+"""Shares of the training images; the last run is the one that retrain would make, which uses it again."""
 
 
 @flow(name="study", persist_result=False)
 def study(request: RetrainRequest) -> LearningCurve:
     """Train on parts of the labels, measure all models on the same images, and say what twice the labels would bring.
 
-    Nothing is published or promoted, and the gate is not asked. Runs and evaluations that are finished are used again.
+    Nothing is published, judged or promoted. Finished runs and evaluations are used again.
     """
     require_study(request)
     export = export_labels(request)
@@ -25,8 +25,8 @@ def study(request: RetrainRequest) -> LearningCurve:
 
     points = []
     for share in SHARES:
-        part = take_part(snapshot, share, SHARES)
-        model = train_on_worker(plan_training(request, part, champion))
+        subset = take_subset(snapshot, share, SHARES)
+        model = train_on_worker(plan_training(request, subset, champion))
         report = evaluate_on_worker(model, snapshot, request.threshold_for)
-        points.append(LearningPoint.of(share, part, model, report))
+        points.append(LearningPoint.of(share, subset, model, report))
     return show_study(request.project, model, report, fit_curve(points))

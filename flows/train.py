@@ -8,5 +8,5 @@ from tasks.training.task import train_model
 
 @flow(name="train", persist_result=False)
 def train(job: TrainJob) -> TrainedModel:
-    """Train what the job says, going on from its newest checkpoint; give the model when it is finished already."""
+    """Train what the job says, going on from its newest checkpoint; a finished run's model is used again."""
     return train_model(job)

@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree. Every error is raised with one message: what, where, got, remedy.
+"""All errors that nasflow raises on purpose, as one tree. Every message says what, where, got and remedy.
 
 ::
 
@@ -7,15 +7,15 @@
     │   ├── StoreUnavailable    the object store does not answer, or answers 5xx
     │   ├── RoboflowUnavailable Roboflow does not answer, limits the rate, or sends half a zip
     │   ├── ServerUnavailable   the Prefect server does not answer
-    │   ├── WorkerLost          a child run crashed, or its lease ran out
+    │   ├── WorkerLost          a child flow run or a trainer was killed, or a lease ran out
     │   └── LeaseHeld           another flow run works on this training run
     ├── BadInput                exit 2: a person has to change something
     │   ├── BadSettings         the environment
     │   ├── BadRequest          a request or an option
     │   ├── BadExport           the labels
-    │   ├── BadSpec             what the trainer was given
-    │   │   └── BadCheckpoint   what it should go on from
-    │   │       └── DamagedCheckpoint   it cannot be read; the one before it may do
+    │   ├── BadSpec             the spec or the dataset folder of a trainer
+    │   │   └── BadCheckpoint   the checkpoint that it should go on from
+    │   │       └── DamagedCheckpoint   it cannot be read; the previous one may be whole
     │   └── BadWeights          a weights file
     ├── StoreError              the store answers, and the answer is no
     │   ├── NotInStore          no such key
@@ -23,12 +23,12 @@
     │   └── CorruptObject       content and SHA-256 disagree
     ├── RoboflowRefused         bad key, no such workspace, project or version
     ├── TrainingFailed          the trainer ended without a model
-    │   ├── OutOfMemory         the processor or GPU has too little memory for this spec
-    │   ├── NotLearning         the loss stopped being a number
+    │   ├── OutOfMemory         the machine or its GPU has too little memory for this spec
+    │   ├── NotLearning         the loss is no finite number any more
     │   ├── DiskFull            no room for the next checkpoint
     │   └── TrainingStopped     stopped on request, with a checkpoint written
     ├── IncomparableReports     two reports measured on different images
-    └── ServerProblem           the Prefect server, a worker or a local server is not there
+    └── ServerProblem           the Prefect server, a worker or a local server is missing
 
 A message is one positional argument, since Prefect rebuilds exceptions that way.
 """
@@ -41,7 +41,7 @@ class NasflowError(Exception):
 
 
 class TransientError(NasflowError):
-    """Gone when tried again."""
+    """May be gone when tried again."""
 
 
 class StoreUnavailable(TransientError):
@@ -57,11 +57,11 @@ class ServerUnavailable(TransientError):
 
 
 class WorkerLost(TransientError):
-    """A child run ended without a word: crashed, or its lease ran out."""
+    """A child flow run crashed, a trainer was killed, or a lease ran out."""
 
 
 class LeaseHeld(TransientError):
-    """Another flow run works on this training run, until it ends or its lease runs out."""
+    """Another flow run works on this training run."""
 
 
 class BadInput(NasflowError):
@@ -83,11 +83,11 @@ class BadExport(BadInput):
 
 
 class BadSpec(BadInput):
-    """The trainer was given a spec or a dataset folder it cannot use."""
+    """The trainer cannot use its spec or its dataset folder."""
 
 
 class BadCheckpoint(BadSpec):
-    """The files of a run in its folder are damaged or do not belong together."""
+    """The checkpoint in a run's folder is damaged, or belongs to another run."""
 
 
 class DamagedCheckpoint(BadCheckpoint):
@@ -107,7 +107,7 @@ class NotInStore(StoreError):
 
 
 class LostRace(StoreError):
-    """A conditional write found that another writer was first."""
+    """A conditional write failed because another writer was first."""
 
 
 class CorruptObject(StoreError):
@@ -125,15 +125,15 @@ class TrainingFailed(NasflowError):
 
 
 class OutOfMemory(TrainingFailed):
-    """The device has too little memory for this spec."""
+    """The machine or its GPU has too little memory for this spec."""
 
 
 class NotLearning(TrainingFailed):
-    """The loss is not a finite number any more."""
+    """The loss is no finite number any more."""
 
 
 class DiskFull(TrainingFailed):
-    """There is no room for what a run writes; what it wrote before is whole."""
+    """The disk is full; what the run wrote before is whole."""
 
 
 class TrainingStopped(TrainingFailed):
@@ -145,4 +145,4 @@ class IncomparableReports(NasflowError):
 
 
 class ServerProblem(NasflowError):
-    """The Prefect server, a worker or a local server is not there."""
+    """The Prefect server, a worker or a local server is missing."""

@@ -1,6 +1,7 @@
-"""Where things are and with which rights, from the environment (prefix ``NASFLOW_``).
+"""Settings from the environment (prefix ``NASFLOW_``): addresses, credentials, and how this machine works.
 
-Never a flow parameter: parameters are stored and shown. Secrets are ``SecretStr``, so that no repr or log shows them.
+They are never flow parameters, which Prefect stores and shows. Secrets are ``SecretStr``, so that no repr or log shows
+them.
 """
 
 from pathlib import Path
@@ -47,7 +48,7 @@ class RoboflowSettings(BaseSettings):
 
 
 class WorkSettings(BaseSettings):
-    """This machine: where runs work, and how long their leases hold."""
+    """This machine: its folders, and how it trains."""
 
     model_config = SettingsConfigDict(env_prefix="NASFLOW_", frozen=True, env_ignore_empty=True, allow_inf_nan=False)
 
@@ -70,16 +71,19 @@ class WorkSettings(BaseSettings):
     compile: bool = Field(
         default=False, description="Train with torch.compile: takes minutes at the start; try whether it pays."
     )
+    speed_measures: bool = Field(
+        default=True, description="Tune the C library's memory for training; results are the same without."
+    )
 
 
 Settings = TypeVar("Settings", bound=BaseSettings)
 
 
 def from_environment(kind: type[Settings]) -> Settings:
-    """Read settings of one kind.
+    """Read settings of one kind from the environment.
 
     Raises:
-        BadSettings: a variable has a value that cannot be; the message names it, and shows no secret.
+        BadSettings: a variable has an invalid value; the message names the variable, and shows no secret.
     """
     try:
         return kind()

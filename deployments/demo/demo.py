@@ -1,4 +1,4 @@
-"""The demo: the whole chain on images that it draws itself, on real servers in one folder."""
+"""``nasflow demo``: the whole chain on images that it draws itself, on real servers in one folder."""
 
 import time
 from pathlib import Path
@@ -6,13 +6,15 @@ from typing import Any
 
 from deployments.demo.cartoons import draw_export
 from deployments.local_stack.stack import Stack
+from deployments.local_stack.up import run_until_interrupted
 from deployments.remote import requests
-from deployments.terminal.console import document, say
+from deployments.remote.models import find_model_version, save_weights
+from deployments.terminal.console import say
 from tasks.records import RetrainRequest
+from tasks.storage.s3 import Store
 
-PROJECT = "cartoon-cats-and-dogs"
 REQUEST: dict[str, Any] = {
-    "project": PROJECT,
+    "project": "cartoon-cats-and-dogs",
     "variant": "s",
     "epochs": 30,
     "image_size": 160,
@@ -22,57 +24,48 @@ REQUEST: dict[str, Any] = {
     "augmentation": "light",
 }
 """Small enough for two processor cores and a few minutes, long enough for a score that means something.
-These images show all sizes that there are, and are learnt faster when they are not made larger and smaller."""
+The augmentation does not scale images: drawn animals come in all sizes, and are learned sooner without it."""
 
 
 def demo(folder: Path, seed: int, *, keep: bool) -> dict[str, Any]:
     """Run the demo in a folder.
 
     Args:
-        folder: Where everything is kept.
-        seed: Of the images and of the training.
-        keep: Leave the stack running until Ctrl-C.
+        folder: Folder that keeps everything.
+        seed: Seed of the images and of the training.
+        keep: Whether the stack runs on until Ctrl-C.
+
+    Returns:
+        The outcome of the run as ``retrain`` gives it, the seconds of all steps, and the address of Prefect's UI.
     """
-    began = time.monotonic()
-    export = folder / f"labels-{seed}"
-    if not export.exists():
-        say("drawing labelled images of cats and dogs")
-        aside = folder / f".labels-{seed}.tmp"
-        draw_export(aside, seed)
-        aside.rename(export)
+    start = time.monotonic()
+    export = _draw_labels(folder, seed)
     drawn = time.monotonic()
     with Stack(folder, say) as stack:
         say(f"Prefect: {stack.ui}")
-        started = time.monotonic()
-        request = RetrainRequest(**REQUEST, seed=seed)
-        result = requests.retrain(request, export, wait=True, out=folder)
-        steps = {"draw images": drawn - began, "start the stack": started - drawn, **result["steps"]}
-        result["steps"] = {name: round(seconds, 1) for name, seconds in steps.items()}
-        result = {"ok": True, "total_seconds": round(time.monotonic() - began, 1), **result}
-        result["model"]["file"] = requests.fetch_weights(result["model"], folder)
-        result["ui"] = stack.ui
+        stack_up = time.monotonic()
+        outcome = requests.retrain(RetrainRequest(**REQUEST, seed=seed), export, wait=True, out=folder)
+        steps = {"draw images": drawn - start, "start the stack": stack_up - drawn, **outcome["steps"]}
+        outcome["steps"] = {name: round(seconds, 1) for name, seconds in steps.items()}
+        document = {"ok": True, "total_seconds": round(time.monotonic() - start, 1), **outcome, "ui": stack.ui}
+        document["model"]["file"] = _save_weights(document["model"], folder)
         if keep:
-            say(f"report: {result['report']}; the stack runs on at {stack.ui}, Ctrl-C ends it")
+            say(f"report: {document['report']}; the stack runs on at {stack.ui}, Ctrl-C ends it")
             run_until_interrupted(stack)
-    return result
+    return document
 
 
-def up(folder: Path, *, as_json: bool) -> None:
-    """The local stack in the foreground; as JSON, its addresses are one document on stdout once it is up."""
-    with Stack(folder, say) as stack:
-        if as_json:
-            document({"ok": True, "ui": stack.ui, "api": f"{stack.ui}/api", "folder": str(stack.folder)})
-        say(f"Prefect: {stack.ui}  (API {stack.ui}/api)")
-        say(f"in another terminal: source {stack.folder}/env.sh, then nasflow retrain --export PATH")
-        say(f"everything is in {stack.folder}; Ctrl-C ends it")
-        run_until_interrupted(stack)
+def _draw_labels(folder: Path, seed: int) -> Path:
+    """The export of this seed, drawn unless an earlier demo in the folder did."""
+    export = folder / f"labels-{seed}"
+    if not export.exists():
+        say("drawing labelled images of cats and dogs")
+        unfinished = folder / f".labels-{seed}.tmp"
+        draw_export(unfinished, seed)
+        unfinished.rename(export)
+    return export
 
 
-def run_until_interrupted(stack: Stack) -> None:
-    """Wait for Ctrl-C or SIGTERM, looking after the stack's processes."""
-    try:
-        while True:
-            stack.check()
-            time.sleep(1)
-    except KeyboardInterrupt:
-        say("stopping")
+def _save_weights(model: dict[str, Any], folder: Path) -> str:
+    store = Store.from_environment()
+    return save_weights(store, find_model_version(store, model["project"], str(model["version"])), folder)

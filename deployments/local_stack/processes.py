@@ -1,4 +1,7 @@
-"""Servers and workers as children of this process: started, tied to its life, and ended by their own process id."""
+"""Servers and workers as child processes of this one: starting them, stopping them, and their ports.
+
+A child process ends with its parent, and is stopped by its own process id.
+"""
 
 import os
 import random
@@ -13,7 +16,7 @@ import psutil
 
 HOST = "127.0.0.1"
 
-# exec keeps the process id, and what the kernel was told to send when the parent's thread ends.
+# exec keeps the process id, and the signal that the kernel sends when the thread of the parent ends.
 _TIED = """
 import ctypes, os, signal, sys
 if sys.platform == "linux":
@@ -27,13 +30,16 @@ os.execv(sys.argv[2], sys.argv[2:])
 def start(
     command: list[str], log: Path, environment: Mapping[str, str], *, cwd: Path | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a server. On Linux it is killed when the thread that called this ends, however that happens.
+    """Start a server. On Linux it is killed when the thread that called this ends, in whatever way.
 
     Args:
-        command: Program, by its full path, and arguments.
-        log: File that its output is added to.
-        environment: All of its variables.
-        cwd: Where it works.
+        command: Full path of the program, and arguments.
+        log: File that its output is appended to.
+        environment: All of its environment variables.
+        cwd: Its working directory, or None for that of this process.
+
+    Returns:
+        The process.
     """
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -43,13 +49,13 @@ def start(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            # Ctrl-C at the terminal is for the parent, which then stops its servers in order.
+            # Ctrl-C in the terminal reaches the parent alone, which then stops its servers in order.
             start_new_session=True,
         )
 
 
 def stop(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """End a process: asked first, killed after ``seconds``."""
+    """End a process: by SIGTERM, and after ``seconds`` by SIGKILL."""
     process.terminate()
     try:
         process.wait(seconds)
@@ -59,9 +65,9 @@ def stop(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 def stop_with_children(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """End a process and all that it started: asked first, killed after ``seconds``.
+    """End a process and all its descendants: by SIGTERM, and after ``seconds`` by SIGKILL.
 
-    A Prefect worker that is asked to end leaves its flow runs running, so they are asked as well.
+    A Prefect worker does not end its flow runs on SIGTERM, so they get it, too.
     """
     family: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):
@@ -77,15 +83,15 @@ def stop_with_children(process: subprocess.Popen[bytes], seconds: float) -> None
     process.wait()
 
 
-def free_port(wished: int | None = None) -> int:
-    """A free port of this machine: the one wished for if it is free, else any below those of outgoing connections."""
-    if wished is not None and is_free(wished):
-        return wished
+def free_port(preferred: int | None = None) -> int:
+    """A free port of this machine: the preferred one if it is free, else any below those of outgoing connections."""
+    if preferred is not None and is_free(preferred):
+        return preferred
     return next(port for port in random.sample(range(10_000, 20_000), 1000) if is_free(port))
 
 
 def is_free(port: int) -> bool:
-    """Say whether a server could listen on this port."""
+    """Whether a server could listen on this port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -96,17 +102,19 @@ def is_free(port: int) -> bool:
 
 
 def is_open(port: int) -> bool:
-    """Say whether something listens on this port."""
+    """Whether any process listens on this port."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex((HOST, port)) == 0
 
 
 def listens(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Say whether it is this very process that listens on a port."""
+    """Whether this process listens on a port."""
     with suppress(psutil.Error):
         connections = psutil.Process(process.pid).net_connections("tcp")
-        return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in connections)
+        return any(
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == port for connection in connections
+        )
     return False
 
 

@@ -1,6 +1,6 @@
-"""A real object store on this machine: SeaweedFS in a folder, reachable from this machine only.
+"""An object store on this machine: SeaweedFS in a folder, reachable from this machine only.
 
-For the local stack and the tests. Starting, stopping and its settings belong here; what is stored does not.
+For the local stack and the tests. Starting and stopping it, and its settings, belong here; what is stored does not.
 """
 
 import json
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 SERVERS = ("s3", "filer", "master", "volume", "admin")
 GRPC_OFFSET = 10_000
-"""weed listens for gRPC on every port of its own plus this."""
+"""weed also listens for gRPC, on each of its ports plus this number."""
 START_ATTEMPTS = 3
 START_SECONDS = 60
 STOP_SECONDS = 5
@@ -38,10 +38,10 @@ MEMORY_LIMIT = "400MiB"
 class Seaweed:
     """A SeaweedFS server with one bucket, as a context manager.
 
-    The folder keeps data, credentials and ports, so that a later start on it goes on where this one ended. On Linux
-    the server is killed when the thread that started it ends, so start it from one that lives as long as the server
-    should; elsewhere it outlives a parent that is killed. Killing it loses nothing that it acknowledged; a power cut
-    may. Not for two processes on one folder.
+    The folder keeps data, credentials and ports, so that a later start continues where this one ended. One process
+    at a time may use a folder. On Linux the server is killed when the thread that started it ends, so start it from a
+    thread that lives as long as the server should; elsewhere it outlives a parent that is killed. Killing the server
+    loses nothing that it acknowledged; a power cut may.
     """
 
     def __init__(self, folder: Path, *, bucket: str = "nasflow") -> None:
@@ -53,7 +53,7 @@ class Seaweed:
 
     @property
     def log(self) -> Path:
-        """What the server says."""
+        """File with the output of the server."""
         return self._folder / "weed.log"
 
     def __enter__(self) -> "Seaweed":
@@ -70,7 +70,7 @@ class Seaweed:
                 self.stop()
                 if attempt == START_ATTEMPTS:
                     raise
-                # Somebody may have taken a port since it was found free.
+                # Another program may have taken a port after it was checked.
                 logger.warning("%s; starting it again on other ports", problem)
                 (self._folder / "ports.json").unlink(missing_ok=True)
             except BaseException:
@@ -86,19 +86,19 @@ class Seaweed:
         self.stop()
 
     def stop(self) -> None:
-        """End the server: asked first, killed after five seconds, which loses nothing."""
+        """End the server: by SIGTERM, and after five seconds by SIGKILL, which loses nothing."""
         if self._process is None:
             return
         processes.stop(self._process, STOP_SECONDS)
         self._process = None
         # A killed server leaves its local sockets behind.
         for port in self._ports.values():
-            for one in (port, port + GRPC_OFFSET):
-                for path in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{one}.sock"):
+            for number in (port, port + GRPC_OFFSET):
+                for path in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{number}.sock"):
                     path.unlink(missing_ok=True)
 
     def settings(self) -> StoreSettings:
-        """How to reach the store."""
+        """Settings with which the store is reached."""
         return StoreSettings(
             endpoint=f"http://{processes.HOST}:{self._ports['s3']}",
             bucket=self._bucket,
@@ -111,7 +111,7 @@ class Seaweed:
         )
 
     def environment(self) -> dict[str, str]:
-        """The same as variables for other processes; holds the secret."""
+        """The same as environment variables for other processes; the secret is among them."""
         settings = self.settings()
         return {
             "NASFLOW_STORE_ENDPOINT": settings.endpoint,
@@ -134,7 +134,7 @@ class Seaweed:
         self._process = processes.start(command, self.log, self._server_environment(), cwd=self._folder)
 
     def _arguments(self) -> list[str]:
-        """Local only, no telemetry, no servers that nobody needs, and buckets that behave as on AWS."""
+        """Local only, no telemetry, no servers that are not needed, and buckets that behave as on AWS."""
         return [
             "mini",
             f"-dir={self._folder / 'data'}",
@@ -152,7 +152,7 @@ class Seaweed:
         ]
 
     def _server_environment(self) -> dict[str, str]:
-        """Signing keys close the servers behind S3, which let everybody in otherwise."""
+        """Signing keys protect the servers behind S3, which otherwise accept every request."""
         signing = ("WEED_JWT_SIGNING_KEY", "WEED_JWT_FILER_SIGNING_KEY", "WEED_JWT_FILER_SIGNING_READ_KEY")
         return {
             **os.environ,
@@ -163,7 +163,7 @@ class Seaweed:
         }
 
     def _wait_until_ready(self) -> None:
-        """Wait for a write and a read to succeed: an open port comes seconds earlier."""
+        """Wait until a write and a read succeed, since the port is open seconds earlier."""
         deadline = time.monotonic() + START_SECONDS
         problem: Exception | None = None
         store: Store | None = None
@@ -185,16 +185,16 @@ class Seaweed:
 
 
 def _identity(path: Path) -> dict[str, str]:
-    """Credentials of this folder, made at the first start and readable by this user only."""
+    """Credentials of this folder, created at the first start and readable by this user only."""
     if not path.exists():
-        made = {"access_key_id": secrets.token_hex(10), "secret_access_key": secrets.token_urlsafe(30)}
-        processes.publish_private(path, json.dumps(made, indent=1))
+        created = {"access_key_id": secrets.token_hex(10), "secret_access_key": secrets.token_urlsafe(30)}
+        processes.publish_private(path, json.dumps(created, indent=1))
     identity: dict[str, str] = json.loads(path.read_text())
     return identity
 
 
 def _ports(path: Path) -> dict[str, int]:
-    """The ports of the last start if they are free, so that addresses stay; else others."""
+    """The ports of the last start if they are free, so that addresses stay the same; other ones otherwise."""
     with suppress(FileNotFoundError, ValueError):
         ports: dict[str, int] = json.loads(path.read_text())
         if all(processes.is_free(port) and processes.is_free(port + GRPC_OFFSET) for port in ports.values()):

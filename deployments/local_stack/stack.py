@@ -1,6 +1,6 @@
 """The local stack: Prefect server on SQLite, SeaweedFS, and a worker for each pool, in one folder.
 
-Everything listens on this machine only, and ends with this process. The folder keeps all that was stored.
+Everything listens on this machine only, and ends with this process. The folder keeps what was stored.
 """
 
 import fcntl
@@ -68,7 +68,7 @@ class Stack:
         self._stop()
 
     def check(self) -> None:
-        """Look after the processes.
+        """Check that all processes run.
 
         Raises:
             ServerProblem: one of them has ended.
@@ -85,7 +85,7 @@ class Stack:
             raise ServerProblem(f"{self.folder}: {error.strerror}; name a folder that can be written") from None
 
     def _refuse_second(self) -> None:
-        """Two stacks on one folder would damage its databases; the lock goes with this process, however it ends."""
+        """Two stacks on one folder would damage its databases. The lock ends with this process, in whatever way."""
         self._lock = (self.folder / ".lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -94,10 +94,10 @@ class Stack:
             raise ServerProblem(f"{self.folder}: a local stack runs here already; use it, or stop it") from None
 
     def _start_server(self) -> None:
-        """Start it on a free port; on another one if somebody took that meanwhile, as a second stack may."""
+        """Start it on a free port, or on another one if a program such as a second stack takes that meanwhile."""
         for _ in range(PORT_ATTEMPTS):
             server = self._launch_server()
-            if self._answers(server):
+            if self._wait_until_ready(server):
                 return
         raise ServerProblem(f"no port stays free for the Prefect server; see {self.folder / 'logs' / 'server.log'}")
 
@@ -115,7 +115,7 @@ class Stack:
         return self._server
 
     def _environment(self) -> dict[str, str]:
-        """What this process, its workers and their flow runs need; the store's secret is in it."""
+        """What this process, its workers and their flow runs need; the secret of the store is among it."""
         return {
             **self._seaweed.environment(),
             "NASFLOW_WORK_DIR": str(self.folder / "work"),
@@ -126,17 +126,17 @@ class Stack:
             "DO_NOT_TRACK": "1",
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PREFECT_CLI_PROMPT": "false",
-            # Otherwise a server that restarts forgets who holds a concurrency slot.
+            # Otherwise a restarted server does not know who holds a concurrency slot.
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         }
 
     def _write_environment(self) -> None:
-        """Write what another terminal needs to use this stack; it holds the store's secret, for this user only."""
+        """Write what another terminal needs to use this stack; only this user may read it, since it holds a secret."""
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self._environment().items()]
         processes.publish_private(self.folder / "env.sh", "".join(lines))
 
-    def _answers(self, server: "subprocess.Popen[bytes]") -> bool:
-        """Wait until the server answers; False if its port went to another program, which may answer in its place."""
+    def _wait_until_ready(self, server: "subprocess.Popen[bytes]") -> bool:
+        """Wait until the server answers; False if another program has its port, and may answer in its place."""
         deadline = time.monotonic() + SERVER_SECONDS
         while time.monotonic() < deadline:
             if server.poll() is not None and processes.is_open(self._port):
@@ -160,7 +160,7 @@ class Stack:
         return processes.start(command, self.folder / "logs" / f"worker-{pool}.log", os.environ)
 
     def _stop(self) -> None:
-        """Workers with their flow runs first, which still tell the server; then the server; the store last."""
+        """Stop workers with their flow runs first, which report to the server; then the server; the store last."""
         for worker in self._workers:
             processes.stop_with_children(worker, STOP_SECONDS)
         self._workers = []

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from deployments.offline.export_reading import read_export
-from deployments.remote.requests import show_model
-from deployments.terminal.console import say, table
+from deployments.remote.models import find_model_version
 from tasks.errors import BadRequest, NotInStore
 from tasks.labeling.difference import difference
 from tasks.labeling.inspection import require_snapshot
-from tasks.records import DatasetSnapshot, LabelRules, SnapshotDifference
+from tasks.records import DatasetSnapshot, LabelRules
 from tasks.storage.datasets import load_snapshot
 from tasks.storage.s3 import Store
 
@@ -21,54 +20,39 @@ def diff(before: str, after: str, rules: LabelRules) -> dict[str, Any]:
     """Compare two states of the labels.
 
     Args:
-        before: An export's folder or zip, PROJECT/VERSION or PROJECT/ALIAS of a model, or a snapshot's digest.
+        before: Folder or zip of an export, PROJECT/VERSION or PROJECT/ALIAS of a model, or the digest of a snapshot.
         after: The same.
         rules: How exports are read.
+
+    Returns:
+        The changes as JSON would have them; ``same`` is true if there are none.
+
+    Raises:
+        BadExport: an export cannot be used.
+        BadInput: there is no such model.
+        BadRequest: one of the two is none of these, or the rules do not fit the labels.
     """
     changes = difference(_snapshot(before, rules), _snapshot(after, rules))
     return {"ok": True, "same": changes.is_empty, **changes.model_dump(mode="json", exclude={"schema_version"})}
 
 
-def _snapshot(where: str, rules: LabelRules) -> DatasetSnapshot:
-    """The snapshot that a word names: a path first, since nothing else may look like one that is there."""
-    if Path(where).exists():
-        with read_export(Path(where), rules) as inspection:
+def _snapshot(state: str, rules: LabelRules) -> DatasetSnapshot:
+    """The snapshot of a state; a path that exists comes first, whatever else its name may look like."""
+    if Path(state).exists():
+        with read_export(Path(state), rules) as inspection:
             return require_snapshot(inspection)
-    if DIGEST.fullmatch(where):
-        return _load(where, where)
-    project, slash, version = where.partition("/")
+    if DIGEST.fullmatch(state):
+        return _load(state, state)
+    project, slash, version = state.partition("/")
     if slash and version and "/" not in version:
-        return _load(show_model(Store.from_environment(), project, version)["snapshot_digest"], where)
+        return _load(find_model_version(Store.from_environment(), project, version).snapshot_digest, state)
     raise BadRequest(
-        f"{where}: no such folder or zip, nor PROJECT/VERSION of a model, nor a snapshot's digest of 64 characters"
+        f"{state}: no such folder or zip, nor PROJECT/VERSION of a model, nor a snapshot's digest of 64 characters"
     )
 
 
-def _load(digest: str, where: str) -> DatasetSnapshot:
+def _load(digest: str, state: str) -> DatasetSnapshot:
     try:
         return load_snapshot(Store.from_environment(), digest)
     except NotInStore as error:
-        raise BadRequest(f"{where}: {error}") from None
-
-
-def show(document: dict[str, Any]) -> None:
-    """Tables for people."""
-    changes = SnapshotDifference.model_validate(
-        {name: value for name, value in document.items() if name not in ("ok", "same")}
-    )
-    if changes.is_empty:
-        say("the labels are the same" + (", with classes in another order" if changes.classes_reordered else ""))
-        return
-    for what, names in (("added", changes.classes_added), ("removed", changes.classes_removed)):
-        if names:
-            say(f"classes {what}: {', '.join(names)}")
-    if changes.classes_reordered:
-        say("classes stand in another order")
-    rows = [[what, found.count, ", ".join(found.examples[:2])] for what, found in changes.changes.items()]
-    table(["images", "count", "such as"], rows)
-    boxes = [
-        [name, counts.before, counts.after, f"{counts.after - counts.before:+d}"]
-        for name, counts in changes.boxes.items()
-        if counts.before or counts.after
-    ]
-    table(["class", "boxes before", "after", "change"], boxes)
+        raise BadRequest(f"{state}: {error}") from None

@@ -1,4 +1,4 @@
-"""An export on this machine, read with a progress bar for people."""
+"""Reading an export on this machine, with a progress bar."""
 
 import tempfile
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from tasks.records import LabelRules
 
 @contextmanager
 def read_export(export: Path, rules: LabelRules) -> Iterator[Inspection]:
-    """Read and check an export; its images are where the inspection says for as long as the block runs.
+    """Read and check an export. The files that the inspection names exist until the end of the block.
 
     Raises:
-        BadExport: it is no export that can be read.
+        BadExport: it is no export, or cannot be read.
         BadRequest: the rules do not fit the labels.
     """
     text = f"reading {export.name}"

@@ -1,4 +1,4 @@
-"""Asking a deployment for a run through Prefect's API, and following it to its end."""
+"""Asking a deployment for a flow run through Prefect's API, following it, and reading what it came to."""
 
 import json
 import time
@@ -24,14 +24,15 @@ from prefect.client.schemas.sorting import ArtifactSort
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
-from deployments.remote.register import first_line, server_url
+from deployments.remote.server import first_line, no_answer, server_url
 from tasks.errors import BadRequest, NasflowError, ServerProblem
 from tasks.records import RetrainRequest
 
 POLL_SECONDS = 1.0
 LOST_SECONDS = 120.0
-"""A server that is away for this long is given up."""
-Show = Callable[[float, float, str], None]
+"""After this long without an answer, the server is given up."""
+OnProgress = Callable[[float, float, str], None]
+"""Takes how much is done, of how much, and a text about it."""
 
 
 def ask_for(name: str, request: RetrainRequest) -> FlowRun:
@@ -39,7 +40,7 @@ def ask_for(name: str, request: RetrainRequest) -> FlowRun:
 
     Raises:
         BadSettings: no server is set.
-        ServerProblem: the server does not answer, or no such deployment on it.
+        ServerProblem: the server does not answer, or has no such deployment.
         BadRequest: the server refuses the request.
     """
     url = server_url()
@@ -54,25 +55,25 @@ def ask_for(name: str, request: RetrainRequest) -> FlowRun:
     except HTTPStatusError as error:
         raise BadRequest(f"{url}: {error.response.text[:300]}") from None
     except (HTTPError, RuntimeError) as error:
-        raise ServerProblem(f"{url}: {first_line(error)}; is PREFECT_API_URL right, and the server up?") from None
+        raise no_answer(error) from None
 
 
-def follow(run: FlowRun, show: Show) -> FlowRun:
-    """Wait for a run's end, showing what it and its children do.
+def follow(run: FlowRun, on_progress: OnProgress) -> FlowRun:
+    """Wait for the end of a run, reporting the progress of it and its child flow runs.
 
     Raises:
-        ServerProblem: the server is away for too long.
+        ServerProblem: the server does not answer for too long.
         NasflowError: the run did not complete; the message is its own.
     """
-    answered = time.monotonic()
+    last_answer = time.monotonic()
     with get_client(sync_client=True) as client:
         while True:
             try:
                 run = client.read_flow_run(UUID(str(run.id)))
-                show(*_what_runs(client, run))
-                answered = time.monotonic()
+                on_progress(*_progress(client, run))
+                last_answer = time.monotonic()
             except HTTPError as error:
-                if time.monotonic() - answered > LOST_SECONDS:
+                if time.monotonic() - last_answer > LOST_SECONDS:
                     raise ServerProblem(
                         f"the Prefect server does not answer any more ({first_line(error)}); the run may go on"
                     ) from None
@@ -85,12 +86,12 @@ def follow(run: FlowRun, show: Show) -> FlowRun:
     return run
 
 
-def _what_runs(client: SyncPrefectClient, run: FlowRun) -> tuple[float, float, str]:
-    """Percent, of 100, and a text about the innermost thing that runs."""
-    tasks = [task for task in task_runs(client, run) if task.state is not None and task.state.is_running()]
-    if not tasks:
+def _progress(client: SyncPrefectClient, run: FlowRun) -> tuple[float, float, str]:
+    """Percent done, 100, and a text about the step that is running."""
+    running = [task for task in _task_runs(client, run) if task.state is not None and task.state.is_running()]
+    if not running:
         return 0, 100, f"{run.name}: {(run.state.name or '').lower() if run.state else 'waiting'}"
-    step = max(tasks, key=_started)
+    step = max(running, key=_start_time)
     progress = _latest_progress(client, run)
     if progress is None:
         return 0, 100, _plain_name(step)
@@ -99,77 +100,21 @@ def _what_runs(client: SyncPrefectClient, run: FlowRun) -> tuple[float, float, s
 
 
 def _latest_progress(client: SyncPrefectClient, run: FlowRun) -> tuple[float, str] | None:
-    """The newest progress bar of the run's children that run."""
-    children = _child_flow_runs(client, run)
-    running = [UUID(str(child.id)) for child in children if child.state is not None and child.state.is_running()]
+    """Percent and text of the newest progress bar of running child flow runs."""
+    child_runs = _child_flow_runs(client, run)
+    running = [UUID(str(child.id)) for child in child_runs if child.state is not None and child.state.is_running()]
     if not running:
         return None
-    found = client.read_artifacts(
+    artifacts = client.read_artifacts(
         artifact_filter=ArtifactFilter(
             flow_run_id=ArtifactFilterFlowRunId(any_=running), type=ArtifactFilterType(any_=["progress"])
         ),
         sort=ArtifactSort.UPDATED_DESC,
         limit=1,
     )
-    if not found or not isinstance(found[0].data, int | float):
+    if not artifacts or not isinstance(artifacts[0].data, int | float):
         return None
-    return float(found[0].data), found[0].description or ""
-
-
-def task_runs(client: SyncPrefectClient, run: FlowRun) -> list[TaskRun]:
-    """The task runs of a flow run."""
-    return client.read_task_runs(
-        flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[UUID(str(run.id))])),
-        task_run_filter=TaskRunFilter(),
-    )
-
-
-def step_seconds(run: FlowRun) -> dict[str, float]:
-    """Wall time of each step of a finished run, in seconds, in their order."""
-    with get_client(sync_client=True) as client:
-        # Prefect stands each child run in for by a task run, which is no step of ours.
-        steps = [task for task in task_runs(client, run) if task.start_time and "run_deployment" not in task.task_key]
-    steps.sort(key=_started)
-    return {_plain_name(step): round(step.total_run_time.total_seconds(), 1) for step in steps}
-
-
-def _started(step: TaskRun) -> datetime:
-    return step.start_time or datetime.max.replace(tzinfo=UTC)
-
-
-def _plain_name(step: TaskRun) -> str:
-    """The step's name without the suffix that Prefect gives to make it unique."""
-    return step.name.rpartition("-")[0] or step.name
-
-
-def outcome_row(run: FlowRun, key: str) -> dict[str, Any]:
-    """What a completed run says that it came to, in the artifact of that key.
-
-    Raises:
-        NasflowError: it does not say.
-    """
-    wanted = ArtifactFilter(
-        flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(str(run.id))]), key=ArtifactFilterKey(any_=[key])
-    )
-    with get_client(sync_client=True) as client:
-        found = client.read_artifacts(artifact_filter=wanted, sort=ArtifactSort.UPDATED_DESC, limit=1)
-    if not found:
-        raise NasflowError(f"flow run {run.name} completed, but shows no outcome; look at its logs")
-    data: Any = found[0].data
-    row: dict[str, Any] = (json.loads(data) if isinstance(data, str) else data)[0]
-    return row
-
-
-def skipped(run: FlowRun) -> str | None:
-    """Why a completed run had nothing to do, if it had not."""
-    return run.state.message if run.state is not None and run.state.name == "Skipped" else None
-
-
-def reused(run: FlowRun) -> list[str]:
-    """What a run took from an earlier one instead of doing it again."""
-    with get_client(sync_client=True) as client:
-        did = {client.read_flow(child.flow_id).name for child in _child_flow_runs(client, run)}
-    return [what for what, flow in (("training", "train"), ("evaluation", "evaluate")) if flow not in did]
+    return float(artifacts[0].data), artifacts[0].description or ""
 
 
 def _child_flow_runs(client: SyncPrefectClient, run: FlowRun) -> list[FlowRun]:
@@ -177,8 +122,63 @@ def _child_flow_runs(client: SyncPrefectClient, run: FlowRun) -> list[FlowRun]:
     return client.read_flow_runs(flow_run_filter=parent)
 
 
+def _task_runs(client: SyncPrefectClient, run: FlowRun) -> list[TaskRun]:
+    return client.read_task_runs(
+        flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[UUID(str(run.id))])),
+        task_run_filter=TaskRunFilter(),
+    )
+
+
+def _start_time(step: TaskRun) -> datetime:
+    return step.start_time or datetime.max.replace(tzinfo=UTC)
+
+
+def _plain_name(step: TaskRun) -> str:
+    """The name of a step without the suffix that Prefect adds to make it unique."""
+    return step.name.rpartition("-")[0] or step.name
+
+
+def step_seconds(run: FlowRun) -> dict[str, float]:
+    """Wall time of each step of a finished run, in seconds, in the order in which they started."""
+    with get_client(sync_client=True) as client:
+        # Prefect adds a task run for each child flow run, which is no step of ours.
+        steps = [task for task in _task_runs(client, run) if task.start_time and "run_deployment" not in task.task_key]
+    steps.sort(key=_start_time)
+    return {_plain_name(step): round(step.total_run_time.total_seconds(), 1) for step in steps}
+
+
+def outcome_row(run: FlowRun, key: str) -> dict[str, Any]:
+    """Read the outcome of a completed run from the artifact with this key.
+
+    Raises:
+        NasflowError: there is no such artifact.
+    """
+    artifact_filter = ArtifactFilter(
+        flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(str(run.id))]), key=ArtifactFilterKey(any_=[key])
+    )
+    with get_client(sync_client=True) as client:
+        artifacts = client.read_artifacts(artifact_filter=artifact_filter, sort=ArtifactSort.UPDATED_DESC, limit=1)
+    if not artifacts:
+        raise NasflowError(f"flow run {run.name} completed, but shows no outcome; look at its logs")
+    data: Any = artifacts[0].data
+    row: dict[str, Any] = (json.loads(data) if isinstance(data, str) else data)[0]
+    return row
+
+
+def skip_reason(run: FlowRun) -> str | None:
+    """Why a completed run was skipped; None if it was not."""
+    return run.state.message if run.state is not None and run.state.name == "Skipped" else None
+
+
+def reused(run: FlowRun) -> list[str]:
+    """What a run took from an earlier run: training, evaluation, both or nothing."""
+    with get_client(sync_client=True) as client:
+        child_flows = {client.read_flow(child.flow_id).name for child in _child_flow_runs(client, run)}
+    return [stage for stage, flow in (("training", "train"), ("evaluation", "evaluate")) if flow not in child_flows]
+
+
 def describe(run: FlowRun) -> dict[str, Any]:
-    """Id, state and address of a run, for a document."""
+    """Id, name, state and address of a run, for a document."""
     ui = get_current_settings().ui_url
     return {
         "flow_run": str(run.id),

@@ -1,6 +1,6 @@
-"""What the command shows: one JSON document for programs, tables and progress bars for people.
+"""What the command prints: one JSON document for programs, tables and progress bars for people.
 
-People's output goes to stderr, except for the result itself, so that ``--json`` leaves stdout to the document.
+Results go to stdout, everything else to stderr, so that with ``--json`` stdout holds the document alone.
 """
 
 import json
@@ -15,36 +15,42 @@ from rich.table import Table
 from rich.text import Text
 
 out = Console(highlight=False, emoji=False)
-# Asked here, since rich takes FORCE_COLOR, which CI sets, for a terminal whose cursor can be moved.
+# Decided here, since rich takes FORCE_COLOR, which CI sets, for a terminal whose cursor can be moved.
 err = Console(stderr=True, force_terminal=sys.stderr.isatty(), highlight=False, emoji=False)
-_documented = False
+_document_printed = False
 
 
 def say(message: str) -> None:
-    """Tell a person what is going on."""
+    """Print a line for people on stderr."""
     err.print(message, markup=False, soft_wrap=True)
 
 
 def document(content: dict[str, Any]) -> None:
-    """The one JSON document on stdout; a second one, about an error after it, is left out."""
-    global _documented
-    if _documented:
+    """Print the JSON document on stdout. A second one, about a later error, is left out."""
+    global _document_printed
+    if _document_printed:
         return
-    _documented = True
+    _document_printed = True
     print(json.dumps(content, ensure_ascii=False, indent=2, default=str), flush=True)  # noqa: T201
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
-    """A table; numbers to the right, nothing of it read as markup."""
+    """Print a table on stdout. Numbers are aligned to the right, and markup in cells is not interpreted.
+
+    Args:
+        columns: Names of the columns.
+        rows: A cell for each column; None is shown as a dash.
+        title: Line above it, or None for no line.
+    """
     if title:
         out.print(Text(title), soft_wrap=True)
-    shown = Table(header_style="bold")
+    drawn = Table(header_style="bold")
     for index, name in enumerate(columns):
         numbers = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        shown.add_column(Text(name), justify="right" if numbers else "left", overflow="fold")
+        drawn.add_column(Text(name), justify="right" if numbers else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*(_cell(value) for value in row))
-    out.print(shown)
+        drawn.add_row(*(_cell(value) for value in row))
+    out.print(drawn)
 
 
 def _cell(value: object) -> Text:
@@ -54,20 +60,26 @@ def _cell(value: object) -> Text:
 
 
 class Bar:
-    """A progress bar that can be given another text."""
+    """A progress bar with a text beside it."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task = progress.add_task("", total=None)
 
     def show(self, done: float, total: float, text: str) -> None:
-        """Move to ``done`` of ``total``."""
+        """Move the bar.
+
+        Args:
+            done: How much is done.
+            total: How much there is to do, in the same unit.
+            text: Text beside the bar.
+        """
         self._progress.update(self._task, completed=done, total=total, description=text)
 
 
 @contextmanager
 def progress_bar(text: str) -> Iterator[Bar]:
-    """A progress bar on stderr for as long as the block runs; plain silence where stderr is no terminal."""
+    """Show a progress bar on stderr until the end of the block; nothing is shown where stderr is no terminal."""
     columns = [TextColumn("{task.description}", markup=False), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()]
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         bar = Bar(progress)
@@ -76,7 +88,7 @@ def progress_bar(text: str) -> Iterator[Bar]:
 
 
 def time_left(seconds: float) -> str:
-    """Such as ``0:02:10 left``."""
+    """Words for the remaining time, such as ``0:02:10 left``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d} left"

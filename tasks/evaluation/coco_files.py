@@ -1,6 +1,6 @@
-"""Read truths and detections from COCO files that somebody else wrote. The door: past it, ids line up.
+"""Ground truth and detections from COCO files of other programs, checked: every detection has a known image and class.
 
-The edge of the ``score`` verb; nothing else in nasflow reads foreign detections.
+Used by the ``score`` command; nothing else in nasflow reads foreign detections.
 """
 
 from collections import Counter
@@ -30,8 +30,8 @@ class _Category(BaseModel):
     name: str
 
 
-# Dicts, as there may be hundreds of thousands.
-class _Truth(TypedDict):
+# Dicts and not models, because there may be hundreds of thousands.
+class _Annotation(TypedDict):
     image_id: int
     category_id: int
     bbox: _BBox
@@ -39,10 +39,10 @@ class _Truth(TypedDict):
     area: NotRequired[_Side]
 
 
-class _TruthFile(BaseModel):
+class _GroundTruthFile(BaseModel):
     images: list[_Image]
     categories: list[_Category]
-    annotations: list[_Truth]
+    annotations: list[_Annotation]
 
 
 class _Detection(TypedDict):
@@ -58,17 +58,17 @@ class _DetectionFile(BaseModel):
     categories: list[_Category] = []
 
 
-def load_truth(path: Path) -> dict[str, Any]:
-    """Read a COCO annotation file; annotations are numbered from 1 anew.
+def load_ground_truth(path: Path) -> dict[str, Any]:
+    """Read a COCO annotation file; annotations get new ids from 1.
 
     Returns:
         A COCO document with ``images``, ``categories`` and ``annotations``, boxes ``[x, y, width, height]`` in pixels.
 
     Raises:
-        BadInput: missing, not JSON, not of COCO's shape, or with ids that contradict each other.
+        BadInput: the file is missing, not JSON, not in COCO's format, or has repeated or unknown ids.
     """
     expected = "COCO annotations: images, categories and annotations"
-    content = _parse(path, _read(path), TypeAdapter(_TruthFile), expected)
+    content = _parse(path, _read(path), TypeAdapter(_GroundTruthFile), expected)
     _check_unique(path, "image id", [image.id for image in content.images])
     _check_unique(path, "category id", [category.id for category in content.categories])
     _check_unique(path, "category name", [category.name for category in content.categories])
@@ -76,30 +76,34 @@ def load_truth(path: Path) -> dict[str, Any]:
     return {
         "images": [image.model_dump() for image in content.images],
         "categories": [category.model_dump() for category in content.categories],
-        # From 1, since COCO's reference takes a match with id 0 for a miss; anew, since files repeat ids.
+        # From 1, because COCO's reference code takes a match with id 0 for no match. New, because files repeat ids.
         "annotations": [
             {
                 "id": number,
-                "image_id": one["image_id"],
-                "category_id": one["category_id"],
-                "bbox": list(one["bbox"]),
-                "area": one.get("area", one["bbox"][2] * one["bbox"][3]),
-                "iscrowd": int(one.get("iscrowd", False)),
+                "image_id": annotation["image_id"],
+                "category_id": annotation["category_id"],
+                "bbox": list(annotation["bbox"]),
+                "area": annotation.get("area", annotation["bbox"][2] * annotation["bbox"][3]),
+                "iscrowd": int(annotation.get("iscrowd", False)),
             }
-            for number, one in enumerate(content.annotations, start=1)
+            for number, annotation in enumerate(content.annotations, start=1)
         ],
     }
 
 
-def load_detections(path: Path, truth: dict[str, Any]) -> list[dict[str, Any]]:
+def load_detections(path: Path, ground_truth: dict[str, Any]) -> list[dict[str, Any]]:
     """Read COCO results: a list, or a document that holds one as ``annotations``.
 
     Args:
         path: The file.
-        truth: What :func:`load_truth` read; every detection has to be on its images and of its classes.
+        ground_truth: What :func:`load_ground_truth` read; every detection has to be on its images and of its classes.
+
+    Returns:
+        COCO results: ``image_id``, ``category_id``, ``bbox`` in pixels and ``score`` in [0, 1].
 
     Raises:
-        BadInput: missing, not JSON, not of that shape, a score outside [0, 1], or ids that the truth does not know.
+        BadInput: the file is missing, not JSON or not in COCO's format, or has a score outside [0, 1] or an id that
+            the ground truth does not have.
     """
     expected = "COCO results: a list of image_id, category_id, bbox and score"
     data = _read(path)
@@ -109,12 +113,12 @@ def load_detections(path: Path, truth: dict[str, Any]) -> list[dict[str, Any]]:
         )
     else:
         content = _parse(path, data, TypeAdapter(_DetectionFile), expected)
-    images = TypeAdapter(list[_Image]).validate_python(truth["images"])
-    categories = TypeAdapter(list[_Category]).validate_python(truth["categories"])
+    images = TypeAdapter(list[_Image]).validate_python(ground_truth["images"])
+    categories = TypeAdapter(list[_Category]).validate_python(ground_truth["categories"])
     _check_names(path, "category", _names(content.categories), _names(categories))
     _check_names(path, "image", _file_names(content.images), _file_names(images))
     _check_known(path, "detections", content.annotations, images, categories)
-    return [dict(one) for one in content.annotations]
+    return [dict(detection) for detection in content.annotations]
 
 
 def _read(path: Path) -> bytes:
@@ -143,7 +147,7 @@ def _check_unique(path: Path, what: str, values: Sequence[int | str]) -> None:
 def _check_known(
     path: Path,
     what: str,
-    boxes: Sequence[_Truth] | Sequence[_Detection],
+    boxes: Sequence[_Annotation] | Sequence[_Detection],
     images: Sequence[_Image],
     categories: Sequence[_Category],
 ) -> None:
@@ -154,16 +158,18 @@ def _check_known(
         if unknown := [value for value in used if value not in known]:
             raise BadInput(
                 f"{path}: {len(unknown)} of {len(boxes)} {what} have an unknown {kind} id: "
-                f"{_some(sorted(set(unknown)))}; the truth has {_some(sorted(known))}, so give both files the same ids"
+                f"{_some(sorted(set(unknown)))}; the ground truth has {_some(sorted(known))}, "
+                "so give both files the same ids"
             )
 
 
-def _check_names(path: Path, what: str, names: dict[int, str], truths: dict[int, str]) -> None:
-    """Where detections bring names along, an id has to mean the same in both files."""
+def _check_names(path: Path, what: str, names: dict[int, str], ground_truth_names: dict[int, str]) -> None:
+    """If the detections have names, too, an id has to mean the same in both files."""
     for key, name in names.items():
-        if key in truths and truths[key] != name:
+        if key in ground_truth_names and ground_truth_names[key] != name:
             raise BadInput(
-                f"{path}: {what} id {key} is {name!r} here and {truths[key]!r} in the truth; give both the same ids"
+                f"{path}: {what} id {key} is {name!r} here and {ground_truth_names[key]!r} in the ground truth; "
+                "give both the same ids"
             )
 
 

@@ -1,15 +1,25 @@
-"""What a study of the labels came to, told in markdown and rows. Pure."""
+"""The outcome of a study of the labels in Markdown and in rows. Pure."""
 
-from tasks.evaluation.report.tables import class_gains
+from tasks.evaluation.report.gain_tables import class_gains
 from tasks.records import LearningCurve
 from tasks.rendering.markdown import as_cell, as_interval, as_number, as_text
 
 STUDY = "study-outcome"
-"""Key of the artifact that programs read a study's outcome from."""
+"""Key of the artifact from which programs read the outcome of a study."""
 
 
 def study_row(project: str, curve: LearningCurve, curve_key: str, page_key: str) -> dict[str, str]:
-    """The outcome in one row: the word, and where curve and page are."""
+    """The outcome in one row.
+
+    Args:
+        project: Project of the model.
+        curve: The learning curve.
+        curve_key: Store key of the learning curve.
+        page_key: Store key of the report page.
+
+    Returns:
+        Project, verdict, its sentence, and the keys.
+    """
     return {
         "project": project,
         "verdict": curve.verdict,
@@ -20,7 +30,7 @@ def study_row(project: str, curve: LearningCurve, curve_key: str, page_key: str)
 
 
 def point_rows(curve: LearningCurve) -> list[dict[str, str | int | float]]:
-    """A row for each model."""
+    """A row for each measured model."""
     return [
         {
             "share": f"{100 * point.share:.0f} %",
@@ -34,11 +44,22 @@ def point_rows(curve: LearningCurve) -> list[dict[str, str | int | float]]:
 
 
 def study_markdown(project: str, curve: LearningCurve, link: str, link_days: int, key: str) -> str:
-    """What people want to know first: the sentence, the numbers, a way to the page."""
-    said = "\n\n".join(as_text(text) for text in (curve.sentence, *curve.caveats))
+    """The outcome for people: verdict, numbers, and a link to the report.
+
+    Args:
+        project: Project of the model.
+        curve: The learning curve.
+        link: Link to the report page.
+        link_days: Number of days for which the link works.
+        key: Store key of the report page.
+
+    Returns:
+        Markdown; all names in it are escaped.
+    """
+    sentences = "\n\n".join(as_text(text) for text in (curve.sentence, *curve.caveats))
     points = "\n".join(
-        f"| {one.images} | {100 * one.share:.0f} % | {as_number(one.map.value)} | {as_interval(one.map.ci95)} |"
-        for one in curve.points
+        f"| {point.images} | {100 * point.share:.0f} % | {as_number(point.map.value)} | {as_interval(point.map.ci95)} |"
+        for point in curve.points
     )
     classes = "\n".join(
         f"| {as_cell(name)} | {as_number(gain.value if gain else None)} | {as_interval(gain.ci95 if gain else None)} |"
@@ -46,7 +67,7 @@ def study_markdown(project: str, curve: LearningCurve, link: str, link_days: int
     )
     return f"""# {project}: more labels {_verdict(curve)}
 
-{said}
+{sentences}
 
 | training images | share | mAP | 95 % interval |
 |---|---|---|---|

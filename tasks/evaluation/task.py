@@ -1,4 +1,4 @@
-"""Prefect surface of evaluation: scoring here, asking a worker for it, pages with a verdict or a learning curve."""
+"""Prefect surface of evaluation: scoring, evaluating on a worker, and pages with a verdict or a learning curve."""
 
 from collections.abc import Sequence
 
@@ -6,15 +6,16 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.errors import NasflowError
-from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_for, write_curve, write_page
+from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_for
 from tasks.evaluation.learning_curve import learning_curve
+from tasks.evaluation.page_in_store import PageAdditions, write_curve, write_page
 from tasks.evaluation.summary import STUDY, point_rows, study_markdown, study_row
 from tasks.orchestration.child_runs import run_child_flow
 from tasks.orchestration.progress import artifact_key, report_to_server
 from tasks.orchestration.retries import step
 from tasks.records import (
     Comparison,
-    Detected,
+    DetectionResult,
     EvaluateJob,
     EvaluationReport,
     LearningCurve,
@@ -30,8 +31,13 @@ from tasks.storage.s3 import LINK_DAYS, Store
 
 
 @step("score")
-def score_detections(job: EvaluateJob, detected: Detected) -> EvaluationReport:
-    """Score detections, and write the report page."""
+def score_detections(job: EvaluateJob, detected: DetectionResult) -> EvaluationReport:
+    """Score detections, and write the report page.
+
+    Raises:
+        CorruptObject: the detections are not what was stored.
+        NasflowError: the run is not finished.
+    """
     report = evaluate_in_store(Store.from_environment(), job, detected, from_environment(WorkSettings))
     get_run_logger().info("mAP %.3f, mAP50 %.3f on the %s split", report.scores.map, report.scores.map50, report.split)
     return report
@@ -39,7 +45,19 @@ def score_detections(job: EvaluateJob, detected: Detected) -> EvaluationReport:
 
 @step("evaluate on a GPU worker")
 def evaluate_on_worker(model: TrainedModel, snapshot: SnapshotRef, threshold_for: ThresholdGoal) -> EvaluationReport:
-    """Have the evaluate deployment measure a model on a snapshot; an evaluation that is done is used again."""
+    """Have the evaluate deployment measure a model on a snapshot; a finished evaluation is reused.
+
+    Args:
+        model: The model to measure.
+        snapshot: The snapshot to measure on.
+        threshold_for: What the confidence thresholds are chosen for.
+
+    Returns:
+        The report of the evaluation.
+
+    Raises:
+        NasflowError: the child flow run completed without a report.
+    """
     store = Store.from_environment()
     job = job_for(model, snapshot, threshold_for)
     if report := find_evaluation(store, job, model):
@@ -54,14 +72,25 @@ def evaluate_on_worker(model: TrainedModel, snapshot: SnapshotRef, threshold_for
 def write_verdict(
     model: TrainedModel, report: EvaluationReport, comparison: Comparison | None, decision: PromotionDecision
 ) -> StoredFile:
-    """Write the report page once more, with the comparison and the gate's word."""
+    """Write another report page, with the comparison and the decision of the gate.
+
+    Args:
+        model: The measured model.
+        report: Its evaluation.
+        comparison: With the champion; None if there is none.
+        decision: Decision of the gate.
+
+    Returns:
+        The stored page.
+    """
     scratch = from_environment(WorkSettings).work_dir / "scratch"
-    return write_page(Store.from_environment(), model, report, scratch, comparison, decision)
+    additions = PageAdditions(comparison=comparison, decision=decision)
+    return write_page(Store.from_environment(), model, report, scratch, additions)
 
 
 @step("fit the learning curve")
 def fit_curve(points: Sequence[LearningPoint]) -> LearningCurve:
-    """Say what twice the labels would bring, from models that were trained on parts of them."""
+    """Say what twice the labels would gain, from models that were trained on parts of them."""
     curve = learning_curve(points)
     get_run_logger().info("%s: %s", curve.verdict, curve.sentence)
     return curve
@@ -69,14 +98,24 @@ def fit_curve(points: Sequence[LearningPoint]) -> LearningCurve:
 
 @step("show the study")
 def show_study(project: str, model: TrainedModel, report: EvaluationReport, curve: LearningCurve) -> LearningCurve:
-    """Keep the curve, write the report page of the model of all labels with it, and show both in Prefect."""
+    """Store the learning curve and a report page with it, and show both in Prefect.
+
+    Args:
+        project: Project of the model.
+        model: The model that was trained on all labels.
+        report: Its evaluation.
+        curve: The learning curve.
+
+    Returns:
+        The learning curve.
+    """
     store, scratch = Store.from_environment(), from_environment(WorkSettings).work_dir / "scratch"
-    page = write_page(store, model, report, scratch, learning=curve)
+    page = write_page(store, model, report, scratch, PageAdditions(learning=curve))
     row = study_row(project, curve, write_curve(store, report, curve), page.key)
     text = study_markdown(project, curve, store.link(page.key, LINK_DAYS * 86_400), LINK_DAYS, page.key)
-    report_to_server(lambda: create_table_artifact([row], STUDY, "What the study came to"))
-    where = f"mAP on the {report.split} split by number of training images"
-    report_to_server(lambda: create_table_artifact(point_rows(curve), artifact_key("learning", project), where))
+    report_to_server(lambda: create_table_artifact([row], STUDY, "Outcome of the study"))
+    description = f"mAP on the {report.split} split by number of training images"
+    report_to_server(lambda: create_table_artifact(point_rows(curve), artifact_key("learning", project), description))
     report_to_server(
         lambda: create_markdown_artifact(text, artifact_key("study", project), "Whether the labels are enough")
     )

@@ -1,1 +1,1 @@
-"""Image pixels and image names, whatever they are used for."""
+"""Images, whatever they are used for: their pixels, and what their names tell."""

@@ -1,4 +1,4 @@
-"""What the names of images tell: which are versions of one image, and which are frames of one clip."""
+"""What file names tell about images: which are versions of one source image, and which are frames of one clip."""
 
 import re
 
@@ -6,12 +6,12 @@ _FRAME = re.compile(r"(?P<clip>.+_(?:mp4|mov|avi|mkv|webm|m4v|mpg|mpeg|wmv))-\d+
 
 
 def source_name(file_name: str) -> str:
-    """The image's name before Roboflow's ``.rf.<hash>``, which all its augmented copies share."""
-    stem, mark, _ = file_name.rpartition(".rf.")
-    return stem if mark else file_name
+    """Name of the source image: what precedes Roboflow's ``.rf.<hash>``, which all augmented copies share."""
+    stem, separator, _ = file_name.rpartition(".rf.")
+    return stem if separator else file_name
 
 
 def clip_name(file_name: str) -> str:
-    """What frames of one video share, as Roboflow names them (``cows_mp4-0007``); else the source's name."""
+    """Name of the video of a frame as Roboflow names frames (``cows_mp4-0007``); else that of the source image."""
     source = source_name(file_name)
-    return clip["clip"] if (clip := _FRAME.match(source)) else source
+    return frame["clip"] if (frame := _FRAME.match(source)) else source

@@ -1,4 +1,4 @@
-"""Labels as an export lists them, whatever its format, before images are decoded. Plain data."""
+"""The annotations of an export as its label files state them, before images are decoded. Plain data."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -6,10 +6,14 @@ from typing import Literal, NamedTuple
 from tasks.records import Split
 
 Unit = Literal["pixels", "fractions"]
+CornerAndSides = tuple[float, float, float, float]
+"""Left, top, width and height of a box."""
+NO_BOX: CornerAndSides = (float("nan"),) * 4
+"""Stands for the box of an annotation without one, so that it is dropped like other invalid boxes."""
 
 
-class ListedBox(NamedTuple):
-    """A box as listed, by its corner and sides: maybe over the edge, negative or NaN."""
+class AnnotatedBox(NamedTuple):
+    """A box as annotated: it may reach over the edge of the image, or have negative or NaN sides."""
 
     class_index: int
     x: float
@@ -18,35 +22,43 @@ class ListedBox(NamedTuple):
     height: float
 
 
+class NamedBox(NamedTuple):
+    """A box as annotated, with the name of its class."""
+
+    class_name: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
 @dataclass(frozen=True)
-class ListedImage:
-    """An image as listed."""
+class AnnotatedImage:
+    """An image that the labels list. It may be missing on disk."""
 
     split: Split
     file_name: str
-    """Below the folder of the split's images."""
+    """Path below the folder of the split's images."""
     width: int | None
+    """Pixels, if the labels say so; the same for the height."""
     height: int | None
-    boxes: tuple[ListedBox, ...]
+    boxes: tuple[AnnotatedBox, ...]
 
 
 @dataclass(frozen=True)
-class Labels:
-    """All splits of an export: class names in order, and images with boxes by class index."""
+class Annotations:
+    """All annotations of an export."""
 
     classes: tuple[str, ...]
-    images: tuple[ListedImage, ...]
+    """Class names; the class index of a box points here."""
+    images: tuple[AnnotatedImage, ...]
     unit: Unit = "pixels"
-    """Of the boxes' corners and sides; fractions are of the decoded image's."""
-    undeclared: frozenset[str] = frozenset()
-    """Classes that no class list names, only ids in rows: ``#id``."""
+    """Unit of the boxes: pixels, or fractions of the decoded image's width and height."""
+    undeclared_classes: frozenset[str] = frozenset()
+    """Classes that label rows use by id but no class list names; each is called ``#id``."""
 
 
-NO_BOX = (float("nan"),) * 4
-"""Corner and sides of what has none, so that it is dropped with the others."""
-
-
-def around(points: list[float]) -> tuple[float, float, float, float] | None:
-    """The bounding box of points x, y, x, y, …, as corner and sides; None without any."""
+def bounding_box(points: list[float]) -> CornerAndSides | None:
+    """Bounding box of a polygon given as x, y, x, y, …; None for no points."""
     xs, ys = points[0::2], points[1::2]
     return (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)) if xs and ys else None

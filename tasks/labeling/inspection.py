@@ -1,6 +1,6 @@
-"""The check of an export on disk, folder or zip: what it is, what is wrong with it, and the snapshot of its labels.
+"""The inspection of an export on disk, a folder or zip: its format, what is wrong with it, and its snapshot.
 
-The edge that reads files; the rules are in the pure modules beside it.
+Here files are read. What is read and what is checked is in ``formats`` and ``checks``.
 """
 
 import gc
@@ -11,16 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import BadExport
-from tasks.labeling.annotations import Labels, ListedImage
-from tasks.labeling.checks import boxes
-from tasks.labeling.checks.images import FORMAT_OF_SUFFIX, UNUSUAL_MODES, DecodedImage, UnreadableImage, read_images
-from tasks.labeling.checks.near_duplicates import note_near_duplicates
-from tasks.labeling.findings import WORST_SHARE, Notes
-from tasks.labeling.formats import layout, zips
+from tasks.labeling.annotations import Annotations
+from tasks.labeling.checks.images import DecodedImage, read_images
+from tasks.labeling.checks.near_duplicates import check_near_duplicates
+from tasks.labeling.export_images import ImageOnDisk, find_images, label_images
+from tasks.labeling.findings import FindingCounter
+from tasks.labeling.formats import zips
 from tasks.labeling.formats.class_map import drop_undeclared, map_classes
-from tasks.labeling.formats.reader import read_labels
+from tasks.labeling.formats.detection import detect_layout
+from tasks.labeling.formats.registry import read_annotations
 from tasks.labeling.snapshot import make_snapshot
 from tasks.records import DatasetSnapshot, Finding, LabelledImage, LabelRules, LabelSource, Split, SplitCounts
+
+MAX_BAD_LINES = 0.01
+"""Maximum share of label lines that are not boxes."""
 
 
 @dataclass(frozen=True)
@@ -28,90 +32,81 @@ class Inspection:
     """What an export is and holds."""
 
     format: str
+    """A key of FORMATS in the registry of formats."""
     classes: tuple[str, ...]
     splits: dict[Split, SplitCounts]
-    """Images on disk and boxes as listed, before boxes are dropped or a valid split is held out."""
+    """Images on disk and boxes as annotated: before boxes are dropped or a validation split is split off."""
     findings: tuple[Finding, ...]
     snapshot: DatasetSnapshot | None
     """None if a finding is an error."""
     images: tuple[LabelledImage, ...]
-    """All images that decode, with the boxes that are kept."""
+    """All images that decode, with the boxes that remain."""
     files: dict[str, Path]
-    """Where an image's file is, by SHA-256."""
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A listed image that is on disk."""
-
-    image: ListedImage
-    path: Path
-
-    @property
-    def place(self) -> str:
-        return f"{self.image.split}/{self.image.file_name}"
+    """Path of an image's file by its SHA-256."""
 
 
 @contextmanager
-def _few_collections() -> Iterator[None]:
-    """Collect garbage less often: what a check makes stays to its end, and is looked through again and again."""
-    before = gc.get_threshold()
-    gc.set_threshold(100_000, *before[1:])
+def _rare_garbage_collection() -> Iterator[None]:
+    """Collect garbage less often: the objects of an inspection live to its end, so each search among them is wasted."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(100_000, *thresholds[1:])
     try:
         yield
     finally:
-        gc.set_threshold(*before)
+        gc.set_threshold(*thresholds)
 
 
-@_few_collections()
+@_rare_garbage_collection()
 def inspect_export(
     path: Path,
     scratch: Path,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     rules: LabelRules | None = None,
 ) -> Inspection:
-    """Read an export whole, decoding every image once.
+    """Read and check an export, decoding every image once.
 
     Args:
         path: The export's folder or untouched zip.
-        scratch: Folder that a zip is unpacked under; ``Inspection.files`` point there, so keep it as long as those.
-        on_progress: Told images done and images in all.
-        rules: How to read the labels.
+        scratch: Folder below which a zip is unpacked. ``Inspection.files`` are there, so keep it as long as those.
+        on_progress: Called with the number of images done and of all images.
+        rules: How to read the labels; None for the defaults.
+
+    Returns:
+        The inspection; what is wrong inside the export is among its findings.
 
     Raises:
-        BadExport: it is no export that can be read. What is wrong inside one becomes findings.
-        BadRequest: the rules do not fit the labels.
+        BadExport: it cannot be read as an export at all.
+        BadRequest: the class map does not fit the labels.
     """
-    notes, rules = Notes(), rules or LabelRules()
-    places = layout.find_splits(_opened(path, scratch), path.name, notes)
-    listed = map_classes(read_labels(places, path.name, notes), rules.class_map, notes)
-    labels = drop_undeclared(listed, notes)
-    if notes.count("label-line-bad") > WORST_SHARE * notes.lines:
-        notes.add("label-lines-mostly-bad", f"{notes.count('label-line-bad')} of {notes.lines}")
-    found = _find(labels, places, notes, rules)
-    decoded = read_images([item.path for item in found], on_progress)
-    images = _labelled(labels, found, decoded, notes, rules)
-    if notes.count("image-skipped") > rules.max_unreadable_images * len(labels.images):
-        notes.add("images-mostly-skipped", count=notes.count("image-skipped"))
-    readable = {file.sha256: file for file in decoded if isinstance(file, DecodedImage)}
-    note_near_duplicates(images, {sha256: file.look for sha256, file in readable.items()}, notes)
-    snapshot = make_snapshot(labels.classes, images, LabelSource(kind="file", name=path.name), notes)
+    findings, rules = FindingCounter(), rules or LabelRules()
+    layout = detect_layout(_unpacked(path, scratch), path.name, findings)
+    annotations = map_classes(read_annotations(layout, findings), rules.class_map, findings)
+    declared = drop_undeclared(annotations, findings)
+    _check_label_lines(findings)
+    images_on_disk = find_images(declared, layout, rules, findings)
+    files = read_images([image.path for image in images_on_disk], on_progress)
+    images = label_images(images_on_disk, files, declared.unit, rules, findings)
+    if findings.count("image-skipped") > rules.max_unreadable_images * len(declared.images):
+        findings.add("images-mostly-skipped", count=findings.count("image-skipped"))
+    decoded = {file.sha256: file for file in files if isinstance(file, DecodedImage)}
+    check_near_duplicates(images, {sha256: file.difference_hash for sha256, file in decoded.items()}, findings)
+    snapshot = make_snapshot(declared.classes, images, LabelSource(kind="file", name=path.name), findings)
     return Inspection(
-        format=places.format,
-        classes=labels.classes,
-        splits={split: _counts(split, listed, found) for split in places.splits},
-        findings=notes.findings(),
+        format=layout.format,
+        classes=declared.classes,
+        splits={split: _counts(split, annotations, images_on_disk) for split in layout.splits},
+        findings=findings.summary(),
         snapshot=snapshot,
         images=tuple(images),
-        files={sha256: file.path for sha256, file in readable.items()},
+        files={sha256: file.path for sha256, file in decoded.items()},
     )
 
 
 def require_snapshot(inspection: Inspection) -> DatasetSnapshot:
-    """The snapshot of an export that has no errors.
+    """The snapshot of an export without errors.
 
     Raises:
-        BadExport: it has; the message holds them in one line.
+        BadExport: it has errors; the message is one line with the first of them.
     """
     if inspection.snapshot is not None:
         return inspection.snapshot
@@ -123,7 +118,7 @@ def _line(finding: Finding) -> str:
     return finding.message + (f" (such as {', '.join(finding.examples[:3])})" if finding.examples else "")
 
 
-def _opened(path: Path, scratch: Path) -> Path:
+def _unpacked(path: Path, scratch: Path) -> Path:
     """The export as a folder."""
     if path.is_dir():
         return path
@@ -135,73 +130,16 @@ def _opened(path: Path, scratch: Path) -> Path:
     return folder
 
 
-def _find(labels: Labels, places: layout.Layout, notes: Notes, rules: LabelRules) -> list[_Found]:
-    """Listed images that are on disk; the others, on either side, are noted."""
-    on_disk = {split: layout.images_in(files.images) for split, files in places.splits.items()}
-    found = []
-    for image in labels.images:
-        path = on_disk[image.split].pop(image.file_name, None)
-        path = path or places.splits[image.split].images / image.file_name
-        if path.is_file():
-            found.append(_Found(image, path))
-        else:
-            _note_lost("image-missing", f"{image.split}/{image.file_name}", notes, rules)
-    for split, rest in on_disk.items():
-        for name in rest:
-            notes.add("image-unlisted", f"{split}/{name}")
-    return found
+def _check_label_lines(findings: FindingCounter) -> None:
+    bad_lines = findings.count("label-line-bad")
+    if bad_lines > MAX_BAD_LINES * findings.label_lines:
+        findings.add("label-lines-mostly-bad", f"{bad_lines} of {findings.label_lines}")
 
 
-def _note_lost(code: str, place: str, notes: Notes, rules: LabelRules) -> None:
-    """An image that cannot be used: an error, unless such shall be left out."""
-    notes.add("image-skipped" if rules.on_unreadable_image == "skip" else code, place)
-
-
-def _labelled(
-    labels: Labels,
-    found: Sequence[_Found],
-    decoded: Sequence[DecodedImage | UnreadableImage],
-    notes: Notes,
-    rules: LabelRules,
-) -> list[LabelledImage]:
-    images = []
-    for item, file in zip(found, decoded, strict=True):
-        if isinstance(file, UnreadableImage):
-            _note_lost("image-unreadable", f"{item.place}: {file.reason}", notes, rules)
-            continue
-        _note_file(item, file, notes)
-        images.append(
-            LabelledImage(
-                file_name=item.image.file_name,
-                split=item.image.split,
-                sha256=file.sha256,
-                size=file.size,
-                width=file.width,
-                height=file.height,
-                boxes=boxes.clip(item.image.boxes, file.width, file.height, item.place, notes, labels.unit),
-            )
-        )
-    return images
-
-
-def _note_file(item: _Found, file: DecodedImage, notes: Notes) -> None:
-    listed = item.image
-    declared = (listed.width or file.width, listed.height or file.height)
-    if declared != (file.width, file.height):
-        size = f"{file.width}x{file.height}"
-        notes.add("size-differs", f"{item.place}: {declared[0]}x{declared[1]} in the labels, {size} in the file")
-    if file.rotated:
-        notes.add("exif-rotation", item.place)
-    if file.format not in FORMAT_OF_SUFFIX.get(file.path.suffix.lower(), ()):
-        notes.add("suffix-differs", f"{item.place}: {file.format}")
-    if file.mode in UNUSUAL_MODES:
-        notes.add("unusual-mode", f"{item.place}: {file.mode}")
-
-
-def _counts(split: Split, listed: Labels, found: Sequence[_Found]) -> SplitCounts:
-    """Images on disk, and boxes as listed, those of missing images and of unknown classes too."""
-    on_disk = {item.image.file_name for item in found if item.image.split == split}
-    images = [image for image in listed.images if image.split == split]
+def _counts(split: Split, annotations: Annotations, images_on_disk: Sequence[ImageOnDisk]) -> SplitCounts:
+    """Counts of images on disk, and of boxes as annotated, including those of missing images and undeclared classes."""
+    on_disk = {item.image.file_name for item in images_on_disk if item.image.split == split}
+    images = [image for image in annotations.images if image.split == split]
     return SplitCounts(
         images=len(on_disk),
         boxes=sum(len(image.boxes) for image in images),

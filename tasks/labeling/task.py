@@ -1,4 +1,4 @@
-"""Prefect surface of the labels: fetching an export, checking it into a snapshot, and parts of that."""
+"""Prefect tasks of labeling: fetching an export, checking it into a snapshot, subsets and comparison of snapshots."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 
 from tasks.labeling.difference import difference, in_words
-from tasks.labeling.in_store import check_to_store, export_to_store, part_to_store
+from tasks.labeling.in_store import check_to_store, export_to_store, subset_to_store
 from tasks.orchestration.progress import ProgressBar, report_to_server
 from tasks.orchestration.retries import step
 from tasks.records import LabelExport, LabelRules, ModelVersion, RetrainRequest, SnapshotDifference, SnapshotRef
@@ -18,7 +18,7 @@ from tasks.storage.s3 import Store
 
 @step("export labels")
 def export_labels(request: RetrainRequest) -> LabelExport:
-    """Bring the labels that the request names into the store, as one zip; first see that the store can be trusted."""
+    """Bring the labels that the request names into the store, as one zip, after probing the store."""
     scratch = from_environment(WorkSettings).work_dir / "scratch"
     store = Store.from_environment()
     probe(store)
@@ -31,7 +31,16 @@ def export_labels(request: RetrainRequest) -> LabelExport:
 
 @step("check labels")
 def check_labels(export: LabelExport, rules: LabelRules, champion: ModelVersion | None) -> SnapshotRef:
-    """Check the export, and freeze its labels as a snapshot in the store, with the classes in the champion's order."""
+    """Check the export, and freeze its labels as a snapshot in the store.
+
+    Args:
+        export: The zip in the store.
+        rules: How to read the labels.
+        champion: If it has the same classes, they are brought into its order.
+
+    Returns:
+        Reference to the snapshot.
+    """
     scratch = from_environment(WorkSettings).work_dir / "scratch"
     bar = ProgressBar("images checked")
     snapshot = check_to_store(
@@ -43,18 +52,27 @@ def check_labels(export: LabelExport, rules: LabelRules, champion: ModelVersion 
         )
     if snapshot.findings:
         rows = [finding.model_dump(include={"code", "severity", "count", "message"}) for finding in snapshot.findings]
-        title = "What the check of the labels saw or changed"
+        title = "Findings of the check of the labels"
         report_to_server(lambda: create_table_artifact(rows, "label-findings", title))
     return snapshot
 
 
-@step("take a part of the labels")
-def take_part(snapshot: SnapshotRef, share: float, shares: Sequence[float]) -> SnapshotRef:
-    """The same labels with one of some shares of the training images."""
-    part = part_to_store(Store.from_environment(), snapshot, share)
-    images, run = part.splits["train"].images, list(shares).index(share) + 1
+@step("take a subset of the labels")
+def take_subset(snapshot: SnapshotRef, share: float, shares: Sequence[float]) -> SnapshotRef:
+    """The same labels with a share of the training images.
+
+    Args:
+        snapshot: All labels.
+        share: Fraction in [0, 1] of the training sources.
+        shares: All shares of the study, for the log.
+
+    Returns:
+        Reference to the smaller snapshot.
+    """
+    subset = subset_to_store(Store.from_environment(), snapshot, share)
+    images, run = subset.splits["train"].images, list(shares).index(share) + 1
     get_run_logger().info("study: %.0f %%, %d images, run %d of %d", 100 * share, images, run, len(shares))
-    return part
+    return subset
 
 
 @step("compare labels")

@@ -1,6 +1,6 @@
-"""The dataset folder that the trainer is given: ``snapshot.json`` and ``images/<sha256>``.
+"""The dataset folder that the trainer reads: ``snapshot.json`` and ``images/<sha256>``.
 
-Nothing here knows where images come from; whoever has them hands over a way to fetch one.
+Nothing here knows where images come from; the caller passes a function that fetches one.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ MANIFEST = "snapshot.json"
 
 
 def image_path(folder: Path, image: LabelledImage) -> Path:
-    """Where an image lies in the folder."""
+    """Path of an image in the folder."""
     return folder / "images" / image.sha256
 
 
@@ -26,13 +26,13 @@ def fill(
     fetch: Callable[[LabelledImage, Path], None],
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
-    """Bring a dataset folder to hold ``snapshot``; images that are there already are kept.
+    """Fill a dataset folder with a snapshot; images that it has already are kept.
 
     Args:
-        folder: Made if it is not there.
+        folder: The dataset folder; it is made if it does not exist.
         snapshot: What it shall hold.
-        fetch: Puts one image under the given path, by renaming or linking, whole or not at all.
-        on_progress: Told images done and images in all.
+        fetch: Puts an image at a path, by renaming or linking, whole or not at all.
+        on_progress: Called with the images done and the images in all.
 
     Raises:
         CorruptObject: a fetched image does not have the SHA-256 that the snapshot names.
@@ -43,10 +43,10 @@ def fill(
         path = image_path(folder, image)
         if not path.exists() or path.stat().st_size != image.size:
             fetch(image, path)
-            if (got := file_sha256(path)) != image.sha256:
+            if (actual := file_sha256(path)) != image.sha256:
                 path.unlink()
                 raise CorruptObject(
-                    f"image {image.file_name}: SHA-256 is {got}, the snapshot says {image.sha256}; "
+                    f"image {image.file_name}: SHA-256 is {actual}, the snapshot says {image.sha256}; "
                     "its source is damaged, export again"
                 )
         on_progress(done, len(unique))
@@ -57,7 +57,7 @@ def load(folder: Path) -> DatasetSnapshot:
     """Read the manifest of a dataset folder.
 
     Raises:
-        BadSpec: it is not there or not a snapshot.
+        BadSpec: there is no manifest, or it is not a snapshot.
     """
     path = folder / MANIFEST
     try:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and their digests."""
+"""Files that appear whole or not at all, and their digests."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ def file_sha256(path: Path) -> str:
 
 @contextmanager
 def publishing(path: Path) -> Iterator[Path]:
-    """A file that is there whole or not at all: the block writes under the name it is given; then fsync and rename."""
+    """Write a file that appears whole or not at all: the block writes a temporary file, which is synced and renamed."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -27,6 +27,6 @@ def publishing(path: Path) -> Iterator[Path]:
 
 
 def publish_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a file that appears whole or not at all."""
     with publishing(path) as temporary:
         temporary.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Folders for passing files on a worker, which are gone afterwards, even if the run is killed."""
+"""Folders for temporary files on a worker, which are removed even if the run is killed."""
 
 import fcntl
 import logging
@@ -19,13 +19,13 @@ STALE_SECONDS = 60.0
 
 @contextmanager
 def scratch_folder(scratch: Path) -> Iterator[Path]:
-    """A folder for passing files, locked while it is in use; first go those that killed runs left."""
+    """A new folder for temporary files, locked while it is in use; folders of killed runs are removed first."""
     scratch.mkdir(parents=True, exist_ok=True)
-    _sweep(scratch)
+    _remove_abandoned(scratch)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=scratch))
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):  # a disk without locks: then nothing is swept either
+        with suppress(OSError):  # a disk without locks: then no folder is ever found abandoned
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield folder
     finally:
@@ -33,8 +33,8 @@ def scratch_folder(scratch: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _sweep(scratch: Path) -> None:
-    """Remove folders that nobody holds: the system lets go of a killed process's locks."""
+def _remove_abandoned(scratch: Path) -> None:
+    """Remove folders that nobody has locked: the system releases the locks of a killed process."""
     for folder in scratch.glob(f"{PREFIX}*"):
         with suppress(OSError):  # removed by another run, or still locked
             if time.time() - folder.stat().st_mtime < STALE_SECONDS:

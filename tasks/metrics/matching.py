@@ -1,4 +1,4 @@
-"""Truths and detections, matched as COCO does. The one place that talks to hotcoco."""
+"""Ground truth and detections, matched as COCO does. The only module that calls hotcoco's evaluation."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -12,8 +12,8 @@ from tasks.errors import BadInput
 from tasks.images.source_names import clip_name
 from tasks.records import LabelledImage
 
-MIN_LIMIT = 100
-"""Detections that count per image and class, the best first: COCO's number, or more where truths are more."""
+COCO_DETECTIONS_LIMIT = 100
+"""Detections that count per image and class, the best first; more where an image has more boxes of a class."""
 IOUS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
 IOU_50, IOU_75 = 0, 5
@@ -21,9 +21,9 @@ SIZES = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**
 """COCO's ranges of area, in square pixels."""
 
 
-def coco_truth(images: Sequence[LabelledImage], classes: Sequence[str]) -> dict[str, Any]:
+def coco_ground_truth(images: Sequence[LabelledImage], classes: Sequence[str]) -> dict[str, Any]:
     """Labels as a COCO document: image ids 1 to n in order, category id = class index + 1, boxes in pixels."""
-    # Annotation ids begin at 1, since COCO's reference takes a match with id 0 for a miss.
+    # Annotation ids begin at 1, because COCO's reference code takes a match with id 0 for no match.
     numbered = [(image_id, box) for image_id, image in enumerate(images, start=1) for box in image.boxes]
     return {
         "images": [
@@ -46,33 +46,33 @@ def coco_truth(images: Sequence[LabelledImage], classes: Sequence[str]) -> dict[
 
 
 class Outcomes(NamedTuple):
-    """What became of each detection at one IoU."""
+    """What each detection is at one IoU."""
 
     counts: NDArray[np.bool_]
-    """[D]; not those on crowds, and not those beyond the limit of an image and class."""
+    """[D], whether it counts: not on a crowd, and not beyond the limit of an image and class."""
     hits: NDArray[np.bool_]
-    """[D]"""
+    """[D], whether it is a true positive."""
 
 
 class Matches:
-    """Detections of a set of images, matched with its truths at each IoU.
+    """Detections of a set of images, matched with the ground truth at each IoU.
 
-    D detections in the order given, K classes by category id, I images by id, T values of IoU.
+    D detections in the order of the list, K classes by category id, I images by id, T values of IoU.
     """
 
-    def __init__(self, truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, ground_truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]]) -> None:
         """Match.
 
         Args:
-            truth: COCO document, as :func:`coco_truth` makes it.
-            detections: COCO results: ``image_id``, ``category_id``, ``bbox`` and ``score`` in [0, 1]. Give all that
-                the network says, since a cut by score lowers AP.
+            ground_truth: COCO document, as :func:`coco_ground_truth` makes it.
+            detections: COCO results: ``image_id``, ``category_id``, ``bbox`` and ``score`` in [0, 1]. Pass all
+                detections of the network, because a confidence threshold lowers AP.
 
         Raises:
             BadInput: there is no box to find.
         """
-        images = sorted(truth["images"], key=lambda image: int(image["id"]))
-        categories = sorted(truth["categories"], key=lambda category: int(category["id"]))
+        images = sorted(ground_truth["images"], key=lambda image: int(image["id"]))
+        categories = sorted(ground_truth["categories"], key=lambda category: int(category["id"]))
         self.classes = tuple(str(category["name"]) for category in categories)
         """[K] names."""
         self.image_ids = tuple(int(image["id"]) for image in images)
@@ -81,29 +81,31 @@ class Matches:
         """[I] names of images."""
         image_index = {image["id"]: index for index, image in enumerate(images)}
         class_index = {category["id"]: index for index, category in enumerate(categories)}
-        self.truths = _count_truths(truth, class_index, image_index)
-        """[K, I] truths to find: crowds do not count."""
-        if not self.truths.any():
+        self.box_counts = _count_boxes(ground_truth, class_index, image_index)
+        """[K, I] ground-truth boxes to find, without crowds."""
+        if not self.box_counts.any():
             raise BadInput(
                 f"not measurable: {len(images)} images hold no labelled box to find; "
                 "label some, or measure another split"
             )
-        self.images = np.array([image_index[one["image_id"]] for one in detections], dtype=np.int64)
+        self.image_indices = np.array([image_index[detection["image_id"]] for detection in detections], dtype=np.int64)
         """[D] index of the image."""
-        self.labels = np.array([class_index[one["category_id"]] for one in detections], dtype=np.int64)
+        self.class_indices = np.array(
+            [class_index[detection["category_id"]] for detection in detections], dtype=np.int64
+        )
         """[D] index of the class."""
-        self.scores = np.array([one["score"] for one in detections], dtype=np.float64)
+        self.scores = np.array([detection["score"] for detection in detections], dtype=np.float64)
         """[D] in [0, 1]."""
-        self.limit = max(MIN_LIMIT, int(self.truths.max()))
+        self.detections_limit = max(COCO_DETECTIONS_LIMIT, int(self.box_counts.max()))
         """Detections that count per image and class."""
-        self.evaluation = _evaluate(truth, detections, self.limit)
+        self.evaluation = _evaluate(ground_truth, detections, self.detections_limit)
         """hotcoco's; ids of its detections are 1 to D."""
         self._outcomes: dict[int, Outcomes] = {}
 
     @property
     def measured(self) -> NDArray[np.bool_]:
-        """[K] classes that have truths."""
-        return np.asarray(self.truths.any(axis=1))
+        """[K], whether a class has ground truth."""
+        return np.asarray(self.box_counts.any(axis=1))
 
     @property
     def perfect(self) -> bool:
@@ -112,48 +114,52 @@ class Matches:
         return bool((precision > 1 - 1e-9).all())
 
     def outcomes(self, iou: int) -> Outcomes:
-        """What became of each detection at ``IOUS[iou]``."""
+        """What each detection is at ``IOUS[iou]``."""
         if iou not in self._outcomes:
             status: dict[int, str] = self.evaluation.image_diagnostics(iou_thr=float(IOUS[iou]))["dt_status"]
             counts, hits = np.zeros(len(self.scores), np.bool_), np.zeros(len(self.scores), np.bool_)
             if status:
+                hit_ids = [detection_id for detection_id, outcome in status.items() if outcome == "tp"]
                 counts[np.fromiter(status, dtype=np.int64) - 1] = True
-                hits[np.array([number for number, what in status.items() if what == "tp"], dtype=np.int64) - 1] = True
+                hits[np.array(hit_ids, dtype=np.int64) - 1] = True
             self._outcomes[iou] = Outcomes(counts, hits)
         return self._outcomes[iou]
 
     @property
     def source_count(self) -> int:
-        """Sources that the images come from."""
+        """Number of sources that the images come from."""
         return int(self.sources.max()) + 1
 
     @cached_property
     def sources(self) -> NDArray[np.int64]:
-        """[I] number of the source that an image comes from: versions of one image, frames of one clip."""
+        """[I] number of an image's source; versions of one image, and frames of one clip, share theirs."""
         numbers: dict[str, int] = {}
         names = (clip_name(name) if name else f"image {index}" for index, name in enumerate(self.file_names))
         return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int64)
 
 
-def _count_truths(
-    truth: Mapping[str, Any], class_index: Mapping[int, int], image_index: Mapping[int, int]
+def _count_boxes(
+    ground_truth: Mapping[str, Any], class_index: Mapping[int, int], image_index: Mapping[int, int]
 ) -> NDArray[np.int64]:
-    truths = np.zeros((len(class_index), len(image_index)), dtype=np.int64)
-    for box in truth["annotations"]:
+    counts = np.zeros((len(class_index), len(image_index)), dtype=np.int64)
+    for box in ground_truth["annotations"]:
         if not box.get("iscrowd"):
-            truths[class_index[box["category_id"]], image_index[box["image_id"]]] += 1
-    return truths
+            counts[class_index[box["category_id"]], image_index[box["image_id"]]] += 1
+    return counts
 
 
-def _evaluate(truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]], limit: int) -> Any:
-    """Match and accumulate. Rows of the array become ids 1 to n, so that outcomes are found by position."""
-    rows = [(d["image_id"], *d["bbox"], d["score"], d["category_id"]) for d in detections]
-    # Numbered anew: an annotation with id 0 would be a miss.
-    annotations = [{**box, "id": number} for number, box in enumerate(truth["annotations"], start=1)]
-    labels = hotcoco.COCO({**truth, "annotations": annotations})
+def _evaluate(ground_truth: Mapping[str, Any], detections: Sequence[Mapping[str, Any]], limit: int) -> Any:
+    """Match and accumulate. Rows of the array get the ids 1 to D, so outcomes are found by position."""
+    rows = [
+        (detection["image_id"], *detection["bbox"], detection["score"], detection["category_id"])
+        for detection in detections
+    ]
+    # Numbered anew: a match with an annotation of id 0 would count as no match.
+    annotations = [{**box, "id": number} for number, box in enumerate(ground_truth["annotations"], start=1)]
+    labels = hotcoco.COCO({**ground_truth, "annotations": annotations})
     results = labels.load_res(np.array(rows, dtype=np.float64) if rows else [])
     evaluation = hotcoco.COCOeval(labels, results, "bbox")
-    # Numbers are read from the arrays: the library's summary says -1 with a limit of one's own.
+    # Numbers are read from the arrays: the library's summary is -1 with any other limit than COCO's.
     evaluation.params.maxDets = [1, 10, limit]
     evaluation.params.areaRng = [list(bounds) for bounds in SIZES.values()]
     evaluation.params.areaRngLbl = list(SIZES)

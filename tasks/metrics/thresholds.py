@@ -1,4 +1,4 @@
-"""Where to cut detections by score: precision, recall and F over thresholds, and which threshold to take."""
+"""Confidence thresholds: precision, recall and F-beta over thresholds, and which threshold to choose."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -12,19 +12,21 @@ from tasks.records import OperatingPoint, Split, ThresholdCurve, ThresholdGoal
 BETAS: Mapping[ThresholdGoal, float] = {"balance": 1.0, "precision": 0.5, "recall": 2.0}
 """F-beta weighs recall beta times as much as precision."""
 GRID = np.round(np.linspace(0.0, 1.0, 101), 2)
-"""Thresholds that curves are drawn at."""
+"""Thresholds at which curves are drawn."""
 
 
 class Ranked(NamedTuple):
-    """Detections that count, by falling score, with the truths there are to find."""
+    """Detections that count, by falling score, and the number of ground-truth boxes they should find."""
 
     scores: NDArray[np.float64]
+    """[D]"""
     hits: NDArray[np.bool_]
-    truths: int
+    """[D], true positives."""
+    box_count: int
 
 
-class Point(NamedTuple):
-    """What a threshold gives, fractions in [0, 1]; precision is 0 where nothing passes."""
+class PrecisionRecall(NamedTuple):
+    """What a threshold gives, fractions in [0, 1]; precision is 0 where no detection passes."""
 
     precision: float
     recall: float
@@ -32,46 +34,46 @@ class Point(NamedTuple):
 
 
 def ranked(matches: Matches, label: int | None = None) -> Ranked:
-    """Detections of a class, or of all, at IoU 0.50."""
+    """Detections of a class, or of all classes, at IoU 0.50."""
     outcomes = matches.outcomes(IOU_50)
-    chosen = outcomes.counts if label is None else outcomes.counts & (matches.labels == label)
+    chosen = outcomes.counts if label is None else outcomes.counts & (matches.class_indices == label)
     order = np.argsort(-matches.scores[chosen], kind="stable")
-    truths = matches.truths if label is None else matches.truths[label]
-    return Ranked(matches.scores[chosen][order], outcomes.hits[chosen][order], int(truths.sum()))
+    box_counts = matches.box_counts if label is None else matches.box_counts[label]
+    return Ranked(matches.scores[chosen][order], outcomes.hits[chosen][order], int(box_counts.sum()))
 
 
-def best_threshold(found: Ranked, beta: float) -> float | None:
-    """The score at which F-beta is best, the highest of equals; None without detections or truths."""
-    if not len(found.scores) or not found.truths:
+def best_threshold(detections: Ranked, beta: float) -> float | None:
+    """The score at which F-beta is highest, the largest of equals; None without detections or ground truth."""
+    if not len(detections.scores) or not detections.box_count:
         return None
-    # Equal scores pass a threshold together: only the last of each counts.
-    last = np.flatnonzero(np.append(found.scores[1:] != found.scores[:-1], True))
-    true = np.cumsum(found.hits)[last]
-    value = (1 + beta**2) * true / (beta**2 * found.truths + last + 1)
-    return float(found.scores[last[np.argmax(value)]])
+    # Equal scores pass a threshold together: only the last of each is a candidate.
+    last = np.flatnonzero(np.append(detections.scores[1:] != detections.scores[:-1], True))
+    true_positives = np.cumsum(detections.hits)[last]
+    f_beta = (1 + beta**2) * true_positives / (beta**2 * detections.box_count + last + 1)
+    return float(detections.scores[last[np.argmax(f_beta)]])
 
 
-def at_threshold(found: Ranked, threshold: float) -> Point:
-    """Precision, recall and F1 of detections that score ``threshold`` or more."""
-    passed = int(np.searchsorted(-found.scores, -threshold, side="right"))
-    return _point(int(found.hits[:passed].sum()), passed, found.truths)
-
-
-def _point(true: int, passed: int, truths: int) -> Point:
-    if not passed or not truths:
-        return Point(0.0, 0.0, 0.0)
-    return Point(true / passed, true / truths, 2 * true / (passed + truths))
+def at_threshold(detections: Ranked, threshold: float) -> PrecisionRecall:
+    """Precision, recall and F1 of the detections that score ``threshold`` or more."""
+    passed = int(np.searchsorted(-detections.scores, -threshold, side="right"))
+    true_positives, boxes = int(detections.hits[:passed].sum()), detections.box_count
+    if not passed or not boxes:
+        return PrecisionRecall(0.0, 0.0, 0.0)
+    return PrecisionRecall(true_positives / passed, true_positives / boxes, 2 * true_positives / (passed + boxes))
 
 
 def choose_point(
     matches: Matches, threshold_for: ThresholdGoal = "balance", chosen_on: Split | None = None
 ) -> OperatingPoint:
-    """The thresholds with the best F-beta at IoU 0.50, overall and by class.
+    """Choose the confidence thresholds with the best F-beta at IoU 0.50, overall and by class.
 
     Args:
-        matches: Of the split to choose on.
-        threshold_for: What counts more: F1, F0.5 for precision, or F2 for recall.
-        chosen_on: Name of that split.
+        matches: Matched detections of the split to choose on.
+        threshold_for: What the thresholds are chosen for: balance (F1), precision (F0.5) or recall (F2).
+        chosen_on: Name of that split; None if it is the measured one.
+
+    Returns:
+        The thresholds; a class without a detection or without ground truth has none of its own.
     """
     beta = BETAS[threshold_for]
     per_class = {name: best_threshold(ranked(matches, label), beta) for label, name in enumerate(matches.classes)}
@@ -85,8 +87,8 @@ def choose_point(
 
 def threshold_curve(matches: Matches, label: int | None = None) -> ThresholdCurve:
     """Precision, recall and F1 at each threshold of GRID."""
-    found = ranked(matches, label)
-    points = [at_threshold(found, float(threshold)) for threshold in GRID]
+    detections = ranked(matches, label)
+    points = [at_threshold(detections, float(threshold)) for threshold in GRID]
     return ThresholdCurve(
         precision=tuple(round(point.precision, 4) for point in points),
         recall=tuple(round(point.recall, 4) for point in points),

@@ -1,1 +1,1 @@
-"""What every stage needs of Prefect: retries, child flow runs, progress."""
+"""What every stage uses of Prefect: retries, child flow runs, progress."""

@@ -1,4 +1,4 @@
-"""Runs of other deployments: started, waited for, looked at when they end, and cancelled when their parent dies."""
+"""Child flow runs: runs of other deployments that are started, waited for, and cancelled when their parent ends."""
 
 import hashlib
 import itertools
@@ -20,22 +20,23 @@ from tasks.errors import NasflowError, ServerProblem, ServerUnavailable, Trainin
 from tasks.orchestration.progress import report_to_server
 
 POLL_SECONDS = 2.0
-AWAY_SECONDS = 10.0
+SERVER_DOWN_SECONDS = 10.0
+"""Time between two requests to a server that does not answer."""
 REMIND_SECONDS = 60.0
-"""A run that no worker takes is spoken of this often; a busy GPU is no reason to give up."""
+"""A run that no worker takes is logged this often; a busy GPU is no reason to give up."""
 
 
 def run_child_flow(deployment: str, parameters: dict[str, Any]) -> None:
     """Run a deployment and wait for its end.
 
     Args:
-        deployment: ``flow/deployment``.
+        deployment: Its name, ``flow/deployment``.
         parameters: Its parameters, as JSON.
 
     Raises:
-        WorkerLost: it crashed, or its worker went away; it may be asked for again.
+        WorkerLost: it crashed, or its worker was lost; it may be started again.
         TrainingStopped: somebody cancelled it.
-        NasflowError: it failed; kind and message are the child's.
+        NasflowError: it failed; kind and message are those of the child flow run.
         ServerProblem: there is no such deployment.
         ServerUnavailable: the server does not answer, or refuses.
     """
@@ -44,23 +45,23 @@ def run_child_flow(deployment: str, parameters: dict[str, Any]) -> None:
         try:
             state = _wait(client, child, deployment)
         except Exception:
-            raise  # the child is well, and is found again by the next attempt
-        except BaseException:  # this run is cancelled or its process told to end, which Prefect raises as no Exception
-            stopping: State = Cancelling(message="its parent run ended")
-            report_to_server(lambda: client.set_flow_run_state(child.id, stopping, force=False))
+            raise  # the child flow run goes on, and the next attempt finds it
+        except BaseException:  # this run is cancelled, or its process asked to end: Prefect raises no Exception then
+            cancelling: State = Cancelling(message="its parent run ended")
+            report_to_server(lambda: client.set_flow_run_state(child.id, cancelling, force=False))
             raise
     _raise_for(state, deployment)
 
 
 def _find_or_start(deployment: str, parameters: dict[str, Any]) -> FlowRun:
-    """The child that an earlier attempt of this run left, or a new one; one that failed or crashed is left alone."""
-    asked = json.dumps([deployment, parameters], sort_keys=True)
-    work = hashlib.sha256(asked.encode()).hexdigest()[:16]
-    for number in itertools.count():
+    """The child flow run that an earlier attempt of this run started, or a new one if that failed or crashed."""
+    request = json.dumps([deployment, parameters], sort_keys=True)
+    digest = hashlib.sha256(request.encode()).hexdigest()[:16]
+    for attempt in itertools.count():
         try:
             # Called without an event loop it is no coroutine, which its type does not say.
             child: FlowRun = run_deployment(  # type: ignore[assignment]
-                deployment, parameters=parameters, timeout=0, idempotency_key=f"{flow_run.id}-{work}-{number}"
+                deployment, parameters=parameters, timeout=0, idempotency_key=f"{flow_run.id}-{digest}-{attempt}"
             )
         except ObjectNotFound:
             raise ServerProblem(f"no deployment {deployment} on this server; run `nasflow deploy`") from None
@@ -72,30 +73,31 @@ def _find_or_start(deployment: str, parameters: dict[str, Any]) -> FlowRun:
 
 
 def _wait(client: SyncPrefectClient, child: FlowRun, deployment: str) -> State:
-    """The state that the child ends in."""
+    """The state in which the child flow run ends."""
     get_run_logger().info("waiting for %s, flow run %s", deployment, child.name)
-    asked = reminded = time.monotonic()
+    started = reminded = time.monotonic()
     while True:
         try:
-            now = client.read_flow_run(UUID(str(child.id)))
+            current = client.read_flow_run(UUID(str(child.id)))
         except (HTTPError, OSError) as error:
-            # A server that is away is no reason to end hours of training.
+            # A server that does not answer is no reason to end hours of training.
             get_run_logger().warning("the Prefect server does not answer (%s); still waiting", error)
-            time.sleep(AWAY_SECONDS)
+            time.sleep(SERVER_DOWN_SECONDS)
             continue
-        if now.state is not None and now.state.is_final():
-            return now.state
-        if now.start_time is None and time.monotonic() - reminded > REMIND_SECONDS:
+        if current.state is not None and current.state.is_final():
+            return current.state
+        if current.start_time is None and time.monotonic() - reminded > REMIND_SECONDS:
             reminded = time.monotonic()
             get_run_logger().warning(
                 "no worker has taken %s for %d s; start one with `prefect worker start --pool %s`, "
                 "or wait until one is free",
-                now.name, round(reminded - asked), now.work_pool_name or "gpu",
+                current.name, round(reminded - started), current.work_pool_name or "gpu",
             )  # fmt: skip
         time.sleep(POLL_SECONDS)
 
 
 def _raise_for(state: State, deployment: str) -> None:
+    """Raise the error that the child flow run ended with, if it did."""
     if state.is_completed():
         return
     message = state.message or state.name or ""
@@ -105,9 +107,9 @@ def _raise_for(state: State, deployment: str) -> None:
         raise TrainingStopped(f"{deployment} was cancelled")
     cause = message.removeprefix("Flow run encountered an exception: ")
     name, _, words = cause.partition(": ")
-    known = {kind.__name__: kind for kind in _all_below(NasflowError)}
-    raise known[name](words) if name in known else NasflowError(cause)
+    kinds = {kind.__name__: kind for kind in _with_subclasses(NasflowError)}
+    raise kinds[name](words) if name in kinds else NasflowError(cause)
 
 
-def _all_below(kind: type[NasflowError]) -> list[type[NasflowError]]:
-    return [kind, *(below for child in kind.__subclasses__() for below in _all_below(child))]
+def _with_subclasses(kind: type[NasflowError]) -> list[type[NasflowError]]:
+    return [kind, *(descendant for child in kind.__subclasses__() for descendant in _with_subclasses(child))]

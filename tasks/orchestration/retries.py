@@ -1,4 +1,4 @@
-"""What a step is to Prefect: when it is tried again, after how long, and that nothing is cached by its inputs."""
+"""How Prefect runs a step: when it is retried, after how long, and that nothing is cached by its inputs."""
 
 import logging
 from collections.abc import Callable
@@ -14,18 +14,27 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 RETRY_DELAYS: list[float] = [2, 10, 60]
-"""Seconds before each further attempt."""
+"""Seconds before each retry."""
 
 
 def retry_if_transient(task: Any, task_run: Any, state: Any) -> bool:
-    """Prefect's ``retry_condition_fn``: say whether a failed task run may succeed when tried again."""
+    """Prefect's ``retry_condition_fn``: say whether a failed task run may succeed when it is retried.
+
+    Args:
+        task: The task; not used.
+        task_run: Its run; not used.
+        state: The failed state, whose result is the exception.
+
+    Returns:
+        Whether the exception is a TransientError.
+    """
     return isinstance(state.result(raise_on_failure=False), TransientError)
 
 
 def step(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Make a function a task that is tried again after a TransientError, and after nothing else.
+    """Make a function a task that is retried after a TransientError, and after nothing else.
 
-    Work that is done is found again by its digest in the store, so Prefect's own cache stays off.
+    Finished work is found by its digest in the store, so Prefect's own cache stays off.
     """
 
     def decorate(function: Callable[P, R]) -> Task[P, R]:

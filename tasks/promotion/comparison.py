@@ -1,4 +1,4 @@
-"""The comparison of two models from what they found, which is in the store."""
+"""The comparison of candidate and champion, from their detections in the store."""
 
 import json
 from collections.abc import Mapping
@@ -26,53 +26,53 @@ def compare_in_store(
 ) -> Comparison | None:
     """Compare two models on the images that both were measured on.
 
-    Images that the champion was trained on are left out for both: a new version of the labels may have divided them
-    anew, and a model knows its training images by heart.
+    Images that the champion was trained on are left out for both models: a new version of the labels may have moved
+    them to another split, and a model scores too high on its training images.
 
     Args:
-        store: Where detections and snapshots are.
-        candidate: Report of the new weights.
-        champion_report: Report of the champion's on the same images.
+        store: Store with detections and snapshots.
+        candidate: Report of the candidate.
+        champion_report: Report of the champion on the same images.
         champion: The version in use.
-        confidence_level: What the gate asks for, a fraction.
-        scratch: Folder for passing files.
+        confidence_level: Confidence level that the gate asks for, a fraction.
+        scratch: Folder for temporary files.
 
     Returns:
-        None if no labelled image is left.
+        The comparison, or None if no labelled image is left.
     """
     snapshot = load_snapshot(store, candidate.snapshot_digest)
     images = snapshot.of_split(candidate.split)
-    known = _known(load_snapshot(store, champion.snapshot_digest).of_split("train"))
-    kept = {number for number, image in enumerate(images, start=1) if not _marks(image) & known}
-    truth = _only(metrics.coco_truth(images, snapshot.classes), kept)
-    found = [_detections(store, report, kept, scratch) for report in (champion_report, candidate)]
+    training_images = load_snapshot(store, champion.snapshot_digest).of_split("train")
+    training_identities = set().union(*(_identities(image) for image in training_images))
+    kept = {image_id for image_id, image in enumerate(images, start=1) if not _identities(image) & training_identities}
+    ground_truth = _of_images(metrics.coco_ground_truth(images, snapshot.classes), kept)
     try:
-        before, after = (metrics.Matches(truth, detections) for detections in found)
+        champion_matches, candidate_matches = (
+            metrics.Matches(ground_truth, _detections(store, report, kept, scratch))
+            for report in (champion_report, candidate)
+        )
     except BadInput:
         return None
-    return metrics.compare(before, after, champion.version, confidence_level, left_out=len(images) - len(kept))
+    left_out = len(images) - len(kept)
+    return metrics.compare(champion_matches, candidate_matches, champion.version, confidence_level, left_out=left_out)
 
 
-def _known(images: tuple[LabelledImage, ...]) -> set[str]:
-    return set().union(*(_marks(image) for image in images))
-
-
-def _marks(image: LabelledImage) -> set[str]:
-    """What tells an image again: its bytes, and for Roboflow's copies its name before ``.rf.``."""
+def _identities(image: LabelledImage) -> set[str]:
+    """What an image is recognised by: its bytes, and for Roboflow's copies its name before ``.rf.``."""
     source = source_name(image.file_name)
     return {image.sha256, source} if source != image.file_name else {image.sha256}
 
 
-def _only(truth: Mapping[str, Any], kept: set[int]) -> Document:
+def _of_images(ground_truth: Mapping[str, Any], image_ids: set[int]) -> Document:
     return {
-        **truth,
-        "images": [image for image in truth["images"] if image["id"] in kept],
-        "annotations": [box for box in truth["annotations"] if box["image_id"] in kept],
+        **ground_truth,
+        "images": [image for image in ground_truth["images"] if image["id"] in image_ids],
+        "annotations": [box for box in ground_truth["annotations"] if box["image_id"] in image_ids],
     }
 
 
-def _detections(store: Store, report: EvaluationReport, kept: set[int], scratch: Path) -> list[Document]:
+def _detections(store: Store, report: EvaluationReport, image_ids: set[int], scratch: Path) -> list[Document]:
     with scratch_folder(scratch) as folder:
         path = folder / "detections.json"
         store.download(report.detections, path)
-        return [one for one in json.loads(path.read_bytes()) if one["image_id"] in kept]
+        return [result for result in json.loads(path.read_bytes()) if result["image_id"] in image_ids]

@@ -1,22 +1,14 @@
-"""The outcome of a retrain run, told in markdown. Pure."""
+"""The outcome of a retrain run in Markdown and in rows. Pure."""
 
-from tasks.records import (
-    EvaluationReport,
-    ModelVersion,
-    PromotionDecision,
-    RetrainOutcome,
-    Scores,
-    SnapshotRef,
-    TrainedModel,
-)
+from tasks.records import EvaluationReport, PromotionDecision, RetrainOutcome, Scores
 from tasks.rendering.markdown import as_cell, as_interval, as_number, as_text
 
 OUTCOME = "retrain-outcome"
-"""Key of the artifact that programs read a run's outcome from."""
+"""Key of the artifact from which programs read the outcome of a run."""
 
 
 def outcome_row(outcome: RetrainOutcome) -> dict[str, str | int | float | bool | None]:
-    """The outcome in one row: the version it was published as, and the gate's word."""
+    """The outcome in one row: the published version, and the decision of the gate."""
     decision, version = outcome.decision, outcome.version
     return {
         "project": version.project,
@@ -28,7 +20,7 @@ def outcome_row(outcome: RetrainOutcome) -> dict[str, str | int | float | bool |
 
 
 def class_rows(scores: Scores) -> list[dict[str, str | int | float | None]]:
-    """A row for each class, the worst first, with the 95 % interval of its AP in words."""
+    """A row for each class, lowest AP first, with the 95 % interval of its AP in words."""
     ordered = sorted(scores.per_class.items(), key=lambda one: (one[1].ap is None, one[1].ap or 0.0, one[0]))
     return [
         {
@@ -45,18 +37,20 @@ def class_rows(scores: Scores) -> list[dict[str, str | int | float | None]]:
     ]
 
 
-def outcome_markdown(
-    snapshot: SnapshotRef,
-    model: TrainedModel,
-    report: EvaluationReport,
-    decision: PromotionDecision,
-    version: ModelVersion,
-    report_link: str,
-    link_days: int,
-) -> str:
-    """What people want to know first: the verdict, the scores, a way to the report."""
+def outcome_markdown(outcome: RetrainOutcome, report_link: str, link_days: int) -> str:
+    """The outcome for people: verdict, scores, and a link to the report.
+
+    Args:
+        outcome: The outcome of the run.
+        report_link: Link to the report page.
+        link_days: Number of days for which the link works.
+
+    Returns:
+        Markdown; all names in it are escaped.
+    """
+    report, decision, version, model = outcome.report, outcome.decision, outcome.version, outcome.model
     scores, result = report.scores, model.result
-    splits = ", ".join(f"{counts.images} {split}" for split, counts in snapshot.splits.items())
+    splits = ", ".join(f"{counts.images} {split}" for split, counts in outcome.snapshot.splits.items())
     classes = "\n".join(
         f"| {as_cell(name)} | {score.truths} | {as_number(score.ap)} | {as_number(score.ap50)} "
         f"| {as_number(score.precision)} | {as_number(score.recall)} |"
@@ -64,7 +58,7 @@ def outcome_markdown(
     )
     numbers = ("map", "map50", "map75", "ar", "precision", "recall", "f1")
     values = " | ".join(f"{getattr(scores, name):.3f}" for name in numbers)
-    between = " | ".join(as_interval(scores.ci95.get(name)) for name in numbers)
+    intervals = " | ".join(as_interval(scores.ci95.get(name)) for name in numbers)
     return f"""# {version.project} version {version.version}: {_verdict(decision)}
 
 {as_text(decision.reason)}
@@ -72,10 +66,10 @@ def outcome_markdown(
 {_checks(decision)}| | mAP | mAP50 | mAP75 | AR | precision | recall | F1 |
 |---|---|---|---|---|---|---|---|
 | | {values} |
-| 95 % interval | {between} |
+| 95 % interval | {intervals} |
 
 Measured on the {report.split} split: {report.counts.images} images, {report.counts.boxes} boxes, \
-{scores.classes_measured} classes. {_threshold(scores)}{_fast(report)}
+{scores.classes_measured} classes. {_threshold(scores)}{_speed(report)}
 
 [Open the report]({report_link}) (this link works for {link_days} days; the page stays at `{version.report.key}`)
 
@@ -83,7 +77,7 @@ Measured on the {report.split} split: {report.counts.images} images, {report.cou
 |---|---|---|---|---|---|
 {classes}
 
-Labels: {splits} images, snapshot `{snapshot.snapshot_digest[:12]}`. Training: YOLO-NAS {model.spec.variant}, \
+Labels: {splits} images, snapshot `{outcome.snapshot.snapshot_digest[:12]}`. Training: YOLO-NAS {model.spec.variant}, \
 {result.epochs_done} epochs ({result.why_ended}), best epoch \
 {result.best_epoch}, {result.seconds:.0f} s at {result.images_per_second:.1f} images/s on {result.device}, \
 run `{model.run_key[:12]}`.
@@ -97,7 +91,7 @@ def _verdict(decision: PromotionDecision) -> str:
 
 
 def _checks(decision: PromotionDecision) -> str:
-    """A line for each thing that the gate looked at beside the deciding one."""
+    """A line for each check of the gate except the deciding one."""
     signs = {True: "passed", False: "failed", None: "open"}
     lines = [
         f"- {signs[check.passed]}: {as_text(check.text)}\n"
@@ -108,11 +102,14 @@ def _checks(decision: PromotionDecision) -> str:
 
 
 def _threshold(scores: Scores) -> str:
-    where = f"the {scores.threshold_from} split" if scores.threshold_from else "these same images, which flatters"
-    return f"Precision, recall and F1 at score {scores.threshold:.2f} and IoU 0.50; the score was chosen on {where}."
+    images = f"the {scores.threshold_from} split" if scores.threshold_from else "these same images, which flatters"
+    return (
+        f"Precision, recall and F1 at confidence threshold {scores.threshold:.2f} and IoU 0.50; the threshold was "
+        f"chosen on {images}."
+    )
 
 
-def _fast(report: EvaluationReport) -> str:
+def _speed(report: EvaluationReport) -> str:
     if report.speed is None:
         return ""
     return f" One image takes {report.speed.latency_ms:.1f} ms on {report.speed.device}."

@@ -10,13 +10,13 @@ from tasks.records.analysis import (
     Comparison,
     Curves,
     ErrorShare,
+    Estimate,
     Evaluation,
-    Expected,
     Gain,
     LearningBand,
     LearningCurve,
     LearningPoint,
-    Measured,
+    Measurement,
     SuspectedError,
     ThresholdCurve,
 )
@@ -46,7 +46,7 @@ from tasks.records.evaluation import (
     ThresholdGoal,
 )
 from tasks.records.gate import GateCheck, GatePolicy, PromotionDecision
-from tasks.records.jobs import Detected, EvaluateJob, RetrainOutcome, TrainJob
+from tasks.records.jobs import DetectionResult, EvaluateJob, RetrainOutcome, TrainJob
 from tasks.records.labels import (
     Box,
     BoxesOfClass,
@@ -91,13 +91,13 @@ __all__ = [
     "Comparison",
     "Curves",
     "DatasetSnapshot",
-    "Detected",
+    "DetectionResult",
     "EpochResult",
     "ErrorShare",
+    "Estimate",
     "EvaluateJob",
     "Evaluation",
     "EvaluationReport",
-    "Expected",
     "Finding",
     "Fraction",
     "Gain",
@@ -112,7 +112,7 @@ __all__ = [
     "LearningBand",
     "LearningCurve",
     "LearningPoint",
-    "Measured",
+    "Measurement",
     "ModelAlias",
     "ModelVersion",
     "OperatingPoint",

@@ -1,4 +1,4 @@
-"""What all records are made of. Plain data."""
+"""Base classes and shared types of the records. Plain data."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ PROJECT_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
 
 class Part(BaseModel):
-    """A piece of a record."""
+    """A frozen part of a record, without an identity of its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -28,14 +28,14 @@ class Record(Part):
     """A frozen document with an identity: the SHA-256 of its canonical JSON."""
 
     not_identity: ClassVar[frozenset[str]] = frozenset()
-    """Fields that say where something came from, not what it is."""
+    """Fields that do not count for the digest, because they say where something came from, not what it is."""
 
     schema_version: int = Field(default=1, description="Version of this record's layout.")
 
     @field_validator("schema_version")
     @classmethod
     def _known_layout(cls, value: int) -> int:
-        """A record of another version is refused, since its fields may mean something else."""
+        """Refuse a record of another layout, because its fields may mean something else."""
         expected = cls.model_fields["schema_version"].default
         if value != expected:
             raise PydanticCustomError(
@@ -47,7 +47,7 @@ class Record(Part):
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hex, of the record's JSON with sorted keys and without ``not_identity``."""
+        """SHA-256, in hex, of the record's JSON with sorted keys and without the fields of ``not_identity``."""
         content = self.model_dump(mode="json", exclude=set(self.not_identity))
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
@@ -62,5 +62,5 @@ class StoredFile(Part):
 
 
 def as_line(values: Mapping[str, object]) -> str:
-    """One line of JSON."""
+    """Values as one line of JSON."""
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))

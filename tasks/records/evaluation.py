@@ -1,4 +1,4 @@
-"""Scores of a model, the decision about it, and where it is published. Plain data."""
+"""Scores of a model, and published versions with their aliases. Plain data."""
 
 from datetime import datetime
 from typing import Literal
@@ -14,24 +14,30 @@ Interval = tuple[float, float]
 
 
 class OperatingPoint(Part):
-    """The thresholds that detections are cut at, and how they were chosen."""
+    """The confidence thresholds, and how they were chosen."""
 
-    threshold_for: ThresholdGoal = Field(description="What counts more: F1 is balance, F0.5 precision, F2 recall.")
-    threshold: Fraction = Field(description="For all classes together.")
-    per_class: dict[str, Fraction] = Field(description="For each class that was found where it was chosen.")
-    chosen_on: Split | None = Field(default=None, description="Split it was chosen on; empty for the measured one.")
+    threshold_for: ThresholdGoal = Field(
+        description="What the thresholds are chosen for: balance (F1), precision (F0.5) or recall (F2)."
+    )
+    threshold: Fraction = Field(description="Confidence threshold of all classes together.")
+    per_class: dict[str, Fraction] = Field(description="Confidence threshold by class, of classes with detections.")
+    chosen_on: Split | None = Field(
+        default=None, description="Split they were chosen on; empty for the measured split."
+    )
 
 
 class ClassScore(Part):
-    """How well one class is found; empty where there are no truths to find."""
+    """Scores of one class; empty for a class without ground truth."""
 
     ap: Fraction | None = Field(default=None, description="AP over IoU 0.50:0.95.")
     ap50: Fraction | None = Field(default=None, description="AP at IoU 0.50.")
-    precision: Fraction | None = Field(default=None, description="Precision at the class's threshold, IoU 0.50.")
-    recall: Fraction | None = Field(default=None, description="Recall at the class's threshold, IoU 0.50.")
-    threshold: Fraction | None = Field(default=None, description="Score that detections of this class are cut at.")
-    truths: int = Field(ge=0, description="Labelled boxes.")
-    missing: str | None = Field(default=None, description="Why there are no numbers, if there are none.")
+    precision: Fraction | None = Field(
+        default=None, description="Precision at the class's confidence threshold, IoU 0.50."
+    )
+    recall: Fraction | None = Field(default=None, description="Recall at the class's confidence threshold, IoU 0.50.")
+    threshold: Fraction | None = Field(default=None, description="Confidence threshold of this class.")
+    truths: int = Field(ge=0, description="Number of labelled boxes.")
+    missing: str | None = Field(default=None, description="Why there are no scores, if there are none.")
     ci95: dict[str, Interval] = Field(
         default_factory=dict, description="95 % intervals of ap, ap50, precision, recall."
     )
@@ -43,85 +49,85 @@ class Scores(Part):
     map: Fraction = Field(description="mAP over IoU 0.50:0.95.")
     map50: Fraction = Field(description="mAP at IoU 0.50.")
     map75: Fraction = Field(description="mAP at IoU 0.75.")
-    map_small: Fraction | None = Field(description="mAP of truths under 32 x 32 pixels; empty without any.")
-    map_medium: Fraction | None = Field(description="mAP of truths from 32 x 32 to 96 x 96 pixels.")
-    map_large: Fraction | None = Field(description="mAP of larger truths.")
-    ar: Fraction = Field(description="Recall of all detections that count, mean over IoU 0.50:0.95 and classes.")
-    precision: Fraction = Field(description="Precision over all boxes at the threshold, IoU 0.50.")
-    recall: Fraction = Field(description="Recall over all boxes at the threshold, IoU 0.50.")
-    f1: Fraction = Field(description="F1 over all boxes at the threshold, IoU 0.50.")
-    threshold: Fraction = Field(description="Score that detections of all classes are cut at.")
-    threshold_for: ThresholdGoal = Field(default="balance", description="What the thresholds favour.")
+    map_small: Fraction | None = Field(description="mAP of boxes under 32 x 32 pixels; empty without any.")
+    map_medium: Fraction | None = Field(description="mAP of boxes from 32 x 32 to 96 x 96 pixels.")
+    map_large: Fraction | None = Field(description="mAP of boxes over 96 x 96 pixels.")
+    ar: Fraction = Field(description="Average recall of all detections, over IoU 0.50:0.95 and classes.")
+    precision: Fraction = Field(description="Precision over all boxes at the confidence threshold, IoU 0.50.")
+    recall: Fraction = Field(description="Recall over all boxes at the confidence threshold, IoU 0.50.")
+    f1: Fraction = Field(description="F1 over all boxes at the confidence threshold, IoU 0.50.")
+    threshold: Fraction = Field(description="Confidence threshold of all classes together.")
+    threshold_for: ThresholdGoal = Field(default="balance", description="What the thresholds are chosen for.")
     threshold_from: Split | None = Field(
-        default=None, description="Split that thresholds were chosen on; empty for the measured one itself."
+        default=None, description="Split the thresholds were chosen on; empty for the measured split."
     )
-    classes_measured: int = Field(ge=1, description="Classes with truths, which the means are over.")
-    detections_limit: int = Field(ge=1, description="Detections that count per image and class, the best first.")
-    min_score: Fraction | None = Field(description="Lowest score of a detection; empty without any.")
-    per_class: dict[str, ClassScore] = Field(description="The same by class name.")
+    classes_measured: int = Field(ge=1, description="Number of classes with ground truth; means are over these.")
+    detections_limit: int = Field(ge=1, description="Maximum number of detections per image and class.")
+    min_score: Fraction | None = Field(description="Lowest score of a detection; empty without detections.")
+    per_class: dict[str, ClassScore] = Field(description="Scores by class name.")
     ci95: dict[str, Interval] = Field(
         default_factory=dict, description="95 % intervals by bootstrap over source images."
     )
 
 
 class Speed(Part):
-    """How fast a model is on the device that it was measured on."""
+    """Speed of a model on one device."""
 
     device: str = Field(description="Device and precision, such as cpu bf16.")
-    latency_ms: float = Field(ge=0, description="Median time of one image, network and selection of boxes.")
-    latency_p95_ms: float = Field(ge=0, description="95th percentile of that.")
-    throughput: float = Field(ge=0, description="Images a second in batches.")
-    batch: int = Field(ge=1, description="Images of such a batch.")
-    parameters: int = Field(ge=0, description="Numbers that were learned.")
-    file_bytes: int = Field(ge=0, description="Size of the weights file.")
+    latency_ms: float = Field(ge=0, description="Median time of one image, network and postprocessing, milliseconds.")
+    latency_p95_ms: float = Field(ge=0, description="95th percentile of the time of one image, milliseconds.")
+    throughput: float = Field(ge=0, description="Images per second in batches.")
+    batch: int = Field(ge=1, description="Images per batch.")
+    parameters: int = Field(ge=0, description="Number of parameters.")
+    file_bytes: int = Field(ge=0, description="Size of the weights file in bytes.")
 
 
 class EvaluationReport(Record):
-    """How one set of weights did on one split of one snapshot."""
+    """Scores of one set of weights on one split of one snapshot."""
 
     schema_version: int = Field(default=2, description="Version of this record's layout.")
     weights_sha256: Sha256 = Field(description="SHA-256 of the weights.")
-    run_key: Sha256 = Field(description="Run that trained them.")
-    snapshot_digest: Sha256 = Field(description="Snapshot they were measured on.")
+    run_key: Sha256 = Field(description="Key of the training run.")
+    snapshot_digest: Sha256 = Field(description="Digest of the snapshot they were measured on.")
     split: Split = Field(description="Split they were measured on.")
-    counts: SplitCounts = Field(description="What the split holds.")
-    scores: Scores = Field(description="The scores.")
-    detections: StoredFile = Field(description="All detections, COCO results format.")
-    evaluation: StoredFile = Field(description="report.json: the Evaluation, whole.")
-    speed: Speed | None = Field(default=None, description="How fast the model is on the device that measured it.")
+    counts: SplitCounts = Field(description="Images and boxes of the split.")
+    scores: Scores = Field(description="Scores on the split.")
+    detections: StoredFile = Field(description="All detections, in COCO results format.")
+    evaluation: StoredFile = Field(description="report.json, the whole Evaluation.")
+    speed: Speed | None = Field(default=None, description="Speed of the model; empty if not measured.")
 
 
 class ModelVersion(Record):
     """models/<project>/<version>/card.json: a published model."""
 
     schema_version: int = Field(default=2, description="Version of this record's layout.")
-    project: str = Field(pattern=PROJECT_PATTERN, description="Line of models.")
-    version: int = Field(ge=1, description="Version in that line.")
-    run_key: Sha256 = Field(description="Run that trained it.")
-    snapshot_digest: Sha256 = Field(description="Snapshot it was trained and measured on.")
+    project: str = Field(pattern=PROJECT_PATTERN, description="Project of the model.")
+    version: int = Field(ge=1, description="Version number in the project.")
+    run_key: Sha256 = Field(description="Key of the training run.")
+    snapshot_digest: Sha256 = Field(description="Digest of the snapshot it was trained and measured on.")
     classes: tuple[str, ...] = Field(description="Class names in the order of the outputs.")
     variant: Variant = Field(description="YOLO-NAS size.")
     image_size: int = Field(ge=64, description="Side of the square network input in pixels.")
     weights: StoredFile = Field(description="weights.safetensors.")
-    report: StoredFile = Field(description="The report page.")
+    report: StoredFile = Field(description="Report page.")
     split: Split = Field(description="Split it was measured on.")
-    scores: Scores = Field(description="Its scores.")
-    decision: PromotionDecision = Field(description="The gate's word when it was published.")
-    created_at: datetime = Field(description="When it was published, in UTC.")
+    scores: Scores = Field(description="Scores of the model.")
+    decision: PromotionDecision = Field(description="Decision of the gate when it was published.")
+    created_at: datetime = Field(description="Time of publication, in UTC.")
 
 
 class AliasMove(Part):
     """One entry of an alias's history."""
 
     version: int = Field(ge=1, description="Version the alias was moved to.")
-    at: datetime = Field(description="When, in UTC.")
-    reason: str = Field(description="Why.")
+    at: datetime = Field(description="Time of the move, in UTC.")
+    reason: str = Field(description="Reason of the move.")
 
 
 class ModelAlias(Record):
     """models/<project>/aliases/<name>.json: a name that points to a version."""
 
-    project: str = Field(pattern=PROJECT_PATTERN, description="Line of models.")
+    project: str = Field(pattern=PROJECT_PATTERN, description="Project of the model.")
     name: str = Field(pattern=PROJECT_PATTERN, description="Name of the alias, such as champion.")
     version: int = Field(ge=1, description="Version it points to.")
     history: tuple[AliasMove, ...] = Field(description="All moves, oldest first.")

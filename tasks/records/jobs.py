@@ -1,4 +1,4 @@
-"""What flow runs are given and give back. Plain data."""
+"""Parameters and results of flow runs. Plain data."""
 
 from pydantic import Field
 
@@ -12,36 +12,38 @@ from tasks.records.training import TrainedModel, TrainingSpec
 class TrainJob(Record):
     """Parameter of the train deployment."""
 
-    spec: TrainingSpec = Field(description="What to train.")
-    weights: str = Field(default="none", description="none, a file the worker can read, or store://KEY.")
-    weights_licence: str | None = Field(default=None, description="Licence of those weights, where somebody said it.")
+    spec: TrainingSpec = Field(description="Specification of the run.")
+    weights: str = Field(
+        default="none", description="Weights to start from: none, a file the worker can read, or store://KEY."
+    )
+    weights_licence: str | None = Field(default=None, description="Licence of those weights; empty if unknown.")
 
 
 class EvaluateJob(Record):
     """Parameter of the evaluate deployment: measure a finished run's best weights on a snapshot."""
 
     schema_version: int = Field(default=2, description="Version of this record's layout.")
-    run_key: Sha256 = Field(description="Run whose best weights are measured.")
-    snapshot_digest: Sha256 = Field(description="Snapshot it is measured on.")
-    split: Split = Field(description="Split it is measured on.")
-    threshold_for: ThresholdGoal = Field(default="balance", description="What thresholds favour.")
+    run_key: Sha256 = Field(description="Key of the run whose best weights are measured.")
+    snapshot_digest: Sha256 = Field(description="Digest of the snapshot to measure on.")
+    split: Split = Field(description="Split to measure on.")
+    threshold_for: ThresholdGoal = Field(default="balance", description="What the thresholds are chosen for.")
 
 
-class Detected(Part):
-    """What a model found, and how fast it was."""
+class DetectionResult(Part):
+    """Detections of a model, and its speed."""
 
-    measured: StoredFile = Field(description="Detections on the split that is measured, COCO results format.")
-    valid: StoredFile | None = Field(description="Detections on the valid split, where that is another one.")
-    speed: Speed = Field(description="How fast the model is on that device.")
+    measured: StoredFile = Field(description="Detections on the measured split, in COCO results format.")
+    valid: StoredFile | None = Field(description="Detections on the valid split; empty if that is the measured one.")
+    speed: Speed = Field(description="Speed of the model.")
 
 
 class RetrainOutcome(Record):
-    """What a retrain run came to."""
+    """The outcome of a retrain run."""
 
     schema_version: int = Field(default=2, description="Version of this record's layout.")
-    snapshot: SnapshotRef = Field(description="The labels.")
-    model: TrainedModel = Field(description="The training.")
-    report: EvaluationReport = Field(description="The scores.")
-    decision: PromotionDecision = Field(description="The gate's word.")
-    version: ModelVersion = Field(description="The published model.")
-    alias: str | None = Field(description="champion if it was promoted.")
+    snapshot: SnapshotRef = Field(description="Snapshot of the labels.")
+    model: TrainedModel = Field(description="Trained model.")
+    report: EvaluationReport = Field(description="Scores of the model.")
+    decision: PromotionDecision = Field(description="Decision of the gate.")
+    version: ModelVersion = Field(description="Published version.")
+    alias: str | None = Field(description="champion if it was promoted; else empty.")

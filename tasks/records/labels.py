@@ -21,7 +21,7 @@ class LabelledImage(Part):
     """One image and its boxes; without boxes it is a background image."""
 
     file_name: str = Field(description="Name in the export, without its folder.")
-    split: Split = Field(description="Part of the data set this image belongs to.")
+    split: Split = Field(description="Split the image belongs to.")
     sha256: Sha256 = Field(description="SHA-256 of the file's bytes.")
     size: int = Field(ge=1, description="Size of the file in bytes.")
     width: int = Field(ge=1, description="Width in pixels, as decoded.")
@@ -30,27 +30,27 @@ class LabelledImage(Part):
 
 
 class Finding(Part):
-    """One kind of thing that a check found, with how often and where."""
+    """One kind of problem that a check found, with count and examples."""
 
-    code: str = Field(description="Stable name of this kind of finding.")
-    severity: Literal["error", "warning", "info"] = Field(description="Errors stop a run.")
-    count: int = Field(ge=1, description="How many times it was found.")
-    message: str = Field(description="What it is, and what was done or should be done about it.")
-    examples: tuple[str, ...] = Field(default=(), description="A few places where it was found.")
+    code: str = Field(description="Stable name of the kind of finding.")
+    severity: Literal["error", "warning", "info"] = Field(description="Severity; an error stops the run.")
+    count: int = Field(ge=1, description="Number of occurrences.")
+    message: str = Field(description="What was found, and what was done or should be done about it.")
+    examples: tuple[str, ...] = Field(default=(), description="A few places where it occurs.")
 
 
 class LabelSource(Part):
     """Where labels came from."""
 
-    kind: Literal["file", "roboflow"] = Field(description="An export on disk, or Roboflow itself.")
+    kind: Literal["file", "roboflow"] = Field(description="An export on disk, or Roboflow.")
     name: str = Field(description="File name, or workspace/project.")
     version: int | None = Field(default=None, ge=1, description="Roboflow version number.")
 
 
 class VersionCount(Record):
-    """What was labelled in a Roboflow project when one of its versions was generated."""
+    """How many images were labelled in a Roboflow project when one of its versions was generated."""
 
-    labelled: int = Field(ge=0, description="Labelled images of the project at that time.")
+    labelled: int = Field(ge=0, description="Number of labelled images at that time.")
 
 
 class LabelRules(Part):
@@ -58,19 +58,19 @@ class LabelRules(Part):
 
     class_map: dict[str, str] = Field(
         default_factory=dict,
-        description="New class names by the old ones: two with one name are merged, an empty name drops the class. "
-        "An id that no class list names is #ID.",
+        description="New class names by old ones: classes with the same new name are merged, an empty name drops the "
+        "class. A class without a name in the export is called #ID.",
     )
     on_unreadable_image: Literal["fail", "skip"] = Field(
-        default="fail", description="What to do with images that are missing or cannot be decoded."
+        default="fail", description="What to do with unreadable images: fail or skip."
     )
     max_unreadable_images: Fraction = Field(
-        default=0.1, description="Share of such images above which skipping stops the run after all."
+        default=0.1, description="Maximum share of unreadable images; above it a run fails although they are skipped."
     )
 
 
 class LabelExport(Record):
-    """An export as it was fetched: one zip in the store, untouched."""
+    """An export as it was fetched: one zip in the store, unchanged."""
 
     not_identity = frozenset({"source"})
 
@@ -81,11 +81,11 @@ class LabelExport(Record):
 
 
 class SplitCounts(Part):
-    """How much one split holds."""
+    """Counts of images and boxes of one split."""
 
-    images: int = Field(ge=0, description="Images.")
-    boxes: int = Field(ge=0, description="Labelled boxes.")
-    background: int = Field(ge=0, description="Images without boxes.")
+    images: int = Field(ge=0, description="Number of images.")
+    boxes: int = Field(ge=0, description="Number of labelled boxes.")
+    background: int = Field(ge=0, description="Number of images without boxes.")
 
 
 class DatasetSnapshot(Record):
@@ -95,13 +95,13 @@ class DatasetSnapshot(Record):
 
     classes: tuple[str, ...] = Field(min_length=1, description="Class names; a box's class index points here.")
     images: tuple[LabelledImage, ...] = Field(min_length=1, description="All images, by split and file name.")
-    source: LabelSource = Field(description="Where the labels came from first.")
-    findings: tuple[Finding, ...] = Field(default=(), description="What the check saw, dropped or changed.")
+    source: LabelSource = Field(description="Where the labels first came from.")
+    findings: tuple[Finding, ...] = Field(default=(), description="Findings of the check.")
     held_out: int = Field(
         default=0,
         ge=0,
-        description="Images of train that became valid, since the export had no valid split: a fifth of the source "
-        "images, those with the lowest SHA-256 of the name before .rf.",
+        description="Number of images split off train as the validation split, because the export had none: a fifth "
+        "of the source images, those with the lowest SHA-256 of the name before .rf.",
     )
 
     def of_split(self, split: Split) -> tuple[LabelledImage, ...]:
@@ -123,12 +123,12 @@ def count_images(images: tuple[LabelledImage, ...]) -> SplitCounts:
 
 
 class SnapshotRef(Record):
-    """A snapshot as steps pass it on: its digest, and what people ask about it."""
+    """A snapshot as steps pass it on: its digest, classes, counts and findings."""
 
     snapshot_digest: Sha256 = Field(description="Digest of the DatasetSnapshot.")
-    classes: tuple[str, ...] = Field(description="Class names in order.")
-    splits: dict[Split, SplitCounts] = Field(description="Counts per split.")
-    findings: tuple[Finding, ...] = Field(description="What the check saw, dropped or changed.")
+    classes: tuple[str, ...] = Field(description="Class names by class index.")
+    splits: dict[Split, SplitCounts] = Field(description="Counts by split.")
+    findings: tuple[Finding, ...] = Field(description="Findings of the check.")
 
     @classmethod
     def of(cls, snapshot: DatasetSnapshot) -> "SnapshotRef":
@@ -142,37 +142,37 @@ class SnapshotRef(Record):
 
 
 class ImageChanges(Part):
-    """Images that changed in one way."""
+    """Images with one kind of change."""
 
-    count: int = Field(ge=0, description="How many.")
-    examples: tuple[str, ...] = Field(default=(), description="A few of them, as split/name.")
+    count: int = Field(ge=0, description="Number of images.")
+    examples: tuple[str, ...] = Field(default=(), description="A few of them, as split/file name.")
 
 
 class BoxesOfClass(Part):
-    """Boxes of one class in two snapshots."""
+    """Numbers of boxes of one class in two snapshots."""
 
-    before: int = Field(ge=0, description="Boxes in the first.")
-    after: int = Field(ge=0, description="Boxes in the second.")
+    before: int = Field(ge=0, description="Number of boxes in the first snapshot.")
+    after: int = Field(ge=0, description="Number of boxes in the second snapshot.")
 
 
 class SnapshotDifference(Record):
-    """What changed from one snapshot to another."""
+    """The changes from one snapshot to another."""
 
-    before_digest: Sha256 = Field(description="Digest of the first DatasetSnapshot.")
-    after_digest: Sha256 = Field(description="Digest of the second.")
-    classes_added: tuple[str, ...] = Field(description="Classes that only the second has.")
-    classes_removed: tuple[str, ...] = Field(description="Classes that only the first has.")
-    classes_reordered: bool = Field(description="Whether classes of both stand in another order.")
-    images_added: ImageChanges = Field(description="Images that only the second has.")
-    images_removed: ImageChanges = Field(description="Images that only the first has.")
-    images_relabelled: ImageChanges = Field(description="Images of both with other boxes or classes.")
-    images_moved: ImageChanges = Field(description="Images of both in another split.")
-    images_encoded_again: ImageChanges = Field(description="Images of both whose file is another one.")
-    boxes: dict[str, BoxesOfClass] = Field(description="Boxes by class name.")
+    before_digest: Sha256 = Field(description="Digest of the first snapshot.")
+    after_digest: Sha256 = Field(description="Digest of the second snapshot.")
+    classes_added: tuple[str, ...] = Field(description="Classes only in the second snapshot.")
+    classes_removed: tuple[str, ...] = Field(description="Classes only in the first snapshot.")
+    classes_reordered: bool = Field(description="Whether common classes are in a different order.")
+    images_added: ImageChanges = Field(description="Images only in the second snapshot.")
+    images_removed: ImageChanges = Field(description="Images only in the first snapshot.")
+    images_relabelled: ImageChanges = Field(description="Images of both with different boxes or classes.")
+    images_moved: ImageChanges = Field(description="Images of both in different splits.")
+    images_encoded_again: ImageChanges = Field(description="Images of both with a different file.")
+    boxes: dict[str, BoxesOfClass] = Field(description="Numbers of boxes by class name.")
 
     @property
     def changes(self) -> dict[str, ImageChanges]:
-        """Changed images, by what changed, in words."""
+        """Changed images by the kind of change, in words."""
         return {
             "added": self.images_added,
             "removed": self.images_removed,
@@ -183,6 +183,6 @@ class SnapshotDifference(Record):
 
     @property
     def is_empty(self) -> bool:
-        """Whether the labels are the same, whatever the order of the classes."""
+        """Whether the labels are the same; the order of the classes does not matter."""
         changed = any(change.count for change in self.changes.values())
         return not (self.classes_added or self.classes_removed or changed)

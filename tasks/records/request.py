@@ -1,4 +1,4 @@
-"""What a person, a schedule or a program asks for. Plain data."""
+"""The request for a retrain run. Plain data."""
 
 from typing import Annotated, Literal
 
@@ -12,68 +12,69 @@ from tasks.records.labels import LabelRules
 
 
 class RetrainRequest(Record):
-    """What a person, a schedule or a program asks for: labels in, a judged model out."""
+    """The parameters of a retrain run, as a person, a schedule or a program sets them."""
 
     schema_version: int = Field(default=2, description="Version of this record's layout.")
     project: str = Field(
         pattern=PROJECT_PATTERN,
-        description="Name of the line of models; with a workspace, also the Roboflow project.",
+        description="Project that the model belongs to; with a workspace, also the name of the Roboflow project.",
     )
     workspace: str | None = Field(default=None, description="Roboflow workspace to export the project from.")
     version: int | None = Field(default=None, ge=1, description="Roboflow version number; empty for the latest.")
     generate_after: int | None = Field(
         default=None,
         ge=1,
-        description="Generate a new Roboflow version when at least this many images were labelled since the "
-        "last one, with its preprocessing and augmentation; empty for never.",
+        description="Number of newly labelled images from which on a new Roboflow version is generated, with the "
+        "preprocessing and augmentation of the last one; empty for never.",
     )
     export: str | None = Field(
         default=None,
-        description="Instead of Roboflow: a labelled export, as a folder or zip that the worker can read, "
-        "or store://KEY of a zip in the store.",
+        description="Labelled export instead of Roboflow: a folder or zip that the worker can read, or store://KEY of "
+        "a zip in the store.",
     )
     class_map: dict[str, str] = Field(
         default_factory=dict,
-        description="New class names by the old ones: two with one name are merged, an empty name drops the class.",
+        description="New class names by old ones: classes with the same new name are merged, an empty name drops the "
+        "class.",
     )
     on_unreadable_image: Literal["fail", "skip"] = Field(
-        default="fail", description="Whether images that are missing or cannot be decoded stop the run."
+        default="fail", description="What to do with images that are missing or cannot be decoded: fail or skip."
     )
     max_unreadable_images: Fraction = Field(
-        default=0.1, description="Share of such images above which skipping stops the run after all."
+        default=0.1, description="Maximum share of unreadable images; above it a run fails although they are skipped."
     )
-    variant: Variant = Field(default="s", description="YOLO-NAS size: s (19 M weights), m (51 M) or l (67 M).")
-    epochs: int = Field(default=100, ge=1, le=10_000, description="Most passes over the training images.")
+    variant: Variant = Field(default="s", description="YOLO-NAS size: s (19 M parameters), m (51 M) or l (67 M).")
+    epochs: int = Field(default=100, ge=1, le=10_000, description="Maximum number of epochs.")
     image_size: int = Field(
         default=640, ge=64, le=2048, multiple_of=32, description="Side of the square network input in pixels."
     )
     batch_size: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
-        default="auto", description="Images per optimiser step; auto goes by the number of training images."
+        default="auto", description="Images per optimiser step; auto depends on the number of training images."
     )
     learning_rate: Annotated[float, Field(gt=0, le=1)] | Literal["auto"] = Field(
-        default="auto", description="Peak learning rate of AdamW; auto goes by the weights that training starts from."
+        default="auto", description="Peak learning rate of AdamW; auto depends on the weights to start from."
     )
     augmentation: Augmentation = Field(
         default="standard",
-        description="Random changes of training images: none; light, mirrored and other colours; standard, also "
-        "moved and scaled; strong, also mosaics and mixtures of images, but in the last epochs.",
+        description="Augmentation of training images: none; light (flips and colours); standard (also shifts and "
+        "scales); strong (also mosaics and mixup, except in the last epochs).",
     )
     patience: Annotated[int, Field(ge=1)] | Literal["auto"] = Field(
         default="auto",
-        description="Stop after this many epochs without a better mAP; auto is a share of the epochs, since much is "
-        "gained late, when the learning rate falls.",
+        description="Number of epochs without a better mAP after which training stops; auto is a share of the epochs, "
+        "because much is gained late, when the learning rate falls.",
     )
-    seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of everything random.")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of all random numbers.")
     weights: str = Field(
         default="none",
-        description="Where to start from: none (random), champion (the model in use), a weights file that the "
-        "worker can read, or store://KEY.",
+        description="Weights to start from: none (random), champion (the model in use), a file that the worker can "
+        "read, or store://KEY.",
     )
     weights_sha256: Sha256 | None = Field(
-        default=None, description="SHA-256 of the weights file; needed for a file or a key."
+        default=None, description="SHA-256 of the weights; required for a file or a key."
     )
     weights_licence: str | None = Field(
-        default=None, min_length=1, max_length=200, description="Licence of those weights, kept with the model."
+        default=None, min_length=1, max_length=200, description="Licence of those weights; kept with the model."
     )
     threshold_for: ThresholdGoal = Field(
         default="balance",
@@ -85,13 +86,13 @@ class RetrainRequest(Record):
         default=None,
         min_length=3,
         max_length=200,
-        description="Promote whatever the gate says, for this reason, which is kept with the model.",
+        description="Reason to promote regardless of the gate; kept with the model. Empty to follow the gate.",
     )
 
     @field_validator("generate_after")
     @classmethod
     def _fits_the_labels(cls, value: int | None, info: ValidationInfo) -> int | None:
-        """A new version is one of Roboflow's, and then the latest."""
+        """A new version can only be generated with a workspace, and is then the latest."""
         if value is not None and (info.data.get("workspace") is None or info.data.get("version") is not None):
             raise PydanticCustomError(
                 "no_new_version", "goes with a Roboflow workspace, and without a version number; correct one of the two"
@@ -100,7 +101,7 @@ class RetrainRequest(Record):
 
     @property
     def rules(self) -> LabelRules:
-        """How the labels are read."""
+        """The rules for reading the labels."""
         return LabelRules(
             class_map=self.class_map,
             on_unreadable_image=self.on_unreadable_image,

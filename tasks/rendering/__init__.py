@@ -1,1 +1,1 @@
-"""Pages and Markdown from templates, whatever they show."""
+"""HTML pages from templates, and text that is safe in Markdown; what they show is decided elsewhere."""

@@ -1,1 +1,1 @@
-"""The object store: keys, the S3 client, records, snapshots and runs."""
+"""The object store: keys, the door to S3, records, snapshots, leases and checkpoints."""

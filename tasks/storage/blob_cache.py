@@ -1,6 +1,6 @@
-"""Images by content on this machine, kept from run to run, from which dataset folders are linked.
+"""Images by content on this machine, kept from run to run; dataset folders link to them.
 
-Safe with several runs at once: every file appears whole, and a link keeps an image that is removed here meanwhile.
+Safe with several runs at once: every file appears whole, and a link keeps an image that is removed from the cache.
 """
 
 import logging
@@ -19,8 +19,9 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 STALE_SECONDS = 86_400.0
+"""Age from which a temporary file was left by a killed run."""
 TOUCH_SECONDS = 3600.0
-"""A use is noted by the file's time, at most this often."""
+"""The modification time of a file notes its last use, and is set at most this often."""
 
 
 @dataclass(frozen=True)
@@ -32,43 +33,43 @@ class BlobCache:
 
     @classmethod
     def of(cls, settings: WorkSettings) -> "BlobCache":
-        """This machine's."""
+        """The cache of this machine."""
         return cls(settings.work_dir / "blobs", int(settings.cache_gb * 1e9))
 
-    def bring(self, sha256: str, size: int, target: Path, fetch: Callable[[Path], None]) -> None:
-        """Put an image at ``target``, as a link, or a copy on another disk.
+    def place(self, sha256: str, size: int, target: Path, fetch: Callable[[Path], None]) -> None:
+        """Put an image at ``target``: a link to the cached file, or a copy on another disk.
 
         Args:
-            sha256: Of the image.
-            size: Of its file in bytes.
-            target: Where to; its folder is there.
-            fetch: Brings it to a path, whole and verified, when it is not here.
+            sha256: SHA-256 of the image.
+            size: Size of its file, bytes.
+            target: Path of the image; its folder exists.
+            fetch: Fetches the image to a path, whole and verified; called when the cache does not have it.
         """
         path = self.folder / sha256[:2] / sha256
         for _ in range(ATTEMPTS):
             if not _is_sound(path, size, sha256):
                 fetch(path)
-            with suppress(FileNotFoundError):  # another run made room
+            with suppress(FileNotFoundError):  # removed by another run that made room
                 _link(path, target)
                 break
         else:
             fetch(target)
 
     def shrink(self) -> int:
-        """Remove the least recently used until no more than ``most_bytes`` are left; gives the bytes removed."""
+        """Remove the least recently used images until no more than ``max_bytes`` are left; returns bytes removed."""
         files = []
         for path in self.folder.glob("??/*"):
             with suppress(FileNotFoundError):
-                facts = path.stat()
-                if path.name.startswith("."):  # on its way, or left by a run that was killed
-                    if time.time() - facts.st_mtime > STALE_SECONDS:
+                status = path.stat()
+                if path.name.startswith("."):  # being fetched, or left by a killed run
+                    if time.time() - status.st_mtime > STALE_SECONDS:
                         path.unlink(missing_ok=True)
                     continue
-                files.append((facts.st_mtime, facts.st_size, path))
-        left = sum(size for _, size, _ in files)
+                files.append((status.st_mtime, status.st_size, path))
+        total = sum(size for _, size, _ in files)
         removed = 0
         for _, size, path in sorted(files):
-            if left - removed <= self.max_bytes:
+            if total - removed <= self.max_bytes:
                 break
             path.unlink(missing_ok=True)
             removed += size
@@ -78,12 +79,12 @@ class BlobCache:
 
 
 def _is_sound(path: Path, size: int, sha256: str) -> bool:
-    """Whether a file is there and what it was, which counts as a use; disks lose bits over the months."""
+    """Whether a cached file exists undamaged, which counts as a use; disks lose bits over the months."""
     try:
-        facts = path.stat()
-        if facts.st_size != size or file_sha256(path) != sha256:
+        status = path.stat()
+        if status.st_size != size or file_sha256(path) != sha256:
             return False
-        if time.time() - facts.st_mtime > TOUCH_SECONDS:
+        if time.time() - status.st_mtime > TOUCH_SECONDS:
             os.utime(path)
     except FileNotFoundError:
         return False

@@ -14,14 +14,14 @@ from tasks.storage.blob_cache import BlobCache
 from tasks.storage.documents import create_record, read_record
 from tasks.storage.s3 import Store
 
-Progress = Callable[[int, int], None]
-"""Told images done and images in all."""
+OnProgress = Callable[[int, int], None]
+"""Called with the images done and the images in all."""
 
 THREADS = 8
-"""Images under way at a time: small files, so that waiting for answers is most of the work."""
+"""Images transferred at a time: they are small, so most of the time goes by waiting for answers."""
 
 WORTH_LISTING = 200
-"""Images from which one list of what is there, a thousand a request, is cheaper than a question for each."""
+"""Images from which one listing of the store, a thousand a request, is cheaper than a request for each."""
 
 T = TypeVar("T")
 
@@ -30,34 +30,37 @@ def save_snapshot(
     store: Store,
     snapshot: DatasetSnapshot,
     files: Mapping[str, Path],
-    on_progress: Progress = lambda done, total: None,
+    on_progress: OnProgress = lambda done, total: None,
 ) -> SnapshotRef:
-    """Bring a snapshot into the store; images that it has already are not sent again.
+    """Save a snapshot and its images; images that the store has already are not sent again.
 
     Args:
-        store: Where to.
+        store: The object store.
         snapshot: What to save.
-        files: The image of every SHA-256 that the snapshot names.
-        on_progress: Told images done and images in all, from this thread.
+        files: The image file of every SHA-256 that the snapshot names.
+        on_progress: Called from this thread with the images done and the images in all.
+
+    Returns:
+        A reference to the snapshot.
 
     Raises:
         BadExport: a file is not the image that the snapshot names any more.
     """
     images = _unique(snapshot)
-    there = _images_there(store) if len(images) > WORTH_LISTING else set()
-    missing = [image for image in images if image.sha256 not in there]
-    kept = len(images) - len(missing)
-    _each(
+    stored = _stored_images(store) if len(images) > WORTH_LISTING else set()
+    missing = [image for image in images if image.sha256 not in stored]
+    already_done = len(images) - len(missing)
+    _in_threads(
         missing,
         lambda image: _save_image(store, image, files[image.sha256]),
-        lambda done, _: on_progress(kept + done, len(images)),
+        lambda done, _: on_progress(already_done + done, len(images)),
     )
     return save_manifest(store, snapshot)
 
 
 def save_manifest(store: Store, snapshot: DatasetSnapshot) -> SnapshotRef:
-    """Save a snapshot whose images are all in the store, as those of a part of a saved one are."""
-    # Content-addressed: who was first wrote the same images, classes and boxes.
+    """Save a snapshot whose images are all in the store, such as a part of a saved one."""
+    # Content-addressed: whoever was first wrote the same images, classes and boxes.
     with suppress(LostRace):
         create_record(store, keys.snapshot(snapshot.digest), snapshot, indent=None)
     return SnapshotRef.of(snapshot)
@@ -82,41 +85,44 @@ def fetch_dataset(
     digest: str,
     folder: Path,
     cache: BlobCache,
-    on_progress: Progress = lambda done, total: None,
+    on_progress: OnProgress = lambda done, total: None,
 ) -> DatasetSnapshot:
-    """Bring a snapshot and its images into a dataset folder; images that lie there already are kept.
+    """Bring a snapshot and its images into a dataset folder; images that the folder has already are kept.
 
     Several runs may fetch into one folder at the same time: every file appears whole.
 
     Args:
-        store: Where from.
+        store: The object store.
         digest: Digest of the snapshot.
-        folder: The dataset folder.
-        cache: Has images of earlier runs, and gets those of this one.
-        on_progress: Told images done and images in all, from this thread.
+        folder: The dataset folder; it is made if it does not exist.
+        cache: Images of earlier runs; those of this one are added.
+        on_progress: Called from this thread with the images done and the images in all.
+
+    Returns:
+        The snapshot.
 
     Raises:
-        NotInStore: the snapshot or one of its images is not there.
+        NotInStore: the snapshot or one of its images is not in the store.
         CorruptObject: content and SHA-256 of one disagree.
     """
     snapshot = load_snapshot(store, digest)
     images = _unique(snapshot)
-    missing = [image for image in images if not _is_there(folder, image)]
-    kept = len(images) - len(missing)
+    missing = [image for image in images if not _is_in_folder(folder, image)]
+    already_done = len(images) - len(missing)
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    _each(
+    _in_threads(
         missing,
-        lambda image: _bring_image(store, image, image_path(folder, image), cache),
-        lambda done, _: on_progress(kept + done, len(images)),
+        lambda image: _place_image(store, image, image_path(folder, image), cache),
+        lambda done, _: on_progress(already_done + done, len(images)),
     )
-    # Finds all of them there, and writes the manifest.
-    fill(folder, snapshot, lambda image, path: _bring_image(store, image, path, cache))
+    # All images exist now: this verifies them, and writes the manifest.
+    fill(folder, snapshot, lambda image, path: _place_image(store, image, path, cache))
     cache.shrink()
     return snapshot
 
 
-def _images_there(store: Store) -> set[str]:
-    """SHA-256 of all that the store has: a key is made of it, and written by one request."""
+def _stored_images(store: Store) -> set[str]:
+    """SHA-256 of all images in the store, from their keys."""
     return {key.rpartition("/")[2] for key in store.list(keys.blobs())}
 
 
@@ -129,26 +135,26 @@ def _save_image(store: Store, image: LabelledImage, path: Path) -> None:
     store.upload(path, key)
 
 
-def _bring_image(store: Store, image: LabelledImage, path: Path, cache: BlobCache) -> None:
-    cache.bring(image.sha256, image.size, path, lambda there: _fetch_image(store, image, there))
+def _place_image(store: Store, image: LabelledImage, path: Path, cache: BlobCache) -> None:
+    cache.place(image.sha256, image.size, path, lambda cached: _download_image(store, image, cached))
 
 
-def _fetch_image(store: Store, image: LabelledImage, path: Path) -> None:
+def _download_image(store: Store, image: LabelledImage, path: Path) -> None:
     store.download(StoredFile(key=keys.blob(image.sha256), sha256=image.sha256, size=image.size), path)
 
 
-def _is_there(folder: Path, image: LabelledImage) -> bool:
+def _is_in_folder(folder: Path, image: LabelledImage) -> bool:
     path = image_path(folder, image)
     return path.exists() and path.stat().st_size == image.size
 
 
 def _unique(snapshot: DatasetSnapshot) -> list[LabelledImage]:
-    """One of all images with the same content."""
+    """The images of a snapshot without copies: one for every content."""
     return list({image.sha256: image for image in snapshot.images}.values())
 
 
-def _each(items: Iterable[T], work: Callable[[T], None], on_progress: Progress) -> None:
-    """Do something for every item, in threads; the first error stops what has not begun."""
+def _in_threads(items: Iterable[T], work: Callable[[T], None], on_progress: OnProgress) -> None:
+    """Call ``work`` for every item, in threads; the first error cancels what has not begun."""
     with ThreadPoolExecutor(THREADS) as pool:
         futures = [pool.submit(work, item) for item in items]
         try:

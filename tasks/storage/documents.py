@@ -1,4 +1,4 @@
-"""Records as JSON objects: read, find, create, replace. What the records mean belongs to whoever keeps them."""
+"""Records as JSON objects: read, find, create, replace. What a record means belongs to its stage."""
 
 from typing import TypeVar
 
@@ -14,7 +14,15 @@ JSON = "application/json"
 
 
 def read_record(store: Store, key: str, kind: type[Kind]) -> tuple[Kind, str]:
-    """A record, and the ETag that ``replace_record`` needs.
+    """Read a record that must exist.
+
+    Args:
+        store: The object store.
+        key: Key of the object.
+        kind: Class of the record.
+
+    Returns:
+        The record, and the object's ETag, which ``replace_record`` needs.
 
     Raises:
         NotInStore: there is no such object.
@@ -25,15 +33,23 @@ def read_record(store: Store, key: str, kind: type[Kind]) -> tuple[Kind, str]:
         return kind.model_validate_json(data), etag
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the whole"
+        field = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise CorruptObject(
-            f"{store.uri(key)}: not a {kind.__name__}: {place}: {first['msg']}; "
+            f"{store.uri(key)}: not a {kind.__name__}: {field}: {first['msg']}; "
             "it was damaged, or written by another version of nasflow"
         ) from None
 
 
 def find_record(store: Store, key: str, kind: type[Kind]) -> Kind | None:
-    """A record, or None if there is no such object.
+    """Read a record that may be missing.
+
+    Args:
+        store: The object store.
+        key: Key of the object.
+        kind: Class of the record.
+
+    Returns:
+        The record, or None if there is no such object.
 
     Raises:
         CorruptObject: the object is not such a record.
@@ -45,30 +61,51 @@ def find_record(store: Store, key: str, kind: type[Kind]) -> Kind | None:
 
 
 def put_record(store: Store, key: str, record: Record) -> str:
-    """Write a record, whatever was there before; returns its ETag."""
+    """Write a record, whether or not there is one already.
+
+    Args:
+        store: The object store.
+        key: Key of the object.
+        record: What to write.
+
+    Returns:
+        The object's ETag.
+    """
     return store.put(key, _as_json(record), content_type=JSON)
 
 
 def create_record(store: Store, key: str, record: Record, *, indent: int | None = 1) -> str:
-    """Write a record that must not be there yet; returns its ETag.
+    """Write a record that must not exist yet.
 
     Args:
-        store: Where to.
-        key: Under which key.
+        store: The object store.
+        key: Key of the object.
         record: What to write.
-        indent: For people's eyes; None for a large one, which a third less is sent of.
+        indent: Indentation of the JSON; None for large records, which become a third smaller.
+
+    Returns:
+        The object's ETag.
 
     Raises:
-        LostRace: there is one.
+        LostRace: the object exists.
     """
     return store.create(key, _as_json(record, indent), content_type=JSON)
 
 
 def replace_record(store: Store, key: str, record: Record, etag: str) -> str:
-    """Write a record in place of the one with this ETag; returns the new ETag.
+    """Write a record in place of the one that has this ETag.
+
+    Args:
+        store: The object store.
+        key: Key of the object.
+        record: What to write.
+        etag: The ETag that the object had when it was read.
+
+    Returns:
+        The new ETag.
 
     Raises:
-        LostRace: it was changed or removed since it was read.
+        LostRace: the object was changed or removed since it was read.
     """
     return store.replace(key, _as_json(record), etag, content_type=JSON)
 

@@ -1,7 +1,21 @@
-"""Every key of the store is made here, and nowhere else."""
+"""Every key of the store is made here, and nowhere else.
+
+::
+
+    datasets/blobs/sha256/<2>/<sha256>           an image, or the zip of an export
+    datasets/snapshots/<digest>.json             what a snapshot holds
+    datasets/versions/<workspace>/<project>/     what was labelled when a Roboflow version was generated
+    runs/<run key>/                              spec, state, checkpoints, weights, detections, report
+    models/<project>/<version>/                  a published model
+    models/<project>/aliases/<name>.json         where an alias points
+
+To add a key, write a function in the section of its prefix, and add the key to the list in ``tests/unit/test_keys.py``.
+"""
 
 STORE_SCHEME = "store://"
 """Requests name an object as ``store://KEY``."""
+
+# datasets/ -----------------------------------------------------------------------------------------
 
 
 def blob(sha256: str) -> str:
@@ -10,7 +24,7 @@ def blob(sha256: str) -> str:
 
 
 def blobs() -> str:
-    """Prefix of all that is kept by content."""
+    """Prefix of all images and zips."""
     return "datasets/blobs/sha256/"
 
 
@@ -20,8 +34,20 @@ def snapshot(digest: str) -> str:
 
 
 def version_count(workspace: str, project: str, version: int) -> str:
-    """What was labelled in a Roboflow project when a version was generated."""
+    """How much was labelled in a Roboflow project when a version was generated.
+
+    Args:
+        workspace: Roboflow's name of the workspace.
+        project: Roboflow's name of the project.
+        version: Number of the version.
+
+    Returns:
+        The key, with a version of fixed width, so that keys sort by version.
+    """
     return f"datasets/versions/{workspace}/{project}/{version:06d}.json"
+
+
+# runs/: the run key is the digest of the TrainingSpec ----------------------------------------------
 
 
 def run(run_key: str) -> str:
@@ -39,26 +65,6 @@ def run_state(run_key: str) -> str:
     return f"{run(run_key)}state.json"
 
 
-def checkpoints(run_key: str) -> str:
-    """Prefix of a run's checkpoints."""
-    return f"{run(run_key)}checkpoints/"
-
-
-def checkpoint_file(run_key: str, epochs_done: int, sha256: str, name: str) -> str:
-    """A file of one checkpoint: fixed width, so that keys sort by epoch; by content, so that none is overwritten."""
-    return f"{checkpoints(run_key)}{epochs_done:06d}/{sha256[:16]}-{name}"
-
-
-def checkpoint_manifest(run_key: str, epochs_done: int) -> str:
-    """The manifest that makes a checkpoint exist."""
-    return f"{checkpoints(run_key)}{epochs_done:06d}/manifest.json"
-
-
-def all_models() -> str:
-    """Prefix of all lines of models."""
-    return "models/"
-
-
 def run_history(run_key: str) -> str:
     """The epochs of a finished run."""
     return f"{run(run_key)}history.jsonl"
@@ -69,13 +75,61 @@ def run_weights(run_key: str, sha256: str) -> str:
     return f"{run(run_key)}weights/{sha256[:16]}-best.safetensors"
 
 
+def checkpoints(run_key: str) -> str:
+    """Prefix of a run's checkpoints."""
+    return f"{run(run_key)}checkpoints/"
+
+
+def checkpoint_file(run_key: str, epochs_done: int, sha256: str, name: str) -> str:
+    """A file of one checkpoint.
+
+    Args:
+        run_key: Digest of the TrainingSpec.
+        epochs_done: Whole epochs that the checkpoint holds.
+        sha256: SHA-256 of the file.
+        name: Name of the file in the run's folder.
+
+    Returns:
+        The key: epochs have a fixed width, so that keys sort by epoch; it names the content, so that no file is
+        overwritten.
+    """
+    return f"{checkpoints(run_key)}{epochs_done:06d}/{sha256[:16]}-{name}"
+
+
+def checkpoint_manifest(run_key: str, epochs_done: int) -> str:
+    """The manifest that makes a checkpoint exist."""
+    return f"{checkpoints(run_key)}{epochs_done:06d}/manifest.json"
+
+
 def detections(run_key: str, snapshot_digest: str, sha256: str) -> str:
-    """What a run's best weights found on a snapshot."""
+    """Detections of a run's best weights on one split of a snapshot.
+
+    Args:
+        run_key: Digest of the TrainingSpec.
+        snapshot_digest: Digest of the snapshot.
+        sha256: SHA-256 of the detections.
+
+    Returns:
+        The key: it names the content, so that no file is overwritten.
+    """
     return f"{run(run_key)}detections/{snapshot_digest}-{sha256[:16]}.json"
 
 
+# The report of a run: below the run, or beside its detections --------------------------------------
+
+
 def evaluation(run_key: str, snapshot_digest: str, trained_on: str, threshold_for: str) -> str:
-    """Prefix of a run's report: its own folder, or one beside the detections for later labels or another threshold."""
+    """Prefix of a run's report.
+
+    Args:
+        run_key: Digest of the TrainingSpec.
+        snapshot_digest: Digest of the snapshot that the run is measured on.
+        trained_on: Digest of the snapshot that it was trained on.
+        threshold_for: What the confidence threshold is chosen for; "balance" is the default.
+
+    Returns:
+        The run's own prefix, or one beside its detections for later labels or another threshold.
+    """
     if (snapshot_digest, threshold_for) == (trained_on, "balance"):
         return run(run_key)
     return f"{run(run_key)}detections/{snapshot_digest}/{'' if threshold_for == 'balance' else f'{threshold_for}/'}"
@@ -84,6 +138,16 @@ def evaluation(run_key: str, snapshot_digest: str, trained_on: str, threshold_fo
 def evaluation_page(prefix: str) -> str:
     """The report page, below the prefix of an evaluation."""
     return f"{prefix}report/index.html"
+
+
+def evaluation_numbers(prefix: str) -> str:
+    """The Evaluation: all numbers of the page, for programs."""
+    return f"{prefix}report/report.json"
+
+
+def evaluation_report(prefix: str) -> str:
+    """The EvaluationReport; its presence means that the evaluation is done."""
+    return f"{prefix}report.json"
 
 
 def verdict_page(prefix: str, decision: str) -> str:
@@ -101,19 +165,17 @@ def study_curve(prefix: str, curve: str) -> str:
     return f"{prefix}report/study-{curve[:16]}.json"
 
 
-def evaluation_numbers(prefix: str) -> str:
-    """The Evaluation: all numbers of the page, for programs."""
-    return f"{prefix}report/report.json"
+# models/ -------------------------------------------------------------------------------------------
 
 
-def evaluation_report(prefix: str) -> str:
-    """The EvaluationReport; its presence means that the evaluation is done."""
-    return f"{prefix}report.json"
+def all_models() -> str:
+    """Prefix of the models of all projects."""
+    return "models/"
 
 
 def models(project: str) -> str:
-    """Prefix of a line of models."""
-    return f"models/{project}/"
+    """Prefix of the models of a project."""
+    return f"{all_models()}{project}/"
 
 
 def model_claim(project: str, version: int) -> str:
@@ -127,7 +189,16 @@ def model_card(project: str, version: int) -> str:
 
 
 def model_file(project: str, version: int, name: str) -> str:
-    """A file of a version; written only by the holder of its claim."""
+    """A file of a version; only the holder of the version's claim writes it.
+
+    Args:
+        project: Name of the project.
+        version: Number of the version.
+        name: Name of the file, such as "model.onnx".
+
+    Returns:
+        The key, with a version of fixed width, so that keys sort by version.
+    """
     return f"{models(project)}{version:06d}/{name}"
 
 

@@ -1,7 +1,7 @@
-"""Whether a store keeps what we rely on, found out by trying.
+"""Whether a store does what we rely on, found out by trying.
 
-Vendors' tables do not tell: some stores ignore conditions silently. What the probe tries is what leases, version
-numbers and aliases need; it takes some ten small requests.
+Vendors' documentation is not enough: some stores ignore conditions silently. The probe tries what leases, version
+numbers and aliases need, in about ten small requests.
 """
 
 import uuid
@@ -13,11 +13,11 @@ REMEDY = "use AWS S3, Cloudflare R2, a recent Ceph or SeaweedFS 4.18 or later"
 
 
 def probe(store: Store) -> None:
-    """Write, read back, and see that stale conditional writes are refused; leaves nothing behind.
+    """Write, read back, and check that stale conditional writes are refused; nothing stays behind.
 
     Raises:
         StoreError: the store ignores or lacks conditional writes.
-        CorruptObject: it gives back something else than was written.
+        CorruptObject: the store returns something else than was written.
         BadSettings, StoreUnavailable: as for any other request.
     """
     key = f"probe/{uuid.uuid4().hex}"

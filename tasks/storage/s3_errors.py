@@ -1,4 +1,4 @@
-"""What boto3's errors mean to us: every one of them becomes one line of our error tree.
+"""Errors of boto3, and which error of our own tree each of them becomes.
 
 Only translation belongs here. No message holds a secret or a signed URL: botocore's own words are used only where they
 come from the store's answer.
@@ -29,12 +29,12 @@ BUSY_CODES = frozenset({"RequestTimeout", "SlowDown", "Throttling", "ThrottlingE
 
 
 def is_stale(error: Exception) -> bool:
-    """Say whether a fresh client may help: expired credentials, a signature from too long ago, or no reason told."""
-    return isinstance(error, ClientError) and (_code(error) in STALE_CODES or is_untold(error))
+    """Say whether a fresh client may help: expired credentials, an expired signature, or a refusal without a reason."""
+    return isinstance(error, ClientError) and (_code(error) in STALE_CODES or has_no_reason(error))
 
 
-def is_untold(error: ClientError) -> bool:
-    """Say whether the store refused without a reason: the answer to HEAD has no body that could tell it."""
+def has_no_reason(error: ClientError) -> bool:
+    """Say whether the store refused without a reason: the answer to HEAD has no body that could hold it."""
     return _code(error) in ("400", "403")
 
 
@@ -43,25 +43,28 @@ def is_status(error: Exception, *statuses: int) -> bool:
     return isinstance(error, ClientError) and _status(error) in statuses
 
 
-def translate(error: Exception, settings: StoreSettings, what: str) -> NasflowError:
-    """Turn an error of boto3 into ours.
+def translate(error: Exception, settings: StoreSettings, action: str) -> NasflowError:
+    """Turn an error of boto3 into one of ours.
 
     Args:
         error: What boto3 raised.
-        settings: Of the store that was asked; only names and addresses of it are shown.
-        what: What was being done, such as "read datasets/x.json".
+        settings: Settings of the store; the message shows only names and addresses of them.
+        action: What was being done, such as "read datasets/x.json".
+
+    Returns:
+        The error to raise, with a message of one line.
     """
-    where = f"{what} at {settings.endpoint}, bucket {settings.bucket}"
+    where = f"{action} at {settings.endpoint}, bucket {settings.bucket}"
     if isinstance(error, ClientError):
-        return _answered(error, settings, where)
+        return _error_answer(error, settings, where)
     if isinstance(error, BotoCoreError):
-        return _unanswered(error, where)
+        return _no_answer(error, where)
     # s3transfer's RetriesExceededError and urllib3's errors inside a body: the connection broke.
     return StoreUnavailable(f"{where}: the transfer broke off ({type(error).__name__}); try again")
 
 
-def _answered(error: ClientError, settings: StoreSettings, where: str) -> NasflowError:
-    """The store answered, and not with success."""
+def _error_answer(error: ClientError, settings: StoreSettings, where: str) -> NasflowError:
+    """The store answered with an error."""
     code, status = _code(error), _status(error)
     answer = f"{where}: the store answered {status} {code}"
     if code == "NoSuchBucket":
@@ -83,10 +86,10 @@ def _answered(error: ClientError, settings: StoreSettings, where: str) -> Nasflo
     return StoreError(f"{answer}; look into the store's own log for the reason")
 
 
-def _unanswered(error: BotoCoreError, where: str) -> NasflowError:
-    """There was no answer, or boto3 did not even ask."""
+def _no_answer(error: BotoCoreError, where: str) -> NasflowError:
+    """There was no answer, or boto3 did not send the request."""
     if isinstance(error, boto.SSLError):
-        return _tls(error, where)
+        return _tls_failure(error, where)
     if isinstance(error, boto.CredentialRetrievalError):
         return StoreUnavailable(f"{where}: boto3 could not fetch credentials; try again, or renew your login")
     if isinstance(error, boto.NoCredentialsError | boto.PartialCredentialsError | boto.ProfileNotFound):
@@ -105,8 +108,8 @@ def _unanswered(error: BotoCoreError, where: str) -> NasflowError:
     )
 
 
-def _tls(error: boto.SSLError, where: str) -> NasflowError:
-    """A TLS handshake failed: for good if it is about certificates, else like any broken connection."""
+def _tls_failure(error: boto.SSLError, where: str) -> NasflowError:
+    """A TLS handshake failed: bad settings if it is about certificates, else like any broken connection."""
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return BadSettings(
             f"{where}: the certificate is not signed by a known authority; "

@@ -1,4 +1,4 @@
-"""What is checked of the store's settings before any request is made."""
+"""Checks of the store's settings, before any request is made."""
 
 from urllib.parse import urlsplit
 
@@ -7,10 +7,10 @@ from tasks.settings import StoreSettings
 
 
 def check_settings(settings: StoreSettings) -> None:
-    """Refuse settings that cannot work, or that boto3 would take to mean something else.
+    """Refuse settings that cannot work, or that boto3 would understand differently.
 
     Raises:
-        BadSettings: with the variable to set.
+        BadSettings: a setting is missing or wrong; the message names its variable.
     """
     if not settings.endpoint:
         raise BadSettings(

@@ -17,10 +17,12 @@ FIT = "fit.json"
 LOG = "trainer.log"
 SPEED = "speed.json"
 DATASET = "dataset"
+CHECKPOINT = (LAST, HISTORY)
+"""Files that a run goes on from, in the order in which they are put in place; its best weights are in the first."""
 
 
 def detections(split: Split) -> str:
-    """What the detector found on a split."""
+    """The file with the detections on a split."""
     return f"{split}.json"
 
 
@@ -28,7 +30,7 @@ def read_spec(path: Path) -> TrainingSpec:
     """Read spec.json.
 
     Raises:
-        BadSpec: it is not there, or not a spec.
+        BadSpec: there is no such file, or it is not a spec.
     """
     try:
         return TrainingSpec.model_validate_json(path.read_bytes())
@@ -36,8 +38,8 @@ def read_spec(path: Path) -> TrainingSpec:
         raise BadSpec(f"{path}: no such file; write the TrainingSpec there first") from None
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BadSpec(f"{path}: {where or 'content'}: {first['msg']}; correct the spec") from None
+        field = ".".join(map(str, first["loc"]))
+        raise BadSpec(f"{path}: {field or 'content'}: {first['msg']}; correct the spec") from None
 
 
 def read_result(folder: Path, spec: TrainingSpec) -> TrainingResult | None:
@@ -59,11 +61,20 @@ def read_result(folder: Path, spec: TrainingSpec) -> TrainingResult | None:
     return result
 
 
-def another_run(run_key: str, there: TrainingSpec | None, here: TrainingSpec) -> str:
-    """That a folder is another run's, by all fields of the specs that differ, and what to do."""
-    theirs, ours = there.model_dump(mode="json") if there else {}, here.model_dump(mode="json")
+def another_run(folder_run_key: str, folder_spec: TrainingSpec | None, spec: TrainingSpec) -> str:
+    """The words that say that a folder belongs to another run.
+
+    Args:
+        folder_run_key: Run key of the folder's run.
+        folder_spec: Its spec; None in old folders, which do not hold it.
+        spec: The spec that was to be trained in the folder.
+
+    Returns:
+        Part of a message: both runs, all fields of the specs that differ, and the remedy.
+    """
+    theirs, ours = folder_spec.model_dump(mode="json") if folder_spec else {}, spec.model_dump(mode="json")
     differing = [f"{name} ({theirs[name]} there, {ours[name]} here)" for name in theirs if theirs[name] != ours[name]]
-    parts = [f"belongs to run {run_key[:12]}, this spec is run {here.digest[:12]}"]
+    parts = [f"belongs to run {folder_run_key[:12]}, this spec is run {spec.digest[:12]}"]
     parts += [f"they differ in {', '.join(differing)}"] if differing else []
     return "; ".join([*parts, "take another folder"])
 

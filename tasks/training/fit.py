@@ -1,4 +1,4 @@
-"""fit.json: how a run was made to fit its machine. The trainer writes it; its parent, when the trainer was killed.
+"""fit.json: how a run was made to fit its machine. The trainer writes it, or its parent when the trainer was killed.
 
 It is no part of a run's identity: the effective batch, and so what is learnt, stays the spec's.
 """
@@ -15,7 +15,7 @@ from tasks.records import Part
 from tasks.training import files
 
 Shortage = Literal["memory", "loader memory", "shared memory"]
-"""What ran out: the GPU's or the training process's, that of processes that load images, or /dev/shm."""
+"""What ran out: memory of the GPU or the training process, memory of loader processes, or /dev/shm."""
 OUT_OF: dict[Shortage, str] = {
     "memory": "out of memory",
     "loader memory": "out of memory in a loader process",
@@ -32,24 +32,24 @@ class Fit(Part):
     )
     shortages: tuple[str, ...] = Field(default=(), description="What there was too little of, and what was done.")
 
-    def after(self, shortage: Shortage) -> "Fit | None":
-        """What to try next; None if there is nothing smaller."""
+    def reduced_after(self, shortage: Shortage) -> "Fit | None":
+        """The next smaller fit; None if there is nothing smaller."""
         if shortage != "memory" and self.loader_workers != 0:
             line = f"{OUT_OF[shortage]}; without loader processes since then"
             return self.model_copy(update={"loader_workers": 0, "shortages": (*self.shortages, line)})
         return self.halved(OUT_OF[shortage])
 
-    def halved(self, what: str) -> "Fit | None":
-        """With half the images at a time; None if it was one already."""
+    def halved(self, reason: str) -> "Fit | None":
+        """The fit with half the images at a time; None if it is one image already."""
         if self.micro_batch == 1:
             return None
         half = (self.micro_batch + 1) // 2
-        line = f"{what} with {self.micro_batch} images at a time; {half} at a time since then"
+        line = f"{reason} with {self.micro_batch} images at a time; {half} at a time since then"
         return self.model_copy(update={"micro_batch": half, "shortages": (*self.shortages, line)})
 
 
 def read_fit(folder: Path) -> Fit | None:
-    """The fit of a run in its folder; None if it was never made, or cannot be read."""
+    """The fit in a run's folder; None if there is none, or it cannot be read."""
     try:
         return Fit.model_validate_json((folder / files.FIT).read_bytes())
     except (FileNotFoundError, ValidationError):
@@ -57,13 +57,22 @@ def read_fit(folder: Path) -> Fit | None:
 
 
 def write_fit(folder: Path, fit: Fit) -> None:
-    """Publish the fit."""
+    """Write the fit into a run's folder."""
     publish_bytes(folder / files.FIT, fit.model_dump_json(indent=1).encode())
 
 
-def less_next_time(folder: Path, fit: Fit, shortage: Shortage) -> OutOfMemory:
-    """Have the next trainer in ``folder`` take less at a time than ``fit``; gives the error to raise."""
-    if (smaller := fit.after(shortage)) is None:
+def reduce_fit(folder: Path, fit: Fit, shortage: Shortage) -> OutOfMemory:
+    """Have the next trainer in a folder take less at a time.
+
+    Args:
+        folder: The run's folder.
+        fit: What the trainer took that ran out.
+        shortage: What it ran out of.
+
+    Returns:
+        The error to raise, which says what follows.
+    """
+    if (smaller := fit.reduced_after(shortage)) is None:
         return OutOfMemory(
             f"{OUT_OF[shortage]} with one image at a time; lower the image size, or take a smaller variant"
         )
@@ -71,22 +80,22 @@ def less_next_time(folder: Path, fit: Fit, shortage: Shortage) -> OutOfMemory:
     return OutOfMemory(f"{smaller.shortages[-1]}; started again, it goes on from its last checkpoint")
 
 
-def until_it_fits(folder: Path, train: Callable[[], None], say: Callable[[str], None]) -> None:
+def until_it_fits(folder: Path, train: Callable[[], None], on_shortage: Callable[[str], None]) -> None:
     """Train again while memory runs out and the run's folder says that less is taken at a time.
 
     Args:
-        folder: The run's.
-        train: One trainer from start to end.
-        say: Hears what ran out and what follows.
+        folder: The run's folder.
+        train: Runs one trainer from start to end.
+        on_shortage: Called with a message that says what ran out and what follows.
 
     Raises:
         OutOfMemory: there is nothing smaller.
     """
     while True:
-        before = read_fit(folder)
+        previous = read_fit(folder)
         try:
             return train()
         except OutOfMemory as error:
-            if read_fit(folder) == before:
+            if read_fit(folder) == previous:
                 raise
-            say(str(error))
+            on_shortage(str(error))

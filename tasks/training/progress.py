@@ -1,4 +1,4 @@
-"""What a training run shows in Prefect while it goes on: a bar with the time left, log lines, a table of epochs."""
+"""What a training run shows in Prefect: a progress bar with the time left, log lines, and a table of epochs."""
 
 import contextvars
 import queue
@@ -10,15 +10,20 @@ from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 
 from tasks.orchestration.progress import ProgressBar, report_to_server
-from tasks.training.launch import Event
+from tasks.training.trainer_process import Event
 
 TABLE_SECONDS = 15.0
-"""The table is written again, at most, this often."""
+"""Least time between two updates of the table."""
 CLOSE_SECONDS = 30.0
+"""Time that the last updates get; a server that does not answer is not waited for any longer."""
 
 
 class TrainingProgress:
-    """What a training run shows: a bar with the time left, a log line an epoch, and a table of epochs."""
+    """Shows the trainer's events, in a thread of its own.
+
+    Args:
+        run_key: Digest of the TrainingSpec, which the keys of the artifacts are made of.
+    """
 
     def __init__(self, run_key: str) -> None:
         self._key = f"epochs-{run_key[:12]}"
@@ -28,11 +33,11 @@ class TrainingProgress:
         # Prefect's server may be slow or away, which must not keep checkpoints waiting.
         self._events: queue.Queue[Event | None] = queue.Queue()
         context = contextvars.copy_context()
-        self._thread = threading.Thread(target=context.run, args=[self._work], name="epoch-board", daemon=True)
+        self._thread = threading.Thread(target=context.run, args=[self._work], name="training-progress", daemon=True)
         self._thread.start()
 
     def on_event(self, event: Event) -> None:
-        """Show one event of the trainer, soon and in the background."""
+        """Show one event of the trainer soon, in the background."""
         self._events.put(event)
 
     def _work(self) -> None:
@@ -41,18 +46,18 @@ class TrainingProgress:
         self._write_table()
 
     def _show(self, event: Event) -> None:
-        shown = {
-            "plan": self._plan,
-            "started": self._started,
-            "step": self._step,
-            "epoch": self._epoch,
-            "log": self._log,
+        methods = {
+            "plan": self._show_plan,
+            "started": self._show_start,
+            "step": self._show_step,
+            "epoch": self._show_epoch,
+            "log": self._show_log,
         }
-        if (show := shown.get(event["event"])) is not None:
-            show(event)
+        if (method := methods.get(event["event"])) is not None:
+            method(event)
 
     def close(self) -> None:
-        """Show what is left; a server that is away is not waited for."""
+        """Show the remaining events, and end."""
         self._events.put(None)
         self._thread.join(CLOSE_SECONDS)
 
@@ -61,16 +66,16 @@ class TrainingProgress:
             text = "Epochs: losses, and scores on the valid split"
             report_to_server(lambda: create_table_artifact(self._rows, self._key, text))
 
-    def _plan(self, event: Event) -> None:
+    def _show_plan(self, event: Event) -> None:
         log = get_run_logger()
         batch, micro = event["batch_size"], event["micro_batch"]
-        pieces = "" if micro >= batch else f" ({micro} at a time)"
-        log.info("%s, %s: batch %d%s", event["machine"], event["device"], batch, pieces)
+        at_a_time = "" if micro >= batch else f" ({micro} at a time)"
+        log.info("%s, %s: batch %d%s", event["machine"], event["device"], batch, at_a_time)
         log.info("train: %s; valid: %s", event["train_images"], event["valid_images"])
         for shortage in event["shortages"]:
             log.warning("%s", shortage)
 
-    def _started(self, event: Event) -> None:
+    def _show_start(self, event: Event) -> None:
         resumed = event["resumed_from_epoch"]
         self._rows = [_row(epoch) for epoch in event["history"]]
         get_run_logger().info(
@@ -78,14 +83,14 @@ class TrainingProgress:
             "" if resumed is None else f", going on after epoch {resumed}",
         )  # fmt: skip
 
-    def _step(self, event: Event) -> None:
+    def _show_step(self, event: Event) -> None:
         self._show_bar(event, event["epoch"] - 1 + event["step"] / event["steps"])
 
-    def _show_bar(self, event: Event, done: float) -> None:
+    def _show_bar(self, event: Event, epochs_done: float) -> None:
         text = f"epoch {event['epoch']} of {event['epochs']}, {_time_left(event)}"
-        self._bar.show(done, event["epochs"], text)
+        self._bar.show(epochs_done, event["epochs"], text)
 
-    def _epoch(self, event: Event) -> None:
+    def _show_epoch(self, event: Event) -> None:
         get_run_logger().info(
             "epoch %d of %d: loss %.3f, valid loss %.3f, mAP %.3f, mAP50 %.3f, best epoch %d; %s",
             event["epoch"], event["epochs"], event["losses"]["total"], event["valid_losses"]["total"],
@@ -97,7 +102,7 @@ class TrainingProgress:
             self._next_table = time.monotonic() + TABLE_SECONDS
             self._write_table()
 
-    def _log(self, event: Event) -> None:
+    def _show_log(self, event: Event) -> None:
         get_run_logger().info("%s", event["message"])
 
 

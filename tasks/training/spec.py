@@ -1,4 +1,4 @@
-"""From a request and a snapshot to a TrainingSpec. Pure."""
+"""From a request and a snapshot to a TrainingSpec, and reasons not to train. Pure."""
 
 import math
 
@@ -6,30 +6,40 @@ from tasks.errors import BadRequest
 from tasks.records import ModelVersion, RetrainRequest, SnapshotRef, TrainingSpec, TrainJob
 from tasks.storage.keys import STORE_SCHEME
 
-STEPS_OF_AN_EPOCH = 15
-SMALLEST_BATCH = 4
-LARGEST_BATCH = 16
-"""What batch ``auto`` aims at, and its bounds."""
+STEPS_PER_EPOCH = 15
+"""Batch size ``auto`` aims at this many."""
+MIN_BATCH_SIZE = 4
+MAX_BATCH_SIZE = 16
+"""Limits of batch size ``auto``."""
 RATE_FROM_RANDOM = 2e-3
 RATE_FROM_WEIGHTS = 5e-4
-"""Learning rate ``auto``."""
+"""Learning rate ``auto``, by the initial weights."""
 WARMUP_FROM_RANDOM = 5
 WARMUP_FROM_WEIGHTS = 100
-"""Steps of warm-up; the trainer takes a tenth of the run at most. Random weights have nothing that it could protect."""
+"""Steps of warm-up, by the initial weights: random ones have nothing to protect. The trainer takes a tenth of the run
+at most."""
 MIN_PATIENCE = 20
 PATIENCE_SHARE = 0.25
-"""Epochs of patience ``auto``, at least, and as a share of all."""
-SETTLING_SHARE = 0.15
-"""Share of the epochs, the last ones, without mosaics and mixtures."""
+"""Patience ``auto`` is this share of the epochs, and ``MIN_PATIENCE`` epochs at least."""
+SHARE_WITHOUT_MOSAIC = 0.15
+"""Share of the epochs, the last ones, without mosaic and mixup."""
 
 
 def plan(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion | None) -> TrainJob:
-    """What to train, and from which weights.
+    """Decide what to train, and from which weights.
+
+    Args:
+        request: What was asked for.
+        snapshot: The labels.
+        champion: The project's champion, if it has one.
+
+    Returns:
+        The spec, and where its initial weights are.
 
     Raises:
         BadRequest: the weights are named in a way that cannot be used.
     """
-    weights, sha256 = _start(request, champion)
+    weights, sha256 = _initial_weights(request, champion)
     spec = TrainingSpec(
         snapshot_digest=snapshot.snapshot_digest,
         classes=snapshot.classes,
@@ -41,7 +51,7 @@ def plan(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion 
         warmup_steps=WARMUP_FROM_RANDOM if weights == "none" else WARMUP_FROM_WEIGHTS,
         patience=patience(request),
         augmentation=request.augmentation,
-        settling_epochs=math.ceil(request.epochs * SETTLING_SHARE) if request.augmentation == "strong" else 0,
+        settling_epochs=math.ceil(request.epochs * SHARE_WITHOUT_MOSAIC) if request.augmentation == "strong" else 0,
         seed=request.seed,
         weights_sha256=sha256,
     )
@@ -49,19 +59,19 @@ def plan(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion 
 
 
 def batch_size(request: RetrainRequest, images: int) -> int:
-    """Images per optimiser step: as asked for, or for ``auto`` about fifteen steps an epoch, from what there is.
+    """Images per optimiser step: as asked for, or for ``auto`` about fifteen steps an epoch; never more than there are.
 
-    What a device holds at a time is another matter, and its own: see the trainer's micro-batch.
+    How many of them a device holds at a time, the micro-batch, is up to the trainer.
     """
     if request.batch_size != "auto":
-        # A larger one would be cut at every step; who calls says that it was fitted.
+        # A larger one would be cut at every step; ``fitted_batch`` says that it was fitted.
         return min(request.batch_size, images)
-    wanted = min(max(images / STEPS_OF_AN_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
-    return min(1 << round(math.log2(wanted)), images)
+    target = min(max(images / STEPS_PER_EPOCH, MIN_BATCH_SIZE), MAX_BATCH_SIZE)
+    return min(1 << round(math.log2(target)), images)
 
 
 def learning_rate(request: RetrainRequest) -> float:
-    """The peak learning rate: as asked for, or for ``auto`` what learns best from random or from given weights."""
+    """The peak learning rate: as asked for, or for ``auto`` what trains best from random or from other weights."""
     if request.learning_rate != "auto":
         return request.learning_rate
     return RATE_FROM_RANDOM if request.weights == "none" else RATE_FROM_WEIGHTS
@@ -75,7 +85,7 @@ def patience(request: RetrainRequest) -> int:
 
 
 def fitted_batch(request: RetrainRequest, job: TrainJob) -> str | None:
-    """What to tell when the batch was larger than the train split; None if it was not."""
+    """A warning that the batch was larger than the train split; None if it was not."""
     if request.batch_size == "auto" or job.spec.batch_size == request.batch_size:
         return None
     return (
@@ -84,10 +94,10 @@ def fitted_batch(request: RetrainRequest, job: TrainJob) -> str | None:
     )
 
 
-def _start(request: RetrainRequest, champion: ModelVersion | None) -> tuple[str, str | None]:
+def _initial_weights(request: RetrainRequest, champion: ModelVersion | None) -> tuple[str, str | None]:
     """Where the weights are, and their SHA-256."""
-    known_here = {"none": ("weights_sha256", "weights_licence"), "champion": ("weights_sha256",)}
-    for name in known_here.get(request.weights, ()):
+    needless = {"none": ("weights_sha256", "weights_licence"), "champion": ("weights_sha256",)}
+    for name in needless.get(request.weights, ()):
         if getattr(request, name) is not None:
             raise BadRequest(f"{name}: is given, but weights are {request.weights}; name the weights, or leave it out")
     if request.weights == "none":
@@ -101,17 +111,22 @@ def _start(request: RetrainRequest, champion: ModelVersion | None) -> tuple[str,
     return request.weights, request.weights_sha256
 
 
-def check_line(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion | None) -> None:
+def check_classes(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion | None) -> None:
     """Refuse labels whose classes are not those of the project's champion: their scores could not be compared.
 
+    Args:
+        request: What was asked for; it names the project.
+        snapshot: The labels.
+        champion: The project's champion, if it has one.
+
     Raises:
-        BadRequest: with the classes that vanished, and those that are new.
+        BadRequest: the classes differ; the message names those that vanished, and those that are new.
     """
     if champion is None or champion.classes == snapshot.classes:
         return
-    gone = [name for name in champion.classes if name not in snapshot.classes]
-    new = [name for name in snapshot.classes if name not in champion.classes]
-    changes = [f"without {', '.join(gone)}"] * bool(gone) + [f"with {', '.join(new)}"] * bool(new)
+    removed = [name for name in champion.classes if name not in snapshot.classes]
+    added = [name for name in snapshot.classes if name not in champion.classes]
+    changes = [f"without {', '.join(removed)}"] * bool(removed) + [f"with {', '.join(added)}"] * bool(added)
     raise BadRequest(
         f"project {request.project}: the champion, version {champion.version}, knows classes "
         f"{', '.join(champion.classes)}; these labels come {' and '.join(changes) or 'in another order'}; bring them "
@@ -120,10 +135,10 @@ def check_line(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVe
 
 
 def check_study(request: RetrainRequest) -> None:
-    """Refuse a study whose models would know all images from the start: its curve would be flat.
+    """Refuse a study whose models would start from weights that know all images: its curve would be flat.
 
     Raises:
-        BadRequest: it starts from the champion.
+        BadRequest: the study starts from the champion.
     """
     if request.weights == "champion":
         raise BadRequest(
@@ -132,17 +147,20 @@ def check_study(request: RetrainRequest) -> None:
         )
 
 
-def nothing_new(spec: TrainingSpec, trained: TrainingSpec, version: int) -> str | None:
-    """Why the same labels need no training, if the champion was trained on them with the same settings.
+def reason_to_skip(spec: TrainingSpec, champion_spec: TrainingSpec, version: int) -> str | None:
+    """Why labels that did not change need no training.
 
     Args:
-        spec: Planned.
-        trained: The champion's; its labels have another digest where only the order or the rounding is another one.
-        version: The champion's.
+        spec: The planned run.
+        champion_spec: The champion's run; the digest of its labels differs where only order or rounding changed.
+        version: The champion's version.
+
+    Returns:
+        The reason, in a sentence; None if the champion was trained with other settings.
     """
-    # That a model goes on from its own weights, on labels that it has learnt from, brings nothing new, either.
-    aside = {"snapshot_digest", "classes", "weights_sha256"}
-    if spec.model_dump(exclude=aside) != trained.model_dump(exclude=aside):
+    # Training a model further on labels that it was trained on brings nothing new either.
+    ignored = {"snapshot_digest", "classes", "weights_sha256"}
+    if spec.model_dump(exclude=ignored) != champion_spec.model_dump(exclude=ignored):
         return None
     return (
         f"skipped: no label and no setting changed since version {version}, the champion; label more, or ask otherwise"

@@ -1,4 +1,4 @@
-"""Prefect surface of training: planning it, running it on this worker, and asking another worker for it."""
+"""Prefect surface of training: plan it, run it on this worker, or have another worker run it."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from tasks.orchestration.child_runs import run_child_flow
 from tasks.orchestration.progress import ProgressBar
 from tasks.orchestration.retries import step
 from tasks.records import (
-    Detected,
+    DetectionResult,
     EvaluateJob,
     ModelVersion,
     RetrainRequest,
@@ -24,17 +24,27 @@ from tasks.settings import WorkSettings, from_environment
 from tasks.storage.probe import probe
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
-from tasks.training.given_weights import require_in_store
-from tasks.training.in_store import detect_in_store, train_in_store
-from tasks.training.launch import Event
+from tasks.training.detection_in_store import detect_in_store
+from tasks.training.initial_weights import require_in_store
 from tasks.training.progress import TrainingProgress
-from tasks.training.spec import check_line, check_study, fitted_batch, nothing_new, plan
+from tasks.training.spec import check_classes, check_study, fitted_batch, plan, reason_to_skip
+from tasks.training.trainer_process import Event
+from tasks.training.training_in_store import train_in_store
 
 
 @step("plan training")
 def plan_training(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion | None) -> TrainJob:
-    """Turn request and labels into the spec that decides everything."""
-    check_line(request, snapshot, champion)
+    """Turn request and labels into the spec that decides everything.
+
+    Args:
+        request: What was asked for.
+        snapshot: The labels.
+        champion: The project's champion, if it has one.
+
+    Returns:
+        The spec, and where its initial weights are.
+    """
+    check_classes(request, snapshot, champion)
     job = plan(request, snapshot, champion)
     require_in_store(Store.from_environment(), job)
     if fitted := fitted_batch(request, job):
@@ -43,19 +53,28 @@ def plan_training(request: RetrainRequest, snapshot: SnapshotRef, champion: Mode
     return job
 
 
-@step("see that a study can tell")
+@step("check study")
 def require_study(request: RetrainRequest) -> None:
-    """Refuse a request that would teach nothing about the labels, before anything is trained."""
+    """Refuse a study that would say nothing about the labels, before anything is trained."""
     check_study(request)
 
 
-@step("look for something new")
-def find_nothing_new(job: TrainJob, champion: ModelVersion | None, changes: SnapshotDifference | None) -> str | None:
-    """Why training would bring nothing new, in a sentence; None if it may."""
+@step("look for a reason to skip")
+def find_reason_to_skip(job: TrainJob, champion: ModelVersion | None, changes: SnapshotDifference | None) -> str | None:
+    """See whether training could bring anything new.
+
+    Args:
+        job: The planned run.
+        champion: The project's champion, if it has one.
+        changes: What changed in the labels since the champion was trained.
+
+    Returns:
+        Why training would bring nothing new, in a sentence; None if it may.
+    """
     if champion is None or changes is None or not changes.is_empty:
         return None
-    trained = find_model(Store.from_environment(), champion.run_key)
-    reason = nothing_new(job.spec, trained.spec, champion.version) if trained else None
+    model = find_model(Store.from_environment(), champion.run_key)
+    reason = reason_to_skip(job.spec, model.spec, champion.version) if model else None
     if reason:
         get_run_logger().info("%s", reason)
     return reason
@@ -63,7 +82,11 @@ def find_nothing_new(job: TrainJob, champion: ModelVersion | None, changes: Snap
 
 @step("train on a GPU worker")
 def train_on_worker(job: TrainJob) -> TrainedModel:
-    """Have the train deployment do it, and take the model from the store, which knows best what was done."""
+    """Run the train deployment, and read the model from the store.
+
+    Raises:
+        NasflowError: the run ended without a model; or the error that it failed with.
+    """
     store = Store.from_environment()
     if model := find_model(store, job.spec.digest):
         get_run_logger().info("run %s is finished already; its model is used again", job.spec.digest[:12])
@@ -77,10 +100,10 @@ def train_on_worker(job: TrainJob) -> TrainedModel:
 
 @step("train")
 def train_model(job: TrainJob) -> TrainedModel:
-    """Train on this machine, showing every epoch."""
+    """Train on this machine, and show every epoch."""
     store = Store.from_environment()
     probe(store)
-    # A retry in this process holds the lease still; the same flow run in another process has to wait for it.
+    # A retry in this process still holds the lease; the same flow run in another process has to wait for it.
     owner = f"flow run {flow_run.id}, process {os.getpid()} on {platform.node()}"
     progress = TrainingProgress(job.spec.digest)
     try:
@@ -90,8 +113,8 @@ def train_model(job: TrainJob) -> TrainedModel:
 
 
 @step("detect")
-def detect_split(job: EvaluateJob) -> Detected:
-    """Run a model over the images it is measured on and those its thresholds are chosen on, and time it."""
+def detect_split(job: EvaluateJob) -> DetectionResult:
+    """Detect on the images that a model is measured on and those that its thresholds are chosen on; measure latency."""
     bar = ProgressBar("batches of images")
 
     def on_event(event: Event) -> None:

@@ -1,10 +1,11 @@
-"""Reading labels: our check against a bare loop that decodes and hashes the same files, and how it grows.
+"""Reading labels: our check compared with a bare loop that decodes and hashes the same files, and how it grows.
 
 Run it with ``python -m tests.benchmarks.bench_labels``. Drawn images of 640 x 640 pixels (JPEG), YOLO labels; each
-size in a process of its own, bare and checked by turns. The bare loop reads, hashes and decodes with as many threads.
+size in a process of its own, the bare loop and the check in turn. The bare loop reads, hashes and decodes with as many
+threads.
 
-- check: images a second of the whole check as a ratio to the bare loop;
-- growth: time an image at the largest size as a ratio to the smallest, and the peak memory of the process.
+- check: images per second of the whole check, as a ratio to the bare loop;
+- growth: time per image at the largest size, as a ratio to the smallest, and the peak memory of the process.
 """
 
 import argparse
@@ -25,11 +26,11 @@ import numpy as np
 from PIL import Image
 
 from tasks.labeling.inspection import inspect_export, require_snapshot
-from tests.benchmarks.peers import contestants as c
+from tests.benchmarks.peers import contestants
 
 SIDE = 640
-DIFFERENT = 200
-"""Images that are drawn; the others are these with a few bytes more, which no decoder looks at."""
+DRAWN = 200
+"""Images that are drawn; the others are copies with some more bytes at the end, which decoders ignore."""
 
 
 def main() -> None:
@@ -37,31 +38,32 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000], help="images; default 1000 10000")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.worker:
-        return work(*given.worker)
-    print(f"{c.machine()}, {given.rounds} rounds, best of each")
-    results = {}
-    for size in given.sizes:
+    options = parser.parse_args()
+    if options.worker:
+        return work(*options.worker)
+    print(f"{contestants.machine()}, {options.rounds} rounds, best of each")
+    seconds_per_image = {}
+    for size in options.sizes:
         with tempfile.TemporaryDirectory(prefix="bench-labels-") as name:
             export = write_export(Path(name) / "export", size)
-            rounds = [[measured(kind, export) for kind in ("bare", "check")] for _ in range(given.rounds)]
-        bare, check = (min(done["seconds"] for done in both) for both in zip(*rounds, strict=True))
+            rounds = [[measure(kind, export) for kind in ("bare", "check")] for _ in range(options.rounds)]
+        bare, check = (min(done["seconds"] for done in runs) for runs in zip(*rounds, strict=True))
         peak = max(done[1]["peak"] for done in rounds)
-        results[size] = check / size
+        seconds_per_image[size] = check / size
         print(f"{size:7} images: bare {size / bare:7.1f}/s, check {size / check:7.1f}/s, ratio {bare / check:.2f} "
               f"(target 0.8), peak {peak / 1e6:.0f} MB (target 1000)", flush=True)  # fmt: skip
-    first, last = given.sizes[0], given.sizes[-1]
-    print(f"time an image, {last} beside {first} images: x {results[last] / results[first]:.2f} (target 1.3)")
+    first, last = options.sizes[0], options.sizes[-1]
+    growth = seconds_per_image[last] / seconds_per_image[first]
+    print(f"time per image, {last} compared with {first} images: x {growth:.2f} (target 1.3)")
     return None
 
 
 def write_export(folder: Path, count: int) -> Path:
-    """A YOLO export of so many images, no two alike in bytes."""
-    dice = np.random.default_rng(1)
+    """Write a YOLO export with ``count`` images, no two with the same bytes."""
+    rng = np.random.default_rng(1)
     drawn = []
-    for _ in range(min(DIFFERENT, count)):
-        small = Image.fromarray(dice.integers(0, 256, (20, 20, 3), np.uint8))
+    for _ in range(min(DRAWN, count)):
+        small = Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8))
         file = io.BytesIO()
         small.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(file, "JPEG", quality=90)
         drawn.append(file.getvalue())
@@ -77,28 +79,28 @@ def write_export(folder: Path, count: int) -> Path:
     return folder
 
 
-def measured(kind: str, export: Path) -> dict[str, float]:
+def measure(kind: str, export: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "tests.benchmarks.bench_labels", "--worker", kind, str(export)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=c.ROOT)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=contestants.ROOT)
     return json.loads(done.stdout)
 
 
 def work(kind: str, export: str) -> None:
-    began = time.monotonic()
+    start = time.monotonic()
     if kind == "bare":
         paths = sorted(Path(export).rglob("*.jpg"))
         with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-            for _ in pool.map(decoded, paths):
+            for _ in pool.map(decode_and_hash, paths):
                 pass
     else:
         scratch = Path(tempfile.mkdtemp())
         require_snapshot(inspect_export(Path(export), scratch))
         shutil.rmtree(scratch)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": time.monotonic() - began, "peak": peak}))
+    print(json.dumps({"seconds": time.monotonic() - start, "peak": peak}))
 
 
-def decoded(path: Path) -> str:
+def decode_and_hash(path: Path) -> str:
     data = path.read_bytes()
     with Image.open(io.BytesIO(data)) as image:
         image.load()

@@ -1,9 +1,9 @@
-"""Training images a second that one processor core makes: our loader, and super-gradients' on the same files.
+"""Training images per second on one CPU core: our loader, and super-gradients' on the same files.
 
-Run it with ``python -m tests.benchmarks.bench_loader``. All work in this process on one thread, by turns, with the same
-augmentation, up to what their loaders hand over: ours bytes, which become fp32 in [0, 1] on the device, super-gradients
-those very fp32 images. Where the device is the processor, too, the lines with fp32 are the ones to compare. The
-limit is what reading and scaling files takes by itself.
+Run it with ``python -m tests.benchmarks.bench_loader``. All run in this process on one thread, in turn, with the same
+augmentation, up to the batches of their loaders: ours are uint8, and become fp32 in [0, 1] on the device,
+super-gradients' are fp32. If the device is the CPU, the lines with fp32 are the ones to compare. The limit is the time
+that reading and scaling the files takes alone.
 """
 
 import json
@@ -21,12 +21,12 @@ from tasks.training.worker.runtime.process import quiet_libraries
 from tests.fakes.datasets import CLASSES, make_spec
 
 IMAGES, WIDTH, HEIGHT, OBJECTS, SIZE, BATCH, ROUNDS = 64, 1280, 960, 5, 640, 8, 3
-TARGET = 3.0
-"""Times super-gradients' images a second, once images are in the cache, with preset standard."""
+MIN_SPEEDUP = 3.0
+"""Target: images per second compared with super-gradients', with images in the cache and preset standard."""
 
 
 def write_images(folder: Path) -> DatasetSnapshot:
-    """JPEGs of discs and squares on something like clouds, in a dataset folder and as COCO labels."""
+    """Write JPEGs of discs and squares on noise like clouds, as a dataset folder and with COCO labels."""
     import cv2
     import numpy as np
 
@@ -77,8 +77,8 @@ def as_coco(snapshot: DatasetSnapshot) -> dict:
     return {"images": images, "categories": categories, "annotations": annotations}
 
 
-def bare(folder: Path) -> Callable[[], Iterable[object]]:
-    """Read and scale each file, and nothing else."""
+def decode_and_scale(folder: Path) -> Callable[[], Iterable[object]]:
+    """Make an epoch that only reads and scales each file."""
     import cv2
 
     def epoch() -> Iterable[object]:
@@ -93,36 +93,36 @@ class Ours:
     """Our loader with one preset."""
 
     def __init__(self, folder: Path, snapshot: DatasetSnapshot, preset: str) -> None:
-        self.folder, self.snapshot, self.number = folder, snapshot, 1
+        self.folder, self.snapshot, self.epoch = folder, snapshot, 1
         self.spec = make_spec(snapshot, epochs=1000, image_size=SIZE, batch_size=BATCH, augmentation=preset)
 
-    def first(self) -> Iterable[object]:
-        """Decode into an empty cache, and make the first epoch."""
-        from tasks.training.worker.data.augmentation import TrainingImages
+    def first_epoch(self) -> Iterable[object]:
+        """Decode into an empty cache, and load the first epoch."""
+        from tasks.training.worker.data.datasets import TrainingImages
         from tasks.training.worker.data.images import ImageFolder
 
         images = ImageFolder(self.folder / "data", self.snapshot.images, SIZE)
         images.fill_cache(1, self.folder)
-        self.images = TrainingImages(images, self.spec)
-        return self.later()
+        self.dataset = TrainingImages(images, self.spec)
+        return self.later_epoch()
 
-    def later(self) -> Iterable[object]:
-        """One of the following epochs."""
-        from tasks.training.worker.data.loaders import EpochBatches, training_loader
+    def later_epoch(self) -> Iterable[object]:
+        """Load one of the following epochs."""
+        from tasks.training.worker.data.loaders import BatchPlan, EpochBatches, training_loader
 
-        self.number += 1
-        batches = EpochBatches(IMAGES, BATCH, self.spec.seed, self.number)
-        for batch in training_loader(self.images, batches, workers=0):
+        self.epoch += 1
+        batches = EpochBatches(BatchPlan(IMAGES, BATCH, self.spec.seed), self.epoch)
+        for batch in training_loader(self.dataset, batches, workers=0):
             yield batch.images
 
-    def later_as_fp32(self) -> Iterable[object]:
-        """One of the following epochs, with the device's first step done here."""
-        for images in self.later():
+    def later_epoch_as_fp32(self) -> Iterable[object]:
+        """Load one of the following epochs, and make it fp32 as the device does."""
+        for images in self.later_epoch():
             yield images.float().div_(255)
 
 
 def super_gradients(folder: Path, preset: str) -> Callable[[], Iterable[object]]:
-    """Its data set of COCO labels, with the transforms of its YOLO-NAS recipe and our ranges."""
+    """Make an epoch of its COCO dataset, with the transforms of its YOLO-NAS recipe and our ranges."""
     from super_gradients.training.datasets.detection_datasets.coco_format_detection import COCOFormatDetectionDataset
     from super_gradients.training.transforms import transforms as sg
     from super_gradients.training.utils.collate_fn import DetectionCollateFN
@@ -149,31 +149,31 @@ def super_gradients(folder: Path, preset: str) -> Callable[[], Iterable[object]]
     return lambda: (images for images, _ in loader)
 
 
-def measured(epoch: Callable[[], Iterable[object]]) -> float:
-    """Images a second of one epoch."""
-    began = time.perf_counter()
+def images_per_second(epoch: Callable[[], Iterable[object]]) -> float:
+    """Measure the images per second of one epoch."""
+    start = time.perf_counter()
     count = sum(len(batch) for batch in epoch())
-    seconds = time.perf_counter() - began
+    seconds = time.perf_counter() - start
     assert count == IMAGES
     return count / seconds
 
 
 def compare(folder: Path) -> dict[str, float]:
-    """Medians of images a second, over rounds in which each takes its turn."""
+    """Measure images per second: medians over rounds in which all run in turn."""
     snapshot = write_images(folder)
-    contestants = {"decode and scale alone": bare(folder)}
+    contestants = {"decode and scale alone": decode_and_scale(folder)}
     for preset in ("standard", "strong"):
         ours = Ours(folder, snapshot, preset)
         contestants |= {
-            f"{preset}: nasflow, first epoch": ours.first,
-            f"{preset}: nasflow, later epochs": ours.later,
-            f"{preset}: nasflow, later, fp32": ours.later_as_fp32,
+            f"{preset}: nasflow, first epoch": ours.first_epoch,
+            f"{preset}: nasflow, later epochs": ours.later_epoch,
+            f"{preset}: nasflow, later, fp32": ours.later_epoch_as_fp32,
             f"{preset}: super-gradients": super_gradients(folder, preset),
         }
     for epoch in contestants.values():
-        measured(epoch)
-    rounds = [{name: measured(epoch) for name, epoch in contestants.items()} for _ in range(ROUNDS)]
-    return {name: statistics.median(one[name] for one in rounds) for name in contestants}
+        images_per_second(epoch)
+    rounds = [{name: images_per_second(epoch) for name, epoch in contestants.items()} for _ in range(ROUNDS)]
+    return {name: statistics.median(rates[name] for rates in rounds) for name in contestants}
 
 
 def main() -> None:
@@ -187,17 +187,17 @@ def main() -> None:
         cv2.setNumThreads(1)
         torch.set_num_threads(1)
         print(f"{machine_name()}, one thread; load {os.getloadavg()[0]:.2f} at the start")
-        found = compare(Path(name))
+        rates = compare(Path(name))
         load = os.getloadavg()[0]
     print(f"{IMAGES} JPEGs of {WIDTH} x {HEIGHT} to {SIZE}, batch {BATCH}; medians of {ROUNDS} rounds; load {load:.2f}")
-    for contestant, rate in found.items():
+    for contestant, rate in rates.items():
         preset = contestant.partition(":")[0]
-        peer = found.get(f"{preset}: super-gradients")
-        times = f"{rate / peer:6.2f} x super-gradients" if peer else ""
-        print(f"{contestant:32s} {rate:7.1f} images/s {1000 / rate:7.2f} ms each {times}")
-    ratio = found["standard: nasflow, later epochs"] / found["standard: super-gradients"]
-    verdict = "met" if ratio >= TARGET else "MISSED"
-    print(f"target {TARGET:g} x super-gradients in later epochs of standard: {ratio:.2f}, {verdict}")
+        peer_rate = rates.get(f"{preset}: super-gradients")
+        speedup = f"{rate / peer_rate:6.2f} x super-gradients" if peer_rate else ""
+        print(f"{contestant:32s} {rate:7.1f} images/s {1000 / rate:7.2f} ms each {speedup}")
+    ratio = rates["standard: nasflow, later epochs"] / rates["standard: super-gradients"]
+    verdict = "met" if ratio >= MIN_SPEEDUP else "MISSED"
+    print(f"target {MIN_SPEEDUP:g} x super-gradients in later epochs of standard: {ratio:.2f}, {verdict}")
 
 
 if __name__ == "__main__":

@@ -1,22 +1,22 @@
-"""Our trainer against other trainers on the same images: speed, wall time, mAP and memory.
+"""Our trainer compared with others on the same images: speed, wall time, mAP and memory.
 
-Run it with ``python -m tests.benchmarks.bench_training``. The demo's cartoons, drawn as large as the network's
-input, since trainers scale before or after they crop. Network from scratch; everybody has the same size, batch,
-epochs, learning rate (AdamW, cosine), kinds of augmentation (affine, HSV, flip), averaged weights and a validation
-each epoch, on the processor. Warm-up is each one's own: ours is what we plan for random weights,
-super-gradients' a tenth of the run, since the 1000 steps of its recipe are longer than the whole of it. Each contestant
-trains in a process of its own, in turn, with a seed of its own each round:
+Run it with ``python -m tests.benchmarks.bench_training``. The demo's cartoons, drawn as large as the network's input,
+since some trainers scale before they crop and some after. Networks are trained from scratch on the CPU; all have the
+same image size, batch size, epochs, learning rate (AdamW, cosine) and kinds of augmentation (affine, HSV, flip), and
+all have an EMA and a validation each epoch. Each has its own warm-up: ours is what we plan for random weights,
+super-gradients' is a tenth of the run, since the 1000 steps of its recipe are longer than the run. Each contestant
+trains in a process of its own, in turn, with another seed each round:
 
-- super-gradients' ``Trainer`` as its users run it, in fp32, which is the one to compare with; and once more with our
-  warm-up, which tells what of a difference in mAP comes from that;
+- super-gradients' ``Trainer`` as its users run it, in fp32, which is the reference; and once more with our warm-up,
+  which shows how much of a difference in mAP comes from that;
 - ours as ``python -m tasks.training.worker``, once in the precision it chooses and once in fp32;
 - Ultralytics' yolo11s and yolo11m and modern-yolonas, which ``make bench`` installs; without them their rows say so.
-  They compete in the first round only, since no target speaks of them and they take longer than the others together.
+  They run in the first round only, since there is no target for them and they take longer than the others together.
 
-Loop is training images a second in training epochs, without validation, as the contestant itself measures it; wall
-is the whole process. mAP is 0.50:0.95 of the best checkpoint by ``tasks.metrics``, on a test split that nobody
-chooses epochs by and that is large, since thirty images tell no difference of 0.05: for YOLO-NAS of
-super-gradients on detections of our own code, for the others on theirs. Memory is that of the largest process.
+Loop is training images per second in training epochs, without validation, as the contestant itself measures it; wall is
+the whole process. mAP is 0.50:0.95 of the best checkpoint by ``tasks.metrics``, on a test split that no contestant
+chooses epochs by. It is large, since thirty images cannot show a difference of 0.05. Detections of super-gradients'
+YOLO-NAS come from our own code, those of the others from theirs. Memory is that of the largest process.
 """
 
 import argparse
@@ -27,125 +27,126 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.benchmarks.peers.images import write_images
-
 from tasks import metrics
 from tasks.local import dataset_folder
-from tests.benchmarks.peers import contestants as c
+from tests.benchmarks.peers import contestants
+from tests.benchmarks.peers.images import write_images
 from tests.benchmarks.peers.jobs import Job
 
 REFERENCE = "super-gradients fp32"
 CONTESTANTS = {
-    REFERENCE: c.SUPER_GRADIENTS,
-    "nasflow": c.NASFLOW,
-    "nasflow fp32": c.NASFLOW_FP32,
-    "SG with our warm-up": c.WARMED_AS_OURS,
-    "ultralytics yolo11s": c.Peer("ultralytics_trainer", "yolo11s"),
-    "ultralytics yolo11m": c.Peer("ultralytics_trainer", "yolo11m"),
-    "modern-yolonas s": c.Peer("modern_yolonas_trainer"),
+    REFERENCE: contestants.SUPER_GRADIENTS,
+    "nasflow": contestants.NASFLOW,
+    "nasflow fp32": contestants.NASFLOW_FP32,
+    "SG with our warm-up": contestants.WARMED_AS_OURS,
+    "ultralytics yolo11s": contestants.Peer("ultralytics_trainer", "yolo11s"),
+    "ultralytics yolo11m": contestants.Peer("ultralytics_trainer", "yolo11m"),
+    "modern-yolonas s": contestants.Peer("modern_yolonas_trainer"),
 }
-ONCE = ("ultralytics yolo11s", "ultralytics yolo11m", "modern-yolonas s")
-"""Contestants of the first round alone."""
-LOOP, LOOP_FP32, WALL = 2.2, 1.1, 2.5
+FIRST_ROUND_ONLY = ("ultralytics yolo11s", "ultralytics yolo11m", "modern-yolonas s")
+MIN_LOOP, MIN_LOOP_FP32, MIN_WALL = 2.2, 1.1, 2.5
 """Targets, as ratios to super-gradients."""
 LEARNING_RATE = 2e-3
 
 
 @dataclass
 class Row:
-    """What the rounds of one contestant gave."""
+    """Measurements of one contestant, one per round."""
 
     loop: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
     map: list[float] = field(default_factory=list)
     peak: list[int] = field(default_factory=list)
     device: str = ""
-    failed: str = ""
+    error: str = ""
 
-    def add(self, run: c.Run, map_: float) -> None:
-        """One round."""
-        self.loop.append(run.told["images_per_second"])
+    def add(self, run: contestants.Run, map_: float) -> None:
+        """Add one round."""
+        self.loop.append(run.report["images_per_second"])
         self.wall.append(run.seconds)
         self.map.append(map_)
         self.peak.append(run.peak_bytes)
-        self.device = run.told.get("device", "")
+        self.device = run.report.get("device", "")
 
 
 def main() -> None:
-    given = arguments()
-    print(f"{c.machine()}, {given.rounds} rounds")
+    options = parse_options()
+    print(f"{contestants.machine()}, {options.rounds} rounds")
     print(
-        f"{given.images} images to train on, {given.valid} to choose epochs by, {given.test} to judge by, "
-        f"{given.size} px, batch {given.batch}, "
-        f"{given.epochs} epochs, learning rate {LEARNING_RATE:g}; medians",
+        f"{options.images} images to train on, {options.valid} to choose epochs by, {options.test} to judge by, "
+        f"{options.size} px, batch {options.batch}, "
+        f"{options.epochs} epochs, learning rate {LEARNING_RATE:g}; medians",
         flush=True,
     )
-    chosen = [name for name in CONTESTANTS if not given.only or name in given.only]
+    chosen = [name for name in CONTESTANTS if not options.only or name in options.only]
     rows = {name: Row() for name in chosen}
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        write_images(folder, given.images, given.valid, test=given.test, side=given.size)
-        for number in range(1, given.rounds + 1):
+        write_images(folder, options.images, options.valid, test=options.test, side=options.size)
+        for number in range(1, options.rounds + 1):
             for place, contestant in enumerate(chosen):
-                if contestant in ONCE and number > 1:
+                if contestant in FIRST_ROUND_ONLY and number > 1:
                     continue
                 job = Job(
                     images=name, out=str(folder / f"{number}-{place}"), network=CONTESTANTS[contestant].network,
-                    size=given.size, batch=given.batch, epochs=given.epochs, learning_rate=LEARNING_RATE, seed=number,
+                    size=options.size, batch=options.batch, epochs=options.epochs, learning_rate=LEARNING_RATE,
+                    seed=number,
                 )  # fmt: skip
-                compete(contestant, job, rows[contestant])
+                run_round(contestant, job, rows[contestant])
     print_table(rows)
     print_targets(rows)
 
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
+def parse_options() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in {"rounds": 3, "epochs": 15, "images": 96, "size": 160, "batch": 8}.items():
         parser.add_argument(f"--{name}", type=int, default=value, help=f"default {value}")
     parser.add_argument("--valid", type=int, help="images to choose epochs by; default 30, or fewer with few --images")
     parser.add_argument("--test", type=int, default=400, help="images to judge by; default 400")
-    parser.add_argument("--only", action="append", choices=list(CONTESTANTS), help="this one; may be given again")
-    given = parser.parse_args()
-    given.valid = given.valid or min(30, given.images)
-    return given
+    parser.add_argument(
+        "--only", action="append", choices=list(CONTESTANTS), help="only this contestant; may be given again"
+    )
+    options = parser.parse_args()
+    options.valid = options.valid or min(30, options.images)
+    return options
 
 
-def compete(name: str, job: Job, row: Row) -> None:
-    """One round of one contestant; one that failed is not asked again."""
-    if row.failed:
+def run_round(name: str, job: Job, row: Row) -> None:
+    """Run one round of one contestant; one that failed does not run again."""
+    if row.error:
         return
     try:
         run = CONTESTANTS[name].train(job)
         CONTESTANTS[name].detect(job)
-    except c.Failed as error:
-        row.failed = str(error)
+    except contestants.Failed as error:
+        row.error = str(error)
         print(f"  round {job.seed}  {name:20} failed: {error}", flush=True)
         return
-    row.add(run, judge(job))
+    row.add(run, measure_map(job))
     print(f"  round {job.seed}  {name:20} {row.loop[-1]:7.2f} images/s {run.seconds:7.1f} s  mAP {row.map[-1]:.3f}",
           flush=True)  # fmt: skip
 
 
-def judge(job: Job) -> float:
-    """mAP of a job's detections by our scorer."""
+def measure_map(job: Job) -> float:
+    """Measure the mAP of a job's detections by our scorer."""
     snapshot = dataset_folder.load(job.own_data)
-    truth = metrics.coco_truth(snapshot.of_split("test"), snapshot.classes)
+    truth = metrics.coco_ground_truth(snapshot.of_split("test"), snapshot.classes)
     return metrics.score(truth, json.loads((job.folder / "detections.json").read_text())).map
 
 
 def ratio(numbers: Sequence[float], reference: Sequence[float]) -> float:
-    """Of medians."""
+    """Give the ratio of the medians."""
     return statistics.median(numbers) / statistics.median(reference)
 
 
 def print_table(rows: dict[str, Row]) -> None:
     reference = rows.get(REFERENCE, Row())
-    print(f"{'':20} {'loop/s':>8} {'x SG':>6} {'wall s':>8} {'x SG':>6} {'mAP (lowest to highest)':>24} {'peak MB':>8} "
+    print(f"{'':20} {'loop/s':>8} {'x SG':>6} {'wall s':>8} {'x SG':>6} {'mAP (min to max)':>24} {'peak MB':>8} "
           "rounds")  # fmt: skip
     for name, row in rows.items():
-        if row.failed:
-            print(f"{name:20} not to be had: {row.failed}")
+        if row.error:
+            print(f"{name:20} not available: {row.error}")
             continue
         loop = wall = "-"
         if reference.loop:
@@ -157,23 +158,23 @@ def print_table(rows: dict[str, Row]) -> None:
 
 
 def print_targets(rows: dict[str, Row]) -> None:
-    """What our trainer has to reach beside super-gradients."""
+    """Print whether our trainer meets its targets."""
     reference = rows.get(REFERENCE, Row())
-    for name, loop, wall in (("nasflow", LOOP, WALL), ("nasflow fp32", LOOP_FP32, None)):
+    for name, loop, wall in (("nasflow", MIN_LOOP, MIN_WALL), ("nasflow fp32", MIN_LOOP_FP32, None)):
         row = rows.get(name, Row())
         if not row.loop or not reference.loop:
             print(f"targets of {name}: not measured")
             continue
-        who = f"target of {name} ({row.device}):"
-        print(who, verdict("loop", ratio(row.loop, reference.loop), loop))
+        label = f"target of {name} ({row.device}):"
+        print(label, verdict("loop", ratio(row.loop, reference.loop), loop))
         if wall is not None:
-            print(who, verdict("wall", ratio(reference.wall, row.wall), wall))
+            print(label, verdict("wall", ratio(reference.wall, row.wall), wall))
         ours, theirs = statistics.median(row.map), statistics.median(reference.map)
-        print(who, f"mAP not lower: {ours:.3f} beside {theirs:.3f}, {'met' if ours >= theirs else 'MISSED'}")
+        print(label, f"mAP not lower: {ours:.3f} compared with {theirs:.3f}, {'met' if ours >= theirs else 'MISSED'}")
 
 
-def verdict(what: str, got: float, least: float) -> str:
-    return f"{what} >= {least:g} times super-gradients': {got:.2f}, {'met' if got >= least else 'MISSED'}"
+def verdict(what: str, measured: float, target: float) -> str:
+    return f"{what} >= {target:g} times super-gradients': {measured:.2f}, {'met' if measured >= target else 'MISSED'}"
 
 
 if __name__ == "__main__":

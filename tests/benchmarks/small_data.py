@@ -1,17 +1,16 @@
-"""Which defaults learn best from little: one setting changed at a time, on 40 drawn and 30 real labelled images.
+"""Which defaults are best for small data sets: one setting changed at a time, on 40 drawn and 30 real labelled images.
 
-Run it with ``python -m tests.benchmarks.small_data [--epochs N] [--seeds N] [--only PART]``; all of it takes two hours
+Run it with ``python -m tests.benchmarks.small_data [--epochs N] [--seeds N] [--only PART]``; all parts take two hours
 on two cores, so it is no part of ``make bench``. Each run is a trainer process with one thread, two at a time. The real
-images are the export ``digits-coco-grey`` below ``NASFLOW_TEST_EXPORTS``; without it there are the drawn ones alone.
+images are the export ``digits-coco-grey`` below ``NASFLOW_TEST_EXPORTS``; without it only the drawn ones are used.
 
 - ``drawn`` and ``real`` start from random weights;
-- ``batch`` asks how many images a batch should have where 120 drawn images are to be learnt;
+- ``batch`` compares batch sizes on 120 drawn images;
 - ``weights`` starts from a model of 160 other drawn images: of the same kind for the drawn ones, of another for the
   real ones;
-- ``patience`` trains four times the epochs, and tells what each patience would have kept of the best mAP, and when it
-  would have stopped.
+- ``patience`` trains four times the epochs, and shows for each patience when it would have stopped, and with which mAP.
 
-What it prints is the best mAP on the valid split by setting: the mean over the seeds, and each.
+It prints the best mAP on the valid split for each setting: the mean over the seeds, and each one.
 """
 
 import argparse
@@ -32,7 +31,7 @@ from tasks.local import dataset_folder
 from tasks.local.files import file_sha256
 from tasks.records import DatasetSnapshot, EpochResult, TrainingSpec
 from tasks.training import files
-from tasks.training.spec import RATE_FROM_RANDOM, SETTLING_SHARE, WARMUP_FROM_RANDOM, WARMUP_FROM_WEIGHTS
+from tasks.training.spec import RATE_FROM_RANDOM, SHARE_WITHOUT_MOSAIC, WARMUP_FROM_RANDOM, WARMUP_FROM_WEIGHTS
 from tasks.training.worker.loop.progress import Progress
 
 BASE = {
@@ -60,7 +59,7 @@ PATIENCE = (5, 10, 15, 20, 30, 50)
 
 @dataclass(frozen=True)
 class Task:
-    """Images to learn, and how long."""
+    """Images to train on, and for how long."""
 
     name: str
     folder: Path
@@ -69,17 +68,17 @@ class Task:
     epochs: int
 
     def spec(self, seed: int, change: dict) -> TrainingSpec:
-        """A run that never stops early; settling ``share`` is that of the plan."""
+        """Make the spec of a run that never stops early; ``settling_epochs`` may be ``share``, as the plan has it."""
         values = {**BASE, **change}
         if values.get("settling_epochs") == "share":
-            values["settling_epochs"] = round(self.epochs * SETTLING_SHARE)
+            values["settling_epochs"] = round(self.epochs * SHARE_WITHOUT_MOSAIC)
         return TrainingSpec(
             snapshot_digest=self.snapshot.digest, classes=self.snapshot.classes, variant="s", epochs=self.epochs,
             image_size=self.size, patience=self.epochs, seed=seed, **values,
         )  # fmt: skip
 
     def train(self, spec: TrainingSpec, weights: Path | None = None) -> list[EpochResult]:
-        """Train; gives the history."""
+        """Train, and give the history."""
         out = self.folder / spec.digest[:12]
         out.mkdir()
         (out / "spec.json").write_text(spec.model_dump_json())
@@ -88,18 +87,18 @@ class Task:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         assert done.returncode == 0, done.stderr[-2000:]
-        for heavy in ("last.ckpt", "previous.ckpt"):
-            (out / heavy).unlink(missing_ok=True)
+        for checkpoint in ("last.ckpt", "previous.ckpt"):
+            (out / checkpoint).unlink(missing_ok=True)
         return files.read_history(out / files.HISTORY)
 
 
 def best_map(history: Sequence[EpochResult]) -> float:
-    """Of all epochs, on the valid split."""
+    """Give the best mAP of all epochs, on the valid split."""
     return max(line.map for line in history)
 
 
 def prepare(name: str, export: Path, folder: Path, size: int, epochs: int) -> Task:
-    """The dataset folder of an export."""
+    """Make the dataset folder of an export."""
     scratch = folder / "scratch"
     scratch.mkdir(parents=True)
     inspection = inspect_export(export, scratch)
@@ -111,7 +110,7 @@ def prepare(name: str, export: Path, folder: Path, size: int, epochs: int) -> Ta
 
 
 def compare(task: Task, changes: Sequence[dict], seeds: int, weights: Path | None = None) -> None:
-    """Print a line for each setting."""
+    """Train with each setting, and print a line for each."""
     print(
         f"{task.name}, {task.size} px, {task.epochs} epochs from {'given' if weights else 'random'} weights",
         flush=True,
@@ -132,25 +131,25 @@ def compare(task: Task, changes: Sequence[dict], seeds: int, weights: Path | Non
             )
 
 
-def wait_longer(task: Task, seeds: int) -> None:
-    """Print what each patience would have kept of the best mAP, and the epochs it would have taken."""
+def compare_patience(task: Task, seeds: int) -> None:
+    """Print for each patience the mAP it would have ended with, and after how many epochs."""
     task = replace(task, epochs=task.epochs * 4)
     print(f"{task.name}, {task.size} px, {task.epochs} epochs", flush=True)
     with ThreadPoolExecutor(2) as pool:
         histories = list(pool.map(lambda seed: task.train(task.spec(seed, {})), range(seeds)))
     for patience in PATIENCE:
-        ends = [stopped(history, patience) for history in histories]
-        kept = [
+        ends = [replayed(history, patience) for history in histories]
+        outcomes = [
             f"{best_map(end.history):.3f} of {best_map(history):.3f} in {end.epochs_done}"
             for history, end in zip(histories, ends, strict=True)
         ]
-        print(f"  patience {patience:2}: mAP {', '.join(kept)} epochs", flush=True)
+        print(f"  patience {patience:2}: mAP {', '.join(outcomes)} epochs", flush=True)
     waits = ", ".join(str(longest_wait(history)) for history in histories)
-    print(f"  most epochs from one gain to the next: {waits} of {task.epochs}", flush=True)
+    print(f"  maximum epochs from one gain to the next: {waits} of {task.epochs}", flush=True)
 
 
 def longest_wait(history: Sequence[EpochResult]) -> int:
-    """Most epochs from one best epoch to the next: what a patience must be above to keep the last one."""
+    """Give the maximum number of epochs from one best epoch to the next; patience must be larger to reach the last."""
     progress, gains = Progress(), [0]
     for line in history:
         progress.add_epoch(line, 0)
@@ -159,8 +158,8 @@ def longest_wait(history: Sequence[EpochResult]) -> int:
     return max(after - before for before, after in pairwise(gains))
 
 
-def stopped(history: Sequence[EpochResult], patience: int) -> Progress:
-    """How far a run with this history gets: the trainer's own rule, replayed."""
+def replayed(history: Sequence[EpochResult], patience: int) -> Progress:
+    """Replay a history with the trainer's own rule, until this patience ends it."""
     progress = Progress()
     for line in history:
         progress.add_epoch(line, 0)
@@ -174,36 +173,36 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--only", choices=["drawn", "real", "batch", "weights", "patience"])
-    given = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         draw_export(folder / "drawn", 11, train=40, valid=30, test=0, size=128)
-        drawn = prepare("40 drawn images", folder / "drawn", folder / "a", 128, given.epochs)
+        drawn = prepare("40 drawn images", folder / "drawn", folder / "a", 128, options.epochs)
         tasks = [drawn]
         real = Path(os.environ.get("NASFLOW_TEST_EXPORTS", "none")) / "digits-coco-grey"
         if real.is_dir():
             digits = "30 real images of handwritten digits"
-            tasks.append(prepare(digits, real, folder / "b", 192, given.epochs * 2))
-        if given.only in (None, "drawn"):
-            compare(drawn, CHANGES, given.seeds)
-        if given.only in (None, "real"):
+            tasks.append(prepare(digits, real, folder / "b", 192, options.epochs * 2))
+        if options.only in (None, "drawn"):
+            compare(drawn, CHANGES, options.seeds)
+        if options.only in (None, "real"):
             for task in tasks[1:]:
-                compare(task, CHANGES, given.seeds)
-        if given.only in (None, "batch"):
+                compare(task, CHANGES, options.seeds)
+        if options.only in (None, "batch"):
             draw_export(folder / "more", 13, train=120, valid=30, test=0, size=128)
-            more = prepare("120 drawn images", folder / "more", folder / "d", 128, given.epochs)
-            compare(more, CHANGES_OF_BATCH, given.seeds)
-        if given.only in (None, "weights"):
-            weights = other_model(folder / "c", given.epochs)
+            more = prepare("120 drawn images", folder / "more", folder / "d", 128, options.epochs)
+            compare(more, CHANGES_OF_BATCH, options.seeds)
+        if options.only in (None, "weights"):
+            weights = train_other_model(folder / "c", options.epochs)
             for task in tasks:
-                compare(task, CHANGES_WITH_WEIGHTS, given.seeds, weights)
-        if given.only in (None, "patience"):
+                compare(task, CHANGES_WITH_WEIGHTS, options.seeds, weights)
+        if options.only in (None, "patience"):
             for task in tasks:
-                wait_longer(task, given.seeds)
+                compare_patience(task, options.seeds)
 
 
-def other_model(folder: Path, epochs: int) -> Path:
-    """Weights of a model of 160 other drawn images."""
+def train_other_model(folder: Path, epochs: int) -> Path:
+    """Train a model on 160 other drawn images, and give its weights."""
     draw_export(folder / "drawn", 12, train=160, valid=30, test=0, size=128)
     task = prepare("160 drawn images", folder / "drawn", folder, 128, epochs)
     spec = task.spec(0, {})

@@ -1,4 +1,4 @@
-"""A real browser, and the local stack for it to look at."""
+"""A real browser, the local stack, and a small export."""
 
 import shutil
 
@@ -10,7 +10,7 @@ from selenium.webdriver.chrome.service import Service
 from deployments.demo.cartoons import draw_export
 from tests.e2e.stack import LocalStack
 
-HOW_TO_GET_IT = "no chromium and chromedriver; on Debian: apt-get install chromium chromium-driver"
+HOW_TO_INSTALL = "no chromium and chromedriver; on Debian: apt-get install chromium chromium-driver"
 OPTIONS = (
     "--headless=new",
     "--no-sandbox",
@@ -29,15 +29,15 @@ OPTIONS = (
 def browser(tmp_path_factory):
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not chromium or not driver:
-        pytest.skip(HOW_TO_GET_IT)
+        pytest.skip(HOW_TO_INSTALL)
     options = Options()
     options.binary_location = chromium
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     for option in (*OPTIONS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
         options.add_argument(option)
-    opened = webdriver.Chrome(options=options, service=Service(driver))
-    yield opened
-    opened.quit()
+    chrome = webdriver.Chrome(options=options, service=Service(driver))
+    yield chrome
+    chrome.quit()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""How pages are looked at: widths, media and colour schemes, contrast, and screenshots for people."""
+"""How browser tests look at pages: widths, media and colour schemes, contrast, and screenshots for people."""
 
 import base64
 import os
@@ -28,19 +28,19 @@ return [...document.querySelectorAll("main *")]
         return [(bright + 0.05) / (dark + 0.05), element.outerHTML.slice(0, 80)];
     });
 """
-"""Contrast of each text with what is behind it, as WCAG counts it."""
+"""Contrast of each text with its background, as WCAG computes it."""
 
 
 def emulate(browser, width=1200, medium="screen", scheme="light"):
-    """Look at pages at a width, on a medium, with a colour scheme."""
+    """Show pages at a width, on a medium, with a colour scheme."""
     sizes = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", sizes)
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": medium, "features": features})
 
 
-def as_before(browser):
-    """Undo all that was emulated."""
+def reset(browser):
+    """Undo :func:`emulate`."""
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
 

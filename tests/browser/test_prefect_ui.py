@@ -16,16 +16,16 @@ def shown(browser, path, seconds=30):
 
 
 def field(browser, title):
-    """The part of the form that belongs to a field."""
+    """The part of the form for a field."""
     name = f"normalize-space()='{title}' or normalize-space()='{title} (Optional)'"
     header = f".//*[contains(@class, 'schema-form-property__header')]//*[{name}]"
-    # The innermost one: the request itself is a field, too.
+    # The innermost match, since the request itself is a field, too.
     return shown(browser, f"(//div[contains(@class, 'schema-form-property')][{header}])[last()]")
 
 
 def fill(browser, title, value):
     def typed(browser):
-        # The form draws itself anew when the server answers, which can swallow what was typed.
+        # The form is drawn again when the server answers, and then text that was typed may be lost.
         box = field(browser, title).find_element(By.CSS_SELECTOR, ".p-base-input__control")
         if box.get_attribute("value") == value:
             return True
@@ -37,7 +37,7 @@ def fill(browser, title, value):
 
 
 def submit(browser):
-    """Press Submit until the form is gone, as a person does whose first press a busy server answered with an error."""
+    """Press Submit until the form is gone, since a busy server may answer the first press with an error."""
     form = browser.current_url
     for _ in range(6):
         shown(browser, "//button[normalize-space()='Submit']").click()
@@ -50,7 +50,7 @@ def submit(browser):
 
 @pytest.fixture(scope="session")
 def run(browser, stack, export):
-    """A run that was asked for by the form; gives its id once it is done."""
+    """A run that was asked for with the form, once it has ended."""
     deployment = stack.api("/deployments/name/retrain/retrain")["id"]
     browser.get(f"{stack.addresses['ui']}/deployments/deployment/{deployment}/run")
     fill(browser, "Project", "from-the-form")
@@ -66,15 +66,15 @@ def run(browser, stack, export):
     return asked
 
 
-def test_the_form_says_what_each_field_is(browser, stack, run):
+def test_the_form_describes_each_field(browser, stack, run):
     browser.get(f"{stack.addresses['ui']}/deployments/deployment/{run['deployment_id']}/run")
     shown(browser, "//*[contains(text(), 'Side of the square network input in pixels')]")
     text = browser.find_element(By.TAG_NAME, "body").text
-    for words in ("Name of the line of models", "Roboflow workspace", "Most passes over the training images"):
+    for words in ("Project that the model belongs to", "Roboflow workspace", "Maximum number of epochs"):
         assert words in text
 
 
-def test_a_run_asked_for_by_the_form_completes(stack, run):
+def test_a_run_asked_for_with_the_form_completes(stack, run):
     request = run["parameters"]["request"]
     assert request["project"] == "from-the-form"
     assert request["epochs"] == 2

@@ -11,11 +11,12 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from tasks.evaluation.report.images import compare_images
-from tasks.evaluation.report.page import ReportContent, write_report
+from tasks.evaluation.report.content import ReportContent
+from tasks.evaluation.report.images import draw_images
+from tasks.evaluation.report.page import write_report
 from tasks.evaluation.report.suspected_errors import draw_suspected_errors
 from tasks.records import Box, LabelledImage
-from tests.browser.looking import CONTRASTS, as_before, emulate, keep_screenshot
+from tests.browser.looking import CONTRASTS, emulate, keep_screenshot, reset
 from tests.fakes import evaluations as fakes
 from tests.fakes.learning import study
 
@@ -27,10 +28,10 @@ LIMIT = 3_000_000
 def content_of(folder, classes):
     """A page with everything on it; two images of each kind."""
     Image.new("RGB", (320, 240), "#557799").save(folder / "any.png")
-    truths = [Box(0, 40, 40, 140, 140), Box(1, 200, 60, 300, 160)]
+    labels = [Box(0, 40, 40, 140, 140), Box(1, 200, 60, 300, 160)]
     images = [
         LabelledImage(
-            file_name=f"{n}.jpg", split="test", sha256="0" * 64, size=1, width=320, height=240, boxes=tuple(truths)
+            file_name=f"{n}.jpg", split="test", sha256="0" * 64, size=1, width=320, height=240, boxes=tuple(labels)
         )
         for n in range(1, 5)
     ]
@@ -42,8 +43,8 @@ def content_of(folder, classes):
     }
     detections = [
         {"image_id": image, "category_id": label + 1, "bbox": [x, y, 100, 100], "score": 0.9}
-        for image, found in boxes.items()
-        for label, x, y in found
+        for image, corners in boxes.items()
+        for label, x, y in corners
     ]
     evaluation = fakes.evaluation(classes, absent=classes[-1:] if len(classes) > 3 else (), speed=fakes.speed())
     image = lambda image: folder / "any.png"  # noqa: E731
@@ -56,7 +57,7 @@ def content_of(folder, classes):
         history=fakes.long_history(),
         spec=fakes.spec(classes),
         result=fakes.result(),
-        images=compare_images(images, classes, detections, 0.5, image, 12),
+        images=draw_images(images, classes, detections, 0.5, image, 12),
         suspected_errors=draw_suspected_errors(evaluation.analysis.suspected_errors, images, classes, image, 12),
     )
 
@@ -73,7 +74,7 @@ def pages(tmp_path_factory):
 
 @pytest.fixture
 def show(browser, pages):
-    """Opens a page at a width, for a medium, with a colour scheme; afterwards all is as before."""
+    """Opens a page at a width, for a medium, with a colour scheme; afterwards resets the browser."""
 
     def opened(name="few", **look):
         emulate(browser, **look)
@@ -82,7 +83,7 @@ def show(browser, pages):
         return browser
 
     yield opened
-    as_before(browser)
+    reset(browser)
 
 
 def find(browser, selector):
@@ -95,7 +96,7 @@ def chart_of(browser, name):
     return svg, svg.find_element(By.XPATH, "./ancestor::figure")
 
 
-def test_it_asks_for_nothing_and_logs_nothing(show):
+def test_the_page_loads_nothing_and_logs_nothing(show):
     browser = show()
     requests = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
     assert [name for name in requests if not name.startswith("data:")] == []
@@ -201,7 +202,7 @@ def test_the_worst_image_opens_and_closes_by_keyboard(show):
     assert find(browser, "#large-name").text == "1.jpg"
     images = dialog.find_elements(By.TAG_NAME, "img")
     assert [one.size["width"] > 500 for one in images] == [True, True]
-    assert f"cat (missed), {FEW[1]} (missed)" in dialog.text
+    assert f"cat (false negative), {FEW[1]} (false negative)" in dialog.text
     keep_screenshot(browser, "report-large")
     ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
     assert find(browser, "#large-name").text == "2.jpg"
@@ -210,7 +211,7 @@ def test_the_worst_image_opens_and_closes_by_keyboard(show):
     assert browser.switch_to.active_element == button
 
 
-def test_a_image_opens_by_a_click_and_closes_by_its_button(show):
+def test_an_image_opens_by_a_click_and_closes_by_its_button(show):
     browser = show()
     browser.execute_script("document.querySelector('.zoom').scrollIntoView({block: 'center'})")
     find(browser, ".zoom .pair img").click()
@@ -238,7 +239,7 @@ def copied(browser, table):
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
     button.click()
     WebDriverWait(browser, 5).until(lambda b: button.text == "Copied")
-    assert find(browser, "#told").get_attribute("textContent") == "Copied"
+    assert find(browser, "#announcement").get_attribute("textContent") == "Copied"
     read = "const done = arguments[0]; (window.kept ?? navigator.clipboard).readText().then(done, done)"
     return list(csv.reader(browser.execute_async_script(read).splitlines()))
 
@@ -273,7 +274,7 @@ def test_names_and_numbers_of_a_csv_are_exact(show):
         ["nothing labelled", "1", "2", "1", "0"],
     ]
     assert copied(browser, "gains")[3] == ["cat", "0.400", "0.340", "-0.060", "-0.110", "-0.010", "worse"]
-    assert copied(browser, "errors")[1] == ["Missed", "14", "0.121"]
+    assert copied(browser, "errors")[1] == ["False negative (missed)", "14", "0.121"]
 
 
 # Looks --------------------------------------------------------------------------------------------
@@ -281,7 +282,7 @@ def test_names_and_numbers_of_a_csv_are_exact(show):
 
 @pytest.mark.parametrize("name", ["few", "many"])
 @pytest.mark.parametrize("width", [320, 390, 768, 1200])
-def test_it_fits_the_width(show, name, width):
+def test_the_page_fits_the_width(show, name, width):
     browser = show(name, width=width)
     browser.execute_script("document.querySelectorAll('details').forEach(one => { one.open = true; })")
     inner, content, room = browser.execute_script(
@@ -327,7 +328,7 @@ def test_headings_are_in_order_and_tables_have_heads(show):
     assert browser.execute_script(unnamed) == 0
 
 
-def test_the_keyboards_focus_is_seen(show):
+def test_the_keyboard_focus_is_visible(show):
     browser = show()
     find(browser, "body").send_keys(Keys.TAB)
     assert browser.switch_to.active_element.text == "To the scores"
@@ -340,7 +341,7 @@ def test_the_keyboards_focus_is_seen(show):
     assert seen >= {"a", "button", "select", "svg", "div"}
 
 
-def test_without_the_script_it_says_the_same(show):
+def test_without_the_script_the_page_shows_the_same(show):
     browser = show("bare")
     assert browser.find_elements(By.CSS_SELECTOR, "script") == []
     lines = browser.find_elements(By.CSS_SELECTOR, ".chart polyline")

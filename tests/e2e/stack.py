@@ -15,7 +15,7 @@ NASFLOW = str(Path(sys.executable).with_name("nasflow"))
 
 TINY = ["--image-size", "64", "--batch-size", "4", "--learning-rate", "0.001", "--patience", "50"]
 PLANTED = "planted-roboflow-key-4711"
-"""A secret of every process of the stack, to be looked for where it must not be."""
+"""A secret in the environment of every process of the stack, to be searched for where it must not be."""
 
 
 class LocalStack:
@@ -25,8 +25,8 @@ class LocalStack:
         self.folder = folder
 
     def __enter__(self):
-        # A short lease, so that a killed worker's run is free soon, and checkpoints of runs of seconds. One thread,
-        # since two that wait for each other beside busy servers can be slower by far, and the networks here are tiny.
+        # A short lease, to free the run of a killed worker soon, and checkpoints in runs of seconds. One thread,
+        # since two that wait for each other beside busy servers can be much slower, and the networks here are tiny.
         environment = {
             **os.environ, "NASFLOW_LEASE_SECONDS": "6", "NASFLOW_CHECKPOINT_EVERY_MINUTES": "0.05",
             "OMP_NUM_THREADS": "1", "ROBOFLOW_API_KEY": PLANTED,
@@ -64,7 +64,7 @@ class LocalStack:
         return subprocess.run([NASFLOW, *arguments], capture_output=True, text=True, check=False, env=environment)
 
     def api(self, path, body=None, method=None):
-        """Ask Prefect's API; on SQLite it answers 503 now and then while it writes, which clients try again."""
+        """Ask Prefect's API. On SQLite it sometimes answers 503 while it writes; such requests are repeated."""
         request = urllib.request.Request(
             self.addresses["api"] + path,
             data=None if body is None else json.dumps(body).encode(),
@@ -88,23 +88,23 @@ class LocalStack:
         return state["name"], state["message"]
 
     def artifacts(self, flow_run):
-        """Artifacts of a flow run and its children."""
-        children = self.api("/flow_runs/filter", {"flow_runs": {"parent_flow_run_id": {"any_": [flow_run]}}})
-        runs = [flow_run, *(child["id"] for child in children)]
+        """Artifacts of a flow run and its child flow runs."""
+        child_runs = self.api("/flow_runs/filter", {"flow_runs": {"parent_flow_run_id": {"any_": [flow_run]}}})
+        runs = [flow_run, *(child["id"] for child in child_runs)]
         return self.api("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": runs}}, "limit": 200})
 
 
 def retrain(stack, export, project, *options, epochs=2):
-    """A small run of a project, from labels to its verdict."""
-    given = ["--export", str(export), "--project", project, "--epochs", str(epochs), *TINY, *options]
-    return stack.nasflow("retrain", *given)
+    """A small run of a project, from labels to the decision of the gate."""
+    arguments = ["--export", str(export), "--project", project, "--epochs", str(epochs), *TINY, *options]
+    return stack.nasflow("retrain", *arguments)
 
 
-def wait_for(what, seconds):
-    """What ``what`` gives once it is true; fails after ``seconds``."""
+def wait_for(condition, seconds):
+    """The first true value that ``condition`` returns; fails after ``seconds``."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if found := what():
-            return found
+        if value := condition():
+            return value
         time.sleep(0.1)
     raise AssertionError(f"did not happen within {seconds} s")

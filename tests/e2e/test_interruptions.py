@@ -10,11 +10,11 @@ from tasks.storage.s3 import Store
 from tests.e2e.stack import retrain, wait_for
 
 EPOCHS = 20
-"""Of runs that are disturbed: enough to be under way still when the first checkpoint is in the store."""
+"""Of runs that are interrupted: enough to be running still when the first checkpoint is in the store."""
 
 
 def trainer_of(stack):
-    """The trainer process that works in the stack's folder, if there is one."""
+    """The trainer process that works in the folder of the stack, or None."""
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
         if "tasks.training.worker" in command and any(f"={stack.folder}" in part for part in command):
@@ -23,7 +23,7 @@ def trainer_of(stack):
 
 
 def start_long_run(stack, export, project, seed):
-    """A run to be disturbed, its trainer, and its key, once a checkpoint is in the store."""
+    """A run to be interrupted, its trainer, and its key, once a checkpoint is in the store."""
     run = retrain(stack, export, project, "--seed", str(seed), "--no-wait", epochs=EPOCHS)["flow_run"]
     trainer = wait_for(lambda: trainer_of(stack), 60)
     command = trainer.cmdline()
@@ -41,13 +41,13 @@ def assert_resumed_to_the_end(stack, run, run_key):
     assert result["resumed_from_epoch"] >= 1
 
 
-def test_a_killed_trainer_goes_on_from_its_checkpoint(stack, export):
+def test_a_killed_trainer_is_started_again_from_its_checkpoint(stack, export):
     run, trainer, run_key = start_long_run(stack, export, "killed", 11)
     trainer.kill()
     assert_resumed_to_the_end(stack, run, run_key)
 
 
-def test_a_killed_flow_run_is_asked_for_again_and_goes_on(stack, export):
+def test_a_killed_flow_run_is_asked_for_again_and_resumes(stack, export):
     run, trainer, run_key = start_long_run(stack, export, "crashed", 12)
     trainer.parent().kill()
     assert_resumed_to_the_end(stack, run, run_key)

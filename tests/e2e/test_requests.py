@@ -10,12 +10,12 @@ from tests.e2e.stack import wait_for
 def test_a_request_with_an_unknown_key_or_a_wrong_type_is_refused(stack):
     deployment = stack.api("/deployments/name/retrain/retrain")
     path = f"/deployments/{deployment['id']}/create_flow_run"
-    good = {"project": "pets"}
+    valid = {"project": "pets"}
     for parameters in (
-        {"request": {**good, "epoch": 3}},
-        {"request": {**good, "epochs": "many"}},
+        {"request": {**valid, "epoch": 3}},
+        {"request": {**valid, "epochs": "many"}},
         {"request": {"project": "Pets!"}},
-        {"request": good, "epochs": 3},
+        {"request": valid, "epochs": 3},
         {},
     ):
         with pytest.raises(urllib.error.HTTPError) as refused:
@@ -42,18 +42,18 @@ def test_bad_labels_fail_the_run_with_what_and_remedy(stack, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_registering_again_keeps_what_people_made_of_the_schedule(stack):
+def test_registering_again_keeps_a_schedule_as_people_have_set_it(stack):
     def schedule():
         deployment = stack.api("/deployments/name/retrain/retrain")
-        (only,) = deployment["schedules"]
-        return deployment["id"], only
+        (daily,) = deployment["schedules"]
+        return deployment["id"], daily
 
     deployment, shipped = schedule()
     assert (shipped["slug"], shipped["active"]) == ("daily", False)
-    wanted = {"active": True, "parameters": {"request": {"project": "pets", "workspace": "team"}}}
-    stack.api(f"/deployments/{deployment}/schedules/{shipped['id']}", wanted, method="PATCH")
+    settings = {"active": True, "parameters": {"request": {"project": "pets", "workspace": "acme"}}}
+    stack.api(f"/deployments/{deployment}/schedules/{shipped['id']}", settings, method="PATCH")
     assert stack.nasflow("deploy")["ok"]
-    same, kept = schedule()
-    assert same == deployment
-    assert (kept["active"], kept["parameters"]) == (True, wanted["parameters"])
+    deployment_again, kept = schedule()
+    assert deployment_again == deployment
+    assert (kept["active"], kept["parameters"]) == (True, settings["parameters"])
     stack.api(f"/deployments/{deployment}/schedules/{kept['id']}", {"active": False}, method="PATCH")

@@ -32,7 +32,7 @@ def test_the_first_model_becomes_champion(stack, first):
     assert names[-1] == "summarise"
 
 
-def test_prefect_shows_progress_epochs_and_summary(stack, first):
+def test_prefect_shows_progress_epochs_and_a_summary(stack, first):
     artifacts = stack.artifacts(first["flow_run"])
     bars = [artifact for artifact in artifacts if artifact["type"] == "progress"]
     assert any("epoch 2 of 2" in (bar["description"] or "") for bar in bars)
@@ -54,7 +54,7 @@ def test_the_summary_links_to_a_report_that_opens(stack, first):
     assert f"{first['evaluation']['map']:.3f}" in page
 
 
-def test_the_flow_run_logs_what_the_steps_say(stack, first):
+def test_the_flow_run_has_the_log_lines_of_its_steps(stack, first):
     messages = [log["message"] for log in stack.api("/logs/filter", {"limit": 200})]
     assert any(re.match(r"published pets version 1, mAP 0\.\d+", message) for message in messages)
 
@@ -72,7 +72,7 @@ def test_no_secret_is_shown(stack, first):
 
 def test_the_store_holds_the_keys_of_the_design_and_no_open_upload(stack, first):
     hexes = "[0-9a-f]"
-    known = [
+    patterns = [
         rf"datasets/blobs/sha256/{hexes}{{2}}/{hexes}{{64}}",
         rf"datasets/snapshots/{hexes}{{64}}\.json",
         rf"runs/{hexes}{{64}}/(spec\.json|state\.json|history\.jsonl|report\.json|report/report\.json)",
@@ -82,7 +82,7 @@ def test_the_store_holds_the_keys_of_the_design_and_no_open_upload(stack, first)
         r"models/[\w-]+/(\d+|aliases)/[\w.-]+",
     ]
     store = Store.from_environment()
-    assert [key for key in store.list("") if not any(re.fullmatch(pattern, key) for pattern in known)] == []
+    assert [key for key in store.list("") if not any(re.fullmatch(pattern, key) for pattern in patterns)] == []
     variables = stack.environment
     client = boto3.client(
         "s3",
@@ -115,7 +115,7 @@ def test_a_second_model_is_judged_on_the_same_images(stack, first, export):
     assert second["model"]["version"] == 2
     if first["evaluation"]["map"] > 0:
         assert decision["champion_map"] == pytest.approx(first["evaluation"]["map"])
-    # So few test images tell nothing, whatever the two scores are.
+    # With so few test images the gate cannot tell, whatever the two scores are.
     assert (decision["promote"], decision["overridden"]) == (False, None)
     assert decision["verdict"] in ("cannot tell", "keep")
     assert "4 test images" in decision["reason"]
@@ -125,53 +125,53 @@ def test_a_second_model_is_judged_on_the_same_images(stack, first, export):
     models = stack.nasflow("models", "list", "--project", "pets")["models"]
     assert [(line["version"], line["alias"]) for line in models] == [(1, "champion"), (2, None)]
 
-    # Somebody who knows more may say so, and that is kept.
-    asked = retrain(stack, export, "pets", "--seed", "7", "--promote-anyway", "the first one was a trial")
-    assert asked["reused"] == ["training", "evaluation"]
-    assert (asked["model"]["version"], asked["model"]["alias"]) == (2, "champion")
-    assert asked["decision"]["overridden"] == "the first one was a trial"
+    # A person may override the gate with a reason, which is kept.
+    overridden = retrain(stack, export, "pets", "--seed", "7", "--promote-anyway", "the first one was a trial")
+    assert overridden["reused"] == ["training", "evaluation"]
+    assert (overridden["model"]["version"], overridden["model"]["alias"]) == (2, "champion")
+    assert overridden["decision"]["overridden"] == "the first one was a trial"
     history = stack.nasflow("models", "show", "pets")["alias_history"]
     assert history[-1]["reason"].startswith("Promoted on request (the first one was a trial). ")
 
 
-def test_labels_of_a_version_are_compared_with_an_export(stack, first, export, tmp_path):
+def test_diff_compares_the_labels_of_a_version_with_an_export(stack, first, export, tmp_path):
     digest = stack.nasflow("models", "show", "pets", "1")["snapshot_digest"]
     for version in ("pets/1", digest):
         assert stack.nasflow("diff", version, str(export))["same"] is True
     shutil.copytree(export, tmp_path / "fewer")
     next((tmp_path / "fewer" / "train").glob("*.jpg")).unlink()
-    told = stack.nasflow("diff", "pets/1", str(tmp_path / "fewer"), "--on-unreadable-image", "skip")
-    assert (told["same"], told["images_removed"]["count"], told["images_added"]["count"]) == (False, 1, 0)
+    changes = stack.nasflow("diff", "pets/1", str(tmp_path / "fewer"), "--on-unreadable-image", "skip")
+    assert (changes["same"], changes["images_removed"]["count"], changes["images_added"]["count"]) == (False, 1, 0)
 
 
-def test_a_link_to_the_report_is_made_anew(stack, first):
-    made = stack.nasflow("report", "pets", "1")
-    with urllib.request.urlopen(made["link"], timeout=30) as answer:
+def test_report_gives_a_new_link_to_the_page(stack, first):
+    report = stack.nasflow("report", "pets", "1")
+    with urllib.request.urlopen(report["link"], timeout=30) as answer:
         assert answer.headers["Content-Type"].startswith("text/html")
         assert f"{first['evaluation']['map']:.3f}" in answer.read().decode()
 
 
-def test_a_study_uses_the_finished_run_again_shows_its_curve_and_publishes_nothing(stack, first, export):
+def test_a_study_reuses_the_finished_run_shows_its_curve_and_publishes_nothing(stack, first, export):
     before = stack.nasflow("models", "list", "--project", "pets")["models"]
-    told = stack.nasflow("study", "--export", str(export), "--project", "pets", "--epochs", "2", *TINY)
-    assert told["flow_run_state"] == "Completed"
-    points = told["points"]
+    study = stack.nasflow("study", "--export", str(export), "--project", "pets", "--epochs", "2", *TINY)
+    assert study["flow_run_state"] == "Completed"
+    points = study["points"]
     assert [point["share"] for point in points] == [0.25, 0.5, 0.75, 1]
     assert [point["images"] for point in points] == [3, 6, 9, 12]
     assert points[-1]["run_key"] == first["training"]["run_key"]
     assert points[-1]["map"]["value"] == first["evaluation"]["map"]
 
-    children = stack.api("/flow_runs/filter", {"flow_runs": {"parent_flow_run_id": {"any_": [told["flow_run"]]}}})
-    jobs = [child["parameters"]["job"] for child in children]
+    child_runs = stack.api("/flow_runs/filter", {"flow_runs": {"parent_flow_run_id": {"any_": [study["flow_run"]]}}})
+    jobs = [child["parameters"]["job"] for child in child_runs]
     assert sorted("spec" in job for job in jobs) == [False] * 3 + [True] * 3
     assert {job["snapshot_digest"] for job in jobs if "spec" not in job} == {digest_of(stack, first)}
 
-    summary = summary_of(stack, told)
+    summary = summary_of(stack, study)
     assert summary.startswith("# pets: more labels ")
     assert summary.count(" % | ") == 4
-    with urllib.request.urlopen(told["link"], timeout=30) as answer:
+    with urllib.request.urlopen(study["link"], timeout=30) as answer:
         page = html.unescape(answer.read().decode())
-    assert page.count(told["sentence"]) == 2
+    assert page.count(study["sentence"]) == 2
     assert "mAP by number of training images" in page
     assert stack.nasflow("models", "list", "--project", "pets")["models"] == before
 

@@ -1,4 +1,4 @@
-"""A small S3 server in this process that misbehaves as told: what other stores do and a good one does not."""
+"""A small S3 server in this process that misbehaves on request, as some stores do."""
 
 import hashlib
 import re
@@ -17,22 +17,22 @@ class BadStore:
 
     Attributes:
         refuse_checksums: Answer 400 to checksum headers and chunked bodies, as older stores do.
-        ignore_conditions: Take no notice of If-Match and If-None-Match.
+        ignore_conditions: Ignore If-Match and If-None-Match.
         lack_conditions: Answer 501 to them.
-        once: Answers (status, code) given to the next requests, one each; None lets a request pass.
-        always: Answer given to every request.
+        next_answers: Answers (status, code) to the next requests, one each; None lets a request pass.
+        every_answer: Answer to every request.
         drop_answers: How many of the next writes are carried out without an answer.
-        asked: Method and path of every request so far.
+        requests: Method and path of every request so far.
     """
 
     def __init__(self, certificate: Path | None = None) -> None:
         self.refuse_checksums = False
         self.ignore_conditions = False
         self.lack_conditions = False
-        self.once: list[tuple[int, str] | None] = []
-        self.always: tuple[int, str] | None = None
+        self.next_answers: list[tuple[int, str] | None] = []
+        self.every_answer: tuple[int, str] | None = None
         self.drop_answers = 0
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.objects: dict[str, tuple[bytes, dict[str, str]]] = {}
         self.parts: dict[int, bytes] = {}
         self.parts_metadata: dict[str, str] = {}
@@ -63,21 +63,21 @@ class BadStore:
             "x-amz-content-sha256", ""
         )
         conditional = "if-match" in headers or "if-none-match" in headers
-        if self.once:
-            return self.once.pop(0)
+        if self.next_answers:
+            return self.next_answers.pop(0)
         if self.refuse_checksums and (chunked or any(CHECKSUM_HEADER.match(name) for name in headers)):
             return 400, "InvalidArgument"
         if self.lack_conditions and conditional:
             return 501, "NotImplemented"
-        return self.always
+        return self.every_answer
 
     def condition_fails(self, key: str, headers: dict[str, str]) -> bool:
         if self.ignore_conditions:
             return False
-        there = self.objects.get(key)
+        current = self.objects.get(key)
         if headers.get("if-none-match") == "*":
-            return there is not None
-        return "if-match" in headers and (there is None or _etag(there[0]) != headers["if-match"])
+            return current is not None
+        return "if-match" in headers and (current is None or _etag(current[0]) != headers["if-match"])
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -96,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def answer_error(self, status: int, code: str) -> None:
-        self.answer(status, f"<Error><Code>{code}</Code><Message>as told</Message></Error>".encode())
+        self.answer(status, f"<Error><Code>{code}</Code><Message>as requested</Message></Error>".encode())
 
     def do_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -104,7 +104,7 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         key, query = unquote(url.path).removeprefix(f"/{BUCKET}/"), parse_qs(url.query, keep_blank_values=True)
         with self.store.lock:
-            self.store.asked.append(f"{self.command} {self.path}")
+            self.store.requests.append(f"{self.command} {self.path}")
             if fault := self.store.fault(headers):
                 self.answer_error(*fault)
             else:
@@ -115,8 +115,8 @@ class _Handler(BaseHTTPRequestHandler):
     def get(self, key: str, _query: dict, headers: dict[str, str], _body: bytes) -> None:
         if key not in self.store.objects:
             return self.answer_error(404, "NoSuchKey")
-        data, more = self.store.objects[key]
-        more = more | {"ETag": _etag(data), "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
+        data, metadata = self.store.objects[key]
+        more = metadata | {"ETag": _etag(data), "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
         if "range" not in headers:
             return self.answer(200, data, more)
         first, last = headers["range"].removeprefix("bytes=").split("-")

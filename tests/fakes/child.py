@@ -1,4 +1,4 @@
-"""``python -m tests.fakes.child``: behaves towards its parent as the trainer does, and as badly as it is told to."""
+"""``python -m tests.fakes.child``: a stand-in for the trainer, which misbehaves as its options say."""
 
 import argparse
 import json
@@ -24,40 +24,40 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> int:
-    given = parse()
-    pipe = os.open(given.events, os.O_WRONLY)
+    options = parse()
+    pipe = os.open(options.events, os.O_WRONLY)
 
-    def tell(**fields):
+    def report(**fields):
         os.write(pipe, json.dumps(fields).encode() + b"\n")
 
-    if given.stay == "stubborn":
+    if options.stay == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    elif given.stay:
-        signal.signal(signal.SIGTERM, lambda *_: (tell(event="checkpoint", epochs_done=1), sys.exit(4)))
-    tell_what_is_asked_for(given, tell)
-    if given.half_line:
+    elif options.stay:
+        signal.signal(signal.SIGTERM, lambda *_: (report(event="checkpoint", epochs_done=1), sys.exit(4)))
+    report_events(options, report)
+    if options.half_line:
         os.write(pipe, b'{"event": "ep')
-    if given.stay:
-        tell(event="ready")
-        stay(given.stay)
-    if given.kill:
-        os.kill(os.getpid(), given.kill)
+    if options.stay:
+        report(event="ready")
+        stay(options.stay)
+    if options.kill:
+        os.kill(os.getpid(), options.kill)
         time.sleep(60)
-    return given.code
+    return options.code
 
 
-def tell_what_is_asked_for(given, tell):
-    for number in range(given.lines):
-        tell(event="step", step=number, text="x" * 100)
-    if given.environment:
-        tell(event="environment", names=sorted(os.environ))
-    if given.grandchild:
+def report_events(options, report):
+    for number in range(options.lines):
+        report(event="step", step=number, text="x" * 100)
+    if options.environment:
+        report(event="environment", names=sorted(os.environ))
+    if options.grandchild:
         command = [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"]
         # It has the pipe's end too, as a trainer's loader processes do.
-        tell(event="grandchild", pid=subprocess.Popen(command, close_fds=False).pid)
-    if given.error:
-        tell(event="error", message=given.error)
-        print("not the last word")
+        report(event="grandchild", pid=subprocess.Popen(command, close_fds=False).pid)
+    if options.error:
+        report(event="error", message=options.error)
+        print("output after the error event")
 
 
 def stay(how: str) -> None:

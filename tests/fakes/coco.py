@@ -1,4 +1,4 @@
-"""Small COCO documents and results, and pycocotools as the judge of them."""
+"""Small COCO documents and results, and their evaluation by pycocotools."""
 
 import contextlib
 import io
@@ -29,17 +29,17 @@ def document(boxes, images=1, classes=("apple", "pear")):
     }
 
 
-def found(value, bbox=BOX, image=1, category=1):
-    return {"image_id": image, "category_id": category, "bbox": bbox, "score": value}
+def detection(score, bbox=BOX, image=1, category=1):
+    return {"image_id": image, "category_id": category, "bbox": bbox, "score": score}
 
 
-def judged(truth, detections):
-    """pycocotools on the same set."""
+def pycocotools_evaluation(ground_truth, detections):
+    """The same set evaluated by pycocotools."""
     with contextlib.redirect_stdout(io.StringIO()):
         labels = COCO()
-        labels.dataset = truth
+        labels.dataset = ground_truth
         labels.createIndex()
-        evaluation = COCOeval(labels, labels.loadRes([dict(one) for one in detections]), "bbox")
+        evaluation = COCOeval(labels, labels.loadRes([dict(result) for result in detections]), "bbox")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

@@ -15,7 +15,7 @@ CLASSES = ("disc", "square")
 
 
 def draw(seed: object, size: int, objects: int) -> tuple[bytes, tuple[Box, ...]]:
-    """A PNG of ``size`` pixels with ``objects`` discs and squares by turns, one in each quarter, and their boxes."""
+    """A PNG of ``size`` pixels with ``objects`` discs and squares in turn, one in each quarter, and their boxes."""
     rng = random.Random(repr(seed))
     image = Image.new("RGB", (size, size), tuple(rng.randrange(60) for _ in range(3)))
     pencil, boxes, half = ImageDraw.Draw(image), [], size // 2
@@ -41,12 +41,12 @@ def write_dataset(
     objects: int = 2,
     valid_objects: int | None = None,
 ) -> DatasetSnapshot:
-    """Write a dataset folder; ``objects`` an image, in the valid split ``valid_objects`` where given."""
+    """Write a dataset folder with ``objects`` per image, or ``valid_objects`` in the valid split."""
     images, contents = [], {}
     for split, count in (("train", train), ("valid", valid)):
-        drawn = valid_objects if split == "valid" and valid_objects is not None else objects
+        objects_per_image = valid_objects if split == "valid" and valid_objects is not None else objects
         for number in range(count):
-            data, boxes = draw((split, number), size, drawn)
+            data, boxes = draw((split, number), size, objects_per_image)
             sha256 = hashlib.sha256(data).hexdigest()
             contents[sha256] = data
             images.append(

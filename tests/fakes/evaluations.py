@@ -31,7 +31,7 @@ def class_names(count):
 
 
 def evaluation(classes=("cat", "dog"), *, sources=40, half=0.06, absent=(), **changes):
-    """Numbers that look like those of a young model; the interval of mAP is ±half."""
+    """Numbers like those of a first model; the interval of mAP is ±half."""
     values = {
         "measured_on": "the test split",
         "classes": classes,
@@ -77,9 +77,9 @@ def class_score(at, is_absent=False):
     ap = round(0.2 + 0.6 * (at * 7 % 10) / 10, 3)
     numbers = {"ap": ap, "ap50": min(1, ap + 0.2), "precision": min(1, ap + 0.25), "recall": min(1, ap + 0.15)}
     half = 0.05 + 0.2 * (at * 3 % 5) / 5
-    truths = 4 + at * 11 % 40
+    box_count = 4 + at * 11 % 40
     return ClassScore(
-        **numbers, threshold=0.4, truths=truths, ci95={name: around(value, half) for name, value in numbers.items()}
+        **numbers, threshold=0.4, truths=box_count, ci95={name: around(value, half) for name, value in numbers.items()}
     )
 
 
@@ -100,7 +100,7 @@ def curves(slope=0.5):
 
 def analysis(classes, absent=(), **changes):
     count = len(classes)
-    # Each class is mostly found, sometimes taken for the next one, sometimes missed; a little is invented.
+    # Each class is mostly found, sometimes taken for the next one, sometimes missed; with a few false positives.
     matrix = [[0] * (count + 1) for _ in range(count + 1)]
     for at, name in enumerate(classes):
         if name not in absent:
@@ -133,17 +133,17 @@ def suspected_error(file_name, found, labelled, score, box):
     return SuspectedError(file_name=file_name, kind=kind, found=found, labelled=labelled, score=score, box=box)
 
 
-def calibration(lean=0.1):
-    """Scores that promise more than they keep; nothing in the lowest tenth."""
+def calibration(gap=0.1):
+    """Scores that are higher than the precision; nothing in the lowest tenth."""
     bins = [CalibrationBin(low=0, high=0.1, count=0, score=None, precision=None)]
     for n in range(1, 10):
         middle = n / 10 + 0.05
         bins.append(
             CalibrationBin(
-                low=n / 10, high=(n + 1) / 10, count=100 - 9 * n, score=middle, precision=max(0, middle - lean)
+                low=n / 10, high=(n + 1) / 10, count=100 - 9 * n, score=middle, precision=max(0, middle - gap)
             )
         )
-    return Calibration(ece=abs(lean), bins=bins)
+    return Calibration(ece=abs(gap), bins=bins)
 
 
 def gain(before, after, half):

@@ -1,4 +1,4 @@
-"""Small COCO exports, built as tests need them: any categories, annotations, splits and image files."""
+"""Small COCO exports with any categories, annotations, splits and image files."""
 
 import hashlib
 import io
@@ -16,7 +16,7 @@ CATEGORIES = (
 
 
 def image_bytes(seed: object = 0, width: int = 100, height: int = 100, kind: str = "JPEG", mode: str = "RGB") -> bytes:
-    """Bytes of an image; another seed gives other bytes."""
+    """Bytes of an image file; they differ by seed."""
     noise = hashlib.sha256(repr(seed).encode()).digest() * 2
     image = Image.frombytes("RGB", (4, 4), noise[:48]).resize((width, height))
     file = io.BytesIO()
@@ -56,14 +56,14 @@ def write_split(folder: Path, content: object, images: Mapping[str, bytes] | Non
 
 
 def numbered(prefix: str, count: int) -> list[str]:
-    """Names as Roboflow gives them, each of a source of its own."""
+    """File names as Roboflow gives them, each of another source image."""
     return [f"{prefix}{i}_jpg.rf.{hashlib.md5(f'{prefix}{i}'.encode()).hexdigest()}.jpg" for i in range(count)]  # noqa: S324
 
 
 def write_export(
     folder: Path, train: int = 4, valid: int = 2, test: int = 0, categories: Sequence[Mapping] = CATEGORIES
 ) -> Path:
-    """A sound export: one box an image, the classes by turns."""
+    """Write a sound export: one box per image, of the classes in turn."""
     ids = [category["id"] for category in categories if category["supercategory"] != "none"]
     for split, count in (("train", train), ("valid", valid), ("test", test)):
         if count:

@@ -1,4 +1,4 @@
-"""The same small export in every format that is read: images of 100 x 80 pixels, boxes by class name and corners."""
+"""The same small export in every format that is read: images of 100 x 80 pixels, with a few boxes."""
 
 import csv
 import io
@@ -10,8 +10,9 @@ from pathlib import Path
 from tests.fakes.exports import image_bytes
 
 Boxes = list[tuple[str, int, int, int, int]]
+"""Class name and corners in pixels."""
 Splits = Mapping[str, Mapping[str, Boxes]]
-"""Boxes by image and split."""
+"""Boxes by split and image."""
 WIDTH, HEIGHT = 100, 80
 CLASSES = ("cat", "dog")
 SPLITS: Splits = {
@@ -22,7 +23,7 @@ FORMATS = ("coco", "yolo", "darknet", "voc", "tensorflow-csv", "retinanet-csv")
 
 
 def write_in(kind: str, folder: Path, splits: Splits = SPLITS, classes: tuple[str, ...] = CLASSES) -> Path:
-    """Write an export, as Roboflow lays out its format."""
+    """Write an export as Roboflow lays out the format."""
     for split, boxes in splits.items():
         images = folder / split / "images" if kind == "yolo" else folder / split
         images.mkdir(parents=True)
@@ -52,7 +53,7 @@ def _coco(folder: Path, splits: Mapping[str, Boxes], classes: tuple[str, ...]) -
 
 
 def rows(boxes: Boxes, classes: tuple[str, ...]) -> str:
-    """YOLO's rows."""
+    """Rows of a YOLO label file."""
     return "".join(
         f"{classes.index(name)} {(x1 + x2) / 2 / WIDTH} {(y1 + y2) / 2 / HEIGHT} "
         f"{(x2 - x1) / WIDTH} {(y2 - y1) / HEIGHT}\n"

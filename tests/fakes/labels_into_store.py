@@ -1,8 +1,8 @@
-"""``python -m tests.fakes.labels_into_store fetch|store URL FOLDER``: what a worker does with labels, to be killed.
+"""``python -m tests.fakes.labels_into_store fetch|store URL FOLDER``: a worker's job with labels, to be killed.
 
-``fetch`` downloads the zip from Roboflow's stand-in at URL to FOLDER/export.zip; ``store`` brings its labels into the
-store that the environment names, and prints the snapshot's digest. At the word "begin" on stdin it does so in a process
-of its own, forked when all is imported; at "kill" that one is killed, at "wait" waited for, and its exit code printed.
+``fetch`` downloads the zip from the fake of Roboflow at URL to FOLDER/export.zip; ``store`` brings its labels into the
+store that the environment names, and prints the snapshot's digest. At the word "begin" on stdin it does so in a child
+process, forked after all imports. At "kill" the child is killed, at "wait" waited for, and its exit code printed.
 """
 
 import os
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from tasks.labeling.in_store import check_to_store, export_to_store
 from tasks.labeling.roboflow.export import fetch_export
+from tasks.labeling.roboflow.versions import VersionRequest
 from tasks.records import RetrainRequest
 from tasks.settings import RoboflowSettings
 from tasks.storage.s3 import Store
@@ -23,7 +24,7 @@ from tests.fakes.roboflow_server import KEY, PROJECT, WORKSPACE
 
 def main(verb: str, url: str, folder: Path) -> None:
     os.environ.update({"API_URL": url, "PYTHON_DOTENV_DISABLED": "1"})
-    import roboflow  # noqa: F401 - takes longer than the download
+    import roboflow  # noqa: F401 - so that the child need not, which takes longer than the download
 
     while sys.stdin.readline() == "begin\n":
         child = os.fork()
@@ -45,7 +46,7 @@ def run_and_exit(verb: str, url: str, folder: Path) -> None:
 
 def run(verb: str, settings: RoboflowSettings, folder: Path) -> None:
     if verb == "fetch":
-        fetch_export(settings, WORKSPACE, PROJECT, 10, folder / "export.zip")
+        fetch_export(settings, VersionRequest(WORKSPACE, PROJECT, 10), folder / "export.zip")
         return
     store, request = Store.from_environment(), RetrainRequest(project=PROJECT, workspace=WORKSPACE)
     export = export_to_store(store, request, lambda: settings, folder)

@@ -1,4 +1,4 @@
-"""super-gradients in the process of a test, which it leaves as it was."""
+"""Imports of super-gradients in the process of a test, which stays as it was."""
 
 import contextlib
 import importlib
@@ -16,7 +16,7 @@ from tasks.training.worker.runtime.process import quiet_libraries
 def imported(name: str, folder: Path) -> ModuleType:
     """Import one of the trainer's modules; super-gradients may log into ``folder``.
 
-    Streams, environment, warnings and the log's handlers, all of which it changes, are put back.
+    super-gradients changes streams, environment, warnings and log handlers; all of them are restored.
     """
     handlers, level = logging.root.handlers[:], logging.root.level
     streams = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())

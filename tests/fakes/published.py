@@ -1,11 +1,13 @@
-"""A published model without a training run: made-up weights, scores and report, in a real registry."""
+"""A published model without a training run: made-up weights, scores and page, in a real registry."""
 
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tasks.promotion.registry import move_alias, publish
+from tasks.promotion.aliases import move_alias
+from tasks.promotion.registry import Publication, publish
 from tasks.records import (
+    AliasMove,
     EvaluationReport,
     ModelVersion,
     PromotionDecision,
@@ -50,8 +52,9 @@ def publish_one(store: Store, folder: Path) -> ModelVersion:
     decision = PromotionDecision(
         promote=True, verdict="promote", reason="First.", candidate_map=0.5, champion_map=None, champion_version=None
     )
-    card = publish(store, "fruit", model, report, decision, weights, page, now)
-    move_alias(store, "fruit", "champion", card.version, None, decision.reason, now)
+    card = publish(store, Publication("fruit", model, report, decision, weights, page), now)
+    move = AliasMove(version=card.version, at=now(), reason=decision.reason)
+    move_alias(store, "fruit", "champion", move, None)
     return card
 
 

@@ -1,6 +1,6 @@
-"""A local stand-in for the endpoints of Roboflow that the real package calls, misbehaving as a test asks for.
+"""A fake of the endpoints of Roboflow that the real package calls, which misbehaves as a test asks.
 
-The API answers under ``/``, the signed link to the zip points to ``/ds/``. Paths, not secrets, are kept in ``asked``.
+The API answers under ``/``, the signed link to the zip points to ``/ds/``. Paths without secrets are counted in ``asked``.
 
 ``python -m tests.fakes.roboflow_server ZIP`` serves in a process of its own until its stdin ends, and prints its URL.
 """
@@ -23,7 +23,7 @@ TRICKLES = 20
 
 @dataclass
 class Misbehaviour:
-    """What goes wrong. Statuses are given in order, one a request, then all is well; None for no end."""
+    """What goes wrong. Statuses are answered in order, one per request; after them all is well."""
 
     api: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     link: list[tuple[int, dict[str, str]]] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Misbehaviour:
     html_link: bool = False
     endless: bool = False
     trickle: float = 0
-    """Seconds that the zip takes."""
+    """Seconds that sending the zip takes."""
     images: int = 6
     generating_polls: int = 0
     export_polls: int = 0
@@ -45,7 +45,7 @@ class Misbehaviour:
     export_status: int = 200
     generate_status: int = 200
     lost_answers: int = 0
-    """Requests for a new version that are heard, and answered with an outage."""
+    """Requests for a new version that are carried out, and answered with an error of the server."""
     slow_start: int = 0
     """Polls for which a new version is empty and not being generated yet."""
     copies_missing: int = 0
@@ -53,9 +53,9 @@ class Misbehaviour:
 
 
 class RoboflowServer:
-    """Serves one project with versions 2, 9 and 10, all with the same zip: bytes, or a file that may be large.
+    """Serves one project with versions 2, 9 and 10, all with the same zip, given as bytes or as a file.
 
-    It generates further versions, of all images that the project has then, those without labels as well.
+    It generates further versions of all images of the project, including those without labels.
     """
 
     def __init__(self, archive: bytes | Path, misbehaviour: Misbehaviour | None = None) -> None:
@@ -70,7 +70,7 @@ class RoboflowServer:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.sending, self.sent = threading.Event(), threading.Event()
-        """Set when a zip that trickles begins, and when it is sent."""
+        """Set when a trickling zip begins, and when it is sent."""
         self._stop = threading.Event()
 
     def __enter__(self):
@@ -150,7 +150,7 @@ class RoboflowServer:
         return version | {"progress": trouble.progress if generating else 1, "exports": ["coco"]}
 
     def _generate(self, wanted):
-        """Generate a version; steps are asked for as the package documents them, and told with ``enabled``."""
+        """Generate a version; steps come as the package documents them, and are recorded with ``enabled``."""
         trouble = self.trouble
         if trouble.generate_status != 200:
             return trouble.generate_status, {"error": f"no: {wanted}"}

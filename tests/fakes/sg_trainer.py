@@ -1,27 +1,37 @@
-"""super-gradients' own ``Trainer`` on a given network and loader, as the one to compare with.
+"""super-gradients' own ``Trainer`` on a given network and loader, to compare our training step with.
 
-Only for processes of their own, in which ``quiet_libraries`` was called before this is imported.
+Only for processes of their own, which call ``quiet_libraries`` before they import this.
 """
 
-import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from super_gradients.training import Trainer
 from super_gradients.training.losses import PPYoloELoss
-from super_gradients.training.utils.callbacks import Phase, PhaseCallback
 from torch import nn
 from torch.utils.data import DataLoader
 
+from tasks.records import TrainingSpec
 
-class KeptLosses(PPYoloELoss):
-    """The loss, with the parts of every training step kept."""
+
+@dataclass(frozen=True)
+class TrainedPeer:
+    """What super-gradients made of a network."""
+
+    losses: list[list[float]]
+    """Loss parts of each step."""
+    network: nn.Module
+
+
+class RecordedLoss(PPYoloELoss):
+    """The loss, which records the parts of every training step."""
 
     def __init__(self, classes: int) -> None:
         super().__init__(num_classes=classes, use_static_assigner=False)
         self.parts: list[list[float]] = []
 
-    def __deepcopy__(self, memo: dict) -> "KeptLosses":
+    def __deepcopy__(self, memo: dict) -> "RecordedLoss":
         return self  # the Trainer copies its parameters, and would keep the parts for itself
 
     def forward(self, outputs, targets):
@@ -31,43 +41,34 @@ class KeptLosses(PPYoloELoss):
         return loss, parts
 
 
-class Stopwatch(PhaseCallback):
-    """Seconds spent in training epochs, without validation and checkpoints."""
-
-    def __init__(self, phase: Phase, watch: dict) -> None:
-        super().__init__(phase)
-        self.watch = watch
-
-    def __call__(self, context) -> None:
-        self.watch.setdefault(self.phase, []).append(time.monotonic())
-
-
 def train(
-    network: nn.Module,
-    loader: DataLoader,
-    valid: DataLoader,
-    folder: Path,
-    *,
-    classes: int,
-    epochs: int,
-    learning_rate: float,
-    weight_decay: float,
-) -> tuple[list[list[float]], nn.Module, float]:
-    """Train at a constant learning rate in fp32; gives each step's loss in parts, the network and the seconds."""
-    loss, watch = KeptLosses(classes), {}
-    phases = [Phase.TRAIN_EPOCH_START, Phase.TRAIN_EPOCH_END]
+    network: nn.Module, loader: DataLoader, valid_loader: DataLoader, folder: Path, spec: TrainingSpec
+) -> TrainedPeer:
+    """Train for one epoch at a constant learning rate in fp32.
+
+    Args:
+        network: Where to start from.
+        loader: Batches to train on.
+        valid_loader: Batches to validate on.
+        folder: For its checkpoints.
+        spec: For its classes, learning rate and weight decay.
+
+    Returns:
+        The losses and the network.
+    """
+    loss = RecordedLoss(len(spec.classes))
     trainer = Trainer("peer", ckpt_root_dir=str(folder))
     trainer.train(
         network,
         {
-            "max_epochs": epochs,
-            "initial_lr": learning_rate,
+            "max_epochs": 1,
+            "initial_lr": spec.learning_rate,
             "lr_mode": "StepLRScheduler",
-            "lr_updates": [epochs + 1],
+            "lr_updates": [2],
             "lr_decay_factor": 1.0,
             "lr_warmup_epochs": 0,
             "optimizer": "AdamW",
-            "optimizer_params": {"weight_decay": weight_decay},
+            "optimizer_params": {"weight_decay": spec.weight_decay},
             "zero_weight_decay_on_bias_and_bn": True,
             "loss": loss,
             "ema": False,
@@ -75,13 +76,11 @@ def train(
             "average_best_models": False,
             "train_metrics_list": [],
             "valid_metrics_list": [],
-            "metric_to_watch": "KeptLosses/loss",
+            "metric_to_watch": "RecordedLoss/loss",
             "greater_metric_to_watch_is_better": False,
             "silent_mode": True,
-            "phase_callbacks": [Stopwatch(phase, watch) for phase in phases],
         },
         train_loader=loader,
-        valid_loader=valid,
+        valid_loader=valid_loader,
     )
-    starts, ends = (watch[phase] for phase in phases)
-    return loss.parts, trainer.net, sum(ends) - sum(starts)
+    return TrainedPeer(loss.parts, trainer.net)

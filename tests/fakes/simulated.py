@@ -1,15 +1,15 @@
-"""Images and detectors by chance, with a skill that is known, for tests of what intervals and gates promise."""
+"""Random images and detectors of known skill, for tests of what intervals and the gate promise."""
 
 from typing import Any
 
 import numpy as np
 
-CLASSES, TRUTHS, SIDE = 3, 3, 700
+CLASSES, MEAN_BOXES, SIDE = 3, 3, 700
 
 
-def truths(dice: np.random.Generator, count: int) -> dict[str, Any]:
+def ground_truth(dice: np.random.Generator, count: int) -> dict[str, Any]:
     """A COCO document of images with about three boxes each."""
-    counts = dice.poisson(TRUTHS, count)
+    counts = dice.poisson(MEAN_BOXES, count)
     image_ids = np.repeat(np.arange(1, count + 1), counts)
     boxes = np.c_[dice.uniform(0, SIDE - 200, (len(image_ids), 2)), dice.uniform(40, 150, (len(image_ids), 2))]
     labels = dice.integers(1, CLASSES + 1, len(image_ids))
@@ -25,20 +25,24 @@ def truths(dice: np.random.Generator, count: int) -> dict[str, Any]:
 
 
 def detections(
-    dice: np.random.Generator, truth: dict[str, Any], ease: np.ndarray, skill: float = 0.8, false: float = 1.0
+    dice: np.random.Generator,
+    ground_truth: dict[str, Any],
+    ease: np.ndarray,
+    skill: float = 0.8,
+    false_positives: float = 1.0,
 ) -> list[dict[str, Any]]:
-    """What a detector finds: each truth by its skill and the image's ease, a little beside, and false boxes."""
-    found = []
-    for box in truth["annotations"]:
+    """Detections of a detector: each box by skill and ease of the image, a little displaced, and false positives."""
+    results = []
+    for box in ground_truth["annotations"]:
         if dice.random() < skill * ease[box["image_id"] - 1] * 1.1:
             moved = np.array(box["bbox"]) + np.r_[dice.normal(0, 6, 2), 0, 0]
             moved[2:] *= np.exp(dice.normal(0, 0.08, 2))
-            found.append(_detection(box["image_id"], box["category_id"], moved, dice.beta(5, 2)))
-    for image, count in enumerate(dice.poisson(false, len(truth["images"])), start=1):
+            results.append(_detection(box["image_id"], box["category_id"], moved, dice.beta(5, 2)))
+    for image, count in enumerate(dice.poisson(false_positives, len(ground_truth["images"])), start=1):
         for _ in range(count):
             box = np.r_[dice.uniform(0, SIDE - 200, 2), dice.uniform(40, 150, 2)]
-            found.append(_detection(image, int(dice.integers(1, CLASSES + 1)), box, dice.beta(2, 4)))
-    return found
+            results.append(_detection(image, int(dice.integers(1, CLASSES + 1)), box, dice.beta(2, 4)))
+    return results
 
 
 def _detection(image: int, label: int, box: np.ndarray, score: float) -> dict[str, Any]:
@@ -46,5 +50,5 @@ def _detection(image: int, label: int, box: np.ndarray, score: float) -> dict[st
 
 
 def ease(dice: np.random.Generator, images: int) -> np.ndarray:
-    """How easy images are: what is missed is missed together."""
+    """How easy each image is, in [0, 1]: boxes of a hard image are missed together."""
     return dice.beta(6, 2, images)

@@ -1,4 +1,4 @@
-"""A TCP relay in this process that stops passing bytes on after some: a link that hangs in the middle."""
+"""A TCP relay in this process that stops after some bytes: a connection that hangs in the middle."""
 
 import socket
 import threading
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 class SlowLink:
-    """Relays to ``endpoint``; ``stalled`` is set when ``pass_bytes`` have gone towards it in all."""
+    """Relays to ``endpoint`` until ``pass_bytes`` have been sent to it in all; then ``stalled`` is set."""
 
     def __init__(self, endpoint: str, pass_bytes: int) -> None:
         url = urlsplit(endpoint)
@@ -24,22 +24,22 @@ class SlowLink:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A socket that is only closed would go on accepting in the thread that waits for it.
+        # Closing alone would not wake up the thread that waits in accept().
         self._listener.shutdown(socket.SHUT_RDWR)
         self._acceptor.join()
-        for one in [self._listener, *self._open]:
-            one.close()
+        for open_socket in [self._listener, *self._open]:
+            open_socket.close()
 
     def _accept(self) -> None:
         while True:
             try:
-                near, _ = self._listener.accept()
+                client, _ = self._listener.accept()
             except OSError:
                 return
-            far = socket.create_connection(self._target)
-            self._open += [near, far]
-            threading.Thread(target=self._relay, args=(near, far, True), daemon=True).start()
-            threading.Thread(target=self._relay, args=(far, near, False), daemon=True).start()
+            server = socket.create_connection(self._target)
+            self._open += [client, server]
+            threading.Thread(target=self._relay, args=(client, server, True), daemon=True).start()
+            threading.Thread(target=self._relay, args=(server, client, False), daemon=True).start()
 
     def _relay(self, source: socket.socket, sink: socket.socket, counted: bool) -> None:
         with suppress(OSError):

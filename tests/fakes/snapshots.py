@@ -1,4 +1,4 @@
-"""``python -m tests.fakes.snapshots save|fetch EXPORT FOLDER``: what a worker does with a snapshot, to be killed.
+"""``python -m tests.fakes.snapshots save|fetch EXPORT FOLDER``: saves or fetches a snapshot, in a process to kill.
 
 ``save`` checks EXPORT into the store that the environment names; ``fetch`` brings that snapshot into FOLDER. Both print
 its digest.

@@ -1,4 +1,4 @@
-"""The trainer as a process of its own, with what it told and printed."""
+"""The trainer as a process of its own, with its events and output."""
 
 import json
 import os
@@ -6,7 +6,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import IO
+
+from tests.fakes.warm_start_server import ForkedProcess, WarmStartServer
 
 TRAIN = "tasks.training.worker"
 DETECT = "tasks.training.worker.detect"
@@ -16,7 +20,7 @@ EVERY_STEP = ("--checkpoint-every-minutes", 0.00001)
 
 
 class Trainer:
-    """One process under way. Its home folder does not exist, and it computes on one thread to leave the others be."""
+    """One process under way. Its home folder does not exist, and it computes on one thread."""
 
     def __init__(self, folder: Path, *arguments: object, module: str = TRAIN) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -24,11 +28,9 @@ class Trainer:
         self._events = folder / f"events-{time.monotonic_ns()}.jsonl"
         self._output = [folder / f"{name}-{time.monotonic_ns()}.txt" for name in ("stdout", "stderr")]
         with self._output[0].open("wb") as stdout, self._output[1].open("wb") as stderr:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", module, *map(str, arguments), "--events", str(self._events)],
-                stdin=subprocess.PIPE, stdout=stdout, stderr=stderr,
-                env={**os.environ, "HOME": str(self.home), "OMP_NUM_THREADS": "1"},
-            )  # fmt: skip
+            command = [*map(str, arguments), "--events", str(self._events)]
+            environment = {**os.environ, "HOME": str(self.home), "OMP_NUM_THREADS": "1"}
+            self.process = _started(module, command, environment, stdout, stderr)
 
     def __enter__(self) -> "Trainer":
         return self
@@ -41,7 +43,7 @@ class Trainer:
 
     @property
     def events(self) -> list[dict]:
-        """What it told so far, whole lines only."""
+        """Its events so far, whole lines only."""
         text = self._events.read_text() if self._events.exists() else ""
         return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
@@ -53,12 +55,12 @@ class Trainer:
     def stderr(self) -> str:
         return self._output[1].read_text()
 
-    def told(self, kind: str) -> list[dict]:
+    def events_of(self, kind: str) -> list[dict]:
         """Events of one kind."""
         return [event for event in self.events if event["event"] == kind]
 
     def until(self, condition: Callable[[], object]) -> None:
-        """Wait until something is so; it must become so before the process ends."""
+        """Wait for a condition, which must hold before the process ends."""
         deadline = time.monotonic() + PATIENCE
         while not condition():
             assert self.process.poll() is None, f"ended early with {self.process.returncode}: {self.stderr[-2000:]}"
@@ -66,18 +68,33 @@ class Trainer:
             time.sleep(0.005)
 
     def ended(self) -> int:
-        """Exit code, once it has ended."""
+        """Its exit code, once it has ended."""
         return self.process.wait(PATIENCE)
 
 
+@cache
+def _server() -> WarmStartServer:
+    return WarmStartServer()
+
+
+def _started(
+    module: str, arguments: list[str], environment: dict[str, str], stdout: IO[bytes], stderr: IO[bytes]
+) -> "subprocess.Popen[bytes] | ForkedProcess":
+    """A new trainer; lightning-fabric starts those of further devices by the command line of the first one."""
+    if "--devices" not in arguments:
+        return _server().start(module, arguments, environment, stdout, stderr)
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stdout, stderr=stderr, env=environment)
+
+
 def detect(folder: Path, weights: Path, data: Path, *splits: str) -> tuple[Trainer, Path]:
-    """Detect on splits to the end; the process, and the folder with what it wrote."""
-    out = folder / "found"
+    """Detect on splits; returns the ended process, and the folder with its files."""
+    out = folder / "out"
     return run(folder, "--weights", weights, "--data", data, "--splits", *splits, "--out", out, module=DETECT), out
 
 
 def run(folder: Path, *arguments: object, module: str = TRAIN) -> Trainer:
-    """Run it to its end."""
+    """Run the trainer to its end."""
     with Trainer(folder, *arguments, module=module) as trainer:
         trainer.ended()
     return trainer

@@ -1,7 +1,7 @@
-"""``make fuzz``: exports of every format with bytes changed at random, for as long as there is time.
+"""``make fuzz``: exports of every format with randomly changed bytes, for a given time.
 
-Whatever comes of one, it is a typed error or findings. A seed that brings out anything else is printed, and belongs
-into SEEDS, which the tests try each time.
+Inspecting one must end in a typed error or in findings. A seed that shows anything else is printed, and belongs into
+SEEDS, which the tests try each time.
 """
 
 import argparse
@@ -18,8 +18,8 @@ from tasks.labeling.inspection import inspect_export
 from tests.fakes.formats import FORMATS, write_in
 
 SEEDS: tuple[int, ...] = ()
-"""Those that found faults, which are mended."""
-SCRAPS = (
+"""Seeds that once showed a fault."""
+FRAGMENTS = (
     b"", b"\x00", b"\xff\xfe", b"nan", b"1e999", b"-1", b"99999999999999999999", b"null", b"[]", b"{}", b'"', b"<",
     b"&x;", b"\n", b",", b"../", b"/etc/passwd", b"\xef\xbb\xbf", b"true", b"0.5 0.5", b"[[[[", b"<!DOCTYPE a>",
     b": &a *a",
@@ -30,22 +30,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--seed", type=int, default=0, help="the first; default 0")
-    given = parser.parse_args()
-    seed, until, faults = given.seed, time.monotonic() + 60 * given.minutes, 0
+    options = parser.parse_args()
+    seed, until, faults = options.seed, time.monotonic() + 60 * options.minutes, 0
     while time.monotonic() < until:
         try:
             attempt(seed)
-        except Exception:  # noqa: BLE001, that is what is looked for
+        except Exception:  # noqa: BLE001 - any untyped error is a fault
             faults += 1
             print(f"seed {seed}:")
             traceback.print_exc()
         seed += 1
-    print(f"seeds {given.seed} to {seed - 1}: {faults} faults")
+    print(f"seeds {options.seed} to {seed - 1}: {faults} faults")
     raise SystemExit(1 if faults else 0)
 
 
 def attempt(seed: int) -> None:
-    """Inspect one changed export; a typed error is fine, anything else comes out."""
+    """Inspect one changed export; raises any error that is not typed."""
     dice = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as name:
         folder = Path(name)
@@ -61,7 +61,7 @@ def attempt(seed: int) -> None:
         try:
             inspection = inspect_export(export, folder / "scratch")
         except NasflowError as error:
-            one_line(error)
+            assert_one_line(error)
             return
         for image in inspection.images:
             for box in image.boxes:
@@ -70,7 +70,7 @@ def attempt(seed: int) -> None:
                 assert 0 <= box.class_index < len(inspection.classes)
 
 
-def one_line(error: NasflowError) -> None:
+def assert_one_line(error: NasflowError) -> None:
     assert "\n" not in str(error), error
 
 
@@ -80,8 +80,8 @@ def change(path: Path, dice: random.Random) -> None:
     for _ in range(dice.randint(1, 4)):
         at = dice.randint(0, len(content))
         length = dice.choice([0, 0, 1, 4, 30])
-        scrap = dice.choice(SCRAPS) if dice.random() < 0.7 else dice.randbytes(dice.randint(1, 4))
-        content[at : at + length] = scrap
+        fragment = dice.choice(FRAGMENTS) if dice.random() < 0.7 else dice.randbytes(dice.randint(1, 4))
+        content[at : at + length] = fragment
     path.write_bytes(content)
 
 

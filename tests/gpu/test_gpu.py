@@ -49,7 +49,7 @@ def test_a_killed_run_ends_in_the_same_bytes(tmp_path: Path, precision: str) -> 
     assert run(tmp_path, *given, "--precision", precision).process.returncode == 0
     killed = (*given[:-1], tmp_path / "killed", "--precision", precision)
     with Trainer(tmp_path, *killed) as trainer:
-        trainer.until(lambda: len(trainer.told("epoch")) == 2)
+        trainer.until(lambda: len(trainer.events_of("epoch")) == 2)
         trainer.process.send_signal(signal.SIGKILL)
         trainer.ended()
     assert run(tmp_path, *killed).process.returncode == 0

@@ -1,4 +1,4 @@
-"""A real store for all integration tests, and a corner of it for each."""
+"""A real store for all integration tests, and a prefix of it for each."""
 
 import uuid
 from collections.abc import Iterator
@@ -10,17 +10,17 @@ from tasks.settings import StoreSettings
 from tasks.storage.s3 import Store
 
 LONGEST_FIRST = (
-    "test_trainer_resume", "test_trainer", "test_devices", "test_cli", "test_in_store", "test_memory_safety",
+    "test_trainer_resume", "test_trainer", "test_devices", "test_cli", "test_training_in_store", "test_memory_safety",
     "test_fit", "test_warm_starts", "test_weights", "test_roboflow", "test_trainer_parity",
     "test_validation_equals_evaluation",
 )  # fmt: skip
-"""Files that take half a minute or more come first, so that processes that share the files end together."""
+"""Files that take half a minute or more come first, so that parallel test processes end together."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort by file; within a file the order stays."""
-    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+    ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
 
 @pytest.fixture
 def store_settings(seaweed: Seaweed) -> StoreSettings:
-    """Settings of a corner of the store that no other test uses."""
+    """Settings of a prefix of the store that no other test uses."""
     return seaweed.settings().model_copy(update={"prefix": f"{uuid.uuid4().hex}/"})
 
 
@@ -44,6 +44,7 @@ def store(store_settings: StoreSettings) -> Store:
 
 @pytest.fixture
 def store_environment(store_settings: StoreSettings) -> dict[str, str]:
+    """The environment variables that name the store."""
     values = store_settings.model_dump(exclude={"secret_access_key", "ca_bundle"})
     secret = store_settings.secret_access_key.get_secret_value()
     return {f"NASFLOW_STORE_{name}".upper(): str(v) for name, v in {**values, "secret_access_key": secret}.items()}

@@ -1,4 +1,4 @@
-"""The store, against a server that does what servers should not."""
+"""The store, against a server that misbehaves."""
 
 import datetime
 import ipaddress
@@ -20,28 +20,28 @@ BIG = 20 * 1024**2
 
 
 @pytest.fixture
-def bad():
+def bad_store():
     with BadStore() as server:
         yield server
 
 
-def store_of(server: BadStore, **more) -> Store:
+def store_of(server: BadStore, **values) -> Store:
     return Store(
         StoreSettings(
             endpoint=server.endpoint,
             bucket=BUCKET,
             access_key_id="key",
             secret_access_key=SecretStr("s3cret"),
-            **more,
+            **values,
         )
     )
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A house authority's certificate and key for 127.0.0.1, in one PEM file."""
+    """Certificate and key of a private authority for 127.0.0.1, in one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "house")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "private authority")])
     now = datetime.datetime.now(datetime.UTC)
     built = (
         x509.CertificateBuilder()
@@ -55,7 +55,7 @@ def certificate(tmp_path_factory):
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    path = tmp_path_factory.mktemp("house") / "house.pem"
+    path = tmp_path_factory.mktemp("authority") / "authority.pem"
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -63,113 +63,113 @@ def certificate(tmp_path_factory):
     return path
 
 
-def test_probe_refuses_a_store_that_ignores_conditions(bad):
-    probe(store_of(bad))
-    bad.ignore_conditions = True
+def test_probe_refuses_a_store_that_ignores_conditions(bad_store):
+    probe(store_of(bad_store))
+    bad_store.ignore_conditions = True
     with pytest.raises(StoreError, match=r"ignores If-None-Match, two writers would both win; use AWS S3"):
-        probe(store_of(bad))
-    assert bad.objects == {}
+        probe(store_of(bad_store))
+    assert bad_store.objects == {}
 
 
-def test_probe_refuses_a_store_without_conditions(bad):
-    bad.lack_conditions = True
+def test_probe_refuses_a_store_without_conditions(bad_store):
+    bad_store.lack_conditions = True
     with pytest.raises(StoreError, match="501 NotImplemented; the store cannot do this, use one with conditional"):
-        probe(store_of(bad))
+        probe(store_of(bad_store))
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_no_checksum_headers_reach_a_store_that_refuses_them(scheme, certificate, tmp_path):
     tls = scheme == "https"
-    with BadStore(certificate if tls else None) as bad:
-        bad.refuse_checksums = True
-        store = store_of(bad, ca_bundle=certificate if tls else None)
+    with BadStore(certificate if tls else None) as bad_store:
+        bad_store.refuse_checksums = True
+        store = store_of(bad_store, ca_bundle=certificate if tls else None)
         for size in (10, BIG):
             (tmp_path / "x").write_bytes(os.urandom(size))
-            store.download(store.upload(tmp_path / "x", f"x{size}"), tmp_path / "got")
-            assert (tmp_path / "got").read_bytes() == (tmp_path / "x").read_bytes()
+            store.download(store.upload(tmp_path / "x", f"x{size}"), tmp_path / "received")
+            assert (tmp_path / "received").read_bytes() == (tmp_path / "x").read_bytes()
         probe(store)
-        store = store_of(bad, ca_bundle=certificate if tls else None, checksums="when_supported")
+        store = store_of(bad_store, ca_bundle=certificate if tls else None, checksums="when_supported")
         with pytest.raises(StoreError, match="400 InvalidArgument"):
             store.put("x", b"")
 
 
-def test_a_house_authority_is_named_not_passed_over(certificate):
-    with BadStore(certificate) as bad:
+def test_a_private_certificate_authority_needs_its_pem_file(certificate):
+    with BadStore(certificate) as bad_store:
         with pytest.raises(BadSettings, match="set NASFLOW_STORE_CA_BUNDLE to the PEM file"):
-            store_of(bad).put("x", b"")
-        store_of(bad, ca_bundle=certificate).put("x", b"")
+            store_of(bad_store).put("x", b"")
+        store_of(bad_store, ca_bundle=certificate).put("x", b"")
 
 
-def test_tls_to_a_plain_server_is_told(bad):
-    bad.endpoint = bad.endpoint.replace("http:", "https:")
+def test_tls_to_a_plain_http_server_is_named(bad_store):
+    bad_store.endpoint = bad_store.endpoint.replace("http:", "https:")
     with pytest.raises(BadSettings, match="begin NASFLOW_STORE_ENDPOINT with http://"):
-        store_of(bad).put("x", b"")
+        store_of(bad_store).put("x", b"")
 
 
 @pytest.mark.parametrize("answer", [(400, "ExpiredToken"), (403, "RequestTimeTooSkewed")])
 @pytest.mark.parametrize("size", [10, BIG])
-def test_old_credentials_are_renewed_once(bad, tmp_path, answer, size):
+def test_expired_credentials_are_renewed_once(bad_store, tmp_path, answer, size):
     (tmp_path / "x").write_bytes(os.urandom(size))
-    store = store_of(bad)
-    bad.once = [answer]  # to the HEAD, whose answer has no body
+    store = store_of(bad_store)
+    bad_store.next_answers = [answer]  # to the HEAD, whose answer has no body
     stored = store.upload(tmp_path / "x", "x")
     store.delete(["x"])
-    before = len(bad.asked)
+    before = len(bad_store.requests)
 
-    bad.once = [(404, "NoSuchKey"), answer]  # to the HEAD and to what sends
+    bad_store.next_answers = [(404, "NoSuchKey"), answer]  # to the HEAD and to what sends
     assert store.upload(tmp_path / "x", "x") == stored
-    assert len(bad.asked) > before + 2
-    bad.once = [answer]
-    store.download(stored, tmp_path / "got")
+    assert len(bad_store.requests) > before + 2
+    bad_store.next_answers = [answer]
+    store.download(stored, tmp_path / "received")
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "RequestTimeTooSkewed"])
-def test_credentials_that_stay_old_are_worth_a_later_try(bad, code):
-    bad.always = (403, code)
+def test_credentials_that_stay_expired_make_the_store_unavailable(bad_store, code):
+    bad_store.every_answer = (403, code)
     with pytest.raises(StoreUnavailable, match=f"403 {code}, also with fresh credentials.*clock") as caught:
-        store_of(bad).get("x")
-    assert len(bad.asked) == 2
+        store_of(bad_store).get("x")
+    assert len(bad_store.requests) == 2
     assert "s3cret" not in str(caught.value)
     assert caught.value.__cause__ is None
 
 
-def test_one_bad_moment_is_not_noticed(bad):
-    bad.once = [(503, "SlowDown")]
-    store_of(bad).put("x", b"1")
-    bad.once = [(409, "ConditionalRequestConflict"), (409, "ConditionalRequestConflict")]
-    store_of(bad).create("y", b"1")
+def test_a_short_failure_is_retried(bad_store):
+    bad_store.next_answers = [(503, "SlowDown")]
+    store_of(bad_store).put("x", b"1")
+    bad_store.next_answers = [(409, "ConditionalRequestConflict"), (409, "ConditionalRequestConflict")]
+    store_of(bad_store).create("y", b"1")
 
 
 @pytest.mark.parametrize("answer", [(503, "SlowDown"), (500, "InternalError"), (429, "TooManyRequests")])
-def test_a_store_that_stays_busy_is_unavailable(bad, answer):
-    bad.always = answer
+def test_a_store_that_stays_busy_is_unavailable(bad_store, answer):
+    bad_store.every_answer = answer
     with pytest.raises(StoreUnavailable, match=f"write x at http.*{answer[0]} {answer[1]}; try again later"):
-        store_of(bad).put("x", b"1")
+        store_of(bad_store).put("x", b"1")
 
 
-def test_endless_conflict_is_a_lost_race(bad):
-    bad.always = (409, "ConditionalRequestConflict")
+def test_a_conflict_that_stays_is_a_lost_race(bad_store):
+    bad_store.every_answer = (409, "ConditionalRequestConflict")
     with pytest.raises(LostRace):
         # The look for our own object that follows is refused as well here.
-        store_of(bad).create("x", b"1")
+        store_of(bad_store).create("x", b"1")
 
 
-def test_a_condition_on_a_removed_object_may_be_answered_with_404(bad):
-    bad.once = [(404, "NoSuchKey")]
+def test_a_condition_on_a_removed_object_may_be_answered_with_404(bad_store):
+    bad_store.next_answers = [(404, "NoSuchKey")]
     with pytest.raises(LostRace, match="removed by another writer"):
-        store_of(bad).replace("x", b"1", '"etag"')
+        store_of(bad_store).replace("x", b"1", '"etag"')
 
 
-def test_a_write_whose_answer_was_lost_is_no_lost_race(bad):
-    store = store_of(bad)
-    bad.drop_answers = 1
+def test_a_write_whose_answer_was_lost_is_no_lost_race(bad_store):
+    store = store_of(bad_store)
+    bad_store.drop_answers = 1
     etag = store.create("x", b"1")
-    bad.drop_answers = 1
+    bad_store.drop_answers = 1
     etag = store.replace("x", b"2", etag)
     assert store.get("x") == (b"2", etag)
-    assert len([asked for asked in bad.asked if asked.startswith("PUT")]) == 4
+    assert len([request for request in bad_store.requests if request.startswith("PUT")]) == 4
 
 
-def test_missing_objects_are_not_in_store(bad):
+def test_a_missing_object_is_not_in_store(bad_store):
     with pytest.raises(NotInStore):
-        store_of(bad).get("x")
+        store_of(bad_store).get("x")

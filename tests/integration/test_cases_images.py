@@ -1,7 +1,6 @@
-"""Odd images as the trainer reads them: three channels, and one rule for each kind."""
+"""Images of unusual modes as the trainer reads them: three channels, and one rule for each mode."""
 
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -9,13 +8,7 @@ from PIL import Image
 
 from tasks.labeling.checks.images import DecodedImage, read_image
 from tasks.records import LabelledImage
-from tests.fakes.libraries import imported
-
-
-@pytest.fixture(scope="module")
-def worker(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
-    """The module under test."""
-    return imported("tasks.training.worker.data.images", tmp_path_factory.mktemp("libraries"))
+from tasks.training.worker.data import decoding
 
 
 @pytest.mark.parametrize(
@@ -30,17 +23,17 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
         ("1", 1, "PNG", (255, 255, 255)),
     ],
 )
-def test_cases_a14_odd_images_have_three_channels(
-    worker: ModuleType, tmp_path: Path, mode: str, colour: object, kind: str, rgb: tuple[int, int, int]
+def test_cases_a14_images_of_all_modes_have_three_channels(
+    tmp_path: Path, mode: str, colour: object, kind: str, rgb: tuple[int, int, int]
 ) -> None:
     path = tmp_path / "odd.jpg"
     Image.new(mode, (40, 30), colour).save(path, kind)
-    image = read_image(path)
-    assert isinstance(image, DecodedImage)
-    assert (image.width, image.height) == (40, 30)
+    checked = read_image(path)
+    assert isinstance(checked, DecodedImage)
+    assert (checked.width, checked.height) == (40, 30)
     image = LabelledImage(
-        file_name=path.name, split="train", sha256=image.sha256, size=image.size, width=40, height=30, boxes=()
+        file_name=path.name, split="train", sha256=checked.sha256, size=checked.size, width=40, height=30, boxes=()
     )
-    pixels = worker.read_image(path, image, 64)
+    pixels = decoding.read_image(path, image, 64)
     assert pixels.shape == (30, 40, 3)
     assert pixels.reshape(-1, 3).mean(axis=0) == pytest.approx(np.array(rgb[::-1]), abs=6)

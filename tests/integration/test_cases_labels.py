@@ -1,4 +1,4 @@
-"""What goes wrong in labels of other people, case by case, each input as it is met: with the right answer."""
+"""What goes wrong in real labels, case by case: each input with the right answer."""
 
 import base64
 import io
@@ -19,7 +19,8 @@ from tests.fakes.formats import FORMATS, HEIGHT, SPLITS, WIDTH, write_in
 BOX = ("cat", 10, 10, 50, 40)
 
 
-def found(inspection):
+def findings_of(inspection):
+    """Findings by code."""
     return {finding.code: finding for finding in inspection.findings}
 
 
@@ -45,7 +46,7 @@ def test_cases_a4_images_lie_beside_data_yaml_whatever_it_says(tmp_path, name, p
         "valid": (2, 1),
         "test": (1, 1),
     }
-    assert "image-missing" not in found(inspection)
+    assert "image-missing" not in findings_of(inspection)
 
 
 # A8: lines of YOLO ------------------------------------------------------------------------------------
@@ -68,7 +69,7 @@ LINES = {
     "pixels": ("0 320 240 100 80", [], "box-in-pixels"),
     "twice": ("0 .5 .5 .2 .2\n0 .5 .5 .2 .2", [MIDDLE], "box-twice"),
 }
-"""A label file, the boxes that are right in an image of 100 x 80 pixels, and what is said about it."""
+"""A label file, the boxes that are right in an image of 100 x 80 pixels, and the code of the finding."""
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def lines(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", LINES)
-def test_cases_a8_a_line_gives_the_right_box_or_is_named(lines, name):
+def test_cases_a8_a_line_gives_the_right_box_or_a_finding(lines, name):
     _, boxes, code = LINES[name]
     [image] = [image for image in lines.images if image.file_name == f"{name}.jpg"]
     assert [pytest.approx(box[1:]) for box in image.boxes] == boxes
@@ -96,7 +97,7 @@ def test_cases_a8_a_line_gives_the_right_box_or_is_named(lines, name):
 
 
 def test_cases_a8_bad_lines_above_a_small_share_are_an_error(lines):
-    assert found(lines)["label-lines-mostly-bad"].examples == ("3 of 17",)  # sixteen in train, one in valid
+    assert findings_of(lines)["label-lines-mostly-bad"].examples == ("3 of 17",)  # sixteen in train, one in valid
     with pytest.raises(BadExport, match=r"class list does not have: 2; .*train/class negative.jpg: id -1"):
         require_snapshot(lines)
 
@@ -105,7 +106,7 @@ def test_cases_a8_bad_lines_above_a_small_share_are_an_error(lines):
 
 
 @pytest.mark.parametrize(
-    ("folders", "expected", "said"),
+    ("folders", "expected", "codes"),
     [
         (["train"], {"train": 8, "valid": 2}, {"no-valid-split", "no-test-split"}),
         (["train", "val"], {"train": 10, "valid": 2}, {"no-test-split"}),
@@ -114,7 +115,7 @@ def test_cases_a8_bad_lines_above_a_small_share_are_an_error(lines):
         (["train", "valid", "test"], {"train": 10, "valid": 2, "test": 2}, set()),
     ],
 )
-def test_cases_a9_splits_that_are_there_and_that_are_not(tmp_path, folders, expected, said):
+def test_cases_a9_missing_splits_are_named_and_a_missing_valid_split_is_split_off(tmp_path, folders, expected, codes):
     for folder in folders:
         name, _, empty = folder.partition(" ")
         names = [] if empty else numbered(name, 10 if name == "train" else 2)
@@ -123,7 +124,7 @@ def test_cases_a9_splits_that_are_there_and_that_are_not(tmp_path, folders, expe
     inspection = inspect_export(tmp_path / "x", tmp_path / "scratch")
     counts = require_snapshot(inspection).counts()
     assert {split: count.images for split, count in counts.items()} == expected
-    assert {code for code in found(inspection) if code.startswith("no-")} == said
+    assert {code for code in findings_of(inspection) if code.startswith("no-")} == codes
 
 
 # A10: background --------------------------------------------------------------------------------------
@@ -147,7 +148,7 @@ def test_cases_a10_three_ways_to_say_background_are_one_snapshot(tmp_path):
 # A11: leaks -------------------------------------------------------------------------------------------
 
 
-def test_cases_a11_leaks_are_told_and_equal_names_do_not_collide(tmp_path):
+def test_cases_a11_leaks_are_named_and_equal_file_names_do_not_collide(tmp_path):
     same = image_bytes("same")
     images = {
         "train": {"cat_jpg.rf.aaa.jpg": image_bytes(1), "one.jpg": same, "0001.jpg": image_bytes(2)},
@@ -158,7 +159,7 @@ def test_cases_a11_leaks_are_told_and_equal_names_do_not_collide(tmp_path):
             tmp_path / "x" / split, document([*files], [(at, 1, (10, 10, 40, 30)) for at in range(3)]), images[split]
         )
     inspection = inspect_export(tmp_path / "x", tmp_path / "scratch")
-    leaks = {code: finding for code, finding in found(inspection).items() if code.startswith("leak-")}
+    leaks = {code: finding for code, finding in findings_of(inspection).items() if code.startswith("leak-")}
     assert {code: (finding.count, finding.examples) for code, finding in leaks.items()} == {
         "leak-source": (1, ("cat_jpg in train, valid",)),
         "leak-identical": (1, ("train/one.jpg = valid/other.jpg",)),
@@ -185,13 +186,13 @@ def test_cases_a11_leaks_are_told_and_equal_names_do_not_collide(tmp_path):
         ([-0.002, 10, 20, 20], [(0, 10, 19.998, 30)], "box-rounded"),
     ],
 )
-def test_cases_a13_a_box_is_cut_or_dropped_and_the_image_stays(tmp_path, box, kept, code):
+def test_cases_a13_a_box_is_clipped_or_dropped_and_the_image_stays(tmp_path, box, kept, code):
     export = write_export(tmp_path / "x")
     write_split(export / "train", document(["a.jpg", *numbered("train", 4)], [(0, 1, box), (1, 1, (10, 10, 40, 30))]))
     inspection = inspect_export(export, tmp_path / "scratch")
     [image] = [image for image in require_snapshot(inspection).images if image.file_name == "a.jpg"]
     assert [box[1:] for box in image.boxes] == kept
-    changes = {name: finding for name, finding in found(inspection).items() if name.startswith("box-")}
+    changes = {name: finding for name, finding in findings_of(inspection).items() if name.startswith("box-")}
     assert {name: finding.count for name, finding in changes.items()} == {code: 1}
     assert changes[code].examples[0].startswith(f"train/a.jpg: [{box[0]:g}, {box[1]:g}, ")
 
@@ -204,7 +205,7 @@ def test_cases_a14_the_page_shows_16_bits_as_they_are_trained_on(tmp_path):
     path = write_in("voc", tmp_path / "export")
     Image.new("I;16", (WIDTH, HEIGHT), 4000).save(path / "train" / "e.jpg", "PNG")
     inspection = inspect_export(path, tmp_path / "scratch")
-    assert found(inspection)["unusual-mode"].examples == ("train/e.jpg: I;16",)
+    assert findings_of(inspection)["unusual-mode"].examples == ("train/e.jpg: I;16",)
     write_page(tmp_path / "page.html", inspection, "export")
     [shown] = [image for image in inspection.images if image.file_name == "e.jpg"]
     assert pixel(tmp_path / "page.html", shown.file_name) == pytest.approx((15, 15, 15), abs=2)
@@ -221,7 +222,7 @@ def pixel(page: Path, name: str) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_cases_b8_nothing_is_trained_on_a_valid_split_without_boxes(tmp_path, kind):
+def test_cases_b8_a_valid_split_without_boxes_gets_images_of_train_or_is_refused(tmp_path, kind):
     """Ten source images of train give two; a single one cannot give any, and is refused."""
     empty = {f"v{number}.jpg": [] for number in range(4)}
     labelled = {f"{number}.jpg": [BOX] for number in range(10)}
@@ -231,10 +232,10 @@ def test_cases_b8_nothing_is_trained_on_a_valid_split_without_boxes(tmp_path, ki
     counts = require_snapshot(inspection).counts()
     assert counts["valid"].model_dump() == {"images": 6, "boxes": 2, "background": 4}
     assert counts["train"].images == 8
-    assert found(inspection)["no-valid-split"].count == 2
+    assert findings_of(inspection)["no-valid-split"].count == 2
 
     inspection = inspect_export(
         write_in(kind, tmp_path / "one", {"train": {"0.jpg": [BOX]}, "valid": empty}, ("cat",)), tmp_path / "scratch"
     )
-    with pytest.raises(BadExport, match="train is too small to hold one out"):
+    with pytest.raises(BadExport, match="train is too small to split one off"):
         require_snapshot(inspection)

@@ -1,4 +1,4 @@
-"""What goes wrong between people and Roboflow, case by case, where test_roboflow.py does not show it already."""
+"""What goes wrong with downloads from Roboflow, case by case, where test_roboflow.py does not show it already."""
 
 import logging
 
@@ -7,6 +7,7 @@ import pytest
 from tasks.errors import RoboflowRefused, RoboflowUnavailable
 from tasks.labeling.formats.zips import pack
 from tasks.labeling.roboflow.export import fetch_export
+from tasks.labeling.roboflow.versions import VersionRequest
 from tasks.settings import RoboflowSettings
 from tests.fakes.exports import write_export
 from tests.fakes.roboflow_server import KEY, PROJECT, SIGNATURE, WORKSPACE, Misbehaviour, RoboflowServer
@@ -24,28 +25,28 @@ def archives(tmp_path_factory):
 def fetch(server, target, deadline=20.0):
     with server:
         settings = RoboflowSettings(api_key=KEY, api_url=server.url, timeout=5.0, deadline=deadline)
-        return fetch_export(settings, WORKSPACE, PROJECT, 10, target)
+        return fetch_export(settings, VersionRequest(WORKSPACE, PROJECT, 10), target)
 
 
-@pytest.mark.parametrize("there", ["nothing", "an empty folder", "half a zip", "another version"])
-def test_cases_a5_what_lies_there_is_no_finished_download(archives, tmp_path, there):
+@pytest.mark.parametrize("existing", ["nothing", "an empty folder", "half a zip", "another version"])
+def test_cases_a5_existing_files_are_not_taken_for_a_finished_download(archives, tmp_path, existing):
     target = tmp_path / "got" / "export.zip"
-    if there != "nothing":
+    if existing != "nothing":
         target.parent.mkdir()
-    if there == "half a zip":
+    if existing == "half a zip":
         target.write_bytes(archives["wanted"][: len(archives["wanted"]) // 2])
-    if there == "another version":
+    if existing == "another version":
         target.write_bytes(archives["other"])
     fetch(RoboflowServer(archives["wanted"]), target)
     assert target.read_bytes() == archives["wanted"]
     assert [path.name for path in target.parent.iterdir()] == ["export.zip"]
 
 
-@pytest.mark.parametrize("there", ["nothing", "another version"])
-def test_cases_a5_a_download_that_fails_is_no_download_the_next_time(archives, tmp_path, there):
-    """What was there stays as it was, and the same call later brings the right one."""
+@pytest.mark.parametrize("existing", ["nothing", "another version"])
+def test_cases_a5_a_failed_download_is_repeated_the_next_time(archives, tmp_path, existing):
+    """An existing file stays as it was, and the same call later brings the right one."""
     target = tmp_path / "export.zip"
-    if there == "another version":
+    if existing == "another version":
         target.write_bytes(archives["other"])
     before = [(path.name, path.read_bytes()) for path in tmp_path.iterdir()]
     with pytest.raises(RoboflowRefused, match="HTTP 403"):
@@ -63,7 +64,7 @@ def test_cases_a6_the_error_names_version_and_cause(archives, tmp_path):
 
 
 class AnsweringExports(RoboflowServer):
-    """Answers all questions for an export with the same."""
+    """Answers all requests for an export the same way."""
 
     def __init__(self, archive, status, body):
         super().__init__(archive)

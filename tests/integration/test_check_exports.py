@@ -1,4 +1,4 @@
-"""The check of exports on disk: real ones against counts found by another reader, and made ones with faults.
+"""The check of exports on disk: real ones, compared with the counts of another reader, and made ones with faults.
 
 Real exports are not part of this repository: NASFLOW_TEST_EXPORTS names a folder of them with its expected.json.
 """
@@ -17,7 +17,7 @@ from tasks.errors import BadExport
 from tasks.labeling.difference import difference
 from tasks.labeling.formats.zips import pack
 from tasks.labeling.inspection import inspect_export, require_snapshot
-from tasks.metrics import coco_truth, score
+from tasks.metrics import coco_ground_truth, score
 from tasks.records import SPLITS, LabelRules
 from tests.fakes.coco import judged
 from tests.fakes.exports import document, image_bytes, numbered, write_export, write_split
@@ -25,7 +25,8 @@ from tests.fakes.exports import document, image_bytes, numbered, write_export, w
 BOX = (10, 10, 40, 30)
 
 
-def found(inspection):
+def findings_of(inspection):
+    """Findings by code."""
     return {finding.code: finding for finding in inspection.findings}
 
 
@@ -47,12 +48,12 @@ def expected(exports):
 
 @pytest.fixture(scope="module")
 def inspected(exports, tmp_path_factory):
-    kept = {}
+    inspections = {}
 
     def inspect(name):
-        if name not in kept:
-            kept[name] = inspect_export(exports / name, tmp_path_factory.mktemp("scratch"))
-        return kept[name]
+        if name not in inspections:
+            inspections[name] = inspect_export(exports / name, tmp_path_factory.mktemp("scratch"))
+        return inspections[name]
 
     return inspect
 
@@ -75,7 +76,7 @@ FAULTY = ["cats-yolov5-badids", "rabbits-coco-missingfiles"]
 
 
 @pytest.mark.parametrize("name", SOUND + FAULTY)
-def test_real_exports_hold_what_another_reader_found(expected, inspected, name):
+def test_real_exports_hold_what_another_reader_counted(expected, inspected, name):
     inspection, truth = inspected(name), expected[name]
     keys = ("images", "boxes", "background")
     assert {split: counts.model_dump() for split, counts in inspection.splits.items()} == {
@@ -83,7 +84,7 @@ def test_real_exports_hold_what_another_reader_found(expected, inspected, name):
     }
     assert inspection.format == truth["format"]
     assert set(inspection.classes) == set(truth["classes"])
-    roots = found(inspection)["root-category"].examples if "root-category" in found(inspection) else (None,)
+    roots = findings_of(inspection)["root-category"].examples if "root-category" in findings_of(inspection) else (None,)
     assert roots == (truth["root_category"],)
 
 
@@ -112,7 +113,7 @@ def test_real_exports_are_the_same_as_folder_and_as_zip(exports, inspected, tmp_
     assert inspection.findings == inspected(name).findings
 
 
-def test_three_formats_of_one_real_version_are_the_same_to_half_a_pixel(inspected):
+def test_three_formats_of_one_real_version_agree_to_half_a_pixel(inspected):
     kinds = ("coco.zip", "yolov8.zip", "retinanet.zip")
     first, *others = (require_snapshot(inspected(f"zips/FarmAnimalDetector.v1i.{kind}")) for kind in kinds)
     for other in others:
@@ -126,7 +127,7 @@ def test_three_formats_of_one_real_version_are_the_same_to_half_a_pixel(inspecte
                 assert len(near) == 1, (one.file_name, box, two.boxes)
 
 
-def test_what_changed_between_two_real_versions(expected, inspected):
+def test_the_difference_between_two_real_versions_is_moved_images(expected, inspected):
     """Nine images went from train and valid to test; none was added, removed or labelled anew."""
     first, later = (require_snapshot(inspected(f"zips/FarmAnimalDetector.{v}.coco.zip")) for v in ("v1i", "v3i"))
     changes = difference(first, later)
@@ -136,46 +137,46 @@ def test_what_changed_between_two_real_versions(expected, inspected):
     assert all(boxes.before == boxes.after for boxes in changes.boxes.values())
 
 
-def test_real_boxes_over_the_edge(inspected):
-    findings = found(inspected("animals-coco-polygons"))
+def test_real_boxes_over_the_edge_are_clipped_and_counted(inspected):
+    findings = findings_of(inspected("animals-coco-polygons"))
     assert findings["box-clipped"].count == 1
     assert "by 244.6 px" in findings["box-clipped"].examples[0]
     assert findings["box-rounded"].count == 9
     assert findings["leak-identical"].count == 2
 
 
-def test_real_class_lists(inspected):
+def test_real_class_lists_are_read_with_their_gaps(inspected):
     assert inspected("digits-coco-grey").classes == tuple("0123456789")
-    findings = found(inspected("maths-coco-55classes"))
+    findings = findings_of(inspected("maths-coco-55classes"))
     assert findings["class-unused"].examples == ("x-",)
     assert findings["class-not-in-train"].count == 1
     assert findings["leak-source"].count == 4
 
 
-def test_real_missing_files(inspected):
+def test_real_missing_images_are_errors(inspected):
     inspection = inspected("rabbits-coco-missingfiles")
-    assert found(inspection)["image-missing"].count == 20
+    assert findings_of(inspection)["image-missing"].count == 20
     with pytest.raises(BadExport, match=r"not on disk: 20; .*such as train/1100e271fb475048_jpg"):
         require_snapshot(inspection)
 
 
-def test_real_missing_files_are_left_out_on_request(exports, tmp_path):
+def test_real_missing_images_are_skipped_on_request(exports, tmp_path):
     inspection = inspect_export(
         exports / "rabbits-coco-missingfiles", tmp_path, rules=LabelRules(on_unreadable_image="skip")
     )
-    assert found(inspection)["images-mostly-skipped"].count == 20
+    assert findings_of(inspection)["images-mostly-skipped"].count == 20
     rules = LabelRules(on_unreadable_image="skip", max_unreadable_images=0.6)
     inspection = inspect_export(exports / "rabbits-coco-missingfiles", tmp_path, rules=rules)
-    assert found(inspection)["image-skipped"].count == 20
+    assert findings_of(inspection)["image-skipped"].count == 20
     counts = require_snapshot(inspection).counts()
     assert counts["train"].images + counts["valid"].images == 16
-    assert found(inspection)["no-valid-split"].count == counts["valid"].images
+    assert findings_of(inspection)["no-valid-split"].count == counts["valid"].images
 
 
-def test_real_ids_that_the_list_does_not_have(exports, inspected, tmp_path):
+def test_real_undeclared_class_ids_are_errors_until_they_are_mapped(exports, inspected, tmp_path):
     inspection = inspected("cats-yolov5-badids")
-    assert found(inspection)["unknown-class-id"].count == 49
-    assert "no-train-boxes" not in found(inspection)
+    assert findings_of(inspection)["unknown-class-id"].count == 49
+    assert "no-train-boxes" not in findings_of(inspection)
     with pytest.raises(BadExport, match=r"the class list does not have: 49; .*--class-map '#2=cat'"):
         require_snapshot(inspection)
     rules = LabelRules(class_map={"#2": "Cats"})
@@ -184,16 +185,16 @@ def test_real_ids_that_the_list_does_not_have(exports, inspected, tmp_path):
     assert sum(counts.boxes for counts in snapshot.counts().values()) == 55
 
 
-def test_real_labels_in_an_odd_folder_are_found_and_said(inspected):
-    codes = found(inspected("farm-yolov8-labeldir"))
+def test_real_labels_in_an_unusual_folder_are_read_and_counted(inspected):
+    codes = findings_of(inspected("farm-yolov8-labeldir"))
     assert codes["label-folder-odd"].examples == ("train/label",)
     assert codes["stray-file"].examples == ("train/label/create",)
     assert codes["leak-frames"].count > 0
     assert "label-missing" not in codes
 
 
-def test_real_voc_counts_from_one(inspected):
-    codes = found(inspected("cards-voc-trainonly"))
+def test_real_voc_corners_count_from_one(inspected):
+    codes = findings_of(inspected("cards-voc-trainonly"))
     assert not codes.keys() & {"box-clipped", "box-rounded", "box-dropped"}
     assert codes["no-valid-split"].severity == "warning"
 
@@ -216,31 +217,31 @@ def test_folder_zip_and_zipped_folder_have_one_digest(tmp_path):
 
 
 def test_progress_counts_every_image(tmp_path):
-    told = []
-    inspect_export(write_export(tmp_path / "x"), tmp_path, lambda done, total: told.append((done, total)))
-    assert told == [(i, 6) for i in range(1, 7)]
+    calls = []
+    inspect_export(write_export(tmp_path / "x"), tmp_path, lambda done, total: calls.append((done, total)))
+    assert calls == [(i, 6) for i in range(1, 7)]
 
 
-def test_cases_a9_val_is_valid(tmp_path):
+def test_cases_a9_a_folder_called_val_is_the_valid_split(tmp_path):
     export = write_export(tmp_path / "x")
     (export / "valid").rename(export / "val")
     assert inspect_export(export, tmp_path).splits["valid"].images == 2
 
 
 @pytest.mark.parametrize("valid", ["absent", "empty folder", "no images"])
-def test_cases_a9_without_a_valid_split_one_is_held_out(tmp_path, valid):
+def test_cases_a9_without_a_valid_split_one_is_split_off(tmp_path, valid):
     export = write_export(tmp_path / "x", train=10, valid=0)
     if valid != "absent":
         (export / "valid").mkdir()
     if valid == "no images":
         write_split(export / "valid", document([]))
     inspection = inspect_export(export, tmp_path)
-    assert found(inspection)["no-valid-split"].count == 2
+    assert findings_of(inspection)["no-valid-split"].count == 2
     assert inspection.splits["train"].images == 10
     counts = require_snapshot(inspection).counts()
     assert (counts["train"].images, counts["valid"].images) == (8, 2)
     assert require_snapshot(inspection).held_out == 2
-    assert found(inspection)["no-test-split"].severity == "info"
+    assert findings_of(inspection)["no-test-split"].severity == "info"
 
 
 def test_cases_a10_background_images_are_counted(tmp_path):
@@ -260,7 +261,7 @@ def test_cases_a11_one_name_in_two_splits_does_not_collide(tmp_path):
     assert len({image.sha256 for image in snapshot.images}) == 2
 
 
-def test_cases_a13_dropped_boxes_leave_the_image(tmp_path):
+def test_cases_a13_an_image_stays_when_its_boxes_are_dropped(tmp_path):
     boxes = [
         [-5, -5, 20, 20],
         [90, 90, 30, 30],
@@ -275,11 +276,11 @@ def test_cases_a13_dropped_boxes_leave_the_image(tmp_path):
     assert inspection.splits["train"].boxes == 6
     [image] = [image for image in require_snapshot(inspection).images if image.file_name == "a.jpg"]
     assert [box[1:] for box in image.boxes] == [(0, 0, 15, 15), (90, 90, 100, 100)]
-    assert (found(inspection)["box-clipped"].count, found(inspection)["box-dropped"].count) == (2, 4)
+    assert (findings_of(inspection)["box-clipped"].count, findings_of(inspection)["box-dropped"].count) == (2, 4)
 
 
-def with_image(tmp_path, name, data, **listed):
-    """A sound export plus one image, listed and labelled in train."""
+def inspection_with(tmp_path, name, data, **listed):
+    """The inspection of a sound export with one more image, listed and labelled in train."""
     export = write_export(tmp_path / "x")
     names = numbered("train", 4)
     entry = {"id": 9, "file_name": name, "width": 100, "height": 100, **listed}
@@ -293,13 +294,13 @@ def with_image(tmp_path, name, data, **listed):
     ("kind", "mode"),
     [("JPEG", "L"), ("JPEG", "CMYK"), ("PNG", "RGBA"), ("PNG", "P"), ("PNG", "I;16"), ("WEBP", "RGB"), ("PNG", "1")],
 )
-def test_cases_a14_odd_images_are_fine(tmp_path, kind, mode):
+def test_cases_a14_images_of_all_modes_are_read(tmp_path, kind, mode):
     file = io.BytesIO()
     image = Image.new("I;16", (100, 100), 4000) if mode == "I;16" else Image.new("RGB", (100, 100)).convert(mode)
     image.save(file, kind)
-    inspection = with_image(tmp_path, "odd.jpg", file.getvalue())
+    inspection = inspection_with(tmp_path, "odd.jpg", file.getvalue())
     assert require_snapshot(inspection).counts()["train"].images == 5
-    assert not found(inspection).keys() & {"size-differs", "image-unreadable"}
+    assert not findings_of(inspection).keys() & {"size-differs", "image-unreadable"}
 
 
 @pytest.mark.parametrize(
@@ -311,9 +312,9 @@ def test_cases_a14_odd_images_are_fine(tmp_path, kind, mode):
         (image_bytes(1, kind="GIF"), "GIF is not read in training; use JPEG or PNG"),
     ],
 )
-def test_cases_a14_broken_images_are_errors_by_name(tmp_path, data, reason):
-    inspection = with_image(tmp_path, "bad.jpg", data)
-    [example] = found(inspection)["image-unreadable"].examples
+def test_cases_a14_unreadable_images_are_errors_and_named(tmp_path, data, reason):
+    inspection = inspection_with(tmp_path, "bad.jpg", data)
+    [example] = findings_of(inspection)["image-unreadable"].examples
     assert example.startswith("train/bad.jpg: ")
     assert reason in example
     assert inspection.splits["train"].images == 5
@@ -321,14 +322,16 @@ def test_cases_a14_broken_images_are_errors_by_name(tmp_path, data, reason):
         require_snapshot(inspection)
 
 
-def test_an_exif_rotation_is_not_applied_and_told(tmp_path):
+def test_an_exif_rotation_is_ignored_and_counted(tmp_path):
     image, file = Image.new("RGB", (120, 60)), io.BytesIO()
     exif = image.getexif()
     exif[0x0112] = 6
     image.save(file, "JPEG", exif=exif)
-    inspection = with_image(tmp_path, "turned.jpg", file.getvalue(), width=60, height=120)
-    assert found(inspection)["exif-rotation"].examples == ("train/turned.jpg",)
-    assert found(inspection)["size-differs"].examples == ("train/turned.jpg: 60x120 in the labels, 120x60 in the file",)
+    inspection = inspection_with(tmp_path, "turned.jpg", file.getvalue(), width=60, height=120)
+    assert findings_of(inspection)["exif-rotation"].examples == ("train/turned.jpg",)
+    assert findings_of(inspection)["size-differs"].examples == (
+        "train/turned.jpg: 60x120 in the labels, 120x60 in the file",
+    )
     [turned] = [image for image in require_snapshot(inspection).images if image.file_name == "turned.jpg"]
     assert (turned.width, turned.height) == (120, 60)
     cv2 = pytest.importorskip("cv2")
@@ -336,21 +339,22 @@ def test_an_exif_rotation_is_not_applied_and_told(tmp_path):
     assert decoded.shape == (60, 120, 3)
 
 
-def test_missing_and_unlisted_images(tmp_path):
-    inspection = with_image(tmp_path, "gone.jpg", None)
-    assert found(inspection)["image-missing"].examples == ("train/gone.jpg",)
+def test_missing_and_unlisted_images_are_named(tmp_path):
+    inspection = inspection_with(tmp_path, "gone.jpg", None)
+    assert findings_of(inspection)["image-missing"].examples == ("train/gone.jpg",)
     assert inspection.snapshot is None
     (tmp_path / "x" / "valid" / "extra.png").write_bytes(image_bytes(5))
-    assert found(inspect_export(tmp_path / "x", tmp_path))["image-unlisted"].examples == ("valid/extra.png",)
+    assert findings_of(inspect_export(tmp_path / "x", tmp_path))["image-unlisted"].examples == ("valid/extra.png",)
 
 
-def test_images_in_folders_of_a_split(tmp_path):
-    inspection = with_image(tmp_path, "images/deep.jpg", image_bytes(5))
+def test_images_may_lie_in_folders_of_a_split(tmp_path):
+    inspection = inspection_with(tmp_path, "images/deep.jpg", image_bytes(5))
     assert require_snapshot(inspection).counts()["train"].images == 5
-    assert "image-unlisted" not in found(inspection)
+    assert "image-unlisted" not in findings_of(inspection)
 
 
-def files(folder, **contents):
+def write_files(folder, **contents):
+    """Write files; ``__`` in a name stands for a slash."""
     for name, data in contents.items():
         path = folder / name.replace("__", "/")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -377,35 +381,35 @@ def files(folder, **contents):
         ({"val___annotations.coco.json": b"{}", "valid___annotations.coco.json": b"{}"}, "both valid/ and val/"),
     ],
 )
-def test_what_is_no_coco_export_says_so_in_one_line(tmp_path, contents, match):
+def test_a_folder_that_is_not_an_export_is_refused_in_one_line(tmp_path, contents, match):
     (tmp_path / "x").mkdir()
-    files(tmp_path / "x", **contents)
+    write_files(tmp_path / "x", **contents)
     with pytest.raises(BadExport, match=match) as caught:
         inspect_export(tmp_path / "x", tmp_path / "scratch")
     assert "\n" not in str(caught.value)
 
 
-def test_a_path_that_is_not_there(tmp_path):
+def test_a_missing_path_is_refused(tmp_path):
     with pytest.raises(BadExport, match=r"nowhere: not there; name an export, its folder or zip"):
         inspect_export(tmp_path / "nowhere", tmp_path)
 
 
-def test_a_file_that_is_no_zip(tmp_path):
+def test_a_file_that_is_not_a_zip_is_refused(tmp_path):
     (tmp_path / "x.zip").write_bytes(b"no")
     with pytest.raises(BadExport, match=r"x.zip: not a zip"):
         inspect_export(tmp_path / "x.zip", tmp_path / "scratch")
 
 
 def test_evaluation_numbers_on_real_labels_are_pycocotools(inspected):
-    """Labels of every sound export, found a little beside, some missed, some invented."""
+    """For all sound exports, with shifted detections, false negatives and false positives."""
     measured = 0
     for name in SOUND:
         snapshot = inspected(name).snapshot
         for split in SPLITS if snapshot else ():
-            truth = coco_truth(snapshot.of_split(split), snapshot.classes)
+            truth = coco_ground_truth(snapshot.of_split(split), snapshot.classes)
             if not truth["annotations"]:
                 continue
-            detections = beside(np.random.default_rng(len(name)), truth)
+            detections = shifted_detections(np.random.default_rng(len(name)), truth)
             scores, judge = score(truth, detections), judged(truth, detections)
             got = [scores.map, scores.map50, scores.map75, scores.map_small, scores.map_medium, scores.map_large]
             assert [-1 if one is None else one for one in got] == pytest.approx(judge.stats[:6], abs=1e-12)
@@ -414,15 +418,15 @@ def test_evaluation_numbers_on_real_labels_are_pycocotools(inspected):
     assert measured > 20
 
 
-def beside(dice, truth):
-    """Detections near the truths, with misses and inventions."""
-    found = []
+def shifted_detections(dice, truth):
+    """Detections near the ground truth, with false negatives and false positives."""
+    detections = []
     for box in truth["annotations"]:
         for _ in range(dice.integers(0, 3)):
             x, y, width, height = np.array(box["bbox"]) + dice.normal(0, 0.05, 4) * max(box["bbox"][2:])
             label = box["category_id"] if dice.random() < 0.9 else int(dice.integers(1, len(truth["categories"]) + 1))
             bbox = [float(x), float(y), max(1.0, float(width)), max(1.0, float(height))]
-            found.append(
+            detections.append(
                 {"image_id": box["image_id"], "category_id": label, "bbox": bbox, "score": float(dice.random())}
             )
-    return found
+    return detections

@@ -1,4 +1,4 @@
-"""Exports of every format: the same labels give the same snapshot, and what is odd or wrong in one is told."""
+"""Exports of every format: the same labels give the same snapshot, and faults become findings."""
 
 import re
 import shutil
@@ -17,7 +17,8 @@ from tests.fakes.exports import document, image_bytes, write_export, write_split
 from tests.fakes.formats import CLASSES, FORMATS, SPLITS, rows, write_in
 
 
-def found(inspection):
+def findings_of(inspection):
+    """Findings by code."""
     return {finding.code: finding for finding in inspection.findings}
 
 
@@ -50,7 +51,7 @@ def test_the_same_labels_are_one_snapshot_in_every_format(digest, tmp_path, kind
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_format_is_told_by_content_not_by_name(digest, tmp_path, kind):
+def test_a_format_is_detected_by_content_not_by_file_names(digest, tmp_path, kind):
     """Label files and folders with other names, in an export without the usual ones beside."""
     path = write_in(kind, tmp_path / "export")
     (path / "README.roboflow.txt").unlink()
@@ -62,10 +63,10 @@ def test_a_format_is_told_by_content_not_by_name(digest, tmp_path, kind):
     inspection = inspect(path, tmp_path)
     assert (inspection.format, require_snapshot(inspection).digest) == (kind, digest)
     if kind == "yolo":
-        assert found(inspection)["label-folder-odd"].examples == ("train/label", "valid/label")
+        assert findings_of(inspection)["label-folder-odd"].examples == ("train/label", "valid/label")
 
 
-def test_splits_below_images_and_labels(digest, tmp_path):
+def test_splits_may_lie_below_images_and_labels(digest, tmp_path):
     """As Ultralytics lays out its own data sets."""
     path = write_in("yolo", tmp_path / "export")
     for split in SPLITS:
@@ -75,12 +76,12 @@ def test_splits_below_images_and_labels(digest, tmp_path):
         (path / split).rmdir()
     inspection = inspect(path, tmp_path)
     assert require_snapshot(inspection).digest == digest
-    assert "label-folder-odd" not in found(inspection)
+    assert "label-folder-odd" not in findings_of(inspection)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_without_folders_of_splits_all_is_train(tmp_path, kind):
-    """And a valid split is held out."""
+def test_without_split_folders_all_images_are_train(tmp_path, kind):
+    """And a validation split is split off."""
     train = {f"{number}.jpg": [("cat", 10, 10, 50, 40)] for number in range(10)}
     path = write_in(kind, tmp_path / "export", {"train": train}, ("cat",))
     for file in (path / "train").iterdir():
@@ -89,11 +90,11 @@ def test_without_folders_of_splits_all_is_train(tmp_path, kind):
     inspection = inspect(path, tmp_path)
     counts = require_snapshot(inspection).counts()
     assert (counts["train"].images, counts["valid"].images) == (8, 2)
-    assert found(inspection)["no-valid-split"].count == 2
+    assert findings_of(inspection)["no-valid-split"].count == 2
 
 
 @pytest.mark.parametrize("kind", ["yolo", "darknet", "voc"])
-def test_cases_a10_no_label_file_and_an_empty_one_are_background(tmp_path, kind):
+def test_cases_a10_a_missing_label_file_means_background_like_an_empty_one(tmp_path, kind):
     path = write_in(kind, tmp_path / "export")
     suffix = ".xml" if kind == "voc" else ".txt"
     expected = require_snapshot(inspect(path, tmp_path)).digest
@@ -101,7 +102,7 @@ def test_cases_a10_no_label_file_and_an_empty_one_are_background(tmp_path, kind)
     label.unlink()
     inspection = inspect(path, tmp_path)
     assert require_snapshot(inspection).digest == expected
-    assert found(inspection)["label-missing"].examples == ("train/e.jpg",)
+    assert findings_of(inspection)["label-missing"].examples == ("train/e.jpg",)
 
 
 def test_a_split_without_any_label_file_is_an_error(tmp_path):
@@ -110,35 +111,35 @@ def test_a_split_without_any_label_file_is_an_error(tmp_path):
         file.unlink()
     (path / "valid" / "labels" / "create").write_text("")
     inspection = inspect(path, tmp_path)
-    assert found(inspection)["split-without-labels"].examples == ("valid: labels/",)
-    assert found(inspection)["stray-file"].examples == ("valid/labels/create",)
+    assert findings_of(inspection)["split-without-labels"].examples == ("valid: labels/",)
+    assert findings_of(inspection)["stray-file"].examples == ("valid/labels/create",)
     with pytest.raises(BadExport, match="not one label file"):
         require_snapshot(inspection)
 
 
-def test_label_files_without_a_image(tmp_path):
+def test_label_files_without_an_image_are_named(tmp_path):
     path = write_in("yolo", tmp_path / "export")
     (path / "train" / "images" / "b.jpg").unlink()
     inspection = inspect(path, tmp_path)
-    assert found(inspection)["label-without-image"].examples == ("train/b.txt",)
+    assert findings_of(inspection)["label-without-image"].examples == ("train/b.txt",)
     assert inspection.splits["train"].images == 2
 
 
 @pytest.mark.parametrize("kind", ["yolo", "darknet", "voc"])
 @pytest.mark.parametrize("name", ["test", "train", "classes", "README"])
-def test_a_image_may_be_called_as_other_files_are(tmp_path, kind, name):
+def test_an_image_may_have_the_name_of_another_text_file(tmp_path, kind, name):
     splits = {**SPLITS, "train": {**SPLITS["train"], f"{name}.jpg": [("cat", 10, 10, 50, 40)]}}
     inspection = inspect(write_in(kind, tmp_path / "export", splits), tmp_path)
     assert inspection.splits["train"].boxes == 4
-    assert "label-missing" not in found(inspection)
+    assert "label-missing" not in findings_of(inspection)
 
 
 def test_cases_a8_too_many_bad_lines_are_an_error(tmp_path):
     path = write_in("yolo", tmp_path / "export")
     (path / "train" / "labels" / "e.txt").write_text("cat in the garden\n")
     inspection = inspect(path, tmp_path)
-    assert found(inspection)["label-line-bad"].examples == ("train/e.txt:1: cat in the garden",)
-    assert found(inspection)["label-lines-mostly-bad"].examples == ("1 of 5",)
+    assert findings_of(inspection)["label-line-bad"].examples == ("train/e.txt:1: cat in the garden",)
+    assert findings_of(inspection)["label-lines-mostly-bad"].examples == ("1 of 5",)
 
 
 def test_cases_a8_a_few_bad_lines_are_left_out(tmp_path):
@@ -147,16 +148,16 @@ def test_cases_a8_a_few_bad_lines_are_left_out(tmp_path):
     with (path / "train" / "labels" / "0.txt").open("a") as file:
         file.write("0 0.5 0.5\n")
     inspection = inspect(path, tmp_path)
-    assert found(inspection)["label-line-bad"].count == 1
+    assert findings_of(inspection)["label-line-bad"].count == 1
     assert require_snapshot(inspection).counts()["train"].boxes == 120
 
 
-def test_cases_b5_ids_that_the_list_does_not_have(tmp_path):
+def test_cases_b5_undeclared_class_ids_are_errors_until_they_are_mapped(tmp_path):
     """A class that was removed from the list alone: two of three boxes have its id."""
     path = write_in("yolo", tmp_path / "export")
     (path / "data.yaml").write_text("names: [cat]\n")
     inspection = inspect(path, tmp_path)
-    assert found(inspection)["unknown-class-id"].count == 2
+    assert findings_of(inspection)["unknown-class-id"].count == 2
     assert inspection.splits["train"].boxes == 3
     with pytest.raises(BadExport, match=r"class list does not have: 2; .*such as train/a.jpg: id 1"):
         require_snapshot(inspection)
@@ -165,14 +166,14 @@ def test_cases_b5_ids_that_the_list_does_not_have(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["yolo", "darknet"])
-def test_cases_b5_labels_counted_from_one(tmp_path, kind):
+def test_cases_b5_class_ids_that_count_from_one_are_errors(tmp_path, kind):
     path = write_in(kind, tmp_path / "export")
     for file in path.rglob("?.txt"):
         file.write_text("".join(f"{int(line[0]) + 1}{line[1:]}\n" for line in file.read_text().splitlines()))
-    assert found(inspect(path, tmp_path))["unknown-class-id"].count == 2
+    assert findings_of(inspect(path, tmp_path))["unknown-class-id"].count == 2
 
 
-def test_classes_of_splits_are_joined_by_name(digest, tmp_path):
+def test_class_lists_of_splits_are_joined_by_name(digest, tmp_path):
     """The lists of darknet's splits may differ in order."""
     path = write_in("darknet", tmp_path / "export")
     (path / "valid" / "_darknet.labels").write_text("dog\ncat\n")
@@ -180,7 +181,7 @@ def test_classes_of_splits_are_joined_by_name(digest, tmp_path):
     assert require_snapshot(inspect(path, tmp_path)).digest == digest
 
 
-def test_several_formats_in_one_export(tmp_path):
+def test_several_formats_in_one_export_are_refused(tmp_path):
     path = write_in("coco", tmp_path / "export")
     shutil.rmtree(path / "valid")
     write_in("voc", tmp_path / "other")
@@ -204,22 +205,22 @@ def one_hot(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("write", [classification, one_hot])
-def test_labels_of_another_task_are_named(tmp_path, write):
+def test_exports_of_another_task_are_named_and_refused(tmp_path, write):
     with pytest.raises(BadExport, match=r"looks like classification \(.*no boxes\); export it as COCO JSON, YOLO"):
         inspect(write(tmp_path / "export"), tmp_path)
 
 
-def test_keypoints_are_said_to_be_left_out(tmp_path):
+def test_keypoints_are_ignored_and_counted(tmp_path):
     annotation = {"image_id": 0, "category_id": 1, "bbox": [10, 10, 40, 30], "keypoints": [1, 1, 2]}
     path = write_export(tmp_path / "x")
     write_split(path / "train", document(["a.jpg", "b.jpg"], [annotation, (1, 2, (1, 1, 50, 50))]))
-    assert found(inspect(path, tmp_path))["keypoints-ignored"].count == 1
+    assert findings_of(inspect(path, tmp_path))["keypoints-ignored"].count == 1
 
 
 # Classes, and images left out, on request ---------------------------------------------------------
 
 
-def test_a_class_map_of_a_coco_export(tmp_path):
+def test_a_class_map_renames_and_drops_classes_of_an_export(tmp_path):
     path = write_in("coco", tmp_path / "export")
     snapshot = require_snapshot(inspect(path, tmp_path, class_map={"dog": "", "cat": "animal"}))
     assert snapshot.classes == ("animal",)
@@ -228,21 +229,21 @@ def test_a_class_map_of_a_coco_export(tmp_path):
     }  # fmt: skip
 
 
-def test_cases_a14_images_are_left_out_on_request_alone(tmp_path):
+def test_cases_a14_unusable_images_are_skipped_only_on_request(tmp_path):
     path = write_in("coco", tmp_path / "export")
     (path / "train" / "b.jpg").unlink()
     (path / "train" / "e.jpg").write_bytes(b"no image")
-    assert {"image-missing", "image-unreadable"} <= found(inspect(path, tmp_path)).keys()
-    assert found(inspect(path, tmp_path, on_unreadable_image="skip"))["images-mostly-skipped"].count == 2
+    assert {"image-missing", "image-unreadable"} <= findings_of(inspect(path, tmp_path)).keys()
+    assert findings_of(inspect(path, tmp_path, on_unreadable_image="skip"))["images-mostly-skipped"].count == 2
     inspection = inspect(path, tmp_path, on_unreadable_image="skip", max_unreadable_images=0.4)
-    assert found(inspection)["image-skipped"].count == 2
+    assert findings_of(inspection)["image-skipped"].count == 2
     assert [image.file_name for image in require_snapshot(inspection).of_split("train")] == ["a.jpg"]
 
 
 # Looks ------------------------------------------------------------------------------------------------
 
 
-def photo(seed: int, size: tuple[int, int], quality: int) -> Image.Image:
+def structured_image(seed: int, size: tuple[int, int], quality: int) -> Image.Image:
     """An image with structure, the same at every size."""
     noise = Image.effect_noise((9, 9), 200) if seed < 0 else Image.frombytes(
         "L", (9, 9), bytes((seed * 7919 + index * index * 31) % 251 for index in range(81))
@@ -250,26 +251,26 @@ def photo(seed: int, size: tuple[int, int], quality: int) -> Image.Image:
     return noise.resize(size, Image.Resampling.BICUBIC).convert("RGB")
 
 
-def test_cases_a11_the_same_image_at_another_size_is_a_leak(tmp_path):
+def test_cases_a11_a_near_duplicate_in_another_split_is_a_leak(tmp_path):
     path = write_in("voc", tmp_path / "export")
-    photo(1, (100, 80), 90).save(path / "train" / "a.jpg", quality=95)
-    photo(1, (300, 240), 90).save(path / "valid" / "c.jpg", quality=60)
-    photo(2, (100, 80), 90).save(path / "valid" / "d.jpg", quality=90)
+    structured_image(1, (100, 80), 90).save(path / "train" / "a.jpg", quality=95)
+    structured_image(1, (300, 240), 90).save(path / "valid" / "c.jpg", quality=60)
+    structured_image(2, (100, 80), 90).save(path / "valid" / "d.jpg", quality=90)
     inspection = inspect(path, tmp_path)
-    assert found(inspection)["leak-near-duplicate"].examples == ("train/a.jpg = valid/c.jpg",)
+    assert findings_of(inspection)["leak-near-duplicate"].examples == ("train/a.jpg = valid/c.jpg",)
 
 
-def test_cases_a11_frames_of_one_clip(tmp_path):
+def test_cases_a11_frames_of_one_clip_in_two_splits_are_a_leak(tmp_path):
     frames = [f"cows_mp4-{number:04}_jpg.rf.{number:032x}.jpg" for number in range(12)]
     splits = {
         "train": {name: [("cat", 10, 10, 50, 40)] for name in frames[:8]},
         "valid": {name: [("cat", 10, 10, 50, 40)] for name in frames[8:]},
     }
     inspection = inspect(write_in("voc", tmp_path / "export", splits), tmp_path)
-    assert found(inspection)["leak-frames"].examples == ("cows_mp4 in train, valid",)
+    assert findings_of(inspection)["leak-frames"].examples == ("cows_mp4 in train, valid",)
 
 
-def test_a_held_out_split_keeps_clips_together(tmp_path):
+def test_splitting_off_keeps_clips_together(tmp_path):
     names = [f"clip{clip}_mp4-{frame}_jpg.rf.{clip:016x}{frame:016x}.jpg" for clip in range(5) for frame in range(4)]
     train = {name: [("cat", 10, 10, 50, 40)] for name in names}
     snapshot = require_snapshot(inspect(write_in("voc", tmp_path / "x", {"train": train}), tmp_path))
@@ -279,15 +280,15 @@ def test_a_held_out_split_keeps_clips_together(tmp_path):
 
 
 @pytest.mark.parametrize(("kind", "frames"), [("PNG", 2), ("WEBP", 2), ("TIFF", 2)])
-def test_cases_a14_animated_images_are_refused(tmp_path, kind, frames):
+def test_cases_a14_animated_images_are_unreadable(tmp_path, kind, frames):
     path = write_in("voc", tmp_path / "export")
     images = [Image.new("RGB", (100, 80), (40 * number, 0, 0)) for number in range(frames)]
     images[0].save(path / "train" / "a.jpg", kind, save_all=True, append_images=images[1:])
-    assert "2 frames" in found(inspect(path, tmp_path))["image-unreadable"].examples[0]
+    assert "2 frames" in findings_of(inspect(path, tmp_path))["image-unreadable"].examples[0]
 
 
 @pytest.mark.parametrize(
-    ("mode", "kind", "suffix", "told"),
+    ("mode", "kind", "suffix", "expected"),
     [
         ("L", "JPEG", ".jpg", {}),
         ("RGB", "WEBP", ".webp", {}),
@@ -297,22 +298,22 @@ def test_cases_a14_animated_images_are_refused(tmp_path, kind, frames):
         ("RGBA", "PNG", ".jpg", {"suffix-differs": "PNG", "unusual-mode": "RGBA"}),
     ],
 )
-def test_cases_a14_what_images_are_is_told(tmp_path, mode, kind, suffix, told):
+def test_cases_a14_unusual_modes_and_wrong_suffixes_are_named(tmp_path, mode, kind, suffix, expected):
     path = write_in("voc", tmp_path / "export")
     (path / "train" / "a.jpg").unlink()
     Image.new(mode, (100, 80)).save(path / "train" / f"a{suffix}", kind)
     inspection = inspect(path, tmp_path)
-    codes = found(inspection)
+    codes = findings_of(inspection)
     kinds = {"suffix-differs", "unusual-mode", "size-differs", "image-unreadable"}
     assert {code: codes[code].examples for code in kinds & codes.keys()} == {
-        code: (f"train/a{suffix}: {what}",) for code, what in told.items()
+        code: (f"train/a{suffix}: {example}",) for code, example in expected.items()
     }
     [image] = [image for image in require_snapshot(inspection).images if image.file_name == f"a{suffix}"]
     assert (image.width, image.height, len(image.boxes)) == (100, 80, 2)
 
 
-def test_few_images_and_rare_classes_are_told(tmp_path):
-    codes = found(inspect(write_in("coco", tmp_path / "export"), tmp_path))
+def test_small_splits_and_rare_classes_are_counted(tmp_path):
+    codes = findings_of(inspect(write_in("coco", tmp_path / "export"), tmp_path))
     assert codes["train-below-batch"].count == 3
     assert "train-tiny" not in codes
     assert codes["split-tiny"].examples == ("valid: 2",)
@@ -323,7 +324,7 @@ def test_few_images_and_rare_classes_are_told(tmp_path):
 
 
 def test_the_page_shows_findings_counts_and_images(tmp_path):
-    """And brings nothing from outside, whatever classes and files are called."""
+    """And loads nothing from outside, whatever classes and files are called."""
     name = "<img src=x onerror=alert(1)>"
     splits = {
         "train": {"a.jpg": [(name, 10, 10, 50, 40), (name, 0, 0, 2, 2)], "b & c.jpg": [("dog", 1, 2, 99, 70)]},
@@ -346,7 +347,7 @@ def test_the_page_shows_findings_counts_and_images(tmp_path):
 
 
 def reasons_on(page: Path) -> dict[str, list[str]]:
-    """What the page says of each flagged image."""
+    """Reasons on the page by flagged image."""
     flagged, _, _ = page.read_text().partition('<h2 id="gallery-2"')
     _, *figures = flagged.split("<figure")
     return {
@@ -382,11 +383,12 @@ def test_the_page_shows_both_images_of_a_leak_whatever_they_are_called(tmp_path)
     }
 
 
-def test_the_page_says_what_is_held_out(tmp_path):
+def test_the_page_says_what_is_split_off(tmp_path):
     train = {f"{number}.jpg": [("cat", 10, 10, 50, 40)] for number in range(10)}
     path = write_in("voc", tmp_path / "export", {"train": train})
     write_page(tmp_path / "page.html", inspect(path, tmp_path), "export")
-    assert "Training takes 8 images as train and holds 2 out as valid." in (tmp_path / "page.html").read_text()
+    text = (tmp_path / "page.html").read_text()
+    assert "Training uses 8 images as train, and 2 split off as the validation split." in text
 
 
 def test_the_page_of_labels_that_cannot_be_trained_on(tmp_path):

@@ -17,6 +17,7 @@ from tasks.labeling.formats import zips
 from tasks.local.files import file_sha256
 from tests.fakes.exports import CATEGORIES, document, numbered, write_export, write_split
 from tests.fakes.published import publish_one
+from tests.fakes.terminals import read_terminal
 
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
 PRIVATE = ("NASFLOW_", "AWS_", "PREFECT_", "ROBOFLOW_")
@@ -25,9 +26,9 @@ CLOSED = "http://127.0.0.1:9/api"
 
 
 def clean_environment(folder):
-    """No setting of this machine, and a home folder that is empty."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE)}
-    return {**kept, "HOME": str(folder / "home"), "PREFECT_HOME": str(folder / "prefect"),
+    """Environment variables without settings of this machine, and with an empty home folder."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE)}
+    return {**others, "HOME": str(folder / "home"), "PREFECT_HOME": str(folder / "prefect"),
             "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false", "OMP_NUM_THREADS": "1"}  # fmt: skip
 
 
@@ -40,10 +41,10 @@ def environment(tmp_path):
 def nasflow(environment):
     """Run the command."""
 
-    def nasflow(*arguments, **more):
+    def nasflow(*arguments, **variables):
         command = [NASFLOW, *map(str, arguments)]
         done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=120, env={**environment, **more}
+            command, capture_output=True, text=True, check=False, timeout=120, env={**environment, **variables}
         )
         assert "Traceback" not in done.stderr
         return done
@@ -52,15 +53,15 @@ def nasflow(environment):
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    """An export that is quickly trained on."""
+def tiny_export(tmp_path_factory):
+    """An export on which training is fast."""
     folder = tmp_path_factory.mktemp("labels") / "pets"
     draw_export(folder, 1, train=8, valid=2, test=2, size=64)
     return folder
 
 
 def error_of(done, code=2):
-    """The one line of an error, the same on stderr and, as the one document, on stdout."""
+    """The line of an error, which is the same on stderr and in the document on stdout."""
     assert done.returncode == code, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.stderr.splitlines()[-1] == line
@@ -98,7 +99,7 @@ def test_wrong_usage_is_one_line(nasflow, arguments, words):
 
 
 @pytest.mark.parametrize("kind", ["folder", "zip"])
-def test_check_tells_what_an_export_is(nasflow, tmp_path, kind):
+def test_check_describes_an_export(nasflow, tmp_path, kind):
     export = write_export(tmp_path / "pets", train=4, valid=2, test=1)
     if kind == "zip":
         zips.pack(export, tmp_path / "pets.zip")
@@ -118,14 +119,14 @@ def test_check_tells_what_an_export_is(nasflow, tmp_path, kind):
         assert set(finding) >= {"code", "severity", "count", "message", "examples"}
 
 
-def test_folder_and_zip_are_the_same_snapshot(nasflow, tmp_path):
+def test_a_folder_and_its_zip_are_the_same_snapshot(nasflow, tmp_path):
     export = write_export(tmp_path / "pets")
     zips.pack(export, tmp_path / "other.zip")
     digests = [json.loads(nasflow("check", p, "--json").stdout)["digest"] for p in (export, tmp_path / "other.zip")]
     assert digests[0] == digests[1]
 
 
-def test_check_writes_a_page_and_diff_tells_what_changed(nasflow, tmp_path):
+def test_check_writes_a_page_and_diff_shows_what_changed(nasflow, tmp_path):
     before, after = write_export(tmp_path / "before"), write_export(tmp_path / "after", train=5)
     assert nasflow("check", before, "--report", tmp_path / "page.html").returncode == 0
     assert (tmp_path / "page.html").read_text().startswith("<!doctype html>")
@@ -146,13 +147,12 @@ def test_check_writes_a_page_and_diff_tells_what_changed(nasflow, tmp_path):
         (["diff", "nowhere"], "nowhere: no such folder or zip, nor PROJECT/VERSION"),
     ],
 )
-def test_labels_asked_for_in_a_way_that_cannot_be(nasflow, tmp_path, arguments, words):
+def test_options_that_do_not_fit_the_labels_are_refused(nasflow, tmp_path, arguments, words):
     export = write_export(tmp_path / "export")
-    verb, *more = arguments
-    assert error_of(nasflow(verb, *more, export, "--json")).startswith(words)
+    assert error_of(nasflow(*arguments, export, "--json")).startswith(words)
 
 
-def test_check_shows_people_a_table_in_which_names_are_just_names(nasflow, tmp_path):
+def test_check_prints_a_table_in_which_class_names_are_no_markup(nasflow, tmp_path):
     names = ["[red]a[/red]", ":dog:", "[/nothing]"]
     categories = [CATEGORIES[0], *({"id": i, "name": n, "supercategory": "animals"} for i, n in enumerate(names, 1))]
     export = write_export(tmp_path / "pets", train=6, valid=3, categories=categories)
@@ -189,22 +189,22 @@ def not_a_zip(path):
     ids=["missing", "empty", "not a zip", "broken JSON"],
 )
 @pytest.mark.parametrize("verb", ["check", "train"])
-def test_what_is_no_export_is_refused_in_one_line(nasflow, tmp_path, verb, make, words):
+def test_labels_that_are_no_export_are_refused_in_one_line(nasflow, tmp_path, verb, make, words):
     make(tmp_path / "labels")
-    more = ["--out", tmp_path / "out"] if verb == "train" else []
-    error = error_of(nasflow(verb, tmp_path / "labels", *more, "--json"))
+    options = ["--out", tmp_path / "out"] if verb == "train" else []
+    error = error_of(nasflow(verb, tmp_path / "labels", *options, "--json"))
     assert words in error
     assert "labels" in error
     assert not (tmp_path / "out").exists()
 
 
-def test_faults_inside_an_export_are_findings(nasflow, tmp_path):
+def test_a_missing_image_is_a_finding(nasflow, tmp_path):
     export = write_export(tmp_path / "pets")
-    lost = next((export / "train").glob("*.jpg"))
-    lost.unlink()
+    missing = next((export / "train").glob("*.jpg"))
+    missing.unlink()
     content = json.loads(nasflow("check", export, "--json").stdout)
     (finding,) = [finding for finding in content["findings"] if finding["code"] == "image-missing"]
-    assert (finding["count"], finding["examples"]) == (1, [f"train/{lost.name}"])
+    assert (finding["count"], finding["examples"]) == (1, [f"train/{missing.name}"])
 
 
 def test_an_export_that_cannot_be_trained_on_is_bad_input(nasflow, tmp_path):
@@ -215,16 +215,16 @@ def test_an_export_that_cannot_be_trained_on_is_bad_input(nasflow, tmp_path):
     errors = [finding["message"] for finding in content["findings"] if finding["severity"] == "error"]
     assert errors
     assert errors[0] in error_of(nasflow("train", tmp_path / "pets", "--out", tmp_path / "out", "--json"))
-    shown = nasflow("check", tmp_path / "pets")
-    assert shown.returncode == 2
-    assert f"error: {errors[0]}" in shown.stderr
+    for_people = nasflow("check", tmp_path / "pets")
+    assert for_people.returncode == 2
+    assert f"error: {errors[0]}" in for_people.stderr
 
 
 # train -------------------------------------------------------------------------------------------
 
 
-class Trained(NamedTuple):
-    """A run of two epochs: stopped by Ctrl-C in its first, and started again."""
+class TrainedRun(NamedTuple):
+    """A run of two epochs that was stopped by Ctrl-C in its first, and started again."""
 
     out: Path
     stopped: subprocess.CompletedProcess
@@ -237,44 +237,45 @@ class Trained(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def trained(tiny, tmp_path_factory):
+def trained(tiny_export, tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     out, environment = folder / "out", clean_environment(folder)
-    command = [NASFLOW, "train", str(tiny), "--out", str(out), *TINY, "--json"]
+    command = [NASFLOW, "train", str(tiny_export), "--out", str(out), *TINY, "--json"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
-        said = []
-        while not said or not said[-1].startswith("YOLO-NAS "):  # its first step is next
-            said.append(process.stderr.readline())
-            assert said[-1], "".join(said)
+        stderr = []
+        while not stderr or not stderr[-1].startswith("YOLO-NAS "):  # the first step is next
+            stderr.append(process.stderr.readline())
+            assert stderr[-1], "".join(stderr)
         process.send_signal(signal.SIGINT)
-        content, rest = process.stdout.read(), process.stderr.read()
-        stopped = subprocess.CompletedProcess(command, process.wait(60), content, "".join(said) + rest)
+        stdout = process.stdout.read()
+        stderr.append(process.stderr.read())
+        stopped = subprocess.CompletedProcess(command, process.wait(60), stdout, "".join(stderr))
     had_checkpoint = (out / "last.ckpt").exists()
     again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
-    return Trained(out, stopped, had_checkpoint, again)
+    return TrainedRun(out, stopped, had_checkpoint, again)
 
 
-def lines(path):
+def json_lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-TOLD = ("warning: ", "YOLO-NAS ", "epoch ", "done; ")
-"""How lines begin that tell people on stderr how training goes on."""
+PROGRESS = ("warning: ", "YOLO-NAS ", "epoch ", "done; ")
+"""How lines about the progress of training begin on stderr."""
 
 
-def test_a_stopped_run_says_how_to_go_on(trained):
+def test_a_stopped_run_says_how_to_resume_it(trained):
     error = error_of(trained.stopped, code=130)
     lines = trained.stopped.stderr.splitlines()
-    assert [line for line in lines if not line.startswith(TOLD)] == lines[-1:]
+    assert [line for line in lines if not line.startswith(PROGRESS)] == lines[-1:]
     assert error == "stopped on request in epoch 1 with a checkpoint; run the same again to go on"
     assert trained.had_checkpoint
 
 
-def test_the_same_command_goes_on_and_leaves_what_it_promises(trained):
+def test_the_same_command_resumes_the_run_and_writes_its_files(trained):
     assert trained.again.returncode == 0
-    assert [line for line in trained.again.stderr.splitlines() if not line.startswith(TOLD)] == []
+    assert [line for line in trained.again.stderr.splitlines() if not line.startswith(PROGRESS)] == []
     out, result = trained.out, trained.result
     assert (result["epochs_done"], result["resumed_from_epoch"]) == (2, 0)
     assert result["best_epoch"] in (1, 2)
@@ -285,20 +286,20 @@ def test_the_same_command_goes_on_and_leaves_what_it_promises(trained):
     assert len(result["run_key"]) == 64
     for name in ("spec.json", "history.jsonl", "last.ckpt", "best.safetensors", "result.json"):
         assert (out / name).stat().st_size > 0
-    assert [line["epoch"] for line in lines(out / "history.jsonl")] == [1, 2]
+    assert [line["epoch"] for line in json_lines(out / "history.jsonl")] == [1, 2]
     names = {"epoch", "losses", "map", "map50", "precision", "recall", "lr", "seconds"}
-    assert all(names <= set(line) for line in lines(out / "history.jsonl"))
+    assert all(names <= set(line) for line in json_lines(out / "history.jsonl"))
 
 
-def test_the_same_command_after_the_end_changes_nothing(nasflow, trained, tiny):
+def test_the_same_command_after_the_end_of_a_run_changes_nothing(nasflow, trained, tiny_export):
     before = {path: path.stat().st_mtime_ns for path in trained.out.glob("*.*") if path.suffix != ".log"}
-    done = nasflow("train", tiny, "--out", trained.out, *TINY, "--json")
+    done = nasflow("train", tiny_export, "--out", trained.out, *TINY, "--json")
     assert (done.returncode, json.loads(done.stdout)) == (0, trained.result)
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_another_run_does_not_go_into_the_same_folder(nasflow, trained, tiny):
-    done = nasflow("train", tiny, "--out", trained.out, *TINY, "--epochs", "3", "--seed", "5", "--json")
+def test_a_folder_of_another_run_is_refused(nasflow, trained, tiny_export):
+    done = nasflow("train", tiny_export, "--out", trained.out, *TINY, "--epochs", "3", "--seed", "5", "--json")
     error = error_of(done)
     assert error.startswith(f"--out {trained.out}: belongs to run ")
     assert error.endswith(
@@ -314,66 +315,58 @@ def test_another_run_does_not_go_into_the_same_folder(nasflow, trained, tiny):
         ("--weights", "/no/such.pth"), ("--weights", "champion"), ("--out", "/dev/null/out"), ("--out", "/dev/null"),
     ],
 )  # fmt: skip
-def test_an_impossible_option_is_named(nasflow, tiny, tmp_path, option):
+def test_an_option_with_an_impossible_value_is_named(nasflow, tiny_export, tmp_path, option):
     out = [] if option[0] == "--out" else ["--out", tmp_path / "out"]
-    error = error_of(nasflow("train", tiny, *out, *option, "--json"))
+    error = error_of(nasflow("train", tiny_export, *out, *option, "--json"))
     assert error.startswith(option[0])
     assert option[1] in error
     assert not (tmp_path / "out").exists()
 
 
-def test_people_see_a_progress_bar_on_a_terminal_and_a_table_at_the_end(environment, trained, tiny):
+def test_people_see_a_progress_bar_on_a_terminal_and_a_table_at_the_end(environment, trained, tiny_export):
     master, slave = pty.openpty()
-    command = [NASFLOW, "train", str(tiny), "--out", str(trained.out), *TINY]
+    command = [NASFLOW, "train", str(tiny_export), "--out", str(trained.out), *TINY]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=slave, text=True, env={**environment, "TERM": "xterm"}
     ) as process:
         os.close(slave)
-        shown = b""
-        while True:
-            try:
-                data = os.read(master, 4096)
-            except OSError:  # how a terminal ends
-                break
-            if not data:
-                break
-            shown += data
+        shown = read_terminal(master)
         stdout = process.stdout.read()
     os.close(master)
     assert process.returncode == 0
-    assert f"reading {tiny.name}" in shown.decode()
+    assert f"reading {tiny_export.name}" in shown
     assert "weights_sha256" in stdout
 
 
 # score -------------------------------------------------------------------------------------------
 
 
-def coco_truth():
+def coco_ground_truth():
     boxes = [(0, 1, (10, 10, 20, 30)), (0, 2, (50, 50, 40, 20)), (1, 1, (5, 60, 30, 30))]
     return document(["a.jpg", "b.jpg", "c.jpg"], boxes, CATEGORIES[1:])
 
 
 def perfect(truth):
     return [
-        {"image_id": one["image_id"], "category_id": one["category_id"], "bbox": one["bbox"], "score": 0.9}
-        for one in truth["annotations"]
+        {"image_id": box["image_id"], "category_id": box["category_id"], "bbox": box["bbox"], "score": 0.9}
+        for box in truth["annotations"]
     ]
 
 
 @pytest.fixture
 def score(nasflow, tmp_path):
-    def score(truth, detections, *more):
+    def score(truth, detections, *options):
         for name, content in (("truth", truth), ("detections", detections)):
             path = tmp_path / f"{name}.json"
             path.write_text(content if isinstance(content, str) else json.dumps(content))
         return nasflow("score", "--truth", tmp_path / "truth.json", "--detections", tmp_path / "detections.json",
-                       "--out", tmp_path / "out", *more)  # fmt: skip
+                       "--out", tmp_path / "out", *options)  # fmt: skip
 
     return score
 
 
 def test_perfect_detections_score_one(score, tmp_path):
-    done = score(coco_truth(), perfect(coco_truth()), "--json")
+    done = score(coco_ground_truth(), perfect(coco_ground_truth()), "--json")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert [result[name] for name in ("map", "map50", "map75")] == pytest.approx([1, 1, 1])
@@ -382,7 +375,7 @@ def test_perfect_detections_score_one(score, tmp_path):
         values = result["per_class"][name]
         assert [values[key] for key in ("ap", "ap50", "precision", "recall", "truths")] == [1, 1, 1, 1, truths]
         assert 0 < values["threshold"] <= 0.9
-    assert result["ci95"]["map"] == [0, 1]  # no error in three images says nothing: the rule of three
+    assert result["ci95"]["map"] == [0, 1]  # three images without an error say nothing: the rule of three
     assert 0 < result["threshold"] <= 0.9
     assert result["report"] == str(tmp_path / "out" / "report.html")
     page = (tmp_path / "out" / "report.html").read_text()
@@ -391,12 +384,12 @@ def test_perfect_detections_score_one(score, tmp_path):
 
 
 def test_no_detections_score_zero(score):
-    result = json.loads(score(coco_truth(), [], "--json").stdout)
+    result = json.loads(score(coco_ground_truth(), [], "--json").stdout)
     assert (result["map"], result["per_class"]["dog"]["recall"]) == (0, 0)
 
 
 def test_scores_are_shown_as_a_table(score):
-    done = score(coco_truth(), perfect(coco_truth()))
+    done = score(coco_ground_truth(), perfect(coco_ground_truth()))
     assert "mAP 1.000, mAP50 1.000, mAP75 1.000" in done.stdout
     assert "report.html" in done.stderr
 
@@ -406,13 +399,13 @@ def test_scores_are_shown_as_a_table(score):
     [
         ("[", [], "truth.json: "),
         ({"images": []}, [], "truth.json: "),
-        (coco_truth(), "nothing", "detections.json: "),
+        (coco_ground_truth(), "nothing", "detections.json: "),
         (
-            coco_truth(),
+            coco_ground_truth(),
             [{"image_id": 77, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 0.5}],
             "unknown image id: 77",
         ),
-        (coco_truth(), [{"image_id": 0, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 50}], "[0].score"),
+        (coco_ground_truth(), [{"image_id": 0, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 50}], "[0].score"),
     ],
 )
 def test_bad_files_are_refused(score, tmp_path, truth, detections, words):
@@ -421,11 +414,11 @@ def test_bad_files_are_refused(score, tmp_path, truth, detections, words):
 
 
 def test_missing_files_and_an_unwritable_folder_are_refused(nasflow, tmp_path):
-    for name, content in (("t.json", coco_truth()), ("d.json", perfect(coco_truth()))):
+    for name, content in (("t.json", coco_ground_truth()), ("d.json", perfect(coco_ground_truth()))):
         (tmp_path / name).write_text(json.dumps(content))
-    given = {"--truth": tmp_path / "t.json", "--detections": tmp_path / "d.json", "--out": tmp_path / "out"}
+    options = {"--truth": tmp_path / "t.json", "--detections": tmp_path / "d.json", "--out": tmp_path / "out"}
     for option, wrong in (("--truth", "/no/t.json"), ("--detections", "/no/d.json"), ("--out", "/dev/null/out")):
-        arguments = [part for pair in {**given, option: wrong}.items() for part in pair]
+        arguments = [part for pair in {**options, option: wrong}.items() for part in pair]
         assert wrong in error_of(nasflow("score", *arguments, "--json"))
 
 
@@ -443,7 +436,7 @@ def test_without_a_server_the_variable_is_named(nasflow, tmp_path, store_environ
         assert error_of(nasflow(*verb, "--json", **store_environment)).startswith("PREFECT_API_URL is not set")
 
 
-def test_retrain_asks_for_the_store_before_it_asks_the_server(nasflow, tmp_path):
+def test_retrain_needs_a_store_before_it_asks_the_server(nasflow, tmp_path):
     done = nasflow("retrain", "--export", write_export(tmp_path / "pets"), "--json", PREFECT_API_URL=CLOSED)
     assert error_of(done).startswith("NASFLOW_STORE_ENDPOINT is empty")
 
@@ -459,16 +452,16 @@ def test_retrain_asks_for_the_store_before_it_asks_the_server(nasflow, tmp_path)
         (["--export", "x", "--min-gain", "2"], "--min-gain: "),
     ],
 )
-def test_a_request_that_makes_no_sense_is_refused_before_anybody_is_asked(nasflow, options, words):
+def test_a_request_that_makes_no_sense_is_refused_before_the_server_is_asked(nasflow, options, words):
     assert words in error_of(nasflow("retrain", *options, "--json"))
 
 
-def test_study_takes_labels_as_retrain_does(nasflow):
+def test_study_takes_labels_from_the_same_places_as_retrain(nasflow):
     assert error_of(nasflow("study", "--json")).startswith("study: give either --workspace with --project, or --export")
     assert error_of(nasflow("study", "--workspace", "acme", "--json")).startswith("study: --workspace needs --project")
 
 
-def test_a_server_that_is_not_there_is_one_line(nasflow, store_environment):
+def test_a_server_that_does_not_answer_is_an_error_of_one_line(nasflow, store_environment):
     for verb in (["deploy"], ["retrain", "--workspace", "acme", "--project", "pets"]):
         done = nasflow(*verb, "--json", PREFECT_API_URL=CLOSED, **store_environment)
         error = error_of(done, code=1)
@@ -494,28 +487,28 @@ def test_a_published_model_is_listed_and_shown(nasflow, store, store_environment
     assert "champion" in nasflow("models", "show", "fruit", **store_environment).stdout
 
 
-def test_what_is_not_published_is_bad_input(nasflow, store, store_environment, tmp_path):
+def test_a_model_that_is_not_published_is_bad_input(nasflow, store, store_environment, tmp_path):
     publish_one(store, tmp_path)
-    for asked in (["pets"], ["fruit", "7"], ["fruit", "0"], ["fruit", "other"]):
-        error = error_of(nasflow("models", "show", *asked, "--json", **store_environment))
-        assert error.startswith(f"project {asked[0]}: no ")
+    for arguments in (["pets"], ["fruit", "7"], ["fruit", "0"], ["fruit", "other"]):
+        error = error_of(nasflow("models", "show", *arguments, "--json", **store_environment))
+        assert error.startswith(f"project {arguments[0]}: no ")
         assert "`nasflow models list`" in error
-    for asked in (["show", "fruit", "²"], ["show", "../fruit"], ["list", "--project", "../fruit"]):
-        assert "no such name can be" in error_of(nasflow("models", *asked, "--json", **store_environment))
+    for arguments in (["show", "fruit", "²"], ["show", "../fruit"], ["list", "--project", "../fruit"]):
+        assert "no such name can be" in error_of(nasflow("models", *arguments, "--json", **store_environment))
 
 
 # doctor ------------------------------------------------------------------------------------------
 
 
-def test_doctor_finds_what_is_missing_and_says_what_to_do(nasflow, tmp_path):
+def test_doctor_finds_wrong_settings_and_names_remedies(nasflow, tmp_path):
     done = nasflow("doctor", "--json", NASFLOW_LEASE_SECONDS="soon", ROBOFLOW_API_KEY="", PREFECT_API_URL=CLOSED)
     assert done.returncode == 1
     content = json.loads(done.stdout)
     assert content["ok"] is False
     checks = {check["name"]: check for check in content["checks"]}
     assert list(checks) == ["python", "memory", "disk", "trainer", "store", "server", "roboflow"]
-    wrong = {name for name, check in checks.items() if check["status"] == "error"}
-    assert wrong == {"disk", "store", "server"}
+    errors = {name for name, check in checks.items() if check["status"] == "error"}
+    assert errors == {"disk", "store", "server"}
     assert all(check["remedy"] for check in checks.values() if check["status"] != "ok")
     assert "NASFLOW_LEASE_SECONDS" in checks["disk"]["message"]
     assert "NASFLOW_STORE_ENDPOINT" in checks["store"]["message"]
@@ -523,7 +516,7 @@ def test_doctor_finds_what_is_missing_and_says_what_to_do(nasflow, tmp_path):
     assert "trains on cpu" in checks["trainer"]["message"] or "cuda" in checks["trainer"]["message"]
 
 
-def test_doctor_is_content_with_a_good_store_and_shows_no_secret(nasflow, store_environment, tmp_path):
+def test_doctor_accepts_a_good_store_and_shows_no_secret(nasflow, store_environment, tmp_path):
     key = "rf_Secret0Key1"
     (tmp_path / "torch.py").write_text("raise ImportError('no torch on this machine')")
     done = nasflow("doctor", "--json", **store_environment, ROBOFLOW_API_KEY=key, PYTHONPATH=str(tmp_path))
@@ -536,12 +529,12 @@ def test_doctor_is_content_with_a_good_store_and_shows_no_secret(nasflow, store_
         assert secret not in done.stdout + done.stderr
 
 
-# Faults of our own ----------------------------------------------------------------------------------
+# Unexpected errors ----------------------------------------------------------------------------------
 
 
-def test_a_fault_that_nobody_thought_of_is_one_line_and_with_debug_a_traceback(nasflow, environment, tiny, tmp_path):
+def test_an_unexpected_error_is_one_line_and_with_debug_a_traceback(nasflow, environment, tiny_export, tmp_path):
     out = tmp_path / "out"
-    shutil.copytree(tiny, tmp_path / "pets")
+    shutil.copytree(tiny_export, tmp_path / "pets")
     (out / "dataset").mkdir(parents=True)
     (out / "dataset" / "images").write_text("a file where a folder should be")
     command = ["train", tmp_path / "pets", "--out", out, *TINY, "--json"]

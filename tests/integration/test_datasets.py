@@ -17,7 +17,7 @@ from tasks.storage.datasets import fetch_dataset, load_snapshot, save_snapshot
 
 @pytest.fixture
 def files(tmp_path):
-    """Thirty small files by SHA-256; what is in images does not matter here."""
+    """Thirty small files by SHA-256; they need not be images here."""
     paths = [tmp_path / f"{number}.jpg" for number in range(30)]
     for path in paths:
         path.write_bytes(path.name.encode() * 100)
@@ -31,7 +31,7 @@ def cache(tmp_path):
 
 @pytest.fixture
 def snapshot(files):
-    """The thirty, and one of them a second time under another name."""
+    """The thirty files, and one of them a second time under another name."""
     images = [
         LabelledImage(
             file_name=path.name,
@@ -50,10 +50,10 @@ def snapshot(files):
     )
 
 
-def test_a_snapshot_goes_there_and_back(store, snapshot, files, cache, tmp_path):
-    told = []
-    ref = save_snapshot(store, snapshot, files, lambda done, total: told.append((done, total)))
-    assert told == [(number, 30) for number in range(1, 31)]
+def test_a_snapshot_is_fetched_as_it_was_saved(store, snapshot, files, cache, tmp_path):
+    reported = []
+    ref = save_snapshot(store, snapshot, files, lambda done, total: reported.append((done, total)))
+    assert reported == [(number, 30) for number in range(1, 31)]
     assert ref.snapshot_digest == snapshot.digest
     assert ref.splits["valid"].images == 1
     assert load_snapshot(store, snapshot.digest) == snapshot
@@ -66,14 +66,14 @@ def test_a_snapshot_goes_there_and_back(store, snapshot, files, cache, tmp_path)
         assert (folder / "images" / sha256).read_bytes() == path.read_bytes()
 
 
-def test_saving_again_sends_nothing(store, snapshot, files):
+def test_saving_a_snapshot_again_uploads_nothing(store, snapshot, files):
     save_snapshot(store, snapshot, files)
     before = {key: store._head(key)["LastModified"] for key in store.list("")}
     assert save_snapshot(store, snapshot, files).snapshot_digest == snapshot.digest
     assert {key: store._head(key)["LastModified"] for key in store.list("")} == before
 
 
-def test_without_all_images_there_is_no_manifest(store, snapshot, files):
+def test_no_manifest_is_saved_before_all_images_are(store, snapshot, files):
     files[snapshot.images[7].sha256].write_bytes(b"another image")
     with pytest.raises(BadExport, match=r"7\.jpg: changed since it was checked"):
         save_snapshot(store, snapshot, files)
@@ -90,20 +90,22 @@ def test_a_manifest_under_a_wrong_digest_is_refused(store, snapshot):
         load_snapshot(store, "d" * 64)
 
 
-def test_only_what_is_missing_is_fetched(store, snapshot, files, cache, tmp_path):
+def test_only_missing_images_are_fetched(store, snapshot, files, cache, tmp_path):
     save_snapshot(store, snapshot, files)
     fetch_dataset(store, snapshot.digest, tmp_path / "dataset", cache)
-    first, *others = snapshot.images
+    first, *rest = snapshot.images
     image_path(tmp_path / "dataset", first).unlink()
     (cache.folder / first.sha256[:2] / first.sha256).unlink()
-    store.delete(keys.blob(image.sha256) for image in others if image.sha256 != first.sha256)
-    told = []
-    fetch_dataset(store, snapshot.digest, tmp_path / "dataset", cache, lambda done, total: told.append((done, total)))
-    assert told == [(30, 30)]
+    store.delete(keys.blob(image.sha256) for image in rest if image.sha256 != first.sha256)
+    reported = []
+    fetch_dataset(
+        store, snapshot.digest, tmp_path / "dataset", cache, lambda done, total: reported.append((done, total))
+    )
+    assert reported == [(30, 30)]
     assert image_path(tmp_path / "dataset", first).exists()
 
 
-def test_a_damaged_image_does_not_get_into_the_folder(store, snapshot, files, cache, tmp_path):
+def test_a_damaged_image_is_not_put_into_the_dataset_folder(store, snapshot, files, cache, tmp_path):
     save_snapshot(store, snapshot, files)
     damaged = snapshot.images[3]
     store.put(keys.blob(damaged.sha256), b"x" * damaged.size)
@@ -116,18 +118,18 @@ def test_a_damaged_image_does_not_get_into_the_folder(store, snapshot, files, ca
 # The cache -----------------------------------------------------------------------------------------
 
 
-def test_another_folder_is_linked_and_asks_the_store_for_no_image(store, snapshot, files, cache, tmp_path):
+def test_a_second_dataset_folder_links_to_cached_images(store, snapshot, files, cache, tmp_path):
     save_snapshot(store, snapshot, files)
     fetch_dataset(store, snapshot.digest, tmp_path / "one", cache)
     store.delete(keys.blob(sha256) for sha256 in files)
     fetch_dataset(store, snapshot.digest, tmp_path / "two", cache)
     for image in snapshot.images:
-        places = [image_path(tmp_path / name, image) for name in ("one", "two")]
-        assert places[0].samefile(places[1])
-        assert places[1].read_bytes() == files[image.sha256].read_bytes()
+        paths = [image_path(tmp_path / name, image) for name in ("one", "two")]
+        assert paths[0].samefile(paths[1])
+        assert paths[1].read_bytes() == files[image.sha256].read_bytes()
 
 
-def test_what_a_disk_lost_is_fetched_again(store, snapshot, files, cache, tmp_path):
+def test_a_damaged_image_of_the_cache_is_fetched_again(store, snapshot, files, cache, tmp_path):
     save_snapshot(store, snapshot, files)
     fetch_dataset(store, snapshot.digest, tmp_path / "one", cache)
     image = snapshot.images[2]
@@ -137,8 +139,8 @@ def test_what_a_disk_lost_is_fetched_again(store, snapshot, files, cache, tmp_pa
     assert image_path(tmp_path / "two", image).read_bytes() == files[image.sha256].read_bytes()
 
 
-def test_the_least_recently_used_go_first(store, snapshot, files, tmp_path):
-    """Four of thirty fit: those that were used last; the folder keeps all of its own."""
+def test_images_that_were_used_last_stay_in_the_cache(store, snapshot, files, tmp_path):
+    """Four of thirty fit into the cache; the dataset folder keeps all of its images."""
     size = snapshot.images[0].size
     assert all(image.size in (size, size + 100) for image in snapshot.images)
     save_snapshot(store, snapshot, files)
@@ -153,7 +155,7 @@ def test_the_least_recently_used_go_first(store, snapshot, files, tmp_path):
     assert all(image_path(tmp_path / "one", image).exists() for image in snapshot.images)
 
 
-def test_two_runs_at_once_in_a_cache_that_is_too_small(store, snapshot, files, tmp_path):
+def test_concurrent_runs_share_a_cache_that_is_too_small(store, snapshot, files, tmp_path):
     save_snapshot(store, snapshot, files)
     cache = BlobCache(tmp_path / "blobs", 0)
     with ThreadPoolExecutor(4) as pool:
@@ -164,25 +166,25 @@ def test_two_runs_at_once_in_a_cache_that_is_too_small(store, snapshot, files, t
     assert not list(cache.folder.glob("??/*"))
 
 
-def test_a_new_version_sends_what_is_new_alone(store, tmp_path):
-    """Of 300 images 15 are others: 15 objects come to the store, and those that were there stay untouched."""
+def test_a_new_version_uploads_only_new_images(store, tmp_path):
+    """Of 300 images 15 are new: 15 objects are written, and the others stay untouched."""
     paths = [tmp_path / f"{number}.jpg" for number in range(315)]
     for path in paths:
         path.write_bytes(path.name.encode() * 100)
     first, later = version_of(paths[:300]), version_of(paths[15:])
     save_snapshot(store, *first)
     before = {key: store._head(key)["LastModified"] for key in store.list(keys.blobs())}
-    told = []
-    save_snapshot(store, *later, lambda done, total: told.append((done, total)))
+    reported = []
+    save_snapshot(store, *later, lambda done, total: reported.append((done, total)))
     after = {key: store._head(key)["LastModified"] for key in store.list(keys.blobs())}
     assert len(before) == 300
     assert len(after) == 315
     assert {key: after[key] for key in before} == before
-    assert told == [(number, 300) for number in range(286, 301)]
+    assert reported == [(number, 300) for number in range(286, 301)]
 
 
 def version_of(paths):
-    """A snapshot of files, and where they are."""
+    """A snapshot of files, and the files by SHA-256."""
     files = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in paths}
     images = tuple(
         LabelledImage(
@@ -193,8 +195,8 @@ def version_of(paths):
     return DatasetSnapshot(classes=("thing",), images=images, source=LabelSource(kind="file", name="x")), files
 
 
-def test_a_image_that_was_deleted_is_saved_again(store, snapshot, files):
-    """As the message about a damaged one says; the manifest is there."""
+def test_a_deleted_image_is_uploaded_again(store, snapshot, files):
+    """That is the remedy that the message about a damaged image names; the manifest exists already."""
     save_snapshot(store, snapshot, files)
     lost = keys.blob(snapshot.images[4].sha256)
     store.delete([lost])

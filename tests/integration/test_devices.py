@@ -89,7 +89,7 @@ def test_a_shared_run_stops_goes_on_and_ends_as_one(tmp_path: Path) -> None:
         "--devices", 2, "--precision", "fp32",
     )  # fmt: skip
     with trainer.Trainer(tmp_path, *arguments) as first:
-        first.until(lambda: first.told("epoch"))
+        first.until(lambda: first.events_of("epoch"))
         children = psutil.Process(first.process.pid).children()
         first.process.send_signal(signal.SIGTERM)
         assert first.ended() == 4, first.stderr[-3000:]
@@ -103,9 +103,9 @@ def test_a_shared_run_stops_goes_on_and_ends_as_one(tmp_path: Path) -> None:
     assert result is not None
     assert (result.devices, result.epochs_done) == (2, 4)
     assert result.resumed_from_epoch is not None
-    epochs = [event["epoch"] for run in (first, second) for event in run.told("epoch")]
+    epochs = [event["epoch"] for run in (first, second) for event in run.events_of("epoch")]
     assert epochs == [1, 2, 3, 4]
-    assert [event["device"] for event in second.told("plan")] == ["2 x cpu 32-true channels-last"]
+    assert [event["device"] for event in second.events_of("plan")] == ["2 x cpu 32-true channels-last"]
 
 
 def test_losing_one_process_ends_the_others(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_losing_one_process_ends_the_others(tmp_path: Path) -> None:
     spec = write_spec(tmp_path / "spec.json", make_spec(snapshot, batch_size=3, epochs=100))
     arguments = ("--spec", spec, "--data", tmp_path / "data", "--out", tmp_path / "out", "--devices", 2)
     with trainer.Trainer(tmp_path, *arguments) as run:
-        run.until(lambda: run.told("epoch"))
+        run.until(lambda: run.events_of("epoch"))
         (child,) = psutil.Process(run.process.pid).children()
         child.kill()
         assert run.ended() != 0

@@ -1,4 +1,4 @@
-"""Early in training a network is a little sure of everything: thousands of weak boxes must not make validation slow."""
+"""Early in training a network gives thousands of boxes of low score: they must not make validation slow."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def test_cases_e10_evaluation_takes_the_best_three_hundred_of_thousands_of_weak_
     assert len(boxes) > 8000  # as many as a network of this size says
     scores = torch.linspace(0.011, 0.02, len(boxes))[:, None].repeat(1, 2)
     image = LabelledImage(file_name="a.jpg", split="valid", sha256="0" * 64, size=1, width=SIZE, height=SIZE, boxes=())
-    found = worker.detections_of(((boxes[None], scores[None]), None), [0], [image], SIZE)
-    assert len(found) == 300
-    weakest = sorted(scores.flatten().tolist(), reverse=True)[1000]
-    assert min(one["score"] for one in found) >= round(weakest, 5)
+    detections = worker.detections_of(((boxes[None], scores[None]), None), [0], [image], SIZE)
+    assert len(detections) == 300
+    thousandth = sorted(scores.flatten().tolist(), reverse=True)[1000]
+    assert min(one["score"] for one in detections) >= round(thousandth, 5)

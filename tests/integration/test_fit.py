@@ -1,4 +1,4 @@
-"""Runs that would not fit their machine: less at a time, the same effective batch, and said so."""
+"""Runs that do not fit their machine: fewer images at a time, the same effective batch, and a message."""
 
 import os
 import resource
@@ -14,7 +14,9 @@ from tasks.records import TrainingSpec
 from tasks.settings import WorkSettings
 from tasks.training import files
 from tasks.training.fit import Fit, read_fit, until_it_fits
-from tasks.training.launch import TRAIN, TrainerProcess, kernel_kills, train_arguments
+from tasks.training.launch import TRAIN, train_arguments
+from tasks.training.trainer_exit import kernel_kills
+from tasks.training.trainer_process import TrainerProcess
 from tests.fakes.datasets import make_spec, write_dataset, write_spec
 from tests.fakes.libraries import imported
 from tests.fakes.trainer import Trainer, run
@@ -57,9 +59,9 @@ def result_of(job: Job):
     return result
 
 
-def test_out_of_memory_halves_what_is_taken_at_a_time(job: Job, tmp_path: Path) -> None:
+def test_out_of_memory_halves_the_micro_batch(job: Job, tmp_path: Path) -> None:
     with Trainer(tmp_path, *job.arguments) as trainer:
-        trainer.until(lambda: trainer.told("started"))
+        trainer.until(lambda: trainer.events_of("started"))
         give_less(trainer)
         assert trainer.ended() == 3, trainer.stderr[-2000:]
     error = trainer.events[-1]
@@ -71,15 +73,15 @@ def test_out_of_memory_halves_what_is_taken_at_a_time(job: Job, tmp_path: Path) 
     assert again.process.returncode == 0, again.stderr[-2000:]
     assert result_of(job).micro_batch == 2
     assert result_of(job).shortages == (line,)
-    plan = again.told("plan")[0]
+    plan = again.events_of("plan")[0]
     assert (plan["batch_size"], plan["micro_batch"], plan["shortages"]) == (4, 2, [line])
-    assert [event["steps"] for event in again.told("step")] == [1]  # one step of the optimiser, with all four
+    assert [event["steps"] for event in again.events_of("step")] == [1]  # one step of the optimiser, with all four
 
 
-def test_out_of_memory_with_one_image(job: Job, tmp_path: Path) -> None:
+def test_out_of_memory_with_a_micro_batch_of_one_fails(job: Job, tmp_path: Path) -> None:
     job.out.joinpath(files.FIT).write_text(Fit(micro_batch=1).model_dump_json())
     with Trainer(tmp_path, *job.arguments) as trainer:
-        trainer.until(lambda: trainer.told("started"))
+        trainer.until(lambda: trainer.events_of("started"))
         give_less(trainer, LESS // 3)  # which the network alone takes
         assert trainer.ended() == 3, trainer.stderr[-2000:]
     assert "with one image at a time; lower the image size" in trainer.events[-1]["message"]
@@ -104,10 +106,10 @@ def small_group() -> Iterator[Path]:
     group.rmdir()
 
 
-def test_a_trainer_that_the_kernel_killed_goes_on_with_less(job: Job, small_group: Path) -> None:
+def test_a_trainer_that_the_kernel_killed_goes_on_with_half_the_micro_batch(job: Job, small_group: Path) -> None:
     arguments = train_arguments(job.out, job.data, WorkSettings())
-    said: list[str] = []
-    left = [small_group]
+    messages: list[str] = []
+    groups = [small_group]
     micro_batches = []
 
     def train() -> None:
@@ -115,18 +117,18 @@ def test_a_trainer_that_the_kernel_killed_goes_on_with_less(job: Job, small_grou
             for event in trainer.events():
                 if event["event"] == "plan":
                     micro_batches.append(event["micro_batch"])
-                if event["event"] == "started" and left:
-                    (left.pop() / "cgroup.procs").write_text(str(trainer.pid))
+                if event["event"] == "started" and groups:
+                    (groups.pop() / "cgroup.procs").write_text(str(trainer.pid))
             trainer.result()
 
-    until_it_fits(job.out, train, said.append)
+    until_it_fits(job.out, train, messages.append)
     line = "out of memory with 4 images at a time; 2 at a time since then"
-    assert said == [f"{line}; started again, it goes on from its last checkpoint"]
+    assert messages == [f"{line}; started again, it goes on from its last checkpoint"]
     assert micro_batches == [4, 2]
     assert result_of(job).shortages == (line,)
 
 
-def test_kills_are_counted_as_the_kernel_does(tmp_path: Path) -> None:
+def test_kernel_kills_are_read_from_vmstat(tmp_path: Path) -> None:
     assert kernel_kills() >= 0
     (tmp_path / "vmstat").write_text("nr_free_pages 12\noom_kill 7\n")
     assert kernel_kills(tmp_path / "vmstat") == 7
@@ -140,7 +142,7 @@ def test_kills_are_counted_as_the_kernel_does(tmp_path: Path) -> None:
         (signal.SIGBUS, Fit(micro_batch=4, loader_workers=0), (2, 0)),
     ],
 )
-def test_a_bus_error_is_shared_memory(
+def test_a_bus_error_means_a_shortage_of_shared_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, before: Fit, after: tuple[int, int]
 ) -> None:
     """Loader processes pass batches through /dev/shm; without them there is only the batch to be smaller."""
@@ -159,7 +161,7 @@ def test_a_bus_error_is_shared_memory(
 # A look beforehand ------------------------------------------------------------------------------------
 
 
-def test_memory_that_is_short_beforehand(tmp_path: Path, small_group: Path) -> None:
+def test_a_micro_batch_that_would_not_fit_is_not_tried(tmp_path: Path, small_group: Path) -> None:
     """A container with 3 GB: eight images at a time would not fit, and are never tried."""
     (small_group / "memory.limit_in_bytes").write_text("3000000000")
     snapshot = write_dataset(tmp_path / "data", 8, 1)
@@ -168,13 +170,13 @@ def test_memory_that_is_short_beforehand(tmp_path: Path, small_group: Path) -> N
     with Trainer(tmp_path, "--spec", path, "--data", tmp_path / "data", "--out", tmp_path / "out") as trainer:
         (small_group / "cgroup.procs").write_text(str(trainer.process.pid))
         assert trainer.ended() == 0, trainer.stderr[-2000:]
-    (plan,) = trainer.told("plan")
+    (plan,) = trainer.events_of("plan")
     assert (plan["batch_size"], plan["micro_batch"]) == (8, 4)
     assert "MB of memory needed" in plan["shortages"][0]
     assert plan["shortages"][0].endswith("with 8 images at a time; 4 at a time since then")
 
 
-def test_a_step_that_is_tried_changes_nothing(tmp_path: Path) -> None:
+def test_trying_a_step_changes_no_parameter(tmp_path: Path) -> None:
     """What a GPU's memory is tried with, here on the processor."""
     fitting = imported("tasks.training.worker.loop.batch_fit", tmp_path)
     spec = make_spec(write_dataset(tmp_path / "data", 1, 1))
@@ -187,7 +189,9 @@ def test_a_step_that_is_tried_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("free", "workers"), [(245_000, 0), (246_000, 1), (492_000, 2), (10**9, None)])
-def test_loader_processes_have_room_for_batches_of_validation(tmp_path: Path, free: int, workers: int | None) -> None:
+def test_loader_processes_have_shared_memory_for_validation_batches(
+    tmp_path: Path, free: int, workers: int | None
+) -> None:
     """Each holds two batches of four times two images of 64 x 64 bytes in 3 colours; a fifth stays free."""
     device, fitting = (
         imported(f"tasks.training.worker.{name}", tmp_path) for name in ("runtime.device", "loop.batch_fit")
@@ -196,16 +200,16 @@ def test_loader_processes_have_room_for_batches_of_validation(tmp_path: Path, fr
     one = device.Device("cpu", "32-true", channels_last=False)
     fit = fitting.fit_to_shared_memory(spec, one, Fit(micro_batch=2), 3, free)
     assert fit.loader_workers == workers
-    said = [line.endswith(f"{workers} of 3 loader processes are used") for line in fit.shortages]
-    assert said == [True] * (workers is not None)
+    shows_limit = [line.endswith(f"{workers} of 3 loader processes are used") for line in fit.shortages]
+    assert shows_limit == [True] * (workers is not None)
 
 
 @pytest.mark.parametrize(("train", "batch"), [(1, 8), (3, 8)])
-def test_fewer_images_than_a_batch_train(tmp_path: Path, train: int, batch: int) -> None:
+def test_a_train_split_smaller_than_the_batch_trains(tmp_path: Path, train: int, batch: int) -> None:
     """And a warm-up that is longer than the run."""
     snapshot = write_dataset(tmp_path / "data", train, 1)
     spec = make_spec(snapshot, epochs=2, batch_size=batch, warmup_steps=500)
     path = write_spec(tmp_path / "spec.json", spec)
     done = run(tmp_path, "--spec", path, "--data", tmp_path / "data", "--out", tmp_path / "out")
     assert done.process.returncode == 0, done.stderr[-2000:]
-    assert [event["epoch"] for event in done.told("epoch")] == [1, 2]
+    assert [event["epoch"] for event in done.events_of("epoch")] == [1, 2]

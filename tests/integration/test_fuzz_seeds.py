@@ -1,4 +1,4 @@
-"""Exports changed at random, with the seeds that once brought out faults, and some more."""
+"""Randomly changed exports: the seeds that once showed faults, and some more."""
 
 import pytest
 

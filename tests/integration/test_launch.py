@@ -1,4 +1,4 @@
-"""The trainer's process seen from its parent: what it tells, how it ends, and that nothing of it is left."""
+"""The trainer process and its parent: events, errors at its end, and that no process outlives it."""
 
 import os
 import platform
@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from tasks.errors import BadSpec, NasflowError, NotLearning, OutOfMemory, TrainingStopped, WorkerLost
-from tasks.training.launch import TrainerProcess, environment
+from tasks.training.launch import environment
+from tasks.training.trainer_process import TrainerProcess
 
 ROOT = Path(__file__).parents[2]
 CHILD = "tests.fakes.child"
@@ -43,24 +44,24 @@ def wait_for(trainer, kind):
 
 def group_of(pid):
     """Processes of a group that are alive."""
-    found = []
+    alive = []
     for process in psutil.process_iter():
         try:
             if os.getpgid(process.pid) == pid and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process.pid)
+                alive.append(process.pid)
         except (ProcessLookupError, psutil.NoSuchProcess):
             continue
-    return found
+    return alive
 
 
-def assert_nothing_left(pid):
+def assert_group_ended(pid):
     deadline = time.monotonic() + 5
     while group_of(pid):
         assert time.monotonic() < deadline, group_of(pid)
         time.sleep(0.02)
 
 
-def test_a_reader_that_is_busy_loses_nothing_and_stops_nobody(start):
+def test_a_busy_reader_loses_no_event_and_does_not_block_the_trainer(start):
     with start("--lines", "10000") as trainer:
         # More than a pipe holds: it can only end if somebody empties the pipe meanwhile.
         trainer._process.wait(20)
@@ -69,7 +70,7 @@ def test_a_reader_that_is_busy_loses_nothing_and_stops_nobody(start):
     assert [event["step"] for event in steps] == list(range(10_000))
 
 
-def test_silence_is_told_as_ticks(start):
+def test_ticks_come_while_the_trainer_is_silent(start):
     with start("--stay", "polite") as trainer:
         wait_for(trainer, "ready")
         events = trainer.events(0.05)
@@ -80,7 +81,7 @@ def test_silence_is_told_as_ticks(start):
     ("code", "kind"),
     [(1, NasflowError), (2, BadSpec), (3, OutOfMemory), (4, TrainingStopped), (5, NotLearning), (77, NasflowError)],
 )
-def test_exit_codes_become_errors_with_the_trainers_words(start, code, kind):
+def test_exit_codes_become_errors_with_the_trainers_message(start, code, kind):
     with start("--error", "what, where, remedy", "--code", str(code)) as trainer:
         assert of_kind(trainer.events(), "error")
         with pytest.raises(NasflowError, match=r"^what, where, remedy$") as raised:
@@ -88,7 +89,7 @@ def test_exit_codes_become_errors_with_the_trainers_words(start, code, kind):
     assert type(raised.value) is kind
 
 
-def test_the_end_of_the_log_is_told_when_the_trainer_said_nothing(tmp_path):
+def test_the_last_line_of_the_log_is_shown_when_there_was_no_error_event(tmp_path):
     for _ in range(2):  # the log is kept over restarts
         with TrainerProcess("no_such_module", [], tmp_path / "logs" / "x.log") as trainer:
             assert of_kind(trainer.events(), "error") == []
@@ -121,13 +122,13 @@ def test_a_killed_trainer_may_be_started_again(start, number, words):
             trainer.result()
 
 
-def test_leaving_the_block_asks_for_a_stop_and_hears_the_last_word(start):
+def test_leaving_the_block_stops_the_trainer_after_a_last_checkpoint(start):
     with start("--stay", "polite") as trainer:
         wait_for(trainer, "ready")
     assert of_kind(trainer.events(), "checkpoint") == [{"event": "checkpoint", "epochs_done": 1}]
     with pytest.raises(TrainingStopped):
         trainer.result()
-    assert_nothing_left(trainer.pid)
+    assert_group_ended(trainer.pid)
 
 
 def test_an_error_in_the_block_ends_the_trainer_too(start):
@@ -140,29 +141,29 @@ def test_an_error_in_the_block_ends_the_trainer_too(start):
 
     with pytest.raises(ZeroDivisionError):
         work()
-    assert_nothing_left(trainer.pid)
+    assert_group_ended(trainer.pid)
 
 
-def test_one_that_does_not_stop_is_killed_with_all_its_children(start):
+def test_a_trainer_that_does_not_stop_is_killed_with_its_child_processes(start):
     with start("--stay", "stubborn", "--grandchild", stop_seconds=0.3) as trainer:
         grandchild = wait_for(trainer, "grandchild")["pid"]
         wait_for(trainer, "ready")
         assert set(group_of(trainer.pid)) == {trainer.pid, grandchild}
-    assert_nothing_left(trainer.pid)
+    assert_group_ended(trainer.pid)
     with pytest.raises(TrainingStopped, match="before it could write a checkpoint; run the same again to go on"):
         trainer.result()
 
 
 @pytest.mark.parametrize("end", [["--code", "0"], ["--kill", "9"]])
-def test_children_that_outlive_the_trainer_neither_hold_up_nor_stay(start, end):
+def test_child_processes_that_outlive_the_trainer_are_killed(start, end):
     with start("--grandchild", *end) as trainer:
         began = time.monotonic()
         assert of_kind(trainer.events(0.2), "grandchild")
         assert time.monotonic() - began < 10
-    assert_nothing_left(trainer.pid)
+    assert_group_ended(trainer.pid)
 
 
-def test_the_trainer_is_told_no_secrets(start, monkeypatch):
+def test_the_trainer_gets_no_secrets(start, monkeypatch):
     for name in SECRETS:
         monkeypatch.setenv(name, "s3cret")
     monkeypatch.setenv("NASFLOW_WORK_DIR", "/somewhere")
@@ -174,10 +175,10 @@ def test_the_trainer_is_told_no_secrets(start, monkeypatch):
     assert not names & set(SECRETS)
 
 
-def test_when_the_parent_is_killed_the_trainer_ends(tmp_path):
+def test_the_trainer_ends_when_its_parent_is_killed(tmp_path):
     code = f"""
 import pathlib
-from tasks.training.launch import TrainerProcess, environment
+from tasks.training.trainer_process import TrainerProcess
 with TrainerProcess({CHILD!r}, ["--stay", "polite"], pathlib.Path({str(tmp_path / "log")!r})) as trainer:
     for event in trainer.events():
         if event["event"] == "ready":
@@ -187,10 +188,10 @@ with TrainerProcess({CHILD!r}, ["--stay", "polite"], pathlib.Path({str(tmp_path 
         pid = int(parent.stdout.readline())
         assert group_of(pid) == [pid]
         parent.kill()
-    assert_nothing_left(pid)
+    assert_group_ended(pid)
 
 
-def test_modules_in_the_current_folder_are_not_taken_for_ours(start, tmp_path, monkeypatch):
+def test_modules_in_the_working_folder_are_not_imported(start, tmp_path, monkeypatch):
     for name in ("tasks.py", "json.py"):
         (tmp_path / name).write_text("raise SystemExit('the wrong one')")
     monkeypatch.chdir(tmp_path)
@@ -199,40 +200,25 @@ def test_modules_in_the_current_folder_are_not_taken_for_ours(start, tmp_path, m
         trainer.result()
 
 
-HELD = """
-from pathlib import Path
-from tasks.training.worker.runtime.memory import keep_freed_memory
-keep_freed_memory()
-held = bytearray(b"1") * (128 << 20)
-lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
-print(next(line.split()[1] for line in lines if line.startswith("AnonHugePages:")))
+STEPS = """
+import resource
+def take_and_free():
+    blocks = [bytearray(b"1") * (24 << 20) for _ in range(2)]
+take_and_free()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(16):
+    take_and_free()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
+"""16 times 48 MB are 196,608 pages of 4 KiB."""
 
 
-def test_a_trainer_asks_for_huge_pages() -> None:
-    setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
-    if not setting.exists() or "[madvise]" not in setting.read_text() or platform.libc_ver() < ("glibc", "2.35"):
-        pytest.skip("this system gives huge pages always or never, or its C library cannot ask")
-    got = [
-        int(subprocess.run([sys.executable, "-c", HELD], env=env, capture_output=True, text=True, check=True).stdout)
-        for env in (None, environment())
-    ]
-    assert got[0] == 0
-    assert got[1] >= 64 << 10, "kB"
-
-
-@pytest.mark.parametrize(
-    ("own", "expected"),
-    [
-        (None, "glibc.malloc.hugetlb=1"),
-        ("glibc.malloc.arena_max=2", "glibc.malloc.arena_max=2:glibc.malloc.hugetlb=1"),
-        ("glibc.malloc.hugetlb=0", "glibc.malloc.hugetlb=0"),
-    ],
-)
-def test_what_somebody_set_for_the_c_library_stays(
-    own: str | None, expected: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.skipif(platform.libc_ver() < ("glibc", "2.35"), reason="the C library has no such settings")
+@pytest.mark.parametrize("measures", [True, False])
+def test_a_trainer_keeps_freed_memory_unless_speed_measures_are_off(
+    *, measures: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
-    if own:
-        monkeypatch.setenv("GLIBC_TUNABLES", own)
-    assert environment()["GLIBC_TUNABLES"] == expected
+    monkeypatch.setenv("NASFLOW_SPEED_MEASURES", str(measures))
+    done = subprocess.run([sys.executable, "-c", STEPS], env=environment(), capture_output=True, text=True, check=True)
+    assert (int(done.stdout) < 20_000) == measures, done.stdout

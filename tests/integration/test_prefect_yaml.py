@@ -29,7 +29,7 @@ def deployment(request):
     return request.param
 
 
-def test_the_deployments_are_there():
+def test_the_deployments_are_those_that_are_registered():
     assert [f"{flow_of(d).name}/{d['name']}" for d in DEPLOYMENTS] == list(register.DEPLOYMENTS)
     assert {d["name"]: d["work_pool"]["name"] for d in DEPLOYMENTS} == {
         "retrain": "default",
@@ -42,7 +42,7 @@ def test_the_deployments_are_there():
 def test_the_entrypoint_is_a_flow_of_that_name(deployment):
     flow = flow_of(deployment)
     assert isinstance(flow, prefect.Flow)
-    # Children are asked for as NAME/NAME.
+    # Child flow runs are asked for as NAME/NAME.
     assert flow.name == deployment["name"]
 
 
@@ -77,7 +77,7 @@ def test_the_flow_takes_one_record_that_refuses_unknown_fields(deployment):
         ),
     ],
 )  # fmt: skip
-def test_parameters_may_come_as_plain_json(name, parameters):
+def test_parameters_are_accepted_as_plain_json(name, parameters):
     (deployment,) = (d for d in DEPLOYMENTS if d["name"] == name)
     (value,) = flow_of(deployment).validate_parameters(parameters).values()
     assert isinstance(value, Record)

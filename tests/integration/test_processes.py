@@ -1,4 +1,4 @@
-"""Servers as child processes: which one it is that answers on a port."""
+"""Servers as child processes: which of them listens on a port."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ def test_a_port_is_known_by_the_process_that_listens_on_it(tmp_path):
             time.sleep(0.1)
         assert processes.listens(first, port)
         assert not processes.is_free(port)
-        # Whoever comes second ends, and what answers is not it.
+        # The second server ends, and what listens on the port is the first one.
         second = server(tmp_path, port)
         assert second.wait(30) != 0
         assert processes.is_open(port)

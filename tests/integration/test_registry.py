@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from tasks.errors import CorruptObject, LostRace, NotInStore
-from tasks.promotion.registry import find_alias, find_version, move_alias, projects, publish, versions
+from tasks.promotion.aliases import find_alias, move_alias
+from tasks.promotion.registry import Publication, find_version, projects, publish, versions
 from tasks.records import (
+    AliasMove,
     EvaluationReport,
     PromotionDecision,
     SplitCounts,
@@ -28,6 +30,10 @@ DECISION = PromotionDecision(
 
 def clock():
     return NOW
+
+
+def move_champion(store, version, expected, reason):
+    return move_alias(store, "fruit", "champion", AliasMove(version=version, at=NOW, reason=reason), expected)
 
 
 def stored(content: bytes) -> StoredFile:
@@ -67,7 +73,8 @@ def publish_seed(store, tmp_path):
     def publish_seed(seed=0, project="fruit", value=0.5):
         weights = tmp_path / f"{seed}.safetensors"
         model = trained(seed, weights.read_bytes())
-        return publish(store, project, model, measured(model, value), DECISION, weights, page, clock)
+        publication = Publication(project, model, measured(model, value), DECISION, weights, page)
+        return publish(store, publication, clock)
 
     return publish_seed
 
@@ -91,7 +98,7 @@ def together(*calls):
     return results
 
 
-def test_versions_count_from_one_and_hold_their_files(store, publish_seed, tmp_path):
+def test_versions_count_from_1_and_have_their_files(store, publish_seed, tmp_path):
     first, second = publish_seed(0), publish_seed(1)
     assert (first.version, second.version) == (1, 2)
     assert (first.classes, first.variant, first.split, first.created_at) == (("apple", "pear"), "s", "test", NOW)
@@ -102,16 +109,16 @@ def test_versions_count_from_one_and_hold_their_files(store, publish_seed, tmp_p
     assert find_version(store, "fruit", 3) is None
 
 
-def test_lines_of_models_do_not_mix(store, publish_seed):
+def test_projects_are_separate(store, publish_seed):
     assert (projects(store), versions(store, "fruit")) == ([], [])
     publish_seed(0)
     assert publish_seed(0, project="fruit-2").version == 1
-    move_alias(store, "fruit", "champion", 1, None, "First.", clock)
+    move_champion(store, 1, None, "First.")
     assert projects(store) == ["fruit", "fruit-2"]
     assert len(versions(store, "fruit")) == 1
 
 
-def test_the_same_again_is_the_same_version(store, publish_seed):
+def test_publishing_the_same_again_gives_the_same_version(store, publish_seed):
     first = publish_seed(0)
     assert publish_seed(0) == first
     assert publish_seed(0, value=0.6).version == 2  # another report of the same run
@@ -160,36 +167,36 @@ def test_weights_that_were_not_measured_are_not_published(store, tmp_path, other
     model = trained(0, b"weights")
     report = measured(trained(0, b"others") if other == "report" else model)
     with pytest.raises(CorruptObject, match="publish the same weights"):
-        publish(store, "fruit", model, report, DECISION, weights, weights, clock)
+        publish(store, Publication("fruit", model, report, DECISION, weights, weights), clock)
     assert store.list(keys.models("fruit")) == []
 
 
-def test_alias_moves_and_remembers(store, publish_seed):
+def test_an_alias_moves_and_keeps_its_history(store, publish_seed):
     publish_seed(0), publish_seed(1)
     assert find_alias(store, "fruit", "champion") is None
-    move_alias(store, "fruit", "champion", 1, None, "First.", clock)
-    moved = move_alias(store, "fruit", "champion", 2, 1, "Better.", clock)
+    move_champion(store, 1, None, "First.")
+    moved = move_champion(store, 2, 1, "Better.")
     assert find_alias(store, "fruit", "champion") == moved
     assert [(move.version, move.reason) for move in moved.history] == [(1, "First."), (2, "Better.")]
-    assert move_alias(store, "fruit", "champion", 2, 1, "Again.", clock) == moved
+    assert move_champion(store, 2, 1, "Again.") == moved
 
 
-def test_alias_is_not_moved_on_an_outdated_decision(store, publish_seed):
+def test_an_alias_is_not_moved_by_an_outdated_decision(store, publish_seed):
     for seed in range(3):
         publish_seed(seed)
-    move_alias(store, "fruit", "champion", 2, None, "First.", clock)
+    move_champion(store, 2, None, "First.")
     with pytest.raises(LostRace, match="champion of fruit points to version 2, this was decided against version 1"):
-        move_alias(store, "fruit", "champion", 3, 1, "Better than 1.", clock)
+        move_champion(store, 3, 1, "Better than 1.")
     with pytest.raises(LostRace, match="decided against none"):
-        move_alias(store, "fruit", "champion", 3, None, "First.", clock)
+        move_champion(store, 3, None, "First.")
     with pytest.raises(LostRace, match="other of fruit is not set"):
-        move_alias(store, "fruit", "other", 3, 1, "Better than 1.", clock)
+        move_alias(store, "fruit", "other", AliasMove(version=3, at=NOW, reason="Better than 1."), 1)
     assert find_alias(store, "fruit", "champion").version == 2
 
 
-def test_alias_does_not_point_to_what_is_not_there(store):
+def test_an_alias_does_not_point_to_an_unpublished_version(store):
     with pytest.raises(NotInStore, match="fruit has no version 7"):
-        move_alias(store, "fruit", "champion", 7, None, "Why not.", clock)
+        move_champion(store, 7, None, "Why not.")
 
 
 @pytest.mark.parametrize("expected", [None, 1])
@@ -197,12 +204,9 @@ def test_of_racing_moves_one_wins(store, publish_seed, expected):
     for seed in range(5):
         publish_seed(seed)
     if expected:
-        move_alias(store, "fruit", "champion", expected, None, "First.", clock)
+        move_champion(store, expected, None, "First.")
     results = together(
-        *(
-            lambda version=version: move_alias(store, "fruit", "champion", version, expected, "Mine.", clock)
-            for version in (2, 3, 4, 5)
-        )
+        *(lambda version=version: move_champion(store, version, expected, "Mine.") for version in (2, 3, 4, 5))
     )
     won = [result for result in results if not isinstance(result, LostRace)]
     assert [find_alias(store, "fruit", "champion")] == won
@@ -211,6 +215,6 @@ def test_of_racing_moves_one_wins(store, publish_seed, expected):
 
 def test_racing_moves_to_one_version_all_succeed_once(store, publish_seed):
     publish_seed(0)
-    results = together(*[lambda: move_alias(store, "fruit", "champion", 1, None, "First.", clock)] * 4)
+    results = together(*[lambda: move_champion(store, 1, None, "First.")] * 4)
     assert results == [find_alias(store, "fruit", "champion")] * 4
     assert len(results[0].history) == 1

@@ -1,4 +1,4 @@
-"""Fetching an export with the real package from a local stand-in, which misbehaves as Roboflow and networks do."""
+"""Fetching an export with the real package from a fake server, which misbehaves as Roboflow and networks do."""
 
 import contextlib
 import json
@@ -13,7 +13,8 @@ from tasks.labeling.formats.zips import pack
 from tasks.labeling.in_store import export_to_store
 from tasks.labeling.inspection import inspect_export, require_snapshot
 from tasks.labeling.roboflow.export import fetch_export
-from tasks.labeling.roboflow.versions import Generating
+from tasks.labeling.roboflow.generation import GenerationRule
+from tasks.labeling.roboflow.versions import VersionRequest
 from tasks.records import RetrainRequest
 from tasks.settings import RoboflowSettings
 from tasks.storage import keys
@@ -48,34 +49,36 @@ def no_secret_shown(caplog, capfd):
 
 @pytest.fixture
 def fetch(archive, tmp_path):
-    """Fetch from a stand-in with the given misbehaviour; the server is kept as ``fetch.server``."""
+    """Fetches from a server with the given misbehaviour; the server is kept as ``fetch.server``."""
 
     def run(trouble=None, *, version=None, key=KEY, deadline=20.0, timeout=5.0, workspace=WORKSPACE, project=PROJECT):
         with RoboflowServer(archive, trouble) as server:
             run.server = server
             settings = RoboflowSettings(api_key=key, api_url=server.url, timeout=timeout, deadline=deadline)
-            return fetch_export(settings, workspace, project, version, tmp_path / "got" / "export.zip")
+            request = VersionRequest(workspace, project, version)
+            return fetch_export(settings, request, tmp_path / "got" / "export.zip")
 
     return run
 
 
-def fails(error, match, call, *args, **options):
+def assert_fails(error, match, call, *args, **options):
     """The call raises, in one line, and nothing in the chain of exceptions shows a secret."""
     with pytest.raises(error, match=match) as caught:
         call(*args, **options)
-    links, seen = [caught.value], []
-    while links:
-        link = links.pop()
-        seen.append(link)
-        links += [more for more in (link.__cause__, link.__context__) if more is not None and more not in seen]
-    for link in seen:
-        text = f"{link!r} {link.args} {link}"
+    pending, chain = [caught.value], []
+    while pending:
+        error = pending.pop()
+        chain.append(error)
+        causes = (error.__cause__, error.__context__)
+        pending += [cause for cause in causes if cause is not None and cause not in chain]
+    for error in chain:
+        text = f"{error!r} {error.args} {error}"
         assert KEY not in text
         assert SIGNATURE not in text
-        assert "\n" not in str(link)
+        assert "\n" not in str(error)
 
 
-def left_over(tmp_path):
+def downloaded_files(tmp_path):
     folder = tmp_path / "got"
     return [path.name for path in folder.iterdir()] if folder.exists() else []
 
@@ -83,14 +86,14 @@ def left_over(tmp_path):
 def test_latest_version_is_the_highest_number_and_the_zip_is_whole(fetch, archive, tmp_path, export):
     source = fetch()
     assert (source.kind, source.name, source.version) == ("roboflow", "acme/pets", 10)
-    assert left_over(tmp_path) == ["export.zip"]
-    got = tmp_path / "got" / "export.zip"
-    assert got.read_bytes() == archive
-    fetched = require_snapshot(inspect_export(got, tmp_path))
+    assert downloaded_files(tmp_path) == ["export.zip"]
+    target = tmp_path / "got" / "export.zip"
+    assert target.read_bytes() == archive
+    fetched = require_snapshot(inspect_export(target, tmp_path))
     assert fetched.digest == require_snapshot(inspect_export(export, tmp_path)).digest
 
 
-def test_a_version_by_number(fetch):
+def test_a_version_can_be_asked_for_by_number(fetch):
     assert fetch(version=2).version == 2
     assert fetch.server.asked[f"/{WORKSPACE}/{PROJECT}/2/coco"] == 1
 
@@ -115,7 +118,7 @@ def test_cases_a5_a_zip_from_before_is_replaced(fetch, archive, tmp_path):
         pytest.param(Misbehaviour(export_polls=2, progress=1.48), id="exporting, 148 %"),
     ],
 )
-def test_cases_a6_passing_trouble_is_waited_out(fetch, archive, tmp_path, trouble):
+def test_cases_a6_passing_failures_are_retried(fetch, archive, tmp_path, trouble):
     fetch(trouble)
     assert (tmp_path / "got" / "export.zip").read_bytes() == archive
 
@@ -127,28 +130,28 @@ def test_cases_a6_retry_after_is_honoured(fetch, where):
     assert time.monotonic() - start >= 2
 
 
-def test_a_retry_after_beyond_the_deadline_is_not_waited_for(fetch):
+def test_a_retry_after_beyond_the_deadline_fails_at_once(fetch):
     start = time.monotonic()
-    fails(RoboflowUnavailable, "HTTP 429", fetch, Misbehaviour(api=[(429, {"Retry-After": "3600"})]))
+    assert_fails(RoboflowUnavailable, "HTTP 429", fetch, Misbehaviour(api=[(429, {"Retry-After": "3600"})]))
     assert time.monotonic() - start < 5
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_cases_a17_a_bad_key_names_the_variable(fetch, status):
-    fails(RoboflowRefused, f"HTTP {status}.*NASFLOW_ROBOFLOW_API_KEY", fetch, Misbehaviour(api=[(status, {})]))
+    assert_fails(RoboflowRefused, f"HTTP {status}.*NASFLOW_ROBOFLOW_API_KEY", fetch, Misbehaviour(api=[(status, {})]))
     assert sum(fetch.server.asked.values()) == 1
 
 
 def test_cases_a17_an_unknown_key_is_refused(fetch):
-    fails(RoboflowRefused, "the login: HTTP 401.*NASFLOW_ROBOFLOW_API_KEY", fetch, key="Another0")
+    assert_fails(RoboflowRefused, "the login: HTTP 401.*NASFLOW_ROBOFLOW_API_KEY", fetch, key="Another0")
 
 
-def test_a_key_that_the_package_takes_for_a_dummy_is_refused(fetch):
-    fails(RoboflowRefused, "HTTP 401", fetch, key="UPPER")
+def test_a_key_that_the_package_takes_for_a_placeholder_is_refused(fetch):
+    assert_fails(RoboflowRefused, "HTTP 401", fetch, key="UPPER")
 
 
-def test_no_key_is_a_matter_of_settings(fetch):
-    fails(BadSettings, "NASFLOW_ROBOFLOW_API_KEY is empty", fetch, key="")
+def test_a_missing_key_is_an_error_of_the_settings(fetch):
+    assert_fails(BadSettings, "NASFLOW_ROBOFLOW_API_KEY is empty", fetch, key="")
 
 
 @pytest.mark.parametrize(
@@ -159,58 +162,58 @@ def test_no_key_is_a_matter_of_settings(fetch):
         ({"version": 7}, "acme/pets has no version 7; it has 2, 9, 10"),
     ],
 )
-def test_cases_a17_what_is_not_there_is_named(fetch, options, match):
-    fails(RoboflowRefused, match, fetch, **options)
+def test_cases_a17_missing_workspaces_projects_and_versions_are_named(fetch, options, match):
+    assert_fails(RoboflowRefused, match, fetch, **options)
 
 
 @pytest.mark.parametrize("name", ["a/b", "a?b", "", "..", "a b"])
-def test_names_that_cannot_be(fetch, name):
-    fails(BadRequest, "cannot be", fetch, project=name)
+def test_impossible_names_are_refused(fetch, name):
+    assert_fails(BadRequest, "cannot be", fetch, project=name)
 
 
-def test_a_project_without_versions(fetch):
-    fails(RoboflowRefused, "has no version; generate one", fetch, Misbehaviour(no_versions=True))
+def test_a_project_without_versions_is_refused(fetch):
+    assert_fails(RoboflowRefused, "has no version; generate one", fetch, Misbehaviour(no_versions=True))
 
 
 def test_cases_a7_an_empty_version_is_refused_at_once(fetch):
-    fails(RoboflowRefused, r"version 10 is empty \(0 images\)", fetch, Misbehaviour(images=0))
+    assert_fails(RoboflowRefused, r"version 10 is empty \(0 images\)", fetch, Misbehaviour(images=0))
     assert fetch.server.asked[f"/{WORKSPACE}/{PROJECT}/10"] == 1
 
 
 @pytest.mark.parametrize("trouble", [Misbehaviour(failed=True), Misbehaviour(failed_version=True)])
 def test_cases_a7_a_failed_generation_is_refused_at_once(fetch, trouble):
-    fails(RoboflowRefused, "generating failed there; look at the version in Roboflow", fetch, trouble)
+    assert_fails(RoboflowRefused, "generating failed there; look at the version in Roboflow", fetch, trouble)
     assert max(fetch.server.asked.values()) == 1
 
 
 @pytest.mark.parametrize("status", [400, 404])
 def test_cases_a17_a_format_that_is_not_offered_is_named(fetch, status):
     match = f"acme/pets version 10, format coco: HTTP {status}; it is not offered in COCO format; the project has to"
-    fails(RoboflowRefused, match, fetch, Misbehaviour(export_status=status))
+    assert_fails(RoboflowRefused, match, fetch, Misbehaviour(export_status=status))
 
 
 @pytest.mark.parametrize(
     ("status", "match"),
     [(429, "HTTP 429, too many requests .*; try again later"), (503, "HTTP 503, an outage there .*; try again later")],
 )
-def test_what_does_not_pass_is_told(fetch, status, match):
-    fails(RoboflowUnavailable, match, fetch, Misbehaviour(api=[(status, {})] * 9), deadline=1)
+def test_failures_that_do_not_pass_end_at_the_deadline(fetch, status, match):
+    assert_fails(RoboflowUnavailable, match, fetch, Misbehaviour(api=[(status, {})] * 9), deadline=1)
 
 
 @pytest.mark.parametrize("polls", ["generating_polls", "export_polls"])
 def test_cases_a7_never_ready_ends_at_the_deadline(fetch, polls):
     start = time.monotonic()
-    fails(RoboflowUnavailable, "not ready after 1.5 s", fetch, Misbehaviour(**{polls: FOREVER}), deadline=1.5)
+    assert_fails(RoboflowUnavailable, "not ready after 1.5 s", fetch, Misbehaviour(**{polls: FOREVER}), deadline=1.5)
     assert time.monotonic() - start < 4
 
 
 @pytest.mark.parametrize("name", ["versions", "id", "version", "images", "export", "link"])
 def test_cases_a17_a_missing_field_is_named(fetch, name):
-    fails(RoboflowRefused, f"the answer lacks {name}", fetch, Misbehaviour(drop=name))
+    assert_fails(RoboflowRefused, f"the answer lacks {name}", fetch, Misbehaviour(drop=name))
 
 
-def test_cases_a17_a_missing_field_that_the_package_needs(fetch):
-    fails(RoboflowRefused, "the login: the answer cannot be read", fetch, Misbehaviour(drop="workspace"))
+def test_cases_a17_an_answer_that_the_package_cannot_read_is_named(fetch):
+    assert_fails(RoboflowRefused, "the login: the answer cannot be read", fetch, Misbehaviour(drop="workspace"))
 
 
 @pytest.mark.parametrize(
@@ -221,49 +224,56 @@ def test_cases_a17_a_missing_field_that_the_package_needs(fetch):
         (Misbehaviour(half_bodies=FOREVER, content_length=False), r"not a zip, or cut short \(5 attempts\)"),
     ],
 )
-def test_cases_a6_a_broken_zip_is_given_up_and_nothing_is_left(fetch, tmp_path, trouble, match):
-    fails(RoboflowUnavailable, match, fetch, trouble)
-    assert left_over(tmp_path) == []
+def test_cases_a6_a_zip_that_stays_broken_fails_and_leaves_nothing(fetch, tmp_path, trouble, match):
+    assert_fails(RoboflowUnavailable, match, fetch, trouble)
+    assert downloaded_files(tmp_path) == []
 
 
-def test_cases_a6_an_error_page_instead_of_the_zip(fetch, tmp_path):
-    fails(RoboflowRefused, "download of the zip: HTTP 403", fetch, Misbehaviour(html_link=True))
-    assert left_over(tmp_path) == []
+def test_cases_a6_an_error_page_instead_of_the_zip_is_refused(fetch, tmp_path):
+    assert_fails(RoboflowRefused, "download of the zip: HTTP 403", fetch, Misbehaviour(html_link=True))
+    assert downloaded_files(tmp_path) == []
 
 
 def test_cases_a6_an_endless_body_ends_at_the_deadline(fetch, tmp_path):
     trouble = Misbehaviour(endless=True, content_length=False)
-    fails(RoboflowUnavailable, "not done after 1.5 s", fetch, trouble, deadline=1.5)
-    assert left_over(tmp_path) == []
+    assert_fails(RoboflowUnavailable, "not done after 1.5 s", fetch, trouble, deadline=1.5)
+    assert downloaded_files(tmp_path) == []
 
 
-def test_nobody_there(archive, tmp_path):
+def test_an_unreachable_server_is_unavailable(archive, tmp_path):
     with RoboflowServer(archive) as server:
         url = server.url
     settings = RoboflowSettings(api_key=KEY, api_url=url, timeout=1, deadline=2)
-    fails(RoboflowUnavailable, "no connection", fetch_export, settings, WORKSPACE, PROJECT, 1, tmp_path / "x.zip")
+    assert_fails(
+        RoboflowUnavailable,
+        "no connection",
+        fetch_export,
+        settings,
+        VersionRequest(WORKSPACE, PROJECT, 1),
+        tmp_path / "x.zip",
+    )
 
 
 # Progress ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def told(archive, tmp_path):
-    """Progress of a fetch from a stand-in with the given misbehaviour."""
+def progress(archive, tmp_path):
+    """Progress calls of a fetch from a server with the given misbehaviour."""
 
     def run(trouble):
         calls = []
         with RoboflowServer(archive, trouble) as server:
             settings = RoboflowSettings(api_key=KEY, api_url=server.url, deadline=20)
-            target = tmp_path / "export.zip"
-            fetch_export(settings, WORKSPACE, PROJECT, None, target, on_progress=lambda *call: calls.append(call))
+            request = VersionRequest(WORKSPACE, PROJECT)
+            fetch_export(settings, request, tmp_path / "export.zip", lambda *call: calls.append(call))
         return calls
 
     return run
 
 
-def test_waiting_and_download_are_told_and_the_log_stays_short(told, archive, caplog):
-    calls = told(Misbehaviour(generating_polls=2, export_polls=2, progress=0.48))
+def test_waiting_and_download_report_progress_and_log_little(progress, archive, caplog):
+    calls = progress(Misbehaviour(generating_polls=2, export_polls=2, progress=0.48))
     assert calls[:2] == [(0.48, 1.0, "waiting for version 10: 48 %")] * 2
     assert calls[2:4] == [(0.48, 1.0, "waiting for the export of version 10: 48 %")] * 2
     assert calls[-1][:2] == (len(archive), len(archive))
@@ -271,25 +281,25 @@ def test_waiting_and_download_are_told_and_the_log_stays_short(told, archive, ca
     assert caplog.text.count("waiting for") == 2
 
 
-def test_a_download_of_unknown_length_is_told(told):
-    assert told(Misbehaviour(content_length=False))[-1] == (0, 1, "0.0 MB of the zip")
+def test_a_download_of_unknown_length_is_progress(told):
+    assert progress(Misbehaviour(content_length=False))[-1] == (0, 1, "0.0 MB of the zip")
 
 
 # A new version -----------------------------------------------------------------------------------
 
 
 class Project:
-    """A project in Roboflow that lives through several runs."""
+    """A project in Roboflow that several runs fetch from."""
 
     def __init__(self, server, target):
         self.server, self.target = server, target
         self.labelled = {}
 
     def run(self, after, deadline=20):
-        """The version that is used."""
+        """Fetch; gives the version that is used."""
         settings = RoboflowSettings(api_key=KEY, api_url=self.server.url, deadline=deadline)
-        rule = Generating(after, self.labelled.get, self.labelled.__setitem__)
-        return fetch_export(settings, WORKSPACE, PROJECT, None, self.target, rule).version
+        rule = GenerationRule(after, self.labelled.get, self.labelled.__setitem__)
+        return fetch_export(settings, VersionRequest(WORKSPACE, PROJECT, generation=rule), self.target).version
 
 
 @pytest.fixture
@@ -318,7 +328,7 @@ def test_a_version_is_generated_when_enough_was_labelled_since_the_last(project,
     assert (pets.run(3), pets.server.generated) == (12, [11, 12])
 
 
-def test_copies_are_not_counted_and_a_wrong_count_costs_one_version(project):
+def test_augmented_copies_are_not_counted_and_a_wrong_estimate_costs_one_version(project):
     pets = project(Misbehaviour(copies_missing=30))
     augmentation = {"flip": {"enabled": True, "horizontal": True}, "image": {"enabled": True, "versions": "3"}}
     pets.server.settings[10], pets.server.splits[10] = {"augmentation": augmentation}, {"train": 120, "valid": 5}
@@ -338,7 +348,7 @@ def test_copies_are_not_counted_and_a_wrong_count_costs_one_version(project):
         {"splits": {"train": None, "valid": 2}},
     ],
 )
-def test_where_the_size_does_not_tell_counting_begins_at_the_first_look(project, caplog, settings):
+def test_if_the_size_does_not_tell_counting_begins_at_the_first_run(project, caplog, settings):
     pets = project()
     pets.server.settings[10] = settings
     pets.server.images = 30
@@ -348,9 +358,9 @@ def test_where_the_size_does_not_tell_counting_begins_at_the_first_look(project,
     assert pets.run(2) == 11
 
 
-def test_the_first_version_of_a_project(project):
+def test_the_first_version_of_a_project_needs_enough_labels(project):
     pets = project(Misbehaviour(no_versions=True))
-    fails(RoboflowRefused, "has no version, and 6 images labelled, fewer than 7; label more", pets.run, 7)
+    assert_fails(RoboflowRefused, "has no version, and 6 images labelled, fewer than 7; label more", pets.run, 7)
     assert pets.run(6) == 1
     assert pets.server.settings[1] == {"preprocessing": {}, "augmentation": {}}
 
@@ -358,19 +368,19 @@ def test_the_first_version_of_a_project(project):
 def test_a_new_version_may_be_empty_before_generating_begins(project):
     pets = project(Misbehaviour(slow_start=FOREVER))
     pets.server.images = 9
-    fails(RoboflowUnavailable, "version 11: not ready after 1 s", pets.run, 3, deadline=1)
+    assert_fails(RoboflowUnavailable, "version 11: not ready after 1 s", pets.run, 3, deadline=1)
     pets.server.trouble.slow_start = 2
     assert (pets.run(3), pets.server.generated) == (11, [11])
 
 
-def test_a_request_that_was_heard_without_an_answer_is_not_sent_again(project):
+def test_a_request_that_was_carried_out_without_an_answer_is_not_sent_again(project):
     pets = project(Misbehaviour(lost_answers=1))
     pets.server.images = 9
     assert (pets.run(3), pets.server.generated) == (11, [11])
     assert pets.labelled == {11: 9}
 
 
-def test_a_run_that_was_killed_after_asking_takes_up_its_version(project, caplog):
+def test_a_killed_run_takes_up_the_version_that_it_asked_for(project, caplog):
     pets = project()
     pets.server.images = 9
     assert pets.run(3) == 11
@@ -389,16 +399,16 @@ def test_a_run_that_was_killed_after_asking_takes_up_its_version(project, caplog
         (403, "acme/pets, a new version: HTTP 403; check NASFLOW_ROBOFLOW_API_KEY"),
     ],
 )
-def test_a_version_that_is_refused(project, status, match):
+def test_a_refused_generation_is_named(project, status, match):
     pets = project(Misbehaviour(generate_status=status))
     pets.server.images = 9
-    fails(RoboflowRefused, match, pets.run, 3)
+    assert_fails(RoboflowRefused, match, pets.run, 3)
     assert (pets.labelled, pets.server.asked[f"/{WORKSPACE}/{PROJECT}/generate"]) == ({}, 1)
 
 
 @pytest.mark.parametrize("name", ["project", "unannotated"])
 def test_a_count_that_is_missing_is_named(project, name):
-    fails(RoboflowRefused, f"the answer lacks {name}", project(Misbehaviour(drop=name)).run, 1)
+    assert_fails(RoboflowRefused, f"the answer lacks {name}", project(Misbehaviour(drop=name)).run, 1)
 
 
 @pytest.mark.parametrize("values", [{}, {"workspace": WORKSPACE, "version": 3}, {"export": "pets.zip"}])
@@ -407,7 +417,7 @@ def test_a_new_version_needs_a_workspace_and_no_number(values):
         RetrainRequest(project=PROJECT, generate_after=20, **values)
 
 
-def test_what_was_labelled_is_kept_in_the_store(store, archive, tmp_path):
+def test_the_number_of_labelled_images_is_kept_in_the_store(store, archive, tmp_path):
     request = RetrainRequest(project=PROJECT, workspace=WORKSPACE, generate_after=3)
     calls = []
     with RoboflowServer(archive) as server:

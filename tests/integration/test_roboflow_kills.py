@@ -1,4 +1,4 @@
-"""Killed at random moments, bringing labels from Roboflow: nothing half-written counts, and the next run completes."""
+"""Killed at random moments while fetching labels: nothing half-written counts, and the next run completes."""
 
 import hashlib
 import os
@@ -29,10 +29,10 @@ from tests.fakes.roboflow_server import KEY, PROJECT, WORKSPACE, Misbehaviour, R
 
 KILLS = 10
 IMAGES = 80
-FILLING = 10_000_000
-"""Bytes beside the images, so that moving the zip takes long enough to be killed in."""
-ZEROS = 300_000_000
-"""Bytes that hardly need room in a zip, so that checking it takes long enough, too."""
+FILLER_BYTES = 10_000_000
+"""Bytes beside the images, so that copying the zip takes long enough to be killed."""
+ZERO_BYTES = 300_000_000
+"""Bytes that hardly need room in a zip, so that checking it takes long enough too."""
 TRICKLE = 0.4
 """Seconds that the zip takes."""
 
@@ -47,20 +47,20 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     folder = tmp_path_factory.mktemp("kills")
     export = write_in("coco", folder / "export", splits)
-    (export / "notes.txt").write_bytes(random.Random(1).randbytes(FILLING))
+    (export / "notes.txt").write_bytes(random.Random(1).randbytes(FILLER_BYTES))
     pack(export, folder / "export.zip")
     return folder / "export.zip"
 
 
 @pytest.fixture(scope="module")
 def slow_to_check(archive: Path) -> Path:
-    """The same zip with a member that takes a while."""
+    """The same zip with a member that takes a while to check."""
     path = archive.with_name("slow.zip")
     shutil.copyfile(archive, path)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
         with file.open("zeros", "w") as member:
             for _ in range(100):
-                member.write(bytes(ZEROS // 100))
+                member.write(bytes(ZERO_BYTES // 100))
     return path
 
 
@@ -71,7 +71,7 @@ def roboflow(archive: Path) -> Iterator[RoboflowServer]:
 
 
 class Worker:
-    """A process that does a worker's job in processes that can be killed."""
+    """A process that does the job of a worker in child processes, which can be killed."""
 
     def __init__(self, verb: str, url: str, folder: Path, environment: dict[str, str]) -> None:
         command = [sys.executable, "-m", "tests.fakes.labels_into_store", verb, url, str(folder)]
@@ -89,12 +89,12 @@ class Worker:
         self._say("begin")
 
     def kill(self) -> bool:
-        """Kill it; says whether it was still at work."""
+        """Kill the job; whether it was still running."""
         self._say("kill")
         return self._ended()[0] == -signal.SIGKILL
 
     def finish(self) -> str:
-        """Let it do its job to the end; gives what it printed."""
+        """Run the job to its end; its last line of output."""
         self._say("begin")
         self._say("wait")
         code, printed = self._ended()
@@ -118,7 +118,7 @@ class Worker:
 def test_a_killed_download_leaves_no_zip_or_a_whole_one(
     roboflow: RoboflowServer, slow_to_check: Path, tmp_path: Path
 ) -> None:
-    """By turns at a moment of asking Roboflow, of receiving, and of checking and renaming when all is sent."""
+    """In turn while Roboflow is asked, while the zip is received, and while it is checked and renamed."""
     dice, sha256, target = random.Random(8), file_sha256(slow_to_check), tmp_path / "export.zip"
     roboflow.archive = slow_to_check.read_bytes()
     cut_short = 0
@@ -139,10 +139,10 @@ def test_a_killed_download_leaves_no_zip_or_a_whole_one(
     assert file_sha256(target) == sha256
 
 
-def test_labels_on_their_way_into_the_store_survive_ten_kills(
+def test_bringing_labels_into_the_store_survives_ten_kills(
     store: Store, store_environment: dict[str, str], roboflow: RoboflowServer, archive: Path, tmp_path: Path
 ) -> None:
-    """From the first question to Roboflow to the manifest; what the killed runs left on disk goes with the next one."""
+    """From the first request to the manifest; what killed runs left on disk is removed by the next one."""
     dice, scratch = random.Random(6), tmp_path / "scratch"
     digest = require_snapshot(inspect_export(archive, tmp_path / "x")).digest
     with Worker("store", roboflow.url, scratch, store_environment) as worker:
@@ -151,9 +151,9 @@ def test_labels_on_their_way_into_the_store_survive_ten_kills(
             time.sleep(dice.uniform(0, 1.2))
             worker.kill()
             assert_no_orphans(store)
-        left = list(scratch.iterdir())
-        assert left
-        for folder in left:
+        left_over = list(scratch.iterdir())
+        assert left_over
+        for folder in left_over:
             os.utime(folder, (1, 1))
         assert worker.finish() == digest
     assert not list(scratch.iterdir())
@@ -163,8 +163,10 @@ def test_labels_on_their_way_into_the_store_survive_ten_kills(
     assert hashlib.sha256(store.get(keys.blob(sha256))[0]).hexdigest() == sha256
 
 
-def test_a_folder_in_use_is_not_swept(store: Store, roboflow: RoboflowServer, archive: Path, tmp_path: Path) -> None:
-    """However old it looks: another run begins while one is at work in the same scratch folder."""
+def test_a_scratch_folder_in_use_is_not_removed(
+    store: Store, roboflow: RoboflowServer, archive: Path, tmp_path: Path
+) -> None:
+    """However old it looks: another run starts while one uses the same scratch folder."""
     scratch = tmp_path / "scratch"
 
     def settings() -> RoboflowSettings:
@@ -179,8 +181,8 @@ def test_a_folder_in_use_is_not_swept(store: Store, roboflow: RoboflowServer, ar
 
 
 def assert_no_orphans(store: Store) -> None:
-    """Every manifest's images are there."""
-    there = set(store.list(keys.blobs()))
+    """The images of every manifest are in the store."""
+    blobs = set(store.list(keys.blobs()))
     for key in store.list("datasets/snapshots/"):
         snapshot = load_snapshot(store, Path(key).stem)
-        assert {keys.blob(image.sha256) for image in snapshot.images} <= there
+        assert {keys.blob(image.sha256) for image in snapshot.images} <= blobs

@@ -1,4 +1,4 @@
-"""The local store as a process."""
+"""SeaweedFS as the local store: what a restart keeps, how it ends, and what is said when it does not start."""
 
 import os
 import signal
@@ -42,7 +42,7 @@ def test_data_credentials_and_address_outlive_a_restart(tmp_path):
             Store(server.settings()).get("other")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends child processes with their parent")
 def test_the_server_dies_with_a_killed_parent(tmp_path):
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     server = int(parent.stdout.readline())
@@ -63,13 +63,13 @@ def test_a_server_that_does_not_start_is_one_line_with_its_log(tmp_path):
     assert (tmp_path / "weed.log").stat().st_size
 
 
-def test_a_folder_that_cannot_be_used_is_told(tmp_path):
+def test_a_folder_that_cannot_be_used_is_named(tmp_path):
     (tmp_path / "data").write_text("not a folder")
     with pytest.raises(ServerProblem, match="no use as the store's folder"):
         Seaweed(tmp_path).__enter__()
 
 
-def test_a_missing_server_is_told(tmp_path, monkeypatch):
+def test_a_missing_program_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(ServerProblem, match=r"no SeaweedFS at .*/weed; run `make setup`"):
         Seaweed(tmp_path).__enter__()

@@ -1,4 +1,4 @@
-"""Killed at random moments, saving and fetching a snapshot: the next one completes, and nothing half-written counts."""
+"""Killed at random moments while saving and fetching a snapshot: nothing half-written counts, the next run completes."""
 
 import os
 import random
@@ -31,8 +31,8 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_in("voc", tmp_path_factory.mktemp("kills") / "export", splits)
 
 
-def begun(verb: str, export: Path, folder: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
-    """A process that has read the export, and now saves or fetches."""
+def start(verb: str, export: Path, folder: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+    """A process that has inspected the export, and now saves or fetches its snapshot."""
     command = [sys.executable, "-m", "tests.fakes.snapshots", verb, str(export), str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
     assert process.stdout is not None
@@ -40,24 +40,24 @@ def begun(verb: str, export: Path, folder: Path, environment: dict[str, str]) ->
     return process
 
 
-def killed(process: subprocess.Popen[str], seconds: float) -> None:
+def kill(process: subprocess.Popen[str], seconds: float) -> None:
     time.sleep(seconds)
     process.kill()
     process.communicate()
 
 
-def finished(process: subprocess.Popen[str]) -> str:
+def finish(process: subprocess.Popen[str]) -> str:
     digest, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     return digest.strip()
 
 
 def assert_no_orphans(store: Store) -> None:
-    """Every manifest's images are there."""
-    there = set(store.list(keys.blobs()))
+    """The images of every manifest are in the store."""
+    blobs = set(store.list(keys.blobs()))
     for key in store.list("datasets/snapshots/"):
         snapshot = load_snapshot(store, Path(key).stem)
-        assert {keys.blob(image.sha256) for image in snapshot.images} <= there
+        assert {keys.blob(image.sha256) for image in snapshot.images} <= blobs
 
 
 def test_saving_and_fetching_survive_ten_kills_each(
@@ -66,15 +66,15 @@ def test_saving_and_fetching_survive_ten_kills_each(
     dice = random.Random(4)
     digest = require_snapshot(inspect_export(export, tmp_path / "x")).digest
     for _ in range(KILLS):
-        killed(begun("save", export, tmp_path, store_environment), dice.uniform(0, 0.5))
+        kill(start("save", export, tmp_path, store_environment), dice.uniform(0, 0.5))
         assert_no_orphans(store)
-    assert finished(begun("save", export, tmp_path, store_environment)) == digest
+    assert finish(start("save", export, tmp_path, store_environment)) == digest
     assert_no_orphans(store)
     assert load_snapshot(store, digest).digest == digest
 
     for _ in range(KILLS):
-        killed(begun("fetch", export, tmp_path, store_environment), dice.uniform(0, 0.4))
-    assert finished(begun("fetch", export, tmp_path, store_environment)) == digest
+        kill(start("fetch", export, tmp_path, store_environment), dice.uniform(0, 0.4))
+    assert finish(start("fetch", export, tmp_path, store_environment)) == digest
     snapshot = dataset_folder.load(tmp_path / "dataset")
     assert snapshot.digest == digest
     for image in snapshot.images:

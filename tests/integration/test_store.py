@@ -36,13 +36,13 @@ def as_environment(settings: StoreSettings) -> dict[str, str]:
 
 
 def pending_uploads(store: Store) -> list[str]:
-    """Of this store's corner; what killed processes of other tests began may be on the server, too."""
+    """Unfinished uploads under this store's prefix; the server may have those of other tests."""
     answer = store._client.list_multipart_uploads(Bucket=store._settings.bucket)
-    keys_there = [upload["Key"] for upload in answer.get("Uploads", [])]
-    return [key for key in keys_there if key.startswith(store._settings.prefix)]
+    pending = [upload["Key"] for upload in answer.get("Uploads", [])]
+    return [key for key in pending if key.startswith(store._settings.prefix)]
 
 
-def test_what_is_put_comes_back(store):
+def test_an_object_is_read_as_it_was_written(store):
     etag = store.put("a/b.json", b"{}", content_type="application/json")
     assert store.get("a/b.json") == (b"{}", etag)
     assert store.exists("a/b.json")
@@ -51,7 +51,7 @@ def test_what_is_put_comes_back(store):
         store.get("a/c.json")
 
 
-def test_delete_passes_over_what_is_not_there(store):
+def test_deleting_a_missing_object_is_no_error(store):
     store.put("a", b"")
     store.delete(["a", "b"])
     assert store.list("") == []
@@ -66,7 +66,7 @@ def test_list_is_complete_sorted_and_within_the_prefix(store, store_settings):
     assert Store(store_settings.model_copy(update={"prefix": "elsewhere"})).list("") == []
 
 
-def test_of_racing_creates_one_wins(store):
+def test_one_of_several_concurrent_creates_wins(store):
     start = threading.Barrier(12)
 
     def create(number: int) -> bool:
@@ -78,12 +78,12 @@ def test_of_racing_creates_one_wins(store):
         return True
 
     with ThreadPoolExecutor(12) as pool:
-        won = list(pool.map(create, range(12)))
-    assert won.count(True) == 1
-    assert store.get("claim")[0] == str(won.index(True)).encode()
+        wins = list(pool.map(create, range(12)))
+    assert wins.count(True) == 1
+    assert store.get("claim")[0] == str(wins.index(True)).encode()
 
 
-def test_of_racing_replaces_one_wins(store):
+def test_one_of_several_concurrent_replaces_wins(store):
     etag = store.create("alias", b"start")
     start = threading.Barrier(12)
 
@@ -106,23 +106,23 @@ def test_replace_of_a_removed_object_is_a_lost_race(store):
         store.replace("alias", b"2", etag)
 
 
-def test_probe_passes_and_leaves_nothing(store):
+def test_the_probe_passes_and_deletes_its_objects(store):
     probe(store)
     assert store.list("") == []
 
 
 @pytest.mark.parametrize("size", [0, 1000, 20 * MEBI + 17])
-def test_files_travel_both_ways(store, tmp_path, size):
+def test_a_file_is_downloaded_as_it_was_uploaded(store, tmp_path, size):
     data = os.urandom(size)
     (tmp_path / "sent").write_bytes(data)
     stored = store.upload(tmp_path / "sent", "files/x")
     assert stored == StoredFile(key="files/x", sha256=hashlib.sha256(data).hexdigest(), size=size)
-    store.download(stored, tmp_path / "new folder" / "got")
-    assert (tmp_path / "new folder" / "got").read_bytes() == data
-    assert [path.name for path in (tmp_path / "new folder").iterdir()] == ["got"]
+    store.download(stored, tmp_path / "new folder" / "received")
+    assert (tmp_path / "new folder" / "received").read_bytes() == data
+    assert [path.name for path in (tmp_path / "new folder").iterdir()] == ["received"]
 
 
-def test_a_file_that_is_there_is_not_sent_again(store, tmp_path):
+def test_a_file_in_the_store_is_not_uploaded_again(store, tmp_path):
     path = tmp_path / "x"
     path.write_bytes(b"content")
     store.upload(path, lambda sha256: f"by-content/{sha256}")
@@ -156,7 +156,7 @@ def test_a_file_changed_while_it_is_read_is_not_stored(store, tmp_path, size, ch
     assert pending_uploads(store) == []
 
 
-def test_a_name_given_to_a_newer_file_does_not_matter(store, tmp_path):
+def test_a_file_that_is_replaced_during_the_upload_is_sent_as_it_was_opened(store, tmp_path):
     path = tmp_path / "last.ckpt"
     path.write_bytes(b"old")
 
@@ -169,16 +169,16 @@ def test_a_name_given_to_a_newer_file_does_not_matter(store, tmp_path):
     assert store.get("x")[0] == b"old"
 
 
-def test_damage_is_seen_on_download(store, tmp_path):
+def test_a_damaged_object_is_not_downloaded(store, tmp_path):
     (tmp_path / "x").write_bytes(b"content")
     stored = store.upload(tmp_path / "x", "x")
     store.put("x", b"cOntent")
     with pytest.raises(CorruptObject, match=r"s3://tests/.*/x: 7 bytes with SHA-256 .* recorded were 7 bytes"):
-        store.download(stored, tmp_path / "got")
+        store.download(stored, tmp_path / "received")
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
-def test_a_killed_upload_leaves_no_object_and_can_be_repeated(store, store_settings, tmp_path):
+def test_a_killed_upload_creates_no_object_and_can_be_repeated(store, store_settings, tmp_path):
     path = tmp_path / "model"
     path.write_bytes(os.urandom(32 * MEBI))
     with SlowLink(store_settings.endpoint, pass_bytes=20 * MEBI) as link:
@@ -188,7 +188,7 @@ def test_a_killed_upload_leaves_no_object_and_can_be_repeated(store, store_setti
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert store.list("") == []
-    store.download(store.upload(path, "model.bin"), tmp_path / "got")
+    store.download(store.upload(path, "model.bin"), tmp_path / "received")
 
 
 def test_link_works_without_credentials_and_uri_names_the_object(store, store_settings):
@@ -207,14 +207,14 @@ def test_link_works_without_credentials_and_uri_names_the_object(store, store_se
         ({"bucket": "elsewhere"}, "404 NoSuchBucket; create the bucket elsewhere, or correct NASFLOW_STORE_BUCKET"),
     ],
 )
-def test_wrong_settings_are_told_without_secrets(store_settings, change, message):
+def test_wrong_settings_are_named_without_secrets(store_settings, change, message):
     settings = store_settings.model_copy(update=change)
     with pytest.raises(BadSettings, match=message) as caught:
         Store(settings).put("a", b"")
     assert settings.secret_access_key.get_secret_value() not in str(caught.value)
 
 
-def test_no_server_is_unavailable(store_settings):
+def test_a_store_that_does_not_answer_is_unavailable(store_settings):
     settings = store_settings.model_copy(update={"endpoint": "http://127.0.0.1:9"})
     with pytest.raises(StoreUnavailable, match=r"no answer .*NASFLOW_STORE_ENDPOINT"):
         Store(settings).get("a")

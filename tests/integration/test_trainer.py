@@ -1,6 +1,7 @@
 """The trainer process, run for real on drawings of 64 pixels: what it writes and tells, killed, stopped and misled."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from tasks.local.files import file_sha256
 from tasks.records import DatasetSnapshot, Speed, StartWeights, TrainingResult, TrainingSpec
 from tasks.training import files
+from tasks.training.speed_measures import with_speed_measures
 from tests.fakes.datasets import make_spec, write_dataset, write_spec
 from tests.fakes.trainer import DETECT, EVERY_STEP, Trainer, detect, run
 
@@ -54,7 +56,7 @@ def stopped(job: Job, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, T
     """A run that SIGTERM stopped in the middle of its first epoch."""
     out = tmp_path_factory.mktemp("stopped") / "out"
     with Trainer(out.parent, *job.arguments(out)) as trainer:
-        trainer.until(lambda: trainer.told("step"))
+        trainer.until(lambda: trainer.events_of("step"))
         trainer.process.send_signal(signal.SIGTERM)
         trainer.ended()
     return out, trainer
@@ -115,13 +117,13 @@ def test_run_tells_how_far_it_is(job: Job) -> None:
     kinds = [event["event"] for event in events if event["event"] not in ("step", "checkpoint")]
     assert kinds == ["plan", "started", *["epoch"] * 3, "finished"]
     assert events[1]["resumed_from_epoch"] is None
-    steps = job.trainer.told("step")
+    steps = job.trainer.events_of("step")
     assert steps
     assert all(0 < step["step"] <= step["steps"] == STEPS and step["seconds_left"] >= 0 for step in steps)
-    epochs = job.trainer.told("epoch")
+    epochs = job.trainer.events_of("epoch")
     assert [epoch["epoch"] for epoch in epochs] == [1, 2, 3]
     assert epochs[0]["seconds_left"] > epochs[1]["seconds_left"] > epochs[2]["seconds_left"] == 0
-    assert not job.trainer.told("checkpoint"), "the whole run takes no minute"
+    assert not job.trainer.events_of("checkpoint"), "the whole run takes no minute"
     plan = events[0]
     assert plan["device"].startswith("cpu ")
     assert (plan["batch_size"], plan["micro_batch"], plan["devices"], plan["shortages"]) == (2, 2, 1, [])
@@ -138,19 +140,14 @@ def test_run_keeps_stdout_and_home_clean(job: Job) -> None:
     assert not job.trainer.home.exists()
 
 
-def test_a_start_loads_no_package_that_training_does_not_use(tmp_path: Path) -> None:
-    code = (
-        "import sys\nfrom pathlib import Path\n"
-        "from tasks.training.worker.runtime import imports, process\n"
-        "process.quiet_libraries(Path(sys.argv[1]))\n"
-        "with imports.quick_imports():\n"
-        "  import tasks.training.worker.loop.training, tasks.training.worker.loop.detector\n"
-        "files = {name for name, module in sys.modules.items() if getattr(module, '__file__', None)}\n"
-        "print(*sorted(files & {'seaborn', 'pandas', 'super_gradients', *imports.UNUSED, 'sympy', imports.COMPILER}))"
-    )
-    command = [sys.executable, "-W", "ignore", "-c", code, tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.stdout.splitlines()[-1] == "super_gradients", done.stderr
+def test_speed_measures_change_no_bit_of_the_weights(job: Job, tmp_path: Path) -> None:
+    """The job ran without them, and as a fork of a process with everything imported; this trainer starts cold."""
+    assert "GLIBC_TUNABLES" not in os.environ
+    command = [sys.executable, "-m", "tasks.training.worker", *map(str, job.arguments(tmp_path / "out"))]
+    environment = with_speed_measures({**os.environ, "OMP_NUM_THREADS": "1"})
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert file_sha256(tmp_path / "out" / files.BEST) == file_sha256(job.out / files.BEST)
 
 
 def test_same_command_after_the_end_changes_nothing(job: Job, tmp_path: Path) -> None:
@@ -166,8 +163,14 @@ def test_same_command_after_the_end_changes_nothing(job: Job, tmp_path: Path) ->
 
 @pytest.fixture(scope="module")
 def detected(job: Job, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trainer, Path]:
-    """The best weights on both splits: three images and eight, a batch each."""
-    return detect(tmp_path_factory.mktemp("detected"), job.out / files.BEST, job.data, "valid", "train")
+    """Weights that find something on every processor, on both splits: three images and eight, a batch each."""
+    folder = tmp_path_factory.mktemp("detected")
+    weights = {
+        name: tensor + 4 if name.endswith("cls_pred.bias") else tensor
+        for name, tensor in load_file(job.out / files.BEST).items()
+    }
+    save_file(weights, folder / files.BEST, metadata_of(job.out / files.BEST))
+    return detect(folder, folder / files.BEST, job.data, "valid", "train")
 
 
 @pytest.mark.parametrize(("split", "images"), [("valid", 3), ("train", 8)])
@@ -186,7 +189,7 @@ def test_detect_gives_coco_results_for_each_split(detected: tuple[Trainer, Path]
 
 def test_detect_tells_how_far_it_is_over_all_splits(detected: tuple[Trainer, Path]) -> None:
     trainer, out = detected
-    assert [(step["step"], step["steps"]) for step in trainer.told("step")] == [(1, 2), (2, 2)]
+    assert [(step["step"], step["steps"]) for step in trainer.events_of("step")] == [(1, 2), (2, 2)]
     written = [json.loads((out / files.detections(split)).read_text()) for split in ("valid", "train")]
     assert trainer.events[-1]["images"] == 11
     assert trainer.events[-1]["detections"] == sum(map(len, written)) > 0
@@ -211,7 +214,7 @@ def test_detect_that_is_stopped_writes_nothing(job: Job, tmp_path: Path) -> None
     out = tmp_path / "found"
     arguments = ["--weights", job.out / files.BEST, "--data", job.data, "--splits", "valid", "train", "--out", out]
     with Trainer(tmp_path, *arguments, module=DETECT) as trainer:
-        trainer.until(lambda: len(trainer.told("step")) == 2)
+        trainer.until(lambda: len(trainer.events_of("step")) == 2)
         trainer.process.send_signal(signal.SIGTERM)
         trainer.ended()
     assert_refused(trainer, 4, "stopped on request", "nothing was written")
@@ -235,19 +238,19 @@ def test_killed_run_goes_on_as_if_nothing_had_been(job: Job, tmp_path: Path) -> 
     out = tmp_path / "out"
 
     with Trainer(tmp_path, *job.arguments(out)) as first:
-        first.until(lambda: first.told("step"))
+        first.until(lambda: first.events_of("step"))
     assert not (out / files.LAST).exists()
 
     with Trainer(tmp_path, *job.arguments(out), *EVERY_STEP) as second:
-        second.until(lambda: any(save["epochs_done"] == 1 for save in second.told("checkpoint")))
-    assert second.told("started")[0]["resumed_from_epoch"] is None
+        second.until(lambda: any(save["epochs_done"] == 1 for save in second.events_of("checkpoint")))
+    assert second.events_of("started")[0]["resumed_from_epoch"] is None
     assert (out / files.LAST).exists()
     (out / files.BEST).unlink(missing_ok=True)  # there only if the kill came late; it is written whole or not at all
     kept = file_sha256(out / files.LAST)
 
     with Trainer(tmp_path, *job.arguments(out)) as third:
-        third.until(lambda: third.told("step"))
-    assert third.told("started")[0]["resumed_from_epoch"] == 1
+        third.until(lambda: third.events_of("step"))
+    assert third.events_of("started")[0]["resumed_from_epoch"] == 1
     assert metadata_of(out / files.BEST)["epoch"] == "1"
 
     with Trainer(tmp_path, *job.arguments(out), *EVERY_STEP) as fourth:
@@ -257,12 +260,12 @@ def test_killed_run_goes_on_as_if_nothing_had_been(job: Job, tmp_path: Path) -> 
 
     # A rival in the same folder waits for the one that works, and then has nothing to do.
     with Trainer(tmp_path, *job.arguments(out)) as last:
-        last.until(lambda: last.told("started"))
+        last.until(lambda: last.events_of("started"))
         with Trainer(tmp_path, *job.arguments(out)) as rival:
             assert last.ended() == 0, last.stderr[-2000:]
             finished = state_of(out)
             assert rival.ended() == 0, rival.stderr[-2000:]
-    assert last.told("started")[0]["resumed_from_epoch"] == 1
+    assert last.events_of("started")[0]["resumed_from_epoch"] == 1
     assert not list(out.glob(".*.tmp"))
     assert curve(out) == curve(job.out)
     result, undisturbed = (files.read_result(folder, job.spec) for folder in (out, job.out))
@@ -271,24 +274,24 @@ def test_killed_run_goes_on_as_if_nothing_had_been(job: Job, tmp_path: Path) -> 
     assert_same_tensors(out / files.BEST, job.out / files.BEST)
     assert state_of(out) == finished
     assert rival.events[-1] | {"time": 0} == last.events[-1] | {"time": 0}
-    assert not rival.told("started")
+    assert not rival.events_of("started")
 
 
 def test_stopped_run_goes_on_at_that_very_step(job: Job, stopped: tuple[Path, Trainer], tmp_path: Path) -> None:
     """SIGTERM, then the end of stdin: both stop it with a checkpoint, and the history is equal to the last digit."""
     assert_refused(stopped[1], 4, "stopped on request", "run the same again")
-    by_signal = stopped[1].told("checkpoint")[-1]
+    by_signal = stopped[1].events_of("checkpoint")[-1]
     assert by_signal["epochs_done"] == 0
     assert 0 < by_signal["steps_done"] < STEPS
     out = tmp_path / "out"
     shutil.copytree(stopped[0], out)
 
     with Trainer(tmp_path, *job.arguments(out), "--stop-with-parent") as orphan:
-        orphan.until(lambda: orphan.told("step"))
+        orphan.until(lambda: orphan.events_of("step"))
         orphan.process.stdin.close()
         orphan.ended()
     assert_refused(orphan, 4, "stopped on request")
-    by_parent = orphan.told("checkpoint")[-1]
+    by_parent = orphan.events_of("checkpoint")[-1]
     assert (by_parent["epochs_done"], by_parent["steps_done"]) > (0, by_signal["steps_done"])
 
     last = run(tmp_path, *job.arguments(out))
@@ -354,7 +357,7 @@ def test_a_stop_takes_seconds_on_the_demos_size(tmp_path: Path) -> None:
     snapshot = write_dataset(tmp_path / "data", 24, 2, size=160)
     spec = write_spec(tmp_path / "spec.json", make_spec(snapshot, image_size=160, batch_size=8, epochs=50))
     with Trainer(tmp_path, "--spec", spec, "--data", tmp_path / "data", "--out", tmp_path / "out") as trainer:
-        trainer.until(lambda: trainer.told("step"))
+        trainer.until(lambda: trainer.events_of("step"))
         began = time.monotonic()
         trainer.process.send_signal(signal.SIGTERM)
         assert trainer.ended() == 4, trainer.stderr[-2000:]
@@ -373,7 +376,7 @@ class Start(NamedTuple):
 
     @property
     def log(self) -> str:
-        return self.trainer.told("log")[0]["message"]
+        return self.trainer.events_of("log")[0]["message"]
 
 
 def start_from(weights: Path, folder: Path, *said: str, sha256: str | None = None, **dataset: object) -> Start:

@@ -63,9 +63,9 @@ def killed_at_random(whole: Whole, out: Path, kills: int, seed: int, *more: obje
         with Trainer(out.parent, *whole.arguments(out, *EVERY_STEP, *more)) as trainer:
             # Every second one gets as far as a checkpoint, however busy the machine is.
             kind = "checkpoint" if number % 2 else "started"
-            trainer.until(lambda kind=kind: trainer.told(kind))
+            trainer.until(lambda kind=kind: trainer.events_of(kind))
             time.sleep(moments.uniform(0, 0.5))
-        begun = trainer.told("started")[0]
+        begun = trainer.events_of("started")[0]
         starts.append(begun["epochs_done"] * begun["steps_per_epoch"] + begun["steps_done"])
         moved = out.with_name(f"moved-{number}")
         out.rename(moved)
@@ -93,15 +93,15 @@ def test_resume_in_fp32_with_loader_workers(tmp_path: Path) -> None:
 def test_resume_from_the_checkpoint_before_a_torn_one(whole: Whole, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with Trainer(tmp_path, *whole.arguments(out, *EVERY_STEP)) as first:
-        first.until(lambda: first.told("epoch") and first.told("checkpoint")[-1]["epochs_done"] == 1)
+        first.until(lambda: first.events_of("epoch") and first.events_of("checkpoint")[-1]["epochs_done"] == 1)
     content = (out / files.LAST).read_bytes()
     (out / files.LAST).write_bytes(content[: len(content) // 2])
     last = run(tmp_path, *whole.arguments(out))
     assert last.process.returncode == 0, last.stderr[-2000:]
-    assert "not a readable checkpoint" in last.told("log")[0]["message"]
-    assert "the one before it is used" in last.told("log")[0]["message"]
-    started = last.told("started")[0]
-    told = [(save["epochs_done"], save["steps_done"]) for save in first.told("checkpoint")]
+    assert "not a readable checkpoint" in last.events_of("log")[0]["message"]
+    assert "the one before it is used" in last.events_of("log")[0]["message"]
+    started = last.events_of("started")[0]
+    told = [(save["epochs_done"], save["steps_done"]) for save in first.events_of("checkpoint")]
     assert (started["epochs_done"], started["steps_done"]) in told[-3:]
     assert_the_same(out, whole)
 
@@ -112,7 +112,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     return whole_run(tmp_path_factory.mktemp("saved"), *EVERY_STEP, epochs=1)
 
 
-def test_a_checkpoint_right_after_the_best_epoch_holds_the_averages_once(saved: Whole) -> None:
+def test_a_checkpoint_right_after_the_best_epoch_holds_the_ema_once(saved: Whole) -> None:
     content = torch.load(saved.out / files.LAST, weights_only=True)
     assert set(content["best"]) == {"numbers", "counters"}
     assert all(content["ema"][name].data_ptr() == tensor.data_ptr() for name, tensor in content["best"].items())
@@ -151,13 +151,13 @@ def test_resume_after_a_full_disk(whole: Whole, tmp_path: Path, size: str, optio
         assert "Traceback" not in full.stderr
         assert "no room to write" in full.events[-1]["message"]
         assert not list(out.glob(".*.tmp"))
-        saves = full.told("checkpoint")
+        saves = full.events_of("checkpoint")
         assert bool(saves) == bool(options)
         assert [file_sha256(path) for path in out.glob(files.LAST)] == [save["sha256"] for save in saves[-1:]]
         subprocess.run(["mount", "-o", "remount,size=3g", disk], check=True)
         last = run(tmp_path, *whole.arguments(out))
         assert last.process.returncode == 0, last.stderr[-2000:]
-        assert last.told("started")[0]["resumed_from_epoch"] == (saves[-1]["epochs_done"] if saves else None)
+        assert last.events_of("started")[0]["resumed_from_epoch"] == (saves[-1]["epochs_done"] if saves else None)
         assert_the_same(out, whole)
     finally:
         subprocess.run(["umount", disk], check=True)
@@ -179,7 +179,7 @@ def test_watchdog_says_where_a_trainer_hangs(whole: Whole, tmp_path: Path) -> No
 
 def test_loader_workers_die_with_a_killed_trainer(whole: Whole, tmp_path: Path) -> None:
     with Trainer(tmp_path, *whole.arguments(tmp_path / "out", "--loader-workers", 2)) as trainer:
-        trainer.until(lambda: trainer.told("step"))
+        trainer.until(lambda: trainer.events_of("step"))
         children = psutil.Process(trainer.process.pid).children(recursive=True)
     assert children
     _, alive = psutil.wait_procs(children, timeout=20)

@@ -1,4 +1,4 @@
-"""What a step changes and what it leaves: the network's parameters that are learnt, and those that never are."""
+"""What a training step changes: trainable parameters, and no frozen ones."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.fakes.libraries import imported
 from tests.fakes.training_steps import make_training_step
 
 
-def test_what_is_never_learnt_gets_no_moments_and_is_averaged_as_it_was_given(tmp_path: Path) -> None:
+def test_frozen_parameters_get_no_moments_and_keep_their_values_in_the_ema(tmp_path: Path) -> None:
     batches = imported("tasks.training.worker.data.loaders", tmp_path)
     learning = make_training_step(make_spec(write_dataset(tmp_path / "data", 2, 1)), tmp_path)
     parameters = dict(learning.network.named_parameters())
@@ -23,7 +23,7 @@ def test_what_is_never_learnt_gets_no_moments_and_is_averaged_as_it_was_given(tm
     images = torch.randint(0, 255, (2, 3, 64, 64), dtype=torch.uint8)
     batch = batches.Batch(images, torch.tensor([[0, 0, 32, 32, 20, 20], [1, 1, 30, 30, 24, 24.0]]), [0, 1])
     for _ in range(2):
-        assert learning.run(batches.divided([0, 1], 2), iter([batch]), 1e-3).bad is None
+        assert learning.run(batches.plan_step([0, 1], 2), iter([batch]), 1e-3).bad is None
 
     moments = learning.optimizer.state_dict()["state"].values()
     assert sum(of_group["exp_avg"].numel() for of_group in moments) == sum(p.numel() for p in trainable.values())

@@ -1,4 +1,4 @@
-"""What people see of a training run: on a terminal, in a pipe, and from the command itself."""
+"""What people see of a training run: on a terminal, in a pipe, and from the command."""
 
 import io
 import json
@@ -15,6 +15,7 @@ from rich.console import Console
 from deployments.demo.cartoons import draw_export
 from deployments.terminal.training_view import LiveView, PlainView, training_view
 from tasks.records import SplitCounts, TrainingSpec
+from tests.fakes.terminals import read_terminal
 
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -29,28 +30,28 @@ SPLITS = {
 DEVICE = "cuda bf16-mixed channels-last"
 
 
-def scores(number, score=0.25, **more):
+def scores(number, score=0.25, **fields):
     return {
         "epoch": number, "losses": {"total": 2.3456, "class": 1.0}, "valid_losses": {"total": 2.5}, "map": score,
-        "map50": 0.61, "precision": 0.72, "recall": 0.83, "lr": 4.9e-4, "seconds": 12.34, **more,
+        "map50": 0.61, "precision": 0.72, "recall": 0.83, "lr": 4.9e-4, "seconds": 12.34, **fields,
     }  # fmt: skip
 
 
-def started(history=(), **more):
+def started(history=(), **fields):
     return {
         "event": "started", "time": 1.0, "device": DEVICE, "epochs": 20, "epochs_done": len(history),
-        "steps_per_epoch": 15, "resumed_from_epoch": len(history) or None, "history": list(history), **more,
+        "steps_per_epoch": 15, "resumed_from_epoch": len(history) or None, "history": list(history), **fields,
     }  # fmt: skip
 
 
-def step(epoch, number, loss=2.125, **more):
+def step(epoch, number, loss=2.125, **fields):
     return {
         "event": "step", "time": 2.0, "epoch": epoch, "epochs": 20, "step": number, "steps": 15, "loss": loss,
-        "images_per_second": 98.76, "seconds_left": 3725.0, **more,
+        "images_per_second": 98.76, "seconds_left": 3725.0, **fields,
     }  # fmt: skip
 
 
-def epoch(number, best, **more):
+def epoch(number, best, **fields):
     return {
         "event": "epoch",
         "time": 3.0,
@@ -58,7 +59,7 @@ def epoch(number, best, **more):
         "best_epoch": best,
         "epochs": 20,
         "seconds_left": 130.0,
-        **more,
+        **fields,
     }
 
 
@@ -69,35 +70,35 @@ def console(width=80, height=30, terminal=True):
     )  # fmt: skip
 
 
-def feed(events, where):
-    """Everything that is written while a view is shown these events."""
-    with training_view(SPEC, SPLITS, where) as view:
+def written_for(events, on_console):
+    """All text that a view writes for these events."""
+    with training_view(SPEC, SPLITS, on_console) as view:
         for event in events:
             view.show(event)
-    return where.file.getvalue()
+    return on_console.file.getvalue()
 
 
 def last_frame(events, **options):
-    """The screen's lines at the end."""
-    written = CONTROL.sub("", feed(events, console(**options)))
+    """Lines of the screen at the end."""
+    written = CONTROL.sub("", written_for(events, console(**options)))
     return written[written.rindex("YOLO-NAS M") :].replace("\r", "").rstrip().splitlines()
 
 
 def rows(frame):
-    """The table's rows by epoch, those with a star under ``*``, too."""
-    found = {}
+    """Rows of the table by epoch; the epochs of rows with a star are listed under ``*``."""
+    rows = {}
     for line in frame:
         if match := re.match(r" *(\* )?(\d+) +\d", line):
-            found[int(match[2])] = line
+            rows[int(match[2])] = line
             if match[1]:
-                found.setdefault("*", []).append(int(match[2]))
-    return found
+                rows.setdefault("*", []).append(int(match[2]))
+    return rows
 
 
 # On a terminal -----------------------------------------------------------------------------------
 
 
-def test_before_the_trainer_speaks_the_plan_is_shown():
+def test_before_the_first_event_of_the_trainer_the_spec_is_shown():
     frame = " ".join(last_frame([{"event": "tick"}]))
     assert "YOLO-NAS M, starting the trainer, batch 8, 640 px, images: 120 train, 30 valid" in frame
     assert "0/20" in frame
@@ -135,18 +136,18 @@ def test_a_resumed_run_shows_the_epochs_before():
     assert any(line.startswith("epochs ") and "3/20" in line for line in frame)
 
 
-def test_the_trainers_word_decides_about_the_best_epoch():
+def test_the_best_epoch_is_the_one_that_the_trainer_names():
     assert rows(last_frame([started([scores(1, 0.9)], best_epoch=1), epoch(2, best=2)]))["*"] == [2]
 
 
-def test_the_last_ten_are_shown_and_the_best_stays():
-    found = rows(last_frame([started(), *(epoch(number, best=2) for number in range(1, 16))]))
-    assert set(found) == {2, *range(6, 16), "*"}
-    assert found["*"] == [2]
+def test_the_last_ten_epochs_are_shown_and_the_best_one_with_them():
+    shown = rows(last_frame([started(), *(epoch(number, best=2) for number in range(1, 16))]))
+    assert set(shown) == {2, *range(6, 16), "*"}
+    assert shown["*"] == [2]
 
 
 @pytest.mark.parametrize("height", [14, 18, 24])
-def test_all_fits_on_a_low_terminal(height):
+def test_everything_fits_on_a_terminal_with_few_lines(height):
     events = [started(), *(epoch(number, best=1) for number in range(1, 16)), step(16, 2)]
     frame = last_frame(events, height=height)
     assert len(frame) < height
@@ -165,24 +166,26 @@ def test_numbers_are_whole_at_this_width(width):
     assert ("4.90e-04" in numbers) == (width >= 78)
 
 
-def test_the_best_epoch_is_not_told_by_colour_alone():
+def test_the_best_epoch_is_marked_by_more_than_colour():
     plain = last_frame([started(), epoch(1, best=1), epoch(2, best=1)])
     assert rows(plain)["*"] == [1]
     assert "* best epoch" in plain[-1]
 
 
 def test_log_lines_stand_above():
-    written = feed([started(), {"event": "log", "message": "5 of 7 tensors from [bold]x[/]"}, step(1, 3)], console())
+    written = written_for(
+        [started(), {"event": "log", "message": "5 of 7 tensors from [bold]x[/]"}, step(1, 3)], console()
+    )
     written = CONTROL.sub("", written)
     assert written.count("5 of 7 tensors from [bold]x[/]") == 1
     assert written.index("5 of 7") < written.rindex("YOLO-NAS M")
 
 
-def test_a_loss_that_is_no_number():
+def test_a_loss_that_is_not_finite_is_named():
     assert "loss not finite" in " ".join(last_frame([started(), step(1, 1, loss=None)]))
 
 
-def test_what_newer_trainers_tell():
+def test_events_of_newer_trainers_are_shown_as_far_as_known():
     events = [
         started(precision="bf16-mixed", batch_size=32, micro_batch=8),
         epoch(1, best=1, peak_memory_bytes=3 * 2**29),
@@ -196,15 +199,15 @@ def test_what_newer_trainers_tell():
     assert "cuda 16-mixed, batch 8, " in " ".join(last_frame([plan]))
 
 
-@pytest.mark.parametrize(("ended", "said"), [("epochs", "done"), ("patience", "ended, no better mAP for 5 epochs")])
-def test_the_end_stays_on_the_screen(ended, said):
+@pytest.mark.parametrize(("ended", "words"), [("epochs", "done"), ("patience", "ended, no better mAP for 5 epochs")])
+def test_the_end_stays_on_the_screen(ended, words):
     frame = last_frame([started(), step(1, 15), epoch(1, best=1), {"event": "finished", "ended": ended}])
-    assert said in " ".join(frame)
+    assert words in " ".join(frame)
     assert not any(line.startswith("epoch 2") for line in frame)
     assert set(rows(frame)) == {1, "*"}
 
 
-def test_a_run_that_was_over_before():
+def test_a_run_that_had_ended_before_shows_its_device():
     (first, *_) = last_frame([{"event": "finished", "ended": "epochs", "device": "cpu 32-true"}], width=120)
     assert "cpu 32-true" in first
 
@@ -223,7 +226,7 @@ def test_a_pipe_gets_a_plain_line_an_epoch():
         started(), step(1, 5), {"event": "checkpoint"}, epoch(1, best=1), {"event": "tick"}, step(2, 5),
         epoch(2, best=1, peak_memory_bytes=2**30), {"event": "finished", "ended": "epochs"},
     ]  # fmt: skip
-    written = feed(events, console(terminal=False))
+    written = written_for(events, console(terminal=False))
     numbers = (
         "loss 2.346, valid loss 2.500, mAP 0.250, mAP50 0.610, precision 0.720, recall 0.830, lr 4.90e-04, "
         "seconds 12.3, 0:02:10 left"
@@ -236,13 +239,15 @@ def test_a_pipe_gets_a_plain_line_an_epoch():
 
 
 def test_a_pipe_gets_no_control_codes_even_from_names():
-    written = feed([started(), {"event": "log", "message": "a\x1b[2Jb\nc"}, epoch(1, best=1)], console(terminal=False))
+    written = written_for(
+        [started(), {"event": "log", "message": "a\x1b[2Jb\nc"}, epoch(1, best=1)], console(terminal=False)
+    )
     assert all(character.isprintable() for line in written.splitlines() for character in line)
     assert "a [2Jb c" in written.splitlines()
 
 
-def test_a_pipe_is_told_where_a_resumed_run_goes_on():
-    (line,) = feed([started([scores(1), scores(2)])], console(terminal=False)).splitlines()
+def test_a_pipe_gets_a_line_about_where_a_resumed_run_goes_on():
+    (line,) = written_for([started([scores(1), scores(2)])], console(terminal=False)).splitlines()
     assert line.endswith("going on after epoch 2")
 
 
@@ -257,20 +262,7 @@ def test_a_dumb_terminal_gets_plain_lines():
 # The command -------------------------------------------------------------------------------------
 
 
-def read_all(master):
-    """What a terminal shows until the last one who writes to it is gone."""
-    shown = b""
-    while True:
-        try:
-            data = os.read(master, 4096)
-        except OSError:  # how a terminal ends
-            return shown.decode()
-        if not data:
-            return shown.decode()
-        shown += data
-
-
-def test_the_command_shows_a_table_and_leaves_stdout_to_the_document(tmp_path):
+def test_the_command_shows_a_table_on_stderr_and_stdout_has_the_document_alone(tmp_path):
     draw_export(tmp_path / "pets", 1, train=8, valid=2, test=2, size=64)
     command = [
         NASFLOW, "train", str(tmp_path / "pets"), "--out", str(tmp_path / "out"), "--epochs", "2",
@@ -280,7 +272,7 @@ def test_the_command_shows_a_table_and_leaves_stdout_to_the_document(tmp_path):
     master, slave = pty.openpty()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=slave, text=True, env=environment) as process:
         os.close(slave)
-        shown = CONTROL.sub("", read_all(master))
+        shown = CONTROL.sub("", read_terminal(master))
         stdout = process.stdout.read()
     os.close(master)
     assert process.returncode == 0, shown
@@ -289,7 +281,7 @@ def test_the_command_shows_a_table_and_leaves_stdout_to_the_document(tmp_path):
     assert {1, 2, "*"} == set(rows(frame))
     assert json.loads(stdout)["best_epoch"] in rows(frame)["*"]
 
-    # The same in a pipe that CI promised colours for: the run is over, so there is nothing to tell.
+    # The same in a pipe for which CI asks for colours; the run is over, so there is nothing to show.
     again = subprocess.run(
         command, capture_output=True, text=True, check=True, timeout=120, env={**environment, "FORCE_COLOR": "1"}
     )

@@ -1,4 +1,4 @@
-"""What training says of its best epoch is what the evaluation stage measures on the same images, to the digit."""
+"""The scores of the best epoch in training equal those of the evaluation stage on the same images, to the digit."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ BATCH = 4
 
 
 def train(snapshot: DatasetSnapshot, data: Path, folder: Path) -> Path:
-    """Ninety-six steps, after which about half of the drawn discs and squares are found."""
+    """Train 96 steps, after which about half of the drawn discs and squares are detected."""
     spec = make_spec(snapshot, epochs=8, image_size=64, batch_size=BATCH, learning_rate=2e-3, augmentation="none")
     path, out = write_spec(folder / "spec.json", spec), folder / "out"
     done = trainer.run(folder, "--spec", path, "--data", data, "--out", out)
@@ -27,7 +27,7 @@ def train(snapshot: DatasetSnapshot, data: Path, folder: Path) -> Path:
 
 
 def detect(weights: Path, data: Path, folder: Path) -> list[dict]:
-    """What is found on the valid split, after another one."""
+    """Detections on the valid split, after another one."""
     done, out = trainer.detect(folder, weights, data, "train", "valid")
     assert done.process.returncode == 0, done.stderr[-2000:]
     return json.loads((out / files.detections("valid")).read_bytes())
@@ -38,16 +38,18 @@ def test_the_best_epoch_is_measured_as_it_was_validated(tmp_path: Path) -> None:
     data = tmp_path / "data"
     snapshot = write_dataset(data, 12 * BATCH, BATCH - 1, size=80)
     out = train(snapshot, data, tmp_path)
-    found = detect(out / files.BEST, data, tmp_path)
+    detections = detect(out / files.BEST, data, tmp_path)
     # As tasks.evaluation.in_store scores them.
-    scores = metrics.score(metrics.coco_truth(snapshot.of_split("valid"), snapshot.classes), found, intervals=True)
+    scores = metrics.score(
+        metrics.coco_ground_truth(snapshot.of_split("valid"), snapshot.classes), detections, intervals=True
+    )
     best = max(files.read_history(out / files.HISTORY), key=lambda line: line.map)
-    assert best.map > 0.05, "so little found says nothing"
+    assert best.map > 0.05, "too few detections to compare"
     for name in ("map", "map50", "precision", "recall"):
         assert getattr(best, name) == round(getattr(scores, name), 6), name
 
 
-def test_what_is_too_large_for_fp16_is_computed_in_fp32(tmp_path: Path) -> None:
+def test_an_overflow_of_fp16_is_computed_in_fp32(tmp_path: Path) -> None:
     """On a processor, by its own autocast: fabric offers fp16 on GPUs alone."""
     device, validate, batches = (
         imported(f"tasks.training.worker.{name}", tmp_path)

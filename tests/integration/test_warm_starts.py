@@ -1,4 +1,4 @@
-"""Weights to start from, out of a real store or off a disk: missing ones are told before anything costs a GPU."""
+"""Initial weights from a real store or a disk: missing ones are refused before anything needs a GPU."""
 
 import shutil
 import uuid
@@ -15,10 +15,10 @@ from tasks.records import RetrainRequest, SnapshotRef, SplitCounts, TrainedModel
 from tasks.settings import RoboflowSettings, StoreSettings, WorkSettings
 from tasks.storage import keys
 from tasks.storage.s3 import Store
-from tasks.training.given_weights import SMALLEST_BYTES, fetch_weights, require_in_store
-from tasks.training.in_store import train_in_store
+from tasks.training.initial_weights import MIN_BYTES, fetch_weights, require_in_store
 from tasks.training.spec import plan
 from tasks.training.task import plan_training
+from tasks.training.training_in_store import train_in_store
 
 SHA, OTHER = "1" * 64, "2" * 64
 SNAPSHOT = SnapshotRef(
@@ -44,20 +44,18 @@ def write(path: Path, content: bytes = b"weights") -> Path:
 # Planning, on the light worker -----------------------------------------------------------------------
 
 
-def test_weights_that_can_be_pass(store: Store, tmp_path: Path) -> None:
-    store.upload(write(tmp_path / "big", bytes(SMALLEST_BYTES)), "incoming/big")
+def test_weights_in_the_store_are_accepted(store: Store, tmp_path: Path) -> None:
+    store.upload(write(tmp_path / "big", bytes(MIN_BYTES)), "incoming/big")
     require_in_store(store, job_from("store://incoming/big", OTHER))
 
 
 @pytest.mark.parametrize("job", [plan(request(), SNAPSHOT, None), job_from("/only/the/gpu/worker/sees.pth", OTHER)])
-def test_weights_elsewhere_need_no_store(store_settings: StoreSettings, job: TrainJob) -> None:
+def test_weights_outside_the_store_need_no_request(store_settings: StoreSettings, job: TrainJob) -> None:
     require_in_store(Store(store_settings.model_copy(update={"endpoint": "http://127.0.0.1:9"})), job)
 
 
-def test_a_key_that_is_not_there_is_a_bad_request(
-    store_settings: StoreSettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Told by the step itself, before a run of the train deployment is asked for."""
+def test_a_missing_key_is_a_bad_request(store_settings: StoreSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step itself refuses it, before it starts a run of the train deployment."""
     for name, value in store_settings.model_dump(mode="json").items():
         monkeypatch.setenv(f"NASFLOW_STORE_{name}".upper(), str(value or ""))
     monkeypatch.setenv("NASFLOW_STORE_SECRET_ACCESS_KEY", store_settings.secret_access_key.get_secret_value())
@@ -66,13 +64,13 @@ def test_a_key_that_is_not_there_is_a_bad_request(
 
 
 @pytest.mark.parametrize("key", ["", "/", "incoming/", "incoming/card.json/x"])
-def test_keys_of_nothing_are_bad_requests(store: Store, key: str) -> None:
+def test_a_key_without_an_object_is_a_bad_request(store: Store, key: str) -> None:
     store.put("incoming/card.json", b"{}")
     with pytest.raises(BadRequest, match=f"weights store://{key}: .*check the key"):
         require_in_store(store, job_from(f"store://{key}", OTHER))
 
 
-@pytest.mark.parametrize("size", [0, 130, SMALLEST_BYTES - 1])
+@pytest.mark.parametrize("size", [0, 130, MIN_BYTES - 1])
 def test_an_object_too_small_for_weights_is_a_bad_request(store: Store, size: int) -> None:
     store.put("incoming/small", bytes(size))
     with pytest.raises(
@@ -81,17 +79,17 @@ def test_an_object_too_small_for_weights_is_a_bad_request(store: Store, size: in
         require_in_store(store, job_from("store://incoming/small", OTHER))
 
 
-def test_a_store_out_of_reach_is_worth_another_try(store_settings: StoreSettings) -> None:
-    away = Store(store_settings.model_copy(update={"endpoint": "http://127.0.0.1:9"}))
+def test_a_store_that_does_not_answer_is_unavailable(store_settings: StoreSettings) -> None:
+    unavailable = Store(store_settings.model_copy(update={"endpoint": "http://127.0.0.1:9"}))
     with pytest.raises(StoreUnavailable):
-        require_in_store(away, job_from("store://incoming/x", OTHER))
+        require_in_store(unavailable, job_from("store://incoming/x", OTHER))
 
 
 # On the training worker --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("key", ["incoming/best", "incoming/best.pth", "models/x/000001/weights.safetensors"])
-def test_stored_weights_are_fetched_once(store: Store, tmp_path: Path, key: str) -> None:
+def test_weights_are_fetched_once(store: Store, tmp_path: Path, key: str) -> None:
     file = write(tmp_path / "weights")
     store.upload(file, key)
     job = job_from(f"store://{key}", file_sha256(file))
@@ -113,8 +111,8 @@ def test_a_fetched_file_that_was_damaged_is_fetched_again(store: Store, tmp_path
     assert path.read_bytes() == b"weights"
 
 
-def assert_nothing_begun(store: Store, job: TrainJob, folder: Path, words: str) -> None:
-    """Refused before the lease, so before data and trainer, which takes the GPU; neither of them could be had here."""
+def assert_refused_before_training(store: Store, job: TrainJob, folder: Path, words: str) -> None:
+    """Refused before the lease is taken, so before the images are fetched and the trainer takes the GPU."""
     with pytest.raises(BadWeights, match=words) as raised:
         train_in_store(store, job, "one", WorkSettings(work_dir=folder / "work"), lambda event: None)
     assert "\n" not in str(raised.value)
@@ -126,26 +124,28 @@ def assert_nothing_begun(store: Store, job: TrainJob, folder: Path, words: str) 
 @pytest.mark.parametrize(
     ("name", "words"), [("none.pth", "No such file"), (".", "Is a directory"), ("x" * 300, "File name too long")]
 )
-def test_a_path_without_a_file_begins_nothing(store: Store, tmp_path: Path, name: str, words: str) -> None:
+def test_a_path_without_a_file_is_refused_before_training(store: Store, tmp_path: Path, name: str, words: str) -> None:
     path = tmp_path / name
-    assert_nothing_begun(store, job_from(str(path), OTHER), tmp_path, f"{words}.*on this worker; correct the path")
+    assert_refused_before_training(
+        store, job_from(str(path), OTHER), tmp_path, f"{words}.*on this worker; correct the path"
+    )
 
 
-def test_a_file_of_other_content_begins_nothing(store: Store, tmp_path: Path) -> None:
+def test_a_file_with_another_sha256_is_refused_before_training(store: Store, tmp_path: Path) -> None:
     path = write(tmp_path / "weights.pth")
     words = f"weights {path}: SHA-256 is {file_sha256(path)}, expected {OTHER}; fetch the file again, or correct"
-    assert_nothing_begun(store, job_from(str(path), OTHER), tmp_path, words)
+    assert_refused_before_training(store, job_from(str(path), OTHER), tmp_path, words)
 
 
-def test_a_key_of_nothing_begins_nothing(store: Store, tmp_path: Path) -> None:
+def test_a_missing_key_is_refused_before_training(store: Store, tmp_path: Path) -> None:
     words = "weights store://no/such: .*no such object; check the key"
-    assert_nothing_begun(store, job_from("store://no/such", OTHER), tmp_path, words)
+    assert_refused_before_training(store, job_from("store://no/such", OTHER), tmp_path, words)
 
 
-def test_an_object_of_other_content_begins_nothing(store: Store, tmp_path: Path) -> None:
+def test_an_object_with_another_sha256_is_refused_before_training(store: Store, tmp_path: Path) -> None:
     stored = store.upload(write(tmp_path / "weights"), "incoming/best")
     words = f"weights store://incoming/best: .* SHA-256 {stored.sha256}, .* {OTHER}; check the key, or correct"
-    assert_nothing_begun(store, job_from("store://incoming/best", OTHER), tmp_path, words)
+    assert_refused_before_training(store, job_from("store://incoming/best", OTHER), tmp_path, words)
     assert list((tmp_path / "work" / "weights").iterdir()) == []
 
 
@@ -183,11 +183,11 @@ def runs(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
     return Runs(store, tmp_path)
 
 
-def test_source_content_and_licence_are_handed_down(store: Store, runs: Runs, tmp_path: Path) -> None:
+def test_source_sha256_and_licence_of_initial_weights_are_recorded(store: Store, runs: Runs, tmp_path: Path) -> None:
     first = runs.train()
     assert (first.result.start, runs.licence(first)) == (None, None)
 
-    # Somebody puts the file under a key of another name, and says its licence.
+    # The file is uploaded under another key, and the request names its licence.
     store.download(first.weights, tmp_path / "first")
     store.upload(tmp_path / "first", "incoming/yolo")
     second = runs.train(
@@ -199,7 +199,7 @@ def test_source_content_and_licence_are_handed_down(store: Store, runs: Runs, tm
     assert (start.licence, runs.licence(second)) == ("CC BY 4.0", "CC BY 4.0")
     assert (start.loaded or "").startswith("921 of 921 tensors kept")
 
-    # Whoever goes on from that model need not know.
+    # A run that starts from that model inherits the licence.
     third = runs.train(weights=f"store://{second.weights.key}", weights_sha256=second.weights.sha256)
     assert third.result.start is not None
     assert (third.result.start.licence, runs.licence(third)) == ("CC BY 4.0", "CC BY 4.0")

@@ -1,4 +1,4 @@
-"""What is shown in Prefect is taken by Prefect."""
+"""Keys of artifacts are valid in Prefect."""
 
 import pytest
 from prefect.client.schemas.actions import ArtifactCreate
@@ -8,7 +8,7 @@ from tasks.records import RetrainRequest
 
 
 @pytest.mark.parametrize("project", ["pets", "my_pets", "2_cats-and-dogs_"])
-def test_the_key_of_any_project_is_one_that_prefect_takes(project):
+def test_every_project_has_an_artifact_key_that_prefect_accepts(project):
     key = artifact_key("study", RetrainRequest(project=project).project)
     assert ArtifactCreate(key=key, type="markdown").key == key
     assert key.startswith("study-")

@@ -1,4 +1,4 @@
-"""Images without anything to find: they are told, and never become a score."""
+"""Images without boxes: they are reported, and never become a score."""
 
 import math
 
@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from tasks.errors import BadInput
 from tasks.evaluation.in_store import job_for
-from tasks.metrics import coco_truth, score
+from tasks.metrics import coco_ground_truth, score
 from tasks.records import Box, LabelledImage, SnapshotRef, SplitCounts, TrainedModel
 
 SHA = "1" * 64
@@ -44,14 +44,14 @@ def images(*boxes):
 @pytest.mark.parametrize("detections", [[], [{"image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9], "score": 0.9}]])
 def test_cases_b8_four_images_without_boxes_are_not_measurable(detections):
     with pytest.raises(BadInput, match="not measurable: 4 images hold no labelled box to find; label some"):
-        score(coco_truth(images(), ("cat",)), detections)
+        score(coco_ground_truth(images(), ("cat",)), detections)
 
 
 @pytest.mark.parametrize("detections", [[], [{"image_id": 1, "category_id": 2, "bbox": [1, 1, 9, 9], "score": 0.9}]])
 def test_cases_b8_a_class_without_boxes_has_no_score_and_does_not_change_the_mean(detections):
-    truth = coco_truth(images(Box(0, 10, 10, 30, 30)), ("cat", "dog"))
+    ground_truth = coco_ground_truth(images(Box(0, 10, 10, 30, 30)), ("cat", "dog"))
     hit = {"image_id": 1, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}
-    scores = score(truth, [hit, *detections], intervals=True)
+    scores = score(ground_truth, [hit, *detections], intervals=True)
     assert (scores.map, scores.map50, scores.map75) == (1, 1, 1)
     assert (scores.per_class["dog"].ap, scores.per_class["dog"].ap50) == (None, None)
     assert "NaN" not in scores.model_dump_json()
@@ -61,7 +61,7 @@ def test_cases_b8_a_class_without_boxes_has_no_score_and_does_not_change_the_mea
 @pytest.mark.parametrize("bad", [math.nan, -1.0, math.inf])
 def test_cases_b8_nan_and_minus_one_are_no_scores(bad):
     hit = {"image_id": 1, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9}
-    scores = score(coco_truth(images(Box(0, 10, 10, 30, 30)), ("cat",)), [hit])
+    scores = score(coco_ground_truth(images(Box(0, 10, 10, 30, 30)), ("cat",)), [hit])
     for part, names in ((scores, VALUES), (scores.per_class["cat"], ("ap", "ap50", "precision", "recall"))):
         assert type(part).model_validate(part.model_dump()) == part
         for name in names:

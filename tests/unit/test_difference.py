@@ -1,4 +1,4 @@
-"""What changed between two snapshots. No files."""
+"""Differences between two snapshots. No files."""
 
 import hashlib
 
@@ -24,16 +24,16 @@ def counts(changes):
     return {name: count for name in names if (count := getattr(changes, f"images_{name}").count)}
 
 
-def test_nothing_changed():
-    one = snapshot(image("a.jpg", A, B), image("b.jpg"))
-    changes = difference(one, one)
+def test_equal_snapshots_have_no_difference():
+    labels = snapshot(image("a.jpg", A, B), image("b.jpg"))
+    changes = difference(labels, labels)
     assert changes.is_empty
     assert counts(changes) == {}
     assert not changes.classes_reordered
     assert in_words(changes) == "no label changed"
 
 
-def test_images_added_removed_and_moved():
+def test_added_removed_and_moved_images_are_counted():
     before = snapshot(image("a.jpg", A), image("b.jpg", B), image("c.jpg"))
     after = snapshot(image("a.jpg", A, split="valid"), image("c.jpg"), image("d.jpg", B, B))
     changes = difference(before, after)
@@ -58,16 +58,16 @@ def test_images_added_removed_and_moved():
         ([A, A._replace(x1=10.2)], [A._replace(x1=10.1), A], 0),
     ],
 )
-def test_relabelled_is_another_class_or_another_place(old, new, relabelled):
+def test_an_image_is_relabelled_if_a_box_has_another_class_or_place(old, new, relabelled):
     changes = difference(snapshot(image("a.jpg", *old)), snapshot(image("a.jpg", *new)))
     assert counts(changes).get("relabelled", 0) == relabelled
     assert changes.is_empty == (not relabelled)
 
 
-def test_a_image_encoded_again_is_known_by_its_source():
+def test_an_image_encoded_again_is_matched_by_its_source_name():
     before = snapshot(image("a_jpg.rf.111.jpg", A))
-    twice = Box(0, 20, 20, 100, 100)
-    changes = difference(before, snapshot(image("a_jpg.rf.222.jpg", twice, side=200)))
+    scaled = Box(0, 20, 20, 100, 100)
+    changes = difference(before, snapshot(image("a_jpg.rf.222.jpg", scaled, side=200)))
     assert counts(changes) == {"encoded_again": 1}
 
 
@@ -91,8 +91,8 @@ def test_cases_a3_classes_are_compared_by_name():
     assert changes.is_empty
 
 
-def test_cases_a3_the_same_classes_in_another_order_are_brought_into_the_models():
-    model = snapshot(image("a.jpg", A, B), classes=("cat", "dog"))
+def test_cases_a3_the_same_classes_in_another_order_are_brought_into_the_champions():
+    champion = snapshot(image("a.jpg", A, B), classes=("cat", "dog"))
     swapped = snapshot(image("a.jpg", Box(1, *A[1:]), Box(0, *B[1:])), classes=("dog", "cat"))
-    assert in_order(swapped, model.classes).digest == model.digest
+    assert in_order(swapped, champion.classes).digest == champion.digest
     assert in_order(swapped, ("cat", "cow")) == swapped

@@ -1,4 +1,4 @@
-"""COCO files from anywhere: read where they make sense, refused in one line where they do not."""
+"""COCO files of other programs: read if they are consistent, refused in one line if not."""
 
 import copy
 import json
@@ -6,10 +6,10 @@ import json
 import pytest
 
 from tasks.errors import BadInput
-from tasks.evaluation.coco_files import load_detections, load_truth
+from tasks.evaluation.coco_files import load_detections, load_ground_truth
 from tasks.metrics import score
 
-TRUTH = {
+GROUND_TRUTH = {
     "info": {"year": 2024},
     "images": [{"id": 7, "file_name": "a.jpg", "width": 64, "height": 64, "license": 1}, {"id": 9}],
     "categories": [{"id": 3, "name": "apple", "supercategory": "fruit"}, {"id": 90, "name": "pear"}],
@@ -44,16 +44,16 @@ def changed(content, *place, value):
 
 
 def test_cases_e1_e7_ids_from_zero_and_repeated_ids_are_numbered_anew(write):
-    truth = load_truth(write(TRUTH))
-    assert [one["id"] for one in truth["annotations"]] == [1, 2]
-    assert score(truth, load_detections(write(DETECTIONS), truth)).map == 1.0
+    ground_truth = load_ground_truth(write(GROUND_TRUTH))
+    assert [annotation["id"] for annotation in ground_truth["annotations"]] == [1, 2]
+    assert score(ground_truth, load_detections(write(DETECTIONS), ground_truth)).map == 1.0
 
 
 def test_detections_may_come_in_a_document_and_with_a_byte_order_mark(write):
-    truth = load_truth(write(b"\xef\xbb\xbf" + json.dumps(TRUTH).encode()))
-    document = {"annotations": DETECTIONS, "categories": TRUTH["categories"], "images": TRUTH["images"]}
-    assert load_detections(write(document), truth) == load_detections(write(DETECTIONS), truth)
-    assert load_detections(write([]), truth) == []
+    ground_truth = load_ground_truth(write(b"\xef\xbb\xbf" + json.dumps(GROUND_TRUTH).encode()))
+    document = {"annotations": DETECTIONS, "categories": GROUND_TRUTH["categories"], "images": GROUND_TRUTH["images"]}
+    assert load_detections(write(document), ground_truth) == load_detections(write(DETECTIONS), ground_truth)
+    assert load_detections(write([]), ground_truth) == []
 
 
 @pytest.mark.parametrize(
@@ -63,25 +63,34 @@ def test_detections_may_come_in_a_document_and_with_a_byte_order_mark(write):
         (b"", "Invalid JSON"),
         ([], "expected COCO annotations: images, categories and annotations"),
         ({"images": []}, r"Field required at categories \(and 1 more\)"),
-        (changed(TRUTH, "annotations", 1, "bbox", value=[1, 2, 3]), r"Field required at annotations\[1\].bbox\[3\]"),
         (
-            changed(TRUTH, "annotations", 1, "bbox", 0, value=float("nan")),
+            changed(GROUND_TRUTH, "annotations", 1, "bbox", value=[1, 2, 3]),
+            r"Field required at annotations\[1\].bbox\[3\]",
+        ),
+        (
+            changed(GROUND_TRUTH, "annotations", 1, "bbox", 0, value=float("nan")),
             r"finite number at annotations\[1\].bbox\[0\]",
         ),
-        (changed(TRUTH, "annotations", 1, "bbox", 2, value=-1), r"greater than or equal to 0 at annotations\[1\].bbox"),
         (
-            changed(TRUTH, "annotations", 0, "image_id", value=8),
+            changed(GROUND_TRUTH, "annotations", 1, "bbox", 2, value=-1),
+            r"greater than or equal to 0 at annotations\[1\].bbox",
+        ),
+        (
+            changed(GROUND_TRUTH, "annotations", 0, "image_id", value=8),
             "1 of 2 annotations have an unknown image id: 8; .* 7, 9",
         ),
-        (changed(TRUTH, "annotations", 0, "category_id", value=4), "1 of 2 annotations have an unknown category id: 4"),
-        (changed(TRUTH, "images", 1, "id", value=7), "image id 7 occurs more than once"),
-        (changed(TRUTH, "categories", 1, "id", value=3), "category id 3 occurs more than once"),
-        (changed(TRUTH, "categories", 1, "name", value="apple"), "category name apple occurs more than once"),
+        (
+            changed(GROUND_TRUTH, "annotations", 0, "category_id", value=4),
+            "1 of 2 annotations have an unknown category id: 4",
+        ),
+        (changed(GROUND_TRUTH, "images", 1, "id", value=7), "image id 7 occurs more than once"),
+        (changed(GROUND_TRUTH, "categories", 1, "id", value=3), "category id 3 occurs more than once"),
+        (changed(GROUND_TRUTH, "categories", 1, "name", value="apple"), "category name apple occurs more than once"),
     ],
 )
-def test_truths_that_make_no_sense_are_refused(write, content, message):
+def test_inconsistent_ground_truth_is_refused(write, content, message):
     with pytest.raises(BadInput, match=message) as caught:
-        load_truth(write(content))
+        load_ground_truth(write(content))
     assert "\n" not in str(caught.value)
 
 
@@ -97,26 +106,26 @@ def test_truths_that_make_no_sense_are_refused(write, content, message):
         (changed(DETECTIONS, 1, "bbox", 3, value=float("inf")), r"finite number at \[1\].bbox\[3\]"),
         (
             changed(DETECTIONS, 0, "image_id", value=1),
-            "1 of 2 detections have an unknown image id: 1; the truth has 7, 9",
+            "1 of 2 detections have an unknown image id: 1; the ground truth has 7, 9",
         ),
         ([{**DETECTIONS[0], "category_id": i} for i in range(10, 20)], "10 of 10 .* 10, 11, 12, 13, 14 and 5 more"),
         (
             {"annotations": DETECTIONS, "categories": [{"id": 3, "name": "pear"}]},
-            "category id 3 is 'pear' here and 'apple' in the truth",
+            "category id 3 is 'pear' here and 'apple' in the ground truth",
         ),
         ({"annotations": DETECTIONS, "images": [{"id": 7, "file_name": "b.jpg"}]}, "image id 7 is 'b.jpg' here"),
     ],
 )
-def test_cases_e7_detections_that_make_no_sense_are_refused(write, content, message):
-    truth = load_truth(write(TRUTH))
+def test_cases_e7_inconsistent_detections_are_refused(write, content, message):
+    ground_truth = load_ground_truth(write(GROUND_TRUTH))
     with pytest.raises(BadInput, match=message) as caught:
-        load_detections(write(content, "detections.json"), truth)
+        load_detections(write(content, "detections.json"), ground_truth)
     assert "detections.json: " in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(BadInput, match=r"gone\.json: cannot be read: No such file or directory"):
-        load_truth(tmp_path / "gone.json")
+        load_ground_truth(tmp_path / "gone.json")
     with pytest.raises(BadInput, match="Is a directory"):
-        load_truth(tmp_path)
+        load_ground_truth(tmp_path)

@@ -1,9 +1,9 @@
-"""The gate, on both sides of each of its edges."""
+"""The gate, on both sides of each of its limits."""
 
 import pytest
 
 from tasks.errors import IncomparableReports
-from tasks.promotion.gate import decide
+from tasks.promotion.gate import Case, decide
 from tasks.records import ClassScore, Comparison, EvaluationReport, Gain, GatePolicy, SplitCounts
 from tests.fakes.scores import FILE, scores, speed
 
@@ -30,13 +30,17 @@ def compared(before, after, low, high, *, sources=20, left_out=0):
     )  # fmt: skip
 
 
+def decision_of(candidate, champion=None, comparison=None, policy=None, override=None):
+    return decide(Case(candidate, champion, comparison, policy or GatePolicy()), override)
+
+
 def judged(low, high, policy=None, *, before=0.5, after=0.55, **more):
     comparison = compared(before, after, low, high, **more)
-    return decide(report(after), report(before, weights="b"), comparison, policy or GatePolicy())
+    return decision_of(report(after), report(before, weights="b"), comparison, policy)
 
 
-def test_first_model_becomes_champion_whatever_it_finds():
-    decision = decide(report(0.0), None, None, GatePolicy(min_gain=0.5))
+def test_the_first_model_becomes_champion_whatever_its_map():
+    decision = decision_of(report(0.0), policy=GatePolicy(min_gain=0.5))
     assert (decision.promote, decision.verdict) == (True, "promote")
     assert decision.reason == "First model: mAP 0 on 20 test images, no champion to beat."
     assert (decision.candidate_map, decision.champion_map, decision.champion_version) == (0.0, None, None)
@@ -62,7 +66,7 @@ def test_the_whole_interval_of_the_gain_decides(low, high, min_gain, verdict):
     assert decision.promote is (verdict == "promote")
 
 
-def test_reasons_have_the_figures():
+def test_reasons_contain_the_figures():
     assert judged(0.004, 0.096).reason == (
         "mAP 0.55 against 0.5 of champion version 3 on the same 20 test images: a gain of 0.05, "
         "95 % interval +0.004 to +0.096, surely more than 0, as asked."
@@ -70,32 +74,32 @@ def test_reasons_have_the_figures():
     assert judged(-0.1, -0.02, before=0.5, after=0.44).reason.endswith(
         "a loss of 0.06, 95 % interval -0.100 to -0.020, surely not more than 0, as asked."
     )
-    open_ = judged(-0.01, 0.11, GatePolicy(min_gain=0.02), left_out=4).reason
-    assert "20 test images, 4 left out that the champion was trained on: a gain of 0.05" in open_
-    assert "cannot be told whether it is more than 0.02; more labelled test images would" in open_
+    unknown = judged(-0.01, 0.11, GatePolicy(min_gain=0.02), left_out=4).reason
+    assert "20 test images, 4 left out that the champion was trained on: a gain of 0.05" in unknown
+    assert "cannot be told whether it is more than 0.02; more labelled test images would" in unknown
 
 
-def test_few_images_tell_nothing_however_clear_they_seem():
+def test_too_few_images_cannot_tell_however_clear_the_gain():
     assert judged(0.2, 0.4, sources=7).verdict == "cannot tell"
     assert "7 source images to compare on are fewer than 8" in judged(0.2, 0.4, sources=7).reason
     assert judged(0.2, 0.4, sources=8).verdict == "promote"
     assert judged(0.2, 0.4, GatePolicy(min_images=5), sources=7).verdict == "promote"
 
 
-def test_without_a_image_that_is_new_to_the_champion_nothing_can_be_told():
-    decision = decide(report(), report(weights="b"), None, GatePolicy())
+def test_without_an_image_that_is_new_to_the_champion_it_cannot_be_told():
+    decision = decision_of(report(), report(weights="b"))
     assert (decision.promote, decision.verdict) == (False, "cannot tell")
     assert "trained on all labelled images of the test split" in decision.reason
 
 
-def test_same_weights_are_not_promoted():
-    decision = decide(report(0.6), report(0.5), compared(0.5, 0.6, 0.05, 0.2), GatePolicy())
+def test_the_champions_own_weights_are_not_promoted():
+    decision = decision_of(report(0.6), report(0.5), compared(0.5, 0.6, 0.05, 0.2))
     assert decision.verdict == "keep"
     assert decision.reason == "It is the same model as the champion: weights aaaaaaaaaaaa."
 
 
-def test_a_model_that_finds_nothing_never_replaces_a_champion():
-    decision = decide(report(0.0), report(0.0, weights="b"), compared(0.0, 0.0, 0.0, 0.0), GatePolicy())
+def test_a_model_with_map_0_never_replaces_a_champion():
+    decision = decision_of(report(0.0), report(0.0, weights="b"), compared(0.0, 0.0, 0.0, 0.0))
     assert decision.verdict == "keep"
     assert "mAP is 0 on 20 test images" in decision.reason
 
@@ -103,14 +107,14 @@ def test_a_model_that_finds_nothing_never_replaces_a_champion():
 @pytest.mark.parametrize(
     ("ap", "verdict"), [(0.5, "promote"), (0.499, "keep"), (None, "cannot tell"), ("absent", "cannot tell")]
 )
-@pytest.mark.parametrize("first", [True, False])
-def test_floors_of_classes_hold_for_every_model(ap, verdict, first):
+@pytest.mark.parametrize("is_first", [True, False])
+def test_min_ap_of_a_class_holds_with_and_without_a_champion(ap, verdict, is_first):
     per_class = {} if ap == "absent" else {"cat": ClassScore(ap=ap, truths=5 if ap else 0)}
     candidate, policy = report(per_class=per_class), GatePolicy(min_ap={"cat": 0.5})
-    if first:
-        decision = decide(candidate, None, None, policy)
+    if is_first:
+        decision = decision_of(candidate, policy=policy)
     else:
-        decision = decide(candidate, report(weights="b"), compared(0.4, 0.5, 0.05, 0.15), policy)
+        decision = decision_of(candidate, report(weights="b"), compared(0.4, 0.5, 0.05, 0.15), policy)
     assert decision.verdict == verdict
     assert [check.name for check in decision.checks][-1] == "AP of cat"
 
@@ -118,26 +122,26 @@ def test_floors_of_classes_hold_for_every_model(ap, verdict, first):
 @pytest.mark.parametrize(
     ("latency", "megabytes", "verdict"), [(20, 76, "promote"), (20.1, 76, "keep"), (20, 77, "keep")]
 )
-def test_limits_of_latency_and_size(latency, megabytes, verdict):
+def test_max_latency_and_max_file_size(latency, megabytes, verdict):
     policy = GatePolicy(max_latency_ms=20, max_file_mb=76)
-    assert decide(report(speed=speed(latency, megabytes * 10**6)), None, None, policy).verdict == verdict
-    unknown = decide(report(), None, None, policy)
+    assert decision_of(report(speed=speed(latency, megabytes * 10**6)), policy=policy).verdict == verdict
+    unknown = decision_of(report(), policy=policy)
     assert (unknown.verdict, unknown.reason) == (
         "cannot tell", "The latency was not measured, and at most 20 ms an image is asked.",
     )  # fmt: skip
 
 
-def test_a_failed_check_weighs_more_than_an_open_one():
+def test_a_failed_check_decides_before_an_open_one():
     policy = GatePolicy(max_latency_ms=10)
     comparison = compared(0.4, 0.5, -0.05, 0.15)
-    decision = decide(report(speed=speed(20)), report(weights="b"), comparison, policy)
+    decision = decision_of(report(speed=speed(20)), report(weights="b"), comparison, policy)
     assert (decision.verdict, decision.reason) == ("keep", "The latency is 20.0 ms an image, and at most 10 is asked.")
     assert [check.passed for check in decision.checks] == [None, False]
 
 
-def test_an_explicit_request_promotes_and_is_recorded():
+def test_an_override_promotes_and_is_recorded():
     comparison = compared(0.5, 0.4, -0.15, -0.05)
-    decision = decide(report(0.4), report(weights="b"), comparison, GatePolicy(), "new camera")
+    decision = decision_of(report(0.4), report(weights="b"), comparison, override="new camera")
     assert (decision.promote, decision.verdict, decision.overridden) == (True, "keep", "new camera")
     assert decision.reason.startswith("Promoted on request (new camera). mAP 0.4 against 0.5")
 
@@ -147,4 +151,4 @@ def test_reports_on_different_images_are_not_compared(other):
     with pytest.raises(
         IncomparableReports, match=r"test split of snapshot 1{12}.*measure the champion on snapshot 1{12}"
     ):
-        decide(report(0.6), report(0.5, weights="b", **other), None, GatePolicy())
+        decision_of(report(0.6), report(0.5, weights="b", **other))

@@ -1,4 +1,4 @@
-"""Importing does nothing and loads nothing heavy, each time in a fresh process; and the packages are ours alone."""
+"""Importing loads nothing heavy, each time in a fresh process; and nobody else ships packages of our names."""
 
 import importlib.metadata
 import json
@@ -27,49 +27,49 @@ def loaded_by(*modules: str) -> set[str]:
     code = f"import sys, json\nfor name in {modules!r}: __import__(name)\n"
     code += "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     command = [sys.executable, "-W", "ignore", "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    return set(json.loads(done.stdout))
+    process = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert process.returncode == 0, process.stderr
+    return set(json.loads(process.stdout))
 
 
 def modules_outside_the_trainer() -> list[str]:
-    found = [
+    names = [
         module.name
         for package in OURS
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
         if not module.name.startswith("tasks.training.worker")
     ]
-    assert len(found) > 40
-    return found
+    assert len(names) > 40
+    return names
 
 
 @pytest.mark.parametrize(
     "module", ["flows.retrain", "flows.study", "flows.train", "flows.evaluate", "deployments.cli.main"]
 )
-def test_flows_and_command_load_nothing_of_the_trainer(module):
+def test_flows_and_command_load_no_library_of_the_trainer(module):
     assert not loaded_by(module) & TRAINER_ONLY
 
 
-def test_no_module_outside_the_trainer_loads_anything_of_it():
+def test_no_module_outside_the_trainer_loads_its_libraries():
     assert not loaded_by(*modules_outside_the_trainer()) & TRAINER_ONLY
 
 
-def test_the_command_waits_with_what_only_some_verbs_need():
+def test_the_command_loads_libraries_only_for_the_verbs_that_need_them():
     loaded = loaded_by("deployments.cli.main")
     assert not loaded & {"prefect", "boto3", "botocore", "numpy", "PIL", "pydantic", "httpx"}
 
 
-def test_records_and_errors_are_plain_data():
+def test_records_and_errors_load_no_heavy_library():
     assert not loaded_by("tasks.records", "tasks.errors") & {"prefect", "boto3", "numpy", "PIL", "pydantic_settings"}
 
 
-def test_help_answers_at_once():
+def test_help_answers_within_half_a_second():
     seconds = []
     for _ in range(5):
         began = time.perf_counter()
-        done = subprocess.run([NASFLOW, "--help"], capture_output=True, text=True, check=True)
+        process = subprocess.run([NASFLOW, "--help"], capture_output=True, text=True, check=True)
         seconds.append(time.perf_counter() - began)
-    assert "train" in done.stdout
+    assert "train" in process.stdout
     assert min(seconds) < HELP_SECONDS
 
 
@@ -80,12 +80,12 @@ def test_nobody_else_ships_our_package_names(package):
 
 def test_pyproject_lists_every_package():
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    there = {
+    existing = {
         ".".join(init.parent.relative_to(ROOT).parts)
         for package in OURS
         for init in (ROOT / package.__name__).rglob("__init__.py")
     }
-    assert sorted(listed) == sorted(there)
+    assert sorted(listed) == sorted(existing)
     # A folder of modules without an __init__.py would be left out of the installed package.
     folders = {path.parent for package in OURS for path in (ROOT / package.__name__).rglob("*.py")}
-    assert {".".join(folder.relative_to(ROOT).parts) for folder in folders} == there
+    assert {".".join(folder.relative_to(ROOT).parts) for folder in folders} == existing

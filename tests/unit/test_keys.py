@@ -1,4 +1,4 @@
-"""Keys sort by epoch, differ by content, and hold nothing that a store would read otherwise."""
+"""Keys sort by epoch, differ by content, and are plain paths."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ SHA, OTHER, RUN = "ab" * 32, "cd" * 32, "ef" * 32
         keys.model_alias("p", "champion"),
     ],
 )
-def test_keys_are_plain(key):
+def test_a_key_has_no_empty_or_relative_part(key):
     assert not key.startswith("/")
     assert not key.endswith("/")
     assert all(part not in ("", ".", "..") for part in key.split("/"))
@@ -41,18 +41,18 @@ def test_keys_are_plain(key):
 
 
 def test_checkpoints_sort_by_epoch():
-    made = [keys.checkpoint_manifest(RUN, epoch) for epoch in (1, 2, 9, 10, 99, 100, 10_000)]
-    assert made == sorted(made)
-    assert all(key.startswith(keys.checkpoints(RUN)) for key in made)
+    manifests = [keys.checkpoint_manifest(RUN, epoch) for epoch in (1, 2, 9, 10, 99, 100, 10_000)]
+    assert manifests == sorted(manifests)
+    assert all(key.startswith(keys.checkpoints(RUN)) for key in manifests)
 
 
-def test_other_content_has_another_key():
+def test_different_content_has_different_keys():
     assert keys.checkpoint_file(RUN, 1, SHA, "a") != keys.checkpoint_file(RUN, 1, OTHER, "a")
     assert keys.run_weights(RUN, SHA) != keys.run_weights(RUN, OTHER)
     assert keys.blob(SHA) != keys.blob(OTHER)
 
 
-def test_a_run_has_a_report_of_its_own_and_one_for_each_later_snapshot():
+def test_a_run_has_its_own_report_and_one_for_each_later_snapshot():
     assert keys.evaluation_report(keys.evaluation(RUN, SHA, SHA, "balance")) == f"runs/{RUN}/report.json"
     assert keys.evaluation_page(keys.evaluation(RUN, SHA, SHA, "balance")) == f"runs/{RUN}/report/index.html"
     assert keys.evaluation_numbers(keys.evaluation(RUN, OTHER, SHA, "balance")) != keys.evaluation_report(
@@ -60,6 +60,6 @@ def test_a_run_has_a_report_of_its_own_and_one_for_each_later_snapshot():
     )
 
 
-def test_keys_alone_load_no_boto3():
+def test_importing_keys_loads_no_boto3():
     code = "import sys, tasks.storage.keys; sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

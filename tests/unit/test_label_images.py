@@ -1,4 +1,4 @@
-"""Image files: what is refused, and looks that survive another encoding."""
+"""Image files: which are unreadable, and difference hashes that survive another encoding."""
 
 import io
 import random
@@ -52,33 +52,33 @@ def decodes(data: bytes) -> bool:
     ("mode", "options"),
     [("RGB", {}), ("RGB", {"progressive": True}), ("L", {}), ("CMYK", {}), ("RGB", {"restart_marker_blocks": 4})],
 )
-def test_cases_a14_a_damaged_jpeg_is_refused_exactly_if_it_does_not_decode_whole(
+def test_cases_a14_a_damaged_jpeg_is_unreadable_exactly_if_it_does_not_decode_whole(
     tmp_path: Path, mode: str, options: dict[str, object]
 ) -> None:
     dice, whole = random.Random(7), encoded(drawn(1).convert(mode), **options)
-    path, refused = tmp_path / "a.jpg", 0
+    path, unreadable = tmp_path / "a.jpg", 0
     for _ in range(120):
         path.write_bytes(data := damaged(whole, dice))
-        got = read_image(path)
-        assert isinstance(got, DecodedImage) == decodes(data)
-        refused += isinstance(got, UnreadableImage)
-    assert 20 < refused < 120
+        file = read_image(path)
+        assert isinstance(file, DecodedImage) == decodes(data)
+        unreadable += isinstance(file, UnreadableImage)
+    assert 20 < unreadable < 120
 
 
 @pytest.mark.parametrize("size", [(200, 150), (2000, 1500), (30, 20), (1, 1), (5, 700)])
-def test_a_jpeg_tells_its_own_size_and_mode(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_a_jpeg_keeps_its_size_and_mode_although_it_is_decoded_smaller(tmp_path: Path, size: tuple[int, int]) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(encoded(drawn(1, *size)))
-    got = read_image(path)
-    assert isinstance(got, DecodedImage)
-    assert ((got.width, got.height), got.mode) == (size, "RGB")
+    file = read_image(path)
+    assert isinstance(file, DecodedImage)
+    assert ((file.width, file.height), file.mode) == (size, "RGB")
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_a_look_survives_another_size_and_encoding(tmp_path: Path, seed: int) -> None:
+def test_the_difference_hash_survives_another_size_and_encoding(tmp_path: Path, seed: int) -> None:
     image = drawn(seed, 800, 600)
     half = image.resize((400, 300), Image.Resampling.BICUBIC)
-    looks = []
+    hashes = []
     for data in (
         encoded(image, quality=95),
         encoded(image, quality=40),
@@ -87,7 +87,7 @@ def test_a_look_survives_another_size_and_encoding(tmp_path: Path, seed: int) ->
         encoded(half, "WEBP"),
     ):
         (tmp_path / "a").write_bytes(data)
-        got = read_image(tmp_path / "a")
-        assert isinstance(got, DecodedImage)
-        looks.append(got.look)
-    assert max((one ^ looks[0]).bit_count() for one in looks) <= MAX_BITS
+        file = read_image(tmp_path / "a")
+        assert isinstance(file, DecodedImage)
+        hashes.append(file.difference_hash)
+    assert max((image_hash ^ hashes[0]).bit_count() for image_hash in hashes) <= MAX_BITS

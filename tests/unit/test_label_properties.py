@@ -1,4 +1,4 @@
-"""Label files that nobody would think of: nothing but the typed errors comes out, and what is read makes sense."""
+"""Random label files: reading raises nothing but typed errors, and what is read makes sense."""
 
 import json
 import math
@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tasks.errors import BadExport
-from tasks.labeling.annotations import ListedBox
-from tasks.labeling.checks.boxes import clip
-from tasks.labeling.findings import KINDS, Notes
-from tasks.labeling.formats import coco, csv_rows, voc, yolo, zips
+from tasks.labeling.annotations import AnnotatedBox
+from tasks.labeling.checks.boxes import clip_boxes
+from tasks.labeling.finding_kinds import FINDING_KINDS
+from tasks.labeling.findings import FindingCounter
+from tasks.labeling.formats import coco, csv_rows, voc, yolo, yolo_rows, zips
 
 # Derandomized, so that a green commit stays green; `make fuzz` looks further.
 EXAMPLES = settings(
@@ -33,9 +34,9 @@ def assert_one_line(error: BadExport) -> None:
     assert "\n" not in str(error)
 
 
-def assert_known(notes: Notes) -> None:
-    for finding in notes.findings():
-        assert finding.code in KINDS
+def assert_known_findings(findings: FindingCounter) -> None:
+    for finding in findings.summary():
+        assert finding.code in FINDING_KINDS
         assert finding.count >= 1
         assert "{" not in finding.message
 
@@ -43,13 +44,13 @@ def assert_known(notes: Notes) -> None:
 @EXAMPLES
 @given(st.lists(st.lists(FIELDS, max_size=9).map(" ".join), max_size=8).map("\n".join), st.booleans())
 @example("0 1e400 .5 .2 .2", False)
-def test_yolo_rows(text: str, keypoints: bool) -> None:
-    notes = Notes()
-    for row in yolo.read_rows(text, "a.txt", notes, keypoints=keypoints):
+def test_any_yolo_text_gives_valid_boxes(text: str, keypoints: bool) -> None:
+    findings = FindingCounter()
+    for row in yolo_rows.parse_rows(text, "a.txt", findings, keypoints=keypoints):
         assert isinstance(row.class_id, int)
-        boxes = clip((ListedBox(*row),), 640, 480, "a.jpg", notes, "fractions")
+        boxes = clip_boxes((AnnotatedBox(*row),), 640, 480, "a.jpg", findings, "fractions")
         assert all(0 <= box.x1 < box.x2 <= 640 and 0 <= box.y1 < box.y2 <= 480 for box in boxes)
-    assert_known(notes)
+    assert_known_findings(findings)
 
 
 @EXAMPLES
@@ -58,45 +59,48 @@ def test_yolo_rows(text: str, keypoints: bool) -> None:
 @example("names: {1: a, 1.0: b}")
 @example("!!binary x")
 @example("2001-99-99")
-def test_class_lists(text: str) -> None:
+def test_any_data_yaml_gives_a_class_list_or_is_refused(text: str) -> None:
     try:
-        read = yolo.read_class_list(text, "data.yaml")
+        classes = yolo.parse_class_list(text, "data.yaml")
     except BadExport as error:
         assert_one_line(error)
     else:
-        assert all(isinstance(key, int) and name for key, name in read.names.items())
+        assert all(isinstance(class_id, int) and name for class_id, name in classes.names.items())
 
 
 @EXAMPLES
 @given(st.lists(st.tuples(st.sampled_from(["xmin", "xmax", "ymin", "ymax", "name", "zz"]), FIELDS), max_size=9))
-def test_voc_objects(parts: list[tuple[str, str]]) -> None:
-    notes = Notes()
+def test_any_voc_object_can_be_clipped(parts: list[tuple[str, str]]) -> None:
+    findings = FindingCounter()
     inner = "".join(f"<{tag}>{value}</{tag}>" for tag, value in parts)
     text = f"<annotation><object><name>cat</name><bndbox>{inner}</bndbox></object></annotation>"
-    read = voc.read_annotation(text, "a.xml", notes)
-    for item in read.objects if read else ():
-        clip((ListedBox(0, *item[1:]),), 640, 480, "a.jpg", notes)
-    assert_known(notes)
+    annotation = voc.parse_annotation(text, "a.xml", findings)
+    for box in annotation.boxes if annotation else ():
+        clip_boxes((AnnotatedBox(0, *box[1:]),), 640, 480, "a.jpg", findings)
+    assert_known_findings(findings)
 
 
 @EXAMPLES
 @given(st.text(alphabet="<>/&;'\"!?[]-annotaiobjec x", max_size=60))
-def test_voc_text(text: str) -> None:
-    notes = Notes()
-    voc.read_annotation(text, "a.xml", notes)
-    assert_known(notes)
+def test_any_xml_text_gives_known_findings(text: str) -> None:
+    findings = FindingCounter()
+    voc.parse_annotation(text, "a.xml", findings)
+    assert_known_findings(findings)
 
 
 @EXAMPLES
-@given(st.sampled_from([",".join(csv_rows.TENSORFLOW), ""]), st.lists(st.lists(FIELDS, max_size=9).map(",".join)))
-@example(",".join(csv_rows.TENSORFLOW), ['"'])
+@given(
+    st.sampled_from([",".join(csv_rows.TENSORFLOW_COLUMNS), ""]), st.lists(st.lists(FIELDS, max_size=9).map(",".join))
+)
+@example(",".join(csv_rows.TENSORFLOW_COLUMNS), ['"'])
 @example("", ["a,1,2,3,4,b\x00"])
-def test_csv_rows(head: str, lines: list[str]) -> None:
-    notes = Notes()
-    for row in csv_rows.read_rows("\n".join([head, *lines] if head else lines), "a.csv", notes):
+def test_any_csv_lines_give_rows_with_file_names(head: str, lines: list[str]) -> None:
+    findings = FindingCounter()
+    for row in csv_rows.parse_rows("\n".join([head, *lines] if head else lines), "a.csv", findings):
         assert row.file_name
-        clip((ListedBox(0, row.x, row.y, row.width, row.height),), 640, 480, "a.jpg", notes)
-    assert_known(notes)
+        if row.box:
+            clip_boxes((AnnotatedBox(0, *row.box[1:]),), 640, 480, "a.jpg", findings)
+    assert_known_findings(findings)
 
 
 JSON = st.recursive(
@@ -130,19 +134,21 @@ DOCUMENT = st.one_of(
 
 @EXAMPLES
 @given(DOCUMENT, DOCUMENT)
-def test_coco_documents(train: object, valid: object) -> None:
-    """As they come from a file: through JSON."""
-    notes = Notes()
+def test_any_coco_document_gives_valid_boxes_or_is_refused(train: object, valid: object) -> None:
+    """The values go through JSON, as from a file."""
+    findings = FindingCounter()
     try:
-        labels = coco.parse({"train": json.loads(json.dumps(train)), "valid": json.loads(json.dumps(valid))}, notes)
+        annotations = coco.parse_documents(
+            {"train": json.loads(json.dumps(train)), "valid": json.loads(json.dumps(valid))}, findings
+        )
     except BadExport as error:
         assert_one_line(error)
         return
-    for image in labels.images:
-        boxes = clip(image.boxes, 640, 480, image.file_name, notes)
+    for image in annotations.images:
+        boxes = clip_boxes(image.boxes, 640, 480, image.file_name, findings)
         assert all(math.isfinite(value) for box in boxes for value in box)
-        assert all(box.class_index < len(labels.classes) for box in boxes)
-    assert_known(notes)
+        assert all(box.class_index < len(annotations.classes) for box in boxes)
+    assert_known_findings(findings)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -152,8 +158,10 @@ def test_coco_documents(train: object, valid: object) -> None:
     st.integers(0, 400),
     st.binary(max_size=3),
 )
-def test_zips(tmp_path: Path, members: list[tuple[str, bytes]], at: int, patch: bytes) -> None:
-    """With names of any kind, and with bytes changed anywhere; nothing gets out of the folder."""
+def test_no_zip_writes_outside_its_folder(
+    tmp_path: Path, members: list[tuple[str, bytes]], at: int, patch: bytes
+) -> None:
+    """Whatever its members are called, and whichever of its bytes are changed."""
     archive = tmp_path / "a.zip"
     with zipfile.ZipFile(archive, "w") as file:
         for name, data in members:
@@ -170,13 +178,13 @@ def test_zips(tmp_path: Path, members: list[tuple[str, bytes]], at: int, patch: 
         zips.unpack(archive, folder)
     except BadExport as error:
         assert_one_line(error)
-    outside = {path for path in tmp_path.rglob("*") if path not in (archive, tmp_path / "out", folder)}
-    assert all(folder in path.parents for path in outside)
+    unpacked = {path for path in tmp_path.rglob("*") if path not in (archive, tmp_path / "out", folder)}
+    assert all(folder in path.parents for path in unpacked)
 
 
-def test_every_message_has_its_words() -> None:
-    notes = Notes()
-    for code in KINDS:
-        notes.add(code, "somewhere")
-    assert_known(notes)
-    assert len(notes.findings()) == len(KINDS)
+def test_every_finding_has_a_complete_message() -> None:
+    findings = FindingCounter()
+    for code in FINDING_KINDS:
+        findings.add(code, "somewhere")
+    assert_known_findings(findings)
+    assert len(findings.summary()) == len(FINDING_KINDS)

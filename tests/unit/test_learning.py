@@ -1,4 +1,4 @@
-"""The learning curve: true values of known curves, how often its band holds them, and what it says it cannot know."""
+"""The learning curve: values of known curves, coverage of its interval, and what it says it cannot tell."""
 
 import random
 
@@ -11,7 +11,7 @@ from tests.fakes.learning import SHARES, point, points, power
 IMAGES = [25, 50, 75, 100]
 
 
-def exactly(a, b, c, half=0.001):
+def curve_through(a, b, c, half=0.001):
     return learning_curve(points([power(a, b, c, n) for n in IMAGES], half))
 
 
@@ -24,7 +24,7 @@ def exactly(a, b, c, half=0.001):
     ],
 )
 def test_points_on_a_curve_give_that_curve(a, b, c, now, doubled):
-    curve = exactly(a, b, c)
+    curve = curve_through(a, b, c)
     assert curve.map.value == pytest.approx(doubled, abs=1e-4)
     assert curve.gain.value == pytest.approx(doubled - now, abs=1e-4)
     assert curve.gain.ci95[0] <= curve.gain.value <= curve.gain.ci95[1]
@@ -32,8 +32,8 @@ def test_points_on_a_curve_give_that_curve(a, b, c, now, doubled):
     assert curve.sentence.startswith("More labels will help: twice the labels (200 training images) would raise mAP")
 
 
-def test_the_band_goes_to_twice_the_images_and_holds_the_curve():
-    band = exactly(0.8, 20, 1.0).band
+def test_the_band_reaches_twice_the_images_and_contains_the_curve():
+    band = curve_through(0.8, 20, 1.0).band
     assert (band.images[0], band.images[-1]) == (25, 200)
     assert (band.middle[0], band.middle[-1]) == (pytest.approx(0.0, abs=1e-4), pytest.approx(0.7, abs=1e-4))
     assert all(low <= middle <= high for low, middle, high in zip(band.low, band.middle, band.high, strict=True))
@@ -51,26 +51,26 @@ def test_the_band_goes_to_twice_the_images_and_holds_the_curve():
     ],
 )
 def test_the_true_gain_is_inside_the_interval_in_nine_of_ten_studies(a, b, c, error):
-    chance = random.Random(4)
+    rng = random.Random(4)
     gain = power(a, b, c, 200) - power(a, b, c, 100)
-    inside = wrong = 0
+    covered = wrong = 0
     for _ in range(100):
-        moved = [power(a, b, c, n) + chance.gauss(0, error) for n in IMAGES]
+        moved = [power(a, b, c, n) + rng.gauss(0, error) for n in IMAGES]
         curve = learning_curve(points(moved, 1.96 * error))
-        inside += curve.gain.ci95[0] <= gain <= curve.gain.ci95[1]
+        covered += curve.gain.ci95[0] <= gain <= curve.gain.ci95[1]
         wrong += curve.verdict == ("will hardly help" if gain > 0.02 else "will help" if gain < 0.01 else "")
-    assert inside >= 90
+    assert covered >= 90
     assert wrong <= 5
 
 
-def test_two_seeds_apart_widen_the_interval():
-    """Points that are surer than they are near the curve: the chance of training shows."""
+def test_points_far_from_the_curve_widen_the_interval():
+    """Their distance is larger than their errors: it comes from the randomness of training."""
     smooth = learning_curve(points([0.50, 0.60, 0.64, 0.66], 0.005)).gain.ci95
     rough = learning_curve(points([0.50, 0.66, 0.58, 0.66], 0.005)).gain.ci95
     assert rough[1] - rough[0] > 2 * (smooth[1] - smooth[0])
 
 
-def test_a_flat_curve_that_is_well_known_hardly_helps():
+def test_more_labels_hardly_help_on_a_flat_curve_with_narrow_intervals():
     curve = learning_curve(points([0.6, 0.6, 0.6, 0.6], 0.01))
     assert curve.verdict == "will hardly help"
     assert curve.gain.value == pytest.approx(0, abs=1e-9)
@@ -78,13 +78,13 @@ def test_a_flat_curve_that_is_well_known_hardly_helps():
     assert "at most" in curve.sentence
 
 
-def test_a_flat_curve_that_is_hardly_known_tells_nothing():
+def test_a_flat_curve_with_wide_intervals_cannot_tell():
     curve = learning_curve(points([0.6, 0.6, 0.6, 0.6], 0.2))
     assert curve.verdict == "cannot tell"
     assert curve.sentence.startswith("It cannot be told whether more labels help")
 
 
-def test_a_falling_curve_gains_nothing_and_does_not_fall_on():
+def test_a_falling_curve_gains_nothing_and_does_not_fall_further():
     curve = learning_curve(points([0.7, 0.65, 0.6, 0.55], 0.02))
     assert curve.gain.value == 0
     assert curve.gain.ci95[0] == 0
@@ -92,50 +92,50 @@ def test_a_falling_curve_gains_nothing_and_does_not_fall_on():
     assert curve.band.middle == pytest.approx([0.625] * len(curve.band.middle))  # the mean
 
 
-@pytest.mark.parametrize(("values", "found"), [([0, 0, 0, 0], 0), ([0, 0, 0, 0.3], 1), ([0, 0, 0.2, 0.3], 2)])
-def test_fewer_than_three_models_that_found_anything_tell_nothing(values, found):
+@pytest.mark.parametrize(("values", "usable"), [([0, 0, 0, 0], 0), ([0, 0, 0, 0.3], 1), ([0, 0, 0.2, 0.3], 2)])
+def test_fewer_than_three_models_above_zero_cannot_tell(values, usable):
     curve = learning_curve(points(values))
     assert (curve.verdict, curve.band, curve.gain, curve.map) == ("cannot tell", None, None, None)
-    assert f"of 4 models {found} surely found something, and it takes 3" in curve.sentence
+    assert f"of 4 models {usable} surely found something, and it takes 3" in curve.sentence
 
 
 @pytest.mark.parametrize("first", [0.0, 0.01, 0.02])  # give or take 0.02
-def test_a_model_that_may_have_found_nothing_is_no_point_of_the_curve(first):
-    some = points([first, 0.5, 0.55, 0.58])
-    assert learning_curve(some).gain == learning_curve(some[1:]).gain
-    assert len(learning_curve(some).points) == 4
+def test_a_model_whose_interval_holds_zero_is_no_point_of_the_curve(first):
+    measured = points([first, 0.5, 0.55, 0.58])
+    assert learning_curve(measured).gain == learning_curve(measured[1:]).gain
+    assert len(learning_curve(measured).points) == 4
 
 
-def test_one_point_and_points_of_the_same_images_tell_nothing():
+def test_one_point_and_points_of_the_same_images_cannot_tell():
     assert learning_curve([point(4, 0.5)]).verdict == "cannot tell"
     curve = learning_curve([point(4, 0.5, share=share) for share in SHARES])
     assert (curve.verdict, len(curve.points)) == ("cannot tell", 1)
 
 
-def test_without_intervals_nothing_is_told():
+def test_points_without_intervals_cannot_tell():
     curve = learning_curve(points([0.3, 0.4, 0.5, 0.55], None))
     assert (curve.verdict, curve.gain) == ("cannot tell", None)
 
 
 def test_classes_have_gains_of_their_own():
     values = {n: {"cat": power(0.8, 20, 1.0, n), "dog": 0.7} for n in (50, 75, 100)}
-    of_all = [point(n, 0.6, 0.01, **classes) for n, classes in values.items()]
-    of_all[-1] = point(100, 0.6, 0.01, **values[100], rare=0.2)
-    gains = learning_curve(of_all).per_class
+    class_points = [point(n, 0.6, 0.01, **classes) for n, classes in values.items()]
+    class_points[-1] = point(100, 0.6, 0.01, **values[100], rare=0.2)
+    gains = learning_curve(class_points).per_class
     assert gains["cat"].value == pytest.approx(0.1, abs=1e-3)
     assert gains["dog"].value == pytest.approx(0, abs=1e-6)
     assert gains["rare"] is None
 
 
 def test_the_same_points_give_the_same_record_in_any_order():
-    some = points([0.3, 0.4, 0.5, 0.55])
-    assert learning_curve(some) == learning_curve(some[::-1])
-    assert learning_curve(some).digest == learning_curve(some).digest
+    measured = points([0.3, 0.4, 0.5, 0.55])
+    assert learning_curve(measured) == learning_curve(measured[::-1])
+    assert learning_curve(measured).digest == learning_curve(measured).digest
 
 
-def test_training_that_was_still_rising_is_told():
-    some = [*points([0.3, 0.4, 0.5, 0.55])[1:], point(25, 0.3, share=0.25, rising=True)]
-    (caveat,) = learning_curve(some).caveats
+def test_training_that_was_still_rising_is_a_caveat():
+    measured = [*points([0.3, 0.4, 0.5, 0.55])[1:], point(25, 0.3, share=0.25, rising=True)]
+    (caveat,) = learning_curve(measured).caveats
     assert caveat.startswith("mAP was still rising when training on 25 % of the images ended")
     assert learning_curve(points([0.3, 0.4, 0.5, 0.55])).caveats == ()
 

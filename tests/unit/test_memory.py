@@ -86,39 +86,3 @@ def test_peak_memory_is_of_this_process_alone() -> None:
     code = "from tasks.training.worker.runtime import memory\nprint(memory.peak_memory())"
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 2**22 < int(child.stdout) < 2**27
-
-
-@pytest.mark.parametrize("kept", [False, True])
-def test_memory_that_was_freed_is_kept_when_asked_for(kept: bool) -> None:
-    """A page that the system clears anew is a fault; 16 times 48 MB are 196,608 pages of 4 KiB."""
-    code = (
-        "import resource\n"
-        "from tasks.training.worker.runtime import memory\n"
-        f"kept = memory.keep_freed_memory() if {kept} else None\n"
-        "def take(): [bytearray(b'1') * (24 << 20) for _ in range(2)]\n"
-        "take()\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
-        "for _ in range(16): take()\n"
-        "print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)"
-    )
-    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    said, faults = child.stdout.split()
-    if said == "False":
-        pytest.skip("this system's C library always decides itself")
-    assert (int(faults) < 20_000) == kept, child.stdout
-
-
-@pytest.mark.skipif("THP_enabled" not in Path("/proc/self/status").read_text(), reason="the kernel does not tell")
-@pytest.mark.parametrize("allowed", [True, False])
-def test_small_pages_are_for_a_while_and_change_nothing_after_it(*, allowed: bool) -> None:
-    """In a process of its own, which may have huge pages or not."""
-    code = (
-        "import ctypes, re\nfrom pathlib import Path\nfrom tasks.training.worker.runtime import memory\n"
-        "def huge(): return int(re.search(r'THP_enabled:\\s*(\\d)', Path('/proc/self/status').read_text())[1])\n"
-        f"ctypes.CDLL(None).prctl(memory.PR_SET_THP_DISABLE, {int(not allowed)}, 0, 0, 0)\n"
-        "before = huge()\n"
-        "try:\n    with memory.small_pages(): inside = huge(); raise KeyError\nexcept KeyError: pass\n"
-        "print(before, inside, huge())"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == f"{int(allowed)} 0 {int(allowed)}\n"

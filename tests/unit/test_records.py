@@ -1,4 +1,4 @@
-"""Records: frozen, strict, and known by a digest of what they are."""
+"""Records: frozen, strict, and identified by the digest of their content."""
 
 import hashlib
 import inspect
@@ -34,14 +34,14 @@ IMAGE = LabelledImage(
     file_name="a.jpg", split="train", sha256=SHA, size=1, width=9, height=9, boxes=(Box(0, 0.5, 0, 3, 4),)
 )
 SNAPSHOT = DatasetSnapshot(classes=("cat",), images=(IMAGE,), source=LabelSource(kind="file", name="one.zip"))
-ALL = [kind for _, kind in inspect.getmembers(records, inspect.isclass) if issubclass(kind, Part)]
+RECORDS = [kind for _, kind in inspect.getmembers(records, inspect.isclass) if issubclass(kind, Part)]
 
 
 def test_the_digest_is_the_sha256_of_sorted_json():
     spec = TrainingSpec(**SPEC)
-    rest = {"schema_version": 1, "weight_decay": 1e-5, "warmup_steps": 100, "final_learning_rate_ratio": 0.1,
+    defaults = {"schema_version": 1, "weight_decay": 1e-5, "warmup_steps": 100, "final_learning_rate_ratio": 0.1,
             "ema_decay": 0.9997, "weights_sha256": None, "augmentation": "standard", "settling_epochs": 0}  # fmt: skip
-    text = json.dumps({**SPEC, **rest}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps({**SPEC, **defaults}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert spec.digest == hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -68,13 +68,13 @@ def test_the_digest_ignores_where_something_came_from():
     assert exports[0].digest == exports[1].digest
 
 
-def test_fields_that_are_no_identity_exist():
-    for kind in ALL:
+def test_fields_left_out_of_the_digest_exist():
+    for kind in RECORDS:
         if issubclass(kind, Record):
             assert kind.not_identity <= set(kind.model_fields)
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", RECORDS)
 def test_records_are_frozen_strict_and_described(kind):
     assert kind.model_config["frozen"]
     assert kind.model_config["extra"] == "forbid"
@@ -92,7 +92,7 @@ def test_a_record_cannot_be_changed():
         TrainingSpec(**SPEC).seed = 2
 
 
-def test_another_layout_is_refused():
+def test_another_schema_version_is_refused():
     with pytest.raises(ValidationError, match="schema_version"):
         TrainingSpec(**SPEC, schema_version=2)
 
@@ -103,7 +103,7 @@ EPOCH = {"epoch": 1, "losses": {"total": 1.0}, "valid_losses": {"total": 1.0}, "
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_what_is_no_finite_number_is_refused(bad):
+def test_numbers_that_are_not_finite_are_refused(bad):
     for kind, values in (
         (TrainingSpec, {**SPEC, "learning_rate": bad}),
         (RetrainRequest, {"project": "p", "learning_rate": bad}),

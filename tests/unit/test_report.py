@@ -12,11 +12,15 @@ from html.parser import HTMLParser
 import pytest
 from PIL import Image
 
-from tasks.evaluation.report.curves import Chart, Series, learning_chart, ticks
-from tasks.evaluation.report.images import compare_images
-from tasks.evaluation.report.page import MISSING, ReportContent, page_of, render, write_report
+from tasks.evaluation.report.chart import Chart, Series, ticks
+from tasks.evaluation.report.charts import learning_chart
+from tasks.evaluation.report.content import ReportContent, with_images
+from tasks.evaluation.report.gain_tables import gains
+from tasks.evaluation.report.images import draw_images
+from tasks.evaluation.report.mistake_tables import calibration_in_words, confusions, errors
+from tasks.evaluation.report.page import render, write_report
 from tasks.evaluation.report.suspected_errors import draw_suspected_errors, suspected_errors_csv
-from tasks.evaluation.report.tables import calibration_in_words, confusions, errors, gains
+from tasks.evaluation.report.svg import draw_chart
 from tasks.records import (
     Box,
     Calibration,
@@ -24,10 +28,8 @@ from tasks.records import (
     ClassScore,
     ErrorShare,
     LabelledImage,
-    StoredFile,
-    TrainedModel,
 )
-from tasks.rendering.pages import json_text
+from tasks.rendering.pages import MISSING, json_text
 from tests.fakes import evaluations as fakes
 from tests.fakes.learning import study
 
@@ -76,7 +78,7 @@ def labelled(name, *boxes):
     )
 
 
-def found(image, class_index, *box, score=0.9):
+def detection(image, class_index, *box, score=0.9):
     return {"image_id": image, "category_id": class_index + 1, "bbox": list(box), "score": score}
 
 
@@ -87,10 +89,10 @@ IMAGES = (
     labelled("<i>worst</i>.jpg", (0, 0, 0, 20, 20), (1, 40, 0, 60, 20)),
 )
 DETECTIONS = [
-    found(1, 0, 10, 10, 20, 20, score=0.9),
-    found(2, 0, 11, 10, 20, 20, score=0.8),
-    found(4, 1, 0, 0, 20, 20, score=0.7),
-    found(2, 1, 50, 10, 40, 50, score=0.1),
+    detection(1, 0, 10, 10, 20, 20, score=0.9),
+    detection(2, 0, 11, 10, 20, 20, score=0.8),
+    detection(4, 1, 0, 0, 20, 20, score=0.7),
+    detection(2, 1, 50, 10, 40, 50, score=0.1),
 ]
 
 
@@ -112,7 +114,7 @@ def content(any_image):
         history=fakes.history([0.1, 0.2, 0.37]),
         spec=fakes.spec(CLASSES),
         result=fakes.result(epochs_done=3, best_epoch=3),
-        images=compare_images(IMAGES, CLASSES, DETECTIONS, 0.5, any_image, 12),
+        images=draw_images(IMAGES, CLASSES, DETECTIONS, 0.5, any_image, 12),
         suspected_errors=draw_suspected_errors(suspected_errors, IMAGES, CLASSES, any_image, 5),
         facts={"Files": "<b>"},
     )
@@ -192,33 +194,29 @@ def test_same_content_gives_the_same_page(content):
     assert render(content) == render(content)
 
 
-def test_written_whole(content, tmp_path):
+def test_the_page_is_written_whole(content, tmp_path):
     path = tmp_path / "report.html"
     write_report(path, content)
     assert path.read_text("utf-8") == render(content)
     assert list(tmp_path.glob("*.tmp")) == list(tmp_path.glob(".*.tmp")) == []
 
 
-def test_the_page_of_a_trained_model_draws_only_what_it_shows(any_image, tmp_path):
+def test_only_images_that_are_shown_are_drawn(any_image):
     drawn = []
 
     def image_path(image):
         drawn.append(image.file_name)
         return any_image(image)
 
-    model = TrainedModel(
-        run_key="2" * 64, spec=fakes.spec(), result=fakes.result(),
-        weights=StoredFile(key="w", sha256="3" * 64, size=1), history=StoredFile(key="h", sha256="4" * 64, size=1),
-    )  # fmt: skip
-    path = page_of(
-        tmp_path / "page.html", title="t", evaluation=fakes.evaluation(), images=IMAGES, detections=DETECTIONS,
-        image_path=image_path, history=fakes.long_history(), model=model, decision=fakes.decision(),
-    )  # fmt: skip
+    content = ReportContent("t", fakes.evaluation(), decision=fakes.decision(), history=fakes.long_history())
+    content = with_images(content, IMAGES, DETECTIONS, image_path)
     assert sorted(drawn) == ["<i>worst</i>.jpg", "bad.jpg", "good.jpg"]
-    assert "Promoted mAP 0.412 against 0.371" in Page(path.read_text("utf-8")).text
+    text = text_of(content)
+    assert "Promoted mAP 0.412 against 0.371" in text
+    assert "bad.jpg 1 correct, 1 false negative" in text
 
 
-def test_what_is_missing_says_why():
+def test_missing_parts_say_why():
     evaluation = fakes.evaluation(("cat", "dog"), absent=("dog",))
     analysis = evaluation.analysis.model_copy(update={"suspected_errors": (), "curves": {}})
     text = text_of(ReportContent("t", evaluation.model_copy(update={"analysis": analysis})))
@@ -252,18 +250,21 @@ def test_every_headline_number_has_its_interval_and_what_it_depends_on(content):
         ("Recall", 0.64, 0.58, 0.7),
         ("F1", 0.673, 0.613, 0.733),
     ):
-        assert f"{name} {value:.3f} 95 %: {low:.3f} to {high:.3f} at score ≥ 0.412, chosen on the valid split" in text
+        assert (
+            f"{name} {value:.3f} 95 %: {low:.3f} to {high:.3f} at confidence threshold 0.412, chosen on the valid split"
+            in text
+        )
     assert "means over the 2 of 3 classes" in text
     assert "at most 100 detections per image and class and scores from 0.010 on" in text
     assert f"small under 32 x 32 pixels {MISSING} no labelled box of this size here" in text
     assert "medium 32 x 32 to 96 x 96 pixels 0.380" in text
 
 
-def test_a_threshold_of_the_same_images_is_told_beside_the_numbers(content):
+def test_a_threshold_chosen_on_the_same_images_is_mentioned_beside_the_numbers(content):
     evaluation = content.evaluation
     scores = evaluation.scores.model_copy(update={"threshold_from": None})
     text = text_of(replace(content, evaluation=evaluation.model_copy(update={"scores": scores})))
-    assert text.count("at score ≥ 0.412, chosen on these same images, which flatters") == 3
+    assert text.count("at confidence threshold 0.412, chosen on these same images, which flatters") == 3
 
 
 def test_classes_are_sorted_worst_first_and_the_unmeasured_last(content):
@@ -289,7 +290,7 @@ def test_facts_of_the_run(content):
 # Whether the labels are enough -------------------------------------------------------------------------
 
 
-def test_a_learning_curve_is_drawn_with_its_points_and_told(content):
+def test_a_learning_curve_is_drawn_with_its_points_and_verdict(content):
     learning = study(CLASSES, (0.4, 0.52, 0.57, 0.6), 0.02)
     text = render(replace(content, learning=learning))
     page = Page(text)
@@ -315,10 +316,11 @@ def test_a_learning_curve_is_drawn_with_its_points_and_told(content):
 def test_the_learning_chart_stays_inside_its_axes():
     learning = study(CLASSES, (0.7, 0.9, 0.95, 0.97), 0.1)
     chart = learning_chart(learning.band, learning.points)
+    svg = draw_chart(chart)
     _, top, _, bottom = chart.box
     assert chart.y_top == 1.0
-    dots = re.findall(r'class="dot"><line [^>]*y1="([\d.-]+)" y2="([\d.-]+)"/><circle [^>]*cy="([\d.-]+)"', chart.svg)
-    places = " ".join(re.findall(r'points="([^"]*)"', chart.svg)).split()
+    dots = re.findall(r'class="dot"><line [^>]*y1="([\d.-]+)" y2="([\d.-]+)"/><circle [^>]*cy="([\d.-]+)"', svg)
+    places = " ".join(re.findall(r'points="([^"]*)"', svg)).split()
     heights = [float(y) for dot in dots for y in dot] + [float(place.split(",")[1]) for place in places]
     assert len(heights) > 100
     assert all(top <= y <= bottom for y in heights)
@@ -342,7 +344,7 @@ def test_without_a_study_the_page_names_the_command(content):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "verdict"),
     [
         ({}, "Promoted because"),
         ({"promote": False, "verdict": "keep"}, "Not promoted because"),
@@ -351,10 +353,10 @@ def test_without_a_study_the_page_names_the_command(content):
          "was promoted all the same: asked for <by> hand"),
     ],
 )  # fmt: skip
-def test_verdict(content, changes, told):
+def test_the_verdict_is_above_everything(content, changes, verdict):
     text = text_of(replace(content, decision=fakes.decision(reason="because", **changes)))
-    assert told in text
-    assert text.index(told) < text.index("In short")
+    assert verdict in text
+    assert text.index(verdict) < text.index("In short")
 
 
 def test_checks_and_gains_are_listed(content):
@@ -368,15 +370,15 @@ def test_checks_and_gains_are_listed(content):
     assert "Left out here: 2 images that the model in use was trained on" in text
 
 
-def test_gains_are_told_by_their_interval():
+def test_the_verdict_on_a_gain_depends_on_its_interval():
     classes = {"up": (0.01, 0.2), "down": (-0.2, -0.01), "touches": (0.0, 0.2), "both": (-0.1, 0.1)}
     per_class = {
         name: fakes.gain(0.4, 0.4, 0).model_copy(update={"ci95": ends, "gain": sum(ends) / 2})
         for name, ends in classes.items()
     }
-    told = {one.name: one.word for one in gains(fakes.comparison(per_class=per_class))[2:]}
-    assert told == {"down": "worse", "both": "cannot tell", "touches": "cannot tell", "up": "better"}
-    assert list(told) == ["down", "both", "touches", "up"]
+    words = {one.name: one.word for one in gains(fakes.comparison(per_class=per_class))[2:]}
+    assert words == {"down": "worse", "both": "cannot tell", "touches": "cannot tell", "up": "better"}
+    assert list(words) == ["down", "both", "touches", "up"]
 
 
 def test_a_first_model_has_no_champion(content):
@@ -389,16 +391,16 @@ def test_a_first_model_has_no_champion(content):
 
 
 def test_confusions_name_classes_and_shade_by_share_of_the_row():
-    told = confusions([[6, 2, 0], [0, 1, 1], [3, 0, 0]], ("cat", "dog"))
-    assert told.columns == ["cat", "dog", "not found"]
-    assert [name for name, _ in told.rows] == ["cat", "dog", "nothing labelled"]
-    assert [[cell.style for cell in cells] for _, cells in told.rows] == [
+    matrix = confusions([[6, 2, 0], [0, 1, 1], [3, 0, 0]], ("cat", "dog"))
+    assert matrix.columns == ["cat", "dog", "not found"]
+    assert [name for name, _ in matrix.rows] == ["cat", "dog", "nothing labelled"]
+    assert [[cell.style for cell in cells] for _, cells in matrix.rows] == [
         ["h5", "m2", ""],
         ["", "h4", "m4"],
         ["m6", "", ""],
     ]
-    assert told.top == [("cat", "dog", 2, 8)]
-    assert (told.not_found, told.not_labelled) == (1, 3)
+    assert matrix.top == [("cat", "dog", 2, 8)]
+    assert (matrix.false_negatives, matrix.false_positives) == (1, 3)
 
 
 def test_large_matrices_are_closed_and_number_their_columns(content):
@@ -408,10 +410,10 @@ def test_large_matrices_are_closed_and_number_their_columns(content):
         assert ('title="dog" aria-label="dog" data-csv="dog">2</th>' in text) != is_open
 
 
-def test_errors_are_told_in_plain_words_with_their_share_of_the_costliest():
+def test_kinds_of_error_have_plain_words_and_their_share_of_the_highest_cost():
     shares = [ErrorShare(kind="Miss", count=4, ap50_cost=0.2), ErrorShare(kind="Dupe", count=9, ap50_cost=-0.05)]
-    told = [(name, share.count, percent) for name, _, share, percent in errors(shares)]
-    assert told == [("Missed", 4, 100.0), ("Found twice", 9, 0.0)]
+    rows = [(name, share.count, percent) for name, _, share, percent in errors(shares)]
+    assert rows == [("False negative (missed)", 4, 100.0), ("Duplicate", 9, 0.0)]
     assert errors([ErrorShare(kind="Miss", count=0, ap50_cost=0.0)])[0][3] == 0.0
 
 
@@ -421,28 +423,30 @@ def test_mistakes_that_cost_nothing_alone_are_counted_all_the_same(content):
     analysis = evaluation.analysis.model_copy(update={"errors": shares})
     text = text_of(replace(content, evaluation=evaluation.model_copy(update={"analysis": analysis})))
     assert "No kind of mistake alone costs anything of mAP50; there are 7 in all." in text
-    assert "What costs most of mAP50: missed (0.121), loose box (0.082), wrong class (0.030)." in text_of(content)
+    assert "What costs most of mAP50: false negative (missed) 0.121, loose box 0.082, wrong class 0.030." in text_of(
+        content
+    )
 
 
 @pytest.mark.parametrize(
-    ("lean", "words"),
+    ("gap", "words"),
     [(0.1, "surer than it should be"), (-0.04, "can be read as"), (-0.1, "right more often than its scores say")],
 )
-def test_calibration_in_words(lean, words):
+def test_calibration_in_words(gap, words):
     calibration = fakes.calibration()
     bins = [
-        one if one.score is None else one.model_copy(update={"precision": min(1, one.score - lean)})
+        one if one.score is None else one.model_copy(update={"precision": min(1, one.score - gap)})
         for one in calibration.bins[:-1]
     ]
     changed = calibration.model_copy(update={"bins": tuple(bins), "ece": 0.012})
     text = calibration_in_words(changed, 0.0)
     assert words in text
-    assert f"differ by {abs(lean):.3f} on average (0.012 over all detections, the ECE)" in text
+    assert f"differ by {abs(gap):.3f} on average (0.012 over all detections, the ECE)" in text
     empty = calibration.model_copy(update={"bins": [one.model_copy(update={"count": 0}) for one in bins]})
     assert "no detections" in calibration_in_words(empty, 0.0)
 
 
-def test_calibration_is_told_of_what_is_not_cut():
+def test_calibration_is_judged_above_the_threshold():
     """Four thousand weak boxes that are as wrong as they say hide that the strong ones are right more often."""
 
     def one(low, count, precision):
@@ -467,15 +471,15 @@ def test_curves_have_words_text_and_the_best_epoch(content):
     assert page.text.count("best 3") == 3 + 1  # and in the facts
 
 
-def test_points_are_where_the_numbers_are():
+def test_points_of_a_chart_are_at_their_values():
     chart = Chart("c", "t", "epoch", [1, 2, 3], [Series("s", [0.0, 1.0, 0.5])], y_top=2.0)
     # The plot is 362 wide from 46, and 198 high from 10.
-    assert '<polyline points="46.0,208.0 227.0,109.0 408.0,158.5"/>' in chart.svg
+    assert '<polyline points="46.0,208.0 227.0,109.0 408.0,158.5"/>' in draw_chart(chart)
     assert chart.data["values"] == [[0.0, 1.0, 0.5]]
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "most", "expected"),
+    ("low", "high", "max_count", "expected"),
     [
         (0, 1, 5, [0, 0.2, 0.4, 0.6, 0.8, 1.0]),
         (1, 50, 6, [10, 20, 30, 40, 50]),
@@ -483,48 +487,62 @@ def test_points_are_where_the_numbers_are():
         (3, 3, 5, [3]),
     ],
 )
-def test_ticks_are_round(low, high, most, expected):
-    assert ticks(low, high, most) == expected
+def test_ticks_are_round(low, high, max_count, expected):
+    assert ticks(low, high, max_count) == expected
 
 
 # Images -------------------------------------------------------------------------------------------
 
 
 def test_images_come_by_their_mistake_then_good_ones(content):
-    told = [(p.file_name, p.kind, p.correct, dict(p.mistakes)) for p in content.images]
-    none = {"missed": 0, "invented": 0, "confused": 0, "loose": 0}
-    assert told == [
-        ("<i>worst</i>.jpg", "missed", 0, {**none, "missed": 1, "confused": 1}),
-        ("bad.jpg", "missed", 1, {**none, "missed": 1}),
+    shown = [(p.file_name, p.kind, p.correct, dict(p.mistakes)) for p in content.images]
+    none = {"false negative": 0, "false positive": 0, "wrong class": 0, "loose box": 0}
+    assert shown == [
+        ("<i>worst</i>.jpg", "false negative", 0, {**none, "false negative": 1, "wrong class": 1}),
+        ("bad.jpg", "false negative", 1, {**none, "false negative": 1}),
         ("good.jpg", "good", 1, none),
     ]
     first = content.images[0]
-    assert first.truth_alt == "Labels of <i>worst</i>.jpg: <b>apple</b> (confused), pear & plum (missed)"
-    assert first.found_alt == "Detections in <i>worst</i>.jpg: pear & plum 0.70 (confused)"
-    assert all(jpeg.startswith(b"\xff\xd8") for p in content.images for jpeg in (p.truth_jpeg, p.found_jpeg))
+    assert first.labels_alt == "Labels of <i>worst</i>.jpg: <b>apple</b> (wrong class), pear & plum (false negative)"
+    assert first.detections_alt == "Detections in <i>worst</i>.jpg: pear & plum 0.70 (wrong class)"
+    assert all(jpeg.startswith(b"\xff\xd8") for p in content.images for jpeg in (p.labels_jpeg, p.detections_jpeg))
 
 
 @pytest.mark.parametrize(
-    ("detections", "truth", "of_found"),
+    ("detections", "label_mistake", "detection_mistakes"),
     [
-        ([found(1, 0, 0, 0, 20, 20)], None, [None]),
-        ([found(1, 0, 10, 0, 20, 20)], "loose", ["loose"]),  # IoU 200 / 600
-        ([found(1, 0, 17, 0, 20, 20)], "missed", ["invented"]),  # IoU 60 / 740, under 0.10
-        ([found(1, 1, 5, 0, 20, 20)], "confused", ["confused"]),  # IoU 300 / 500
-        ([found(1, 1, 10, 0, 20, 20)], "missed", ["invented"]),  # another class, and loose: of nothing
-        ([found(1, 0, 0, 0, 20, 20), found(1, 1, 0, 0, 20, 20)], None, [None, "invented"]),  # the truth is taken
-        ([found(1, 0, 0, 0, 20, 20), found(1, 0, 1, 0, 20, 20)], None, [None, "invented"]),  # found twice
+        ([detection(1, 0, 0, 0, 20, 20)], None, [None]),
+        ([detection(1, 0, 10, 0, 20, 20)], "loose box", ["loose box"]),  # IoU 200 / 600
+        ([detection(1, 0, 17, 0, 20, 20)], "false negative", ["false positive"]),  # IoU 60 / 740, under 0.10
+        ([detection(1, 1, 5, 0, 20, 20)], "wrong class", ["wrong class"]),  # IoU 300 / 500
+        (
+            [detection(1, 1, 10, 0, 20, 20)],
+            "false negative",
+            ["false positive"],
+        ),  # another class, and loose: of nothing
+        (
+            [detection(1, 0, 0, 0, 20, 20), detection(1, 1, 0, 0, 20, 20)],
+            None,
+            [None, "false positive"],
+        ),  # the label is taken
+        ([detection(1, 0, 0, 0, 20, 20), detection(1, 0, 1, 0, 20, 20)], None, [None, "false positive"]),  # found twice
         # The surer one says what the label was taken for.
-        ([found(1, 0, 10, 0, 20, 20, score=0.6), found(1, 1, 0, 0, 20, 20)], "confused", ["confused", "loose"]),
-        ([], "missed", []),
+        (
+            [detection(1, 0, 10, 0, 20, 20, score=0.6), detection(1, 1, 0, 0, 20, 20)],
+            "wrong class",
+            ["wrong class", "loose box"],
+        ),
+        ([], "false negative", []),
     ],
 )
-def test_kinds_of_mistakes(any_image, detections, truth, of_found):
+def test_kinds_of_mistakes(any_image, detections, label_mistake, detection_mistakes):
     image = labelled("one.jpg", (0, 0, 0, 20, 20))
-    [image] = compare_images([image], CLASSES, detections, 0.5, any_image, 1)
-    assert image.truth_alt.endswith(f"({truth})" if truth else CLASSES[0])
-    kinds = [re.search(r"\((\w+)\)$", one) for one in image.found_alt.split(": ", 1)[1].split(", ") if one != "none"]
-    assert [kind and kind[1] for kind in kinds] == of_found
+    [image] = draw_images([image], CLASSES, detections, 0.5, any_image, 1)
+    assert image.labels_alt.endswith(f"({label_mistake})" if label_mistake else CLASSES[0])
+    kinds = [
+        re.search(r"\(([a-z ]+)\)$", one) for one in image.detections_alt.split(": ", 1)[1].split(", ") if one != "none"
+    ]
+    assert [kind and kind[1] for kind in kinds] == detection_mistakes
 
 
 def test_kinds_take_turns_and_the_worst_comes_first(any_image):
@@ -533,42 +551,42 @@ def test_kinds_take_turns_and_the_worst_comes_first(any_image):
         labelled("half.jpg", one),
         labelled("sky.jpg"),
     ]
-    detections = [found(6, 0, 10, 0, 20, 20), found(7, 0, 5, 5, 9, 9), found(1, 0, 0, 0, 20, 20)]
-    told = [(p.kind, p.file_name) for p in compare_images(images, CLASSES, detections, 0.5, any_image, 4)]
-    assert told == [
-        ("missed", "missed 1.jpg"),  # "missed 0" has one box found
-        ("missed", "missed 2.jpg"),
-        ("invented", "sky.jpg"),
-        ("loose", "half.jpg"),
+    detections = [detection(6, 0, 10, 0, 20, 20), detection(7, 0, 5, 5, 9, 9), detection(1, 0, 0, 0, 20, 20)]
+    shown = [(p.kind, p.file_name) for p in draw_images(images, CLASSES, detections, 0.5, any_image, 4)]
+    assert shown == [
+        ("false negative", "missed 1.jpg"),  # "missed 0" has one box found
+        ("false negative", "missed 2.jpg"),
+        ("false positive", "sky.jpg"),
+        ("loose box", "half.jpg"),
     ]
 
 
 def test_images_leave_room_for_good_ones(any_image):
     images = [labelled(f"{i}.jpg", (0, 1, 1, 9, 9)) for i in range(10)]
-    detections = [found(i, 0, 1, 1, 8, 8) for i in (1, 2, 3)]
-    kinds = [p.kind for p in compare_images(images, CLASSES, detections, 0.5, any_image, 4)]
-    assert kinds == ["missed"] * 3 + ["good"]
-    none = compare_images(images, CLASSES, [], 0.5, any_image, 4)
-    assert [p.kind for p in none] == ["missed"] * 4
+    detections = [detection(i, 0, 1, 1, 8, 8) for i in (1, 2, 3)]
+    kinds = [p.kind for p in draw_images(images, CLASSES, detections, 0.5, any_image, 4)]
+    assert kinds == ["false negative"] * 3 + ["good"]
+    none = draw_images(images, CLASSES, [], 0.5, any_image, 4)
+    assert [p.kind for p in none] == ["false negative"] * 4
 
 
 def test_detections_at_the_edge_and_beyond_are_drawn(any_image):
-    detections = [found(1, 0, *box) for box in ([-50, -5, 10, 0], [95, 75, 90, 90])]
-    shown = compare_images(IMAGES[:1], CLASSES, detections, 0.5, any_image, 1)
-    assert (shown[0].mistakes["missed"], shown[0].mistakes["invented"]) == (1, 2)
+    detections = [detection(1, 0, *box) for box in ([-50, -5, 10, 0], [95, 75, 90, 90])]
+    shown = draw_images(IMAGES[:1], CLASSES, detections, 0.5, any_image, 1)
+    assert (shown[0].mistakes["false negative"], shown[0].mistakes["false positive"]) == (1, 2)
 
 
 def test_images_of_16_bits_are_not_white(tmp_path):
     Image.new("I;16", (100, 80), 100 * 256).save(tmp_path / "any.png")
-    [image] = compare_images(IMAGES[2:3], CLASSES, [found(1, 0, 0, 0, 9, 9)], 0.5, lambda i: tmp_path / "any.png", 1)
-    drawn = Image.open(io.BytesIO(image.truth_jpeg))
+    [image] = draw_images(IMAGES[2:3], CLASSES, [detection(1, 0, 0, 0, 9, 9)], 0.5, lambda i: tmp_path / "any.png", 1)
+    drawn = Image.open(io.BytesIO(image.labels_jpeg))
     assert drawn.getpixel((320, 256)) == pytest.approx((100, 100, 100), abs=2)
 
 
-# Suspects -------------------------------------------------------------------------------------------
+# Suspected label errors -------------------------------------------------------------------------------------------
 
 
-def test_suspects_are_drawn_wherever_they_lie(any_image):
+def test_suspected_errors_are_drawn_wherever_they_lie(any_image):
     boxes = [(0, 0, 5, 5), (90, 70, 100, 80), (0, 0, 100, 80), (-9, -9, 3, 3), (120, 90, 130, 99), (50, 40, 50, 40)]
     suspected_errors = [fakes.suspected_error("good.jpg", CLASSES[0], None, 0.9, box) for box in boxes]
     unknown = fakes.suspected_error("elsewhere.jpg", CLASSES[0], None, 0.9, boxes[0])
@@ -578,7 +596,7 @@ def test_suspects_are_drawn_wherever_they_lie(any_image):
     assert len(draw_suspected_errors(suspected_errors, IMAGES, CLASSES, any_image, 2)) == 2
 
 
-def test_suspects_can_be_downloaded_as_csv(content):
+def test_suspected_errors_can_be_downloaded_as_csv(content):
     suspected_errors = content.evaluation.analysis.suspected_errors
     [link] = [value for value in Page(render(content)).values("a", "href") if value.startswith("data:text/csv")]
     written = base64.b64decode(link.partition(",")[2]).decode()
@@ -591,14 +609,14 @@ def test_suspects_can_be_downloaded_as_csv(content):
     assert rows[0]["labelled"] == ""
 
 
-def test_a_name_is_no_formula():
+def test_names_in_the_csv_are_no_formulas():
     [row] = csv.DictReader(
         suspected_errors_csv([fakes.suspected_error('=1,"2"', "@a", "-b", 0.9, (0, 0, 1, 1))]).splitlines()
     )
     assert (row["file_name"], row["found"], row["labelled"]) == ('\'=1,"2"', "'@a", "'-b")
 
 
-def test_only_the_first_suspects_are_listed(content):
+def test_only_the_first_suspected_errors_are_listed(content):
     suspected_errors = tuple(
         fakes.suspected_error(f"{n}.jpg", "pear & plum", None, 0.9, (0, 0, 9, 9)) for n in range(201)
     )

@@ -1,4 +1,4 @@
-"""Settings from the environment: wrong ones are refused by name, and secrets stay out of sight."""
+"""Settings from the environment: wrong values are refused by name, and secrets are not shown."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ KINDS = [StoreSettings, RoboflowSettings, WorkSettings]
 
 
 @pytest.fixture(autouse=True)
-def clean(monkeypatch):
+def clean_environment(monkeypatch):
     for kind in KINDS:
         prefix = kind.model_config["env_prefix"]
         for field in kind.model_fields:
@@ -48,7 +48,7 @@ def test_a_wrong_value_is_refused_by_name(monkeypatch, kind, variable, value):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_empty_variable_is_as_good_as_none(monkeypatch, kind):
+def test_an_empty_variable_counts_as_unset(monkeypatch, kind):
     unset = from_environment(kind)
     for field in kind.model_fields:
         monkeypatch.setenv(f"{kind.model_config['env_prefix']}{field}".upper(), "")
@@ -61,7 +61,7 @@ def test_the_work_folder_comes_from_the_environment(monkeypatch, tmp_path):
     assert from_environment(WorkSettings).work_dir == tmp_path
 
 
-def test_roboflows_own_variable_names_the_key_too(monkeypatch):
+def test_roboflows_own_variable_works_for_the_api_key(monkeypatch):
     monkeypatch.setenv("ROBOFLOW_API_KEY", "plain")
     assert from_environment(RoboflowSettings).api_key.get_secret_value() == "plain"
     monkeypatch.setenv("NASFLOW_ROBOFLOW_API_KEY", "ours")
@@ -69,7 +69,7 @@ def test_roboflows_own_variable_names_the_key_too(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", [StoreSettings, RoboflowSettings])
-def test_no_secret_is_in_what_settings_show(monkeypatch, kind):
+def test_settings_show_no_secret(monkeypatch, kind):
     monkeypatch.setenv("NASFLOW_STORE_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("ROBOFLOW_API_KEY", SECRET)
     settings = from_environment(kind)
@@ -79,7 +79,7 @@ def test_no_secret_is_in_what_settings_show(monkeypatch, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_settings_stay_as_they_were_read(kind):
+def test_settings_are_frozen(kind):
     settings = from_environment(kind)
     with pytest.raises(ValueError, match="frozen"):
         setattr(settings, next(iter(kind.model_fields)), "x")

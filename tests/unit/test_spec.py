@@ -1,11 +1,11 @@
-"""From a request to a spec: where the weights come from, and which labels belong to a line of models."""
+"""From a request to a spec: initial weights, automatic values, and labels that fit the project's champion."""
 
 from datetime import UTC, datetime
 
 import pytest
 
 from tasks.errors import BadRequest
-from tasks.labeling.findings import FEW
+from tasks.labeling.finding_kinds import FINDING_KINDS
 from tasks.records import (
     ModelVersion,
     PromotionDecision,
@@ -15,14 +15,14 @@ from tasks.records import (
     StoredFile,
 )
 from tasks.training.spec import (
-    SMALLEST_BATCH,
+    MIN_BATCH_SIZE,
     batch_size,
-    check_line,
+    check_classes,
     check_study,
     fitted_batch,
     learning_rate,
-    nothing_new,
     plan,
+    reason_to_skip,
 )
 from tests.fakes.scores import scores
 
@@ -48,7 +48,7 @@ def request(**values):
     return RetrainRequest(project="pets", export="store://x", **values)
 
 
-def test_the_spec_holds_what_was_asked_for():
+def test_the_spec_holds_the_requested_values():
     asked = {
         "variant": "l", "epochs": 7, "image_size": 96, "batch_size": 3, "learning_rate": 0.01, "patience": 4, "seed": 9
     }  # fmt: skip
@@ -59,65 +59,65 @@ def test_the_spec_holds_what_was_asked_for():
 
 
 @pytest.mark.parametrize(("asked", "used"), [(21, 20), (1024, 20)])
-def test_a_batch_larger_than_the_train_split_is_fitted_and_said(asked, used):
+def test_a_batch_larger_than_the_train_split_is_fitted_with_a_warning(asked, used):
     job = plan(request(batch_size=asked), SNAPSHOT, None)
     assert job.spec.batch_size == used
     assert fitted_batch(request(batch_size=asked), job).startswith(f"batch size {asked} is larger than the train split")
 
 
 @pytest.mark.parametrize("asked", [1, 19, 20, "auto"])
-def test_a_batch_that_fits_needs_no_words(asked):
+def test_a_batch_that_fits_gives_no_warning(asked):
     assert fitted_batch(request(batch_size=asked), plan(request(batch_size=asked), SNAPSHOT, None)) is None
 
 
 @pytest.mark.parametrize(
     ("images", "batch"), [(1, 1), (3, 3), (4, 4), (40, 4), (96, 8), (120, 8), (300, 16), (100_000, 16)]
 )
-def test_batch_auto_goes_by_the_number_of_images(images, batch):
+def test_batch_size_auto_depends_on_the_number_of_images(images, batch):
     assert batch_size(request(batch_size="auto"), images) == batch
 
 
-def test_warm_up_is_longer_where_it_protects_given_weights():
-    given = plan(request(weights="store://x", weights_sha256=OTHER), SNAPSHOT, None)
-    assert given.spec.warmup_steps > plan(request(), SNAPSHOT, None).spec.warmup_steps > 0
+def test_warm_up_is_longer_when_it_protects_trained_weights():
+    warm = plan(request(weights="store://x", weights_sha256=OTHER), SNAPSHOT, None)
+    assert warm.spec.warmup_steps > plan(request(), SNAPSHOT, None).spec.warmup_steps > 0
 
 
-def test_learning_rate_auto_is_lower_from_given_weights():
-    given = request(weights="store://x", weights_sha256=OTHER)
-    assert learning_rate(request()) > learning_rate(given) > 0
+def test_learning_rate_auto_is_lower_from_trained_weights():
+    warm = request(weights="store://x", weights_sha256=OTHER)
+    assert learning_rate(request()) > learning_rate(warm) > 0
     assert learning_rate(request(learning_rate=0.01)) == 0.01
 
 
 @pytest.mark.parametrize(
     ("epochs", "asked", "used"), [(10, "auto", 20), (100, "auto", 25), (300, "auto", 75), (300, 5, 5), (10, 50, 50)]
 )
-def test_patience_auto_goes_by_the_number_of_epochs(epochs, asked, used):
+def test_patience_auto_depends_on_the_number_of_epochs(epochs, asked, used):
     assert plan(request(epochs=epochs, patience=asked), SNAPSHOT, None).spec.patience == used
 
 
-def test_mosaics_end_before_the_run_does():
+def test_the_last_epochs_have_no_mosaic():
     assert plan(request(augmentation="strong", epochs=100), SNAPSHOT, None).spec.settling_epochs == 15
     assert plan(request(augmentation="strong", epochs=1), SNAPSHOT, None).spec.settling_epochs == 1
     assert plan(request(augmentation="standard", epochs=100), SNAPSHOT, None).spec.settling_epochs == 0
 
 
-def test_champion_weights_are_taken_by_key_and_content():
+def test_champion_weights_are_named_by_key_and_sha256():
     job = plan(request(weights="champion"), SNAPSHOT, CHAMPION)
     assert (job.weights, job.spec.weights_sha256) == ("store://models/pets/000003/weights.safetensors", OTHER)
 
 
-@pytest.mark.parametrize("given", [{"weights_sha256": OTHER}, {"weights_licence": "CC BY 4.0"}])
-def test_what_belongs_to_weights_needs_some(given):
-    with pytest.raises(BadRequest, match=f"{next(iter(given))}: is given, but weights are none"):
-        plan(request(**given), SNAPSHOT, None)
+@pytest.mark.parametrize("values", [{"weights_sha256": OTHER}, {"weights_licence": "CC BY 4.0"}])
+def test_options_of_weights_are_refused_without_weights(values):
+    with pytest.raises(BadRequest, match=f"{next(iter(values))}: is given, but weights are none"):
+        plan(request(**values), SNAPSHOT, None)
 
 
-def test_a_licence_goes_with_the_job():
+def test_the_job_holds_the_licence_of_the_weights():
     job = plan(request(weights="store://x", weights_sha256=OTHER, weights_licence="CC BY 4.0"), SNAPSHOT, None)
     assert job.weights_licence == "CC BY 4.0"
 
 
-def test_a_champion_is_not_started_from_unless_asked_for():
+def test_training_starts_from_the_champion_only_on_request():
     assert plan(request(), SNAPSHOT, CHAMPION).weights == "none"
 
 
@@ -134,14 +134,14 @@ def test_other_weights_need_their_sha256(weights):
         plan(request(weights=weights), SNAPSHOT, None)
 
 
-def test_where_weights_and_labels_come_from_does_not_change_the_run():
-    one = plan(
+def test_sources_of_weights_and_labels_do_not_change_the_run():
+    first = plan(
         request(weights="/here/x.pth", weights_sha256=OTHER, threshold_for="recall", gate={"min_gain": 0.1}),
         SNAPSHOT,
         None,
     )
-    two = plan(request(weights="/there/y.pth", weights_sha256=OTHER), SNAPSHOT, CHAMPION)
-    assert one.spec.digest == two.spec.digest
+    second = plan(request(weights="/there/y.pth", weights_sha256=OTHER), SNAPSHOT, CHAMPION)
+    assert first.spec.digest == second.spec.digest
     assert plan(request(seed=1), SNAPSHOT, None).spec.digest != plan(request(seed=2), SNAPSHOT, None).spec.digest
 
 
@@ -155,26 +155,28 @@ def test_where_weights_and_labels_come_from_does_not_change_the_run():
     ],
 )
 def test_cases_a3_labels_of_other_classes_stop_the_run(classes, words):
-    check_line(request(), SNAPSHOT, None)
-    check_line(request(), SNAPSHOT, CHAMPION)
+    check_classes(request(), SNAPSHOT, None)
+    check_classes(request(), SNAPSHOT, CHAMPION)
     changed = SNAPSHOT.model_copy(update={"classes": classes})
     with pytest.raises(BadRequest, match=f"version 3, knows classes cat, dog; these labels come {words}; bring them"):
-        check_line(request(), changed, CHAMPION)
+        check_classes(request(), changed, CHAMPION)
 
 
-def test_nothing_new_is_the_same_settings_whatever_the_labels_digest():
-    trained = plan(request(), SNAPSHOT, None).spec
-    same = trained.model_copy(update={"snapshot_digest": OTHER, "classes": ("dog", "cat"), "weights_sha256": OTHER})
-    assert "since version 3, the champion" in (nothing_new(same, trained, 3) or "")
-    for more in ({"seed": 1}, {"epochs": 7}, {"variant": "l"}):
-        assert nothing_new(plan(request(**more), SNAPSHOT, None).spec, trained, 3) is None
+def test_the_same_settings_are_a_reason_to_skip_whatever_the_labels_digest():
+    champion_spec = plan(request(), SNAPSHOT, None).spec
+    same = champion_spec.model_copy(
+        update={"snapshot_digest": OTHER, "classes": ("dog", "cat"), "weights_sha256": OTHER}
+    )
+    assert "since version 3, the champion" in (reason_to_skip(same, champion_spec, 3) or "")
+    for changes in ({"seed": 1}, {"epochs": 7}, {"variant": "l"}):
+        assert reason_to_skip(plan(request(**changes), SNAPSHOT, None).spec, champion_spec, 3) is None
 
 
-def test_the_check_knows_the_least_batch():
-    assert FEW["train-below-batch"] == SMALLEST_BATCH
+def test_labels_are_checked_against_the_min_batch_size():
+    assert FINDING_KINDS["train-below-batch"].limit == MIN_BATCH_SIZE
 
 
-def test_a_study_cannot_start_from_the_champion_which_knows_the_images():
+def test_a_study_cannot_start_from_the_champion():
     check_study(request())
     check_study(request(weights="store://weights", weights_sha256=SHA))
     with pytest.raises(BadRequest, match="cannot start from the champion, which has learnt from these images"):

@@ -1,4 +1,4 @@
-"""What the store refuses before it asks anybody, and what boto3's errors become."""
+"""Settings that the store refuses before any request, and what boto3's errors become."""
 
 import pytest
 from botocore import exceptions as boto
@@ -69,7 +69,7 @@ def test_settings_come_from_the_environment(monkeypatch):
         ("https://store.test", "when_supported", "when_supported"),
     ],
 )
-def test_checksums_follow_the_endpoint(endpoint, checksums, expected):
+def test_checksums_depend_on_the_endpoint(endpoint, checksums, expected):
     store = Store(SETTINGS.model_copy(update={"endpoint": endpoint, "checksums": checksums}))
     assert store._client.meta.config.request_checksum_calculation == expected
     assert store._client.meta.config.response_checksum_validation == expected
@@ -104,7 +104,7 @@ def test_checksums_follow_the_endpoint(endpoint, checksums, expected):
         (boto.SSLError(endpoint_url="u", error="EOF"), StoreUnavailable, "NASFLOW_STORE_CA_BUNDLE"),
     ],
 )
-def test_every_error_of_boto3_becomes_one_line_of_ours(error, kind, message):
+def test_every_error_of_boto3_becomes_one_of_ours_in_one_line(error, kind, message):
     ours = translate(error, SETTINGS, "write x")
     assert type(ours) is kind
     assert isinstance(ours, NasflowError)
@@ -114,6 +114,6 @@ def test_every_error_of_boto3_becomes_one_line_of_ours(error, kind, message):
     assert "s3cret" not in str(ours)
 
 
-def test_the_credentials_remedy_follows_where_they_come_from():
+def test_the_remedy_for_credentials_depends_on_their_source():
     chain = SETTINGS.model_copy(update={"access_key_id": "", "secret_access_key": SecretStr("")})
     assert "boto3's profile" in str(translate(answer(403, "AccessDenied"), chain, "write x"))

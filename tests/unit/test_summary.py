@@ -1,4 +1,4 @@
-"""The outcome in markdown, as a markdown reader sees it: every figure, and no class name that breaks it."""
+"""The outcome in Markdown as a reader parses it: all figures are there, and no class name breaks it."""
 
 import pytest
 from markdown_it import MarkdownIt
@@ -10,6 +10,7 @@ from tasks.records import (
     GateCheck,
     ModelVersion,
     PromotionDecision,
+    RetrainOutcome,
     SnapshotRef,
     SplitCounts,
     StoredFile,
@@ -48,16 +49,20 @@ def summary(
         promote=promote, verdict=verdict, reason=reason, candidate_map=0.6, champion_map=None, champion_version=None,
         overridden=overridden, checks=[GateCheck(name="a", passed=None, text="AP of <b>cat</b> | dog is open.")],
     )  # fmt: skip
-    return outcome_markdown(
-        SnapshotRef(snapshot_digest=SHA, classes=classes, splits={"train": counts, "test": counts}, findings=()),
-        TrainedModel(run_key=SHA, spec=spec, result=result, weights=file, history=file),
-        EvaluationReport(weights_sha256=SHA, run_key=SHA, snapshot_digest=SHA, split="test", counts=counts,
-                         scores=measured, detections=file, evaluation=file, speed=speed()),
-        decision,
-        ModelVersion.model_construct(project="pets", version=4, report=file),
-        LINK,
-        7,
+    outcome = RetrainOutcome.model_construct(
+        snapshot=SnapshotRef(
+            snapshot_digest=SHA, classes=classes, splits={"train": counts, "test": counts}, findings=()
+        ),
+        model=TrainedModel(run_key=SHA, spec=spec, result=result, weights=file, history=file),
+        report=EvaluationReport(
+            weights_sha256=SHA, run_key=SHA, snapshot_digest=SHA, split="test", counts=counts, scores=measured,
+            detections=file, evaluation=file, speed=speed(),
+        ),
+        decision=decision,
+        version=ModelVersion.model_construct(project="pets", version=4, report=file),
+        alias=None,
     )  # fmt: skip
+    return outcome_markdown(outcome, LINK, 7)
 
 
 def cells(text):
@@ -73,7 +78,7 @@ def cells(text):
     return rows
 
 
-def test_every_figure_is_there():
+def test_all_figures_are_shown():
     text = summary({"cat": PLAIN, "dog": UNSEEN})
     rows = cells(text)
     assert ["", "0.612", "0.712", "0.812", "0.654", "0.912", "0.512", "0.657"] in rows
@@ -84,18 +89,18 @@ def test_every_figure_is_there():
         "pets version 4: champion", "test split: 31 images, 47 boxes", "31 train, 31 test images",
         "YOLO-NAS m, 8 epochs (all done), best epoch 6, 125 s at 12.3 images/s on cuda bf16-mixed", SHA[:12],
         f"[Open the report]({LINK})", "7 days", "`models/pets/000004/report.html`", "First model: mAP 0.6",
-        "at score 0.41 and IoU 0.50; the score was chosen on the valid split.",
+        "at confidence threshold 0.41 and IoU 0.50; the threshold was chosen on the valid split.",
         "One image takes 20.0 ms on cpu fp32.",
         "- open: AP of &#60;b&#62;cat&#60;/b&#62; &#124; dog is open.",
     ):  # fmt: skip
         assert figure in text
 
 
-def test_a_model_that_is_not_promoted_is_said_so():
+def test_the_title_says_whether_the_model_is_promoted():
     text = summary({"cat": PLAIN}, promote=False, verdict="keep", ended="patience")
     assert text.startswith("# pets version 4: not promoted\n")
-    open_ = summary({"cat": PLAIN}, promote=False, verdict="cannot tell")
-    assert open_.startswith("# pets version 4: not promoted, it cannot be told whether it is better\n")
+    unknown = summary({"cat": PLAIN}, promote=False, verdict="cannot tell")
+    assert unknown.startswith("# pets version 4: not promoted, it cannot be told whether it is better\n")
     assert summary({"cat": PLAIN}, verdict="keep", overridden="why").startswith(
         "# pets version 4: champion, on request\n"
     )

@@ -1,4 +1,4 @@
-"""Weights files: told apart by what is in them, refused if they are none, and written with what a user must know."""
+"""Weights files: recognized by their content, refused if they are none, and written with what a user must know."""
 
 import io
 import json
@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from tasks.errors import BadWeights
 from tasks.records import BestEpoch, StartWeights, TrainingSpec
-from tasks.training.worker.model.warm_start import LoadedWeights, start_weights
-from tasks.training.worker.model.weights import load_all, read_metadata, read_weights, write_weights
+from tasks.training.worker.model.loaded_weights import LoadedWeights, start_weights
+from tasks.training.worker.model.weights import load_all, read_metadata, read_weights
+from tasks.training.worker.model.weights_writer import write_weights
 
 SPEC = TrainingSpec(
     snapshot_digest="0" * 64, classes=("cat", "dog"), variant="s", epochs=1, image_size=64, batch_size=2,
@@ -35,9 +36,9 @@ def torch_bytes(content: object, *, as_zip: bool = True) -> bytes:
 
 
 def with_header_of(length: int, content: bytes) -> bytes:
-    """A safetensors file with blanks after its header."""
-    own = int.from_bytes(content[:8], "little")
-    return struct.pack("<Q", length) + content[8 : 8 + own].ljust(length) + content[8 + own :]
+    """Pad the header of a safetensors file with blanks."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    return struct.pack("<Q", length) + content[8:end].ljust(length) + content[end:]
 
 
 def read(path: Path, content: bytes) -> dict[str, Tensor]:
@@ -57,15 +58,15 @@ def read(path: Path, content: bytes) -> dict[str, Tensor]:
         pytest.param(torch_bytes({"net": TENSORS}, as_zip=False), id="torch before 1.6"),
     ],
 )
-def test_a_name_says_nothing(tmp_path: Path, name: str, content: bytes) -> None:
-    """A key of a store need not end in anything."""
-    read_ = read(tmp_path / name, content)
-    assert all(torch.equal(read_[key], TENSORS[key]) for key in TENSORS)
-    assert len(read_) == len(TENSORS)
+def test_the_name_of_a_file_does_not_matter(tmp_path: Path, name: str, content: bytes) -> None:
+    """Keys in a store need no suffix."""
+    tensors = read(tmp_path / name, content)
+    assert all(torch.equal(tensors[key], TENSORS[key]) for key in TENSORS)
+    assert len(tensors) == len(TENSORS)
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_a_header_whose_length_looks_like_a_pickle(tmp_path: Path, protocol: int) -> None:
+def test_a_header_whose_length_looks_like_a_pickle_is_read(tmp_path: Path, protocol: int) -> None:
     magic = pickle.dumps(None, protocol=protocol)[:2]
     content = with_header_of(int.from_bytes(magic, "little"), save(TENSORS))
     assert content.startswith(magic)
@@ -92,8 +93,8 @@ def a_program() -> bytes:
     [
         pytest.param(b"", "begins with b''", id="empty"),
         pytest.param(b"{}", "begins with b'{}'", id="short"),
-        pytest.param(b"<!doctype html><title>Sign in</title>", "begins with b'<!doctype'", id="page"),
-        pytest.param(b"version https://git-lfs.github.com/spec/v1", "begins with b'version h'", id="pointer"),
+        pytest.param(b"<!doctype html><title>Sign in</title>", "begins with b'<!doctype'", id="HTML page"),
+        pytest.param(b"version https://git-lfs.github.com/spec/v1", "begins with b'version h'", id="LFS pointer"),
         pytest.param(random.Random(0).randbytes(100_000), "begins with", id="noise"),
         pytest.param(struct.pack("<Q", 2**62) + b"{}", "begins with", id="header longer than any"),
         pytest.param(struct.pack("<Q", 8) + b"{", "header", id="header cut off"),
@@ -102,12 +103,14 @@ def a_program() -> bytes:
         pytest.param(torch_bytes(TENSORS)[:-100], "archive", id="zip cut off"),
         pytest.param(torch_bytes(TENSORS, as_zip=False)[:-10], "cannot be read", id="pickle cut off"),
         pytest.param(pickle.dumps({}, protocol=2), "cannot be read", id="pickle of nothing"),
-        pytest.param(a_zip(), "archive", id="zip of others"),
+        pytest.param(a_zip(), "archive", id="zip of something else"),
         pytest.param(a_program(), "is a program, of TorchScript", id="program"),
     ],
 )
 @pytest.mark.parametrize("name", NAMES)
-def test_junk(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+def test_files_that_are_no_weights_are_refused_in_one_line(
+    tmp_path: Path, name: str, content: bytes, words: str
+) -> None:
     with pytest.raises(BadWeights) as raised:
         read(tmp_path / name, content)
     message = str(raised.value)
@@ -121,18 +124,18 @@ def test_junk(tmp_path: Path, name: str, content: bytes, words: str) -> None:
 # Writing -------------------------------------------------------------------------------------------
 
 
-def test_the_licence_stands_in_the_file_where_it_is_known(tmp_path: Path) -> None:
+def test_the_licence_is_in_the_metadata_if_it_is_known(tmp_path: Path) -> None:
     network = nn.Linear(3, 2)
-    write_weights(tmp_path / "one", network.state_dict(), SPEC, BEST)
-    write_weights(tmp_path / "two", network.state_dict(), SPEC, BEST, "CC BY 4.0")
-    one, two = read_metadata(tmp_path / "one"), read_metadata(tmp_path / "two")
-    assert "licence" not in one
-    assert two == {**one, "licence": "CC BY 4.0"}
-    assert (read_weights(tmp_path / "one").licence, read_weights(tmp_path / "two").licence) == (None, "CC BY 4.0")
+    unlicensed, licensed = tmp_path / "unlicensed", tmp_path / "licensed"
+    write_weights(unlicensed, network.state_dict(), SPEC, BEST)
+    write_weights(licensed, network.state_dict(), SPEC, BEST, "CC BY 4.0")
+    assert "licence" not in read_metadata(unlicensed)
+    assert read_metadata(licensed) == {**read_metadata(unlicensed), "licence": "CC BY 4.0"}
+    assert (read_weights(unlicensed).licence, read_weights(licensed).licence) == (None, "CC BY 4.0")
 
 
-def test_equal_weights_are_equal_files(tmp_path: Path) -> None:
-    """With metadata in the order of the alphabet."""
+def test_equal_weights_give_equal_files(tmp_path: Path) -> None:
+    """Their metadata are sorted."""
     network, copy = nn.Linear(3, 2), nn.Linear(3, 2)
     paths = [tmp_path / f"{number}" for number in range(8)]
     for path in paths:
@@ -146,14 +149,16 @@ def test_equal_weights_are_equal_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "in_file", "kept"),
+    ("stated", "in_file", "recorded"),
     [(None, None, None), ("MIT", None, "MIT"), (None, "CC0", "CC0"), ("MIT", "CC0", "MIT"), (None, "", None)],
 )
-def test_the_licence_is_what_somebody_said_or_the_file(said: str | None, in_file: str | None, kept: str | None) -> None:
+def test_the_users_statement_of_the_licence_comes_before_the_files(
+    stated: str | None, in_file: str | None, recorded: str | None
+) -> None:
     loaded = LoadedWeights(
         matched=2, total=2, left_out=(), named=True, kept=("cat",), new=(), gone=(), licence=in_file
     )  # fmt: skip
-    assert start_weights(loaded, "store://x", "1" * 64, said) == StartWeights(
-        source="store://x", sha256="1" * 64, licence=kept,
+    assert start_weights(loaded, "store://x", "1" * 64, stated) == StartWeights(
+        source="store://x", sha256="1" * 64, licence=recorded,
         loaded="2 of 2 tensors kept; class rows: 1 of 1 by name (cat)",
     )  # fmt: skip

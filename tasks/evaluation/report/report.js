@@ -6,12 +6,12 @@
   const data = JSON.parse(byId("data").textContent);
   document.documentElement.classList.add("js");
 
-  // Charts: the pointer or the arrow keys choose a place; the line below says the values there.
+  // Charts: the pointer or the arrow keys choose a place; the line below shows the values there.
   const charts = {};
   const make = (name, attributes) => {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    return made;
+    const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    return element;
   };
 
   function start(svg) {
@@ -22,7 +22,7 @@
     const groups = [...svg.querySelectorAll(".series")];
     const cursor = svg.appendChild(make("line", { class: "cursor off", y1: top, y2: bottom }));
     const xOf = (value) => left + ((right - left) * (value - chart.from)) / (chart.to - chart.from);
-    const yOf = (value) => bottom - ((bottom - top) * value) / chart.most;
+    const yOf = (value) => bottom - ((bottom - top) * value) / chart.top;
     let at = null;
 
     const words = () => {
@@ -30,7 +30,7 @@
       const visible = shown.filter((one, index) => !groups[index].classList.contains("off"));
       return `${chart.label} ${chart.x[at]}: ${visible.map(([name, values]) => `${name} ${values[at].toFixed(3)}`).join(", ")}`;
     };
-    const tell = () => {
+    const announce = () => {
       if (at === null) return;
       const x = xOf(chart.x[at]);
       cursor.setAttribute("x1", x);
@@ -40,9 +40,9 @@
       svg.setAttribute("aria-valuenow", chart.x[at]);
       svg.setAttribute("aria-valuetext", readout.textContent);
     };
-    const go = (index) => {
+    const moveTo = (index) => {
       at = Math.max(0, Math.min(chart.x.length - 1, index));
-      tell();
+      announce();
     };
     const nearest = (event) => {
       const bounds = svg.getBoundingClientRect();
@@ -57,19 +57,19 @@
     svg.setAttribute("aria-valuemin", chart.x[0]);
     svg.setAttribute("aria-valuemax", chart.x[chart.x.length - 1]);
     svg.setAttribute("aria-valuenow", chart.x[0]);
-    svg.addEventListener("pointermove", (event) => go(nearest(event)));
-    svg.addEventListener("pointerdown", (event) => go(nearest(event)));
-    svg.addEventListener("focus", () => go(at ?? 0));
+    svg.addEventListener("pointermove", (event) => moveTo(nearest(event)));
+    svg.addEventListener("pointerdown", (event) => moveTo(nearest(event)));
+    svg.addEventListener("focus", () => moveTo(at ?? 0));
     svg.addEventListener("keydown", (event) => {
       if (!(event.key in steps)) return;
       event.preventDefault();
-      go((at ?? 0) + steps[event.key]);
+      moveTo((at ?? 0) + steps[event.key]);
     });
     for (const button of figure.querySelectorAll(".legend button")) {
       button.addEventListener("click", () => {
         const off = groups[button.dataset.series].classList.toggle("off");
         button.setAttribute("aria-pressed", String(!off));
-        tell();
+        announce();
       });
     }
 
@@ -79,7 +79,7 @@
         const line = values[index].map((value, place) => `${xOf(chart.x[place]).toFixed(1)},${yOf(value).toFixed(1)}`);
         group.querySelector("polyline").setAttribute("points", line.join(" "));
       });
-      tell();
+      announce();
     };
     const mark = (value) => {
       const group = svg.querySelector(".mark");
@@ -87,11 +87,11 @@
       if (value === null) return;
       const [line, label] = group.children;
       const x = xOf(value);
-      const after = x <= (left + right) / 2;
+      const labelIsRight = x <= (left + right) / 2;
       line.setAttribute("x1", x);
       line.setAttribute("x2", x);
-      label.setAttribute("x", x + (after ? 5 : -5));
-      label.setAttribute("text-anchor", after ? "start" : "end");
+      label.setAttribute("x", x + (labelIsRight ? 5 : -5));
+      label.setAttribute("text-anchor", labelIsRight ? "start" : "end");
       label.textContent = `chosen: ${value.toFixed(3)}`;
     };
     charts[svg.dataset.chart] = { svg, draw, mark, summary: svg.getAttribute("aria-label") };
@@ -112,7 +112,7 @@
   });
 
   // Tables as CSV.
-  const say = (text) => { byId("told").textContent = text; };
+  const say = (text) => { byId("announcement").textContent = text; };
   const quoted = (text) => {
     // A name that a spreadsheet would take for a formula gets an apostrophe; numbers stay numbers.
     const harmless = /^[=+\-@\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text;
@@ -135,7 +135,7 @@
     const rows = [...table.rows].map((row) => [...row.cells].flatMap(cellsOf).map((text) => quoted(text || empty)).join(","));
     return `${rows.join("\n")}\n`;
   };
-  const copyOldWay = (text) => {
+  const copyBySelection = (text) => {
     const area = document.body.appendChild(document.createElement("textarea"));
     area.value = text;
     area.select();
@@ -148,7 +148,7 @@
       await navigator.clipboard.writeText(text);
       return true;
     } catch {
-      return copyOldWay(text);
+      return copyBySelection(text);
     }
   };
   for (const button of document.querySelectorAll(".copy")) {
@@ -175,7 +175,7 @@
     shown = (index + images.length) % images.length;
     const figure = images[shown];
     byId("large-name").textContent = figure.querySelector("b").title;
-    byId("large-told").textContent = figure.querySelector("figcaption .small").textContent;
+    byId("large-caption").textContent = figure.querySelector("figcaption .small").textContent;
     byId("large-pair").replaceChildren(...[...figure.querySelectorAll(".pair > div")].map(inWords));
   };
   const open = (index) => {

@@ -1,4 +1,4 @@
-"""Labels that may be wrong, to look at and to give back to whoever labels."""
+"""Suspected label errors: drawn for the page, and as CSV for whoever corrects the labels."""
 
 import csv
 import io
@@ -11,16 +11,16 @@ from tasks.records import Box, LabelledImage, SuspectedError
 
 SIDE = 480
 """Longer side of the drawn parts of images, in pixels."""
-_AROUND = 3.0
-"""Width of what is shown, in widths of the box."""
+_MARGIN_FACTOR = 3.0
+"""Width of the drawn part, in widths of the box."""
 _MIN_SHARE = 0.35
-"""Of the image's longer side, so that a small box is seen where it lies."""
+"""Minimum width of the drawn part, as a share of the image's longer side, so that small boxes keep some context."""
 COLUMNS = ("file_name", "kind", "labelled", "found", "score", "x1", "y1", "x2", "y2")
 
 
 @dataclass(frozen=True)
 class SuspectedErrorImage:
-    """A suspected label, drawn: what the model sees dashed, the labels around it in whole lines."""
+    """A suspected label error, drawn: the detection dashed, the labels around it solid."""
 
     suspected_error: SuspectedError
     alt: str
@@ -34,31 +34,34 @@ def draw_suspected_errors(
     image_path: Callable[[LabelledImage], Path],
     limit: int,
 ) -> list[SuspectedErrorImage]:
-    """Draw the first suspects, each with what is around it.
+    """Draw the first suspected errors, each with its surroundings.
 
     Args:
-        suspected_errors: The surest first.
-        images: Images, among them those of the suspects.
+        suspected_errors: Suspected errors, highest score first.
+        images: Images, among them those of the suspected errors.
         classes: Names by class index.
-        image_path: Where an image's file is.
-        limit: At most so many.
+        image_path: Gives the file of an image; called only for images that are drawn.
+        limit: Maximum number of drawings.
+
+    Returns:
+        The drawings; suspected errors of other images are left out.
     """
     by_name = {image.file_name: image for image in images}
     return [
-        _drawn(one, image, classes, image_path(image))
-        for one in suspected_errors[:limit]
-        if (image := by_name.get(one.file_name))
+        _draw(error, image, classes, image_path(image))
+        for error in suspected_errors[:limit]
+        if (image := by_name.get(error.file_name))
     ]
 
 
 def suspected_errors_csv(suspected_errors: Sequence[SuspectedError]) -> str:
-    """All suspects as CSV with a line of headings; boxes xyxy in pixels."""
+    """All suspected errors as CSV with a header line; boxes xyxy in pixels."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for one in suspected_errors:
-        names = (_harmless(value) for value in (one.file_name, one.kind, one.labelled or "", one.found))
-        writer.writerow([*names, f"{one.score:.3f}", *(f"{value:.1f}" for value in one.box)])
+    for error in suspected_errors:
+        names = (_harmless(value) for value in (error.file_name, error.kind, error.labelled or "", error.found))
+        writer.writerow([*names, f"{error.score:.3f}", *(f"{value:.1f}" for value in error.box)])
     return text.getvalue()
 
 
@@ -70,17 +73,17 @@ def in_words(suspected_error: SuspectedError) -> str:
 
 
 def _harmless(value: str) -> str:
-    """A name that a spreadsheet would take for a formula gets an apostrophe, which spreadsheets do not show."""
+    """Put an apostrophe before a name that a spreadsheet would take for a formula; spreadsheets do not show it."""
     return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
-def _drawn(
+def _draw(
     suspected_error: SuspectedError, image: LabelledImage, classes: Sequence[str], path: Path
 ) -> SuspectedErrorImage:
-    part = _around(suspected_error.box, image)
+    part = _part_around(suspected_error.box, image)
     found_index = classes.index(suspected_error.found) if suspected_error.found in classes else 0
     boxes = [Drawn(Box(found_index, *suspected_error.box), f"{suspected_error.found}?", dashed=True)]
-    boxes += [Drawn(box, classes[box.class_index], dashed=False) for box in image.boxes if _meet(box, part)]
+    boxes += [Drawn(box, classes[box.class_index], dashed=False) for box in image.boxes if _overlap(box, part)]
     return SuspectedErrorImage(
         suspected_error=suspected_error,
         alt=f"Part of {suspected_error.file_name}, {in_words(suspected_error)}",
@@ -88,19 +91,19 @@ def _drawn(
     )
 
 
-def _around(box: Corners, image: LabelledImage) -> Corners:
-    """A square around the box, inside the image, cut where the image is narrower."""
-    side = max(_AROUND * max(box[2] - box[0], box[3] - box[1]), _MIN_SHARE * max(image.width, image.height))
-    x1, x2 = _inside((box[0] + box[2]) / 2, side, image.width)
-    y1, y2 = _inside((box[1] + box[3]) / 2, side, image.height)
+def _part_around(box: Corners, image: LabelledImage) -> Corners:
+    """A square around the box, inside the image; cut if the image is narrower."""
+    side = max(_MARGIN_FACTOR * max(box[2] - box[0], box[3] - box[1]), _MIN_SHARE * max(image.width, image.height))
+    x1, x2 = _within((box[0] + box[2]) / 2, side, image.width)
+    y1, y2 = _within((box[1] + box[3]) / 2, side, image.height)
     return x1, y1, x2, y2
 
 
-def _inside(middle: float, side: float, length: int) -> tuple[float, float]:
+def _within(middle: float, side: float, length: int) -> tuple[float, float]:
     side = min(side, length)
     start = min(max(0.0, middle - side / 2), length - side)
     return start, min(start + side, length)
 
 
-def _meet(box: Box, part: Corners) -> bool:
+def _overlap(box: Box, part: Corners) -> bool:
     return box.x1 < part[2] and box.x2 > part[0] and box.y1 < part[3] and box.y2 > part[1]

@@ -1,71 +1,82 @@
-"""Boxes as labelled, brought into the image as decoded. Pure."""
+"""Checks of single boxes, and clipping them to the decoded image. Pure."""
 
 import math
 
-from tasks.labeling.annotations import ListedBox, Unit
-from tasks.labeling.findings import TINY, Notes
+from tasks.labeling.annotations import AnnotatedBox, Unit
+from tasks.labeling.finding_kinds import FINDING_KINDS
+from tasks.labeling.findings import FindingCounter
 from tasks.records import Box
 
 ROUNDING = 1.0
-"""Pixels over the edge that count as rounding; Roboflow rounds corners and sizes apart."""
-SMALLEST_SIDE = 1.0
+"""Pixels over the edge that count as rounding; Roboflow rounds corners and sides separately."""
+MIN_SIDE = 1.0
 """Pixels; a box with a shorter side inside the image holds nothing to learn."""
-WHOLE = 0.99
-"""Share of both sides of the image from which a box covers all of it."""
+TINY_SIDE = FINDING_KINDS["box-tiny"].limit
+"""Pixels; a box with a shorter side is hardly ever detected."""
+WHOLE_IMAGE = 0.99
+"""Fraction of both sides of the image from which a box covers all of it."""
 
 
-def clip(
-    boxes: tuple[ListedBox, ...], width: int, height: int, place: str, notes: Notes, unit: Unit = "pixels"
+def clip_boxes(
+    boxes: tuple[AnnotatedBox, ...],
+    width: int,
+    height: int,
+    place: str,
+    findings: FindingCounter,
+    unit: Unit = "pixels",
 ) -> tuple[Box, ...]:
-    """Cut boxes at the image's edge, and drop those that are none, or are there twice.
+    """Clip boxes to the image, and drop invalid and duplicate ones.
 
     Args:
-        boxes: As listed.
-        width: Of the decoded image, in pixels.
-        height: Of the decoded image, in pixels.
-        place: Names the image in findings.
-        notes: Told what was cut or dropped.
-        unit: Of the listed boxes.
+        boxes: Boxes as annotated.
+        width: Width of the decoded image in pixels.
+        height: Height of the decoded image in pixels.
+        place: Name of the image in findings.
+        findings: Counts boxes that are clipped, dropped, tiny or as large as the image.
+        unit: Unit of ``boxes``.
+
+    Returns:
+        The remaining boxes in pixels, inside the image, in the same order.
     """
     if unit == "fractions":
         boxes = tuple(_in_pixels(box, width, height) for box in boxes)
-    kept = (_clip_one(box, width, height, place, notes) for box in boxes)
-    found = [box for box in kept if box is not None]
-    once = tuple(dict.fromkeys(found))
-    if len(once) < len(found):
-        notes.add("box-twice", place, count=len(found) - len(once))
-    for box in once:
-        _note_size(box, width, height, place, notes)
-    return once
+    clipped = (_clip_box(box, width, height, place, findings) for box in boxes)
+    valid = [box for box in clipped if box is not None]
+    unique = tuple(dict.fromkeys(valid))
+    if len(unique) < len(valid):
+        findings.add("box-twice", place, count=len(valid) - len(unique))
+    for box in unique:
+        _check_size(box, width, height, place, findings)
+    return unique
 
 
-def _in_pixels(box: ListedBox, width: int, height: int) -> ListedBox:
-    return ListedBox(box.class_index, box.x * width, box.y * height, box.width * width, box.height * height)
+def _in_pixels(box: AnnotatedBox, width: int, height: int) -> AnnotatedBox:
+    return AnnotatedBox(box.class_index, box.x * width, box.y * height, box.width * width, box.height * height)
 
 
-def _clip_one(box: ListedBox, width: int, height: int, place: str, notes: Notes) -> Box | None:
-    sides = (box.x, box.y, box.width, box.height)
+def _clip_box(box: AnnotatedBox, width: int, height: int, place: str, findings: FindingCounter) -> Box | None:
+    numbers = (box.x, box.y, box.width, box.height)
     x1, y1, x2, y2 = box.x, box.y, box.x + box.width, box.y + box.height
-    inside = Box(box.class_index, _within(x1, width), _within(y1, height), _within(x2, width), _within(y2, height))
-    example = f"{place}: [{', '.join(f'{side:g}' for side in sides)}]"
-    if not all(map(math.isfinite, sides)) or min(inside.x2 - inside.x1, inside.y2 - inside.y1) < SMALLEST_SIDE:
-        notes.add("box-dropped", example)
+    clipped = Box(box.class_index, _within(x1, width), _within(y1, height), _within(x2, width), _within(y2, height))
+    example = f"{place}: [{', '.join(f'{number:g}' for number in numbers)}]"
+    if not all(map(math.isfinite, numbers)) or min(clipped.x2 - clipped.x1, clipped.y2 - clipped.y1) < MIN_SIDE:
+        findings.add("box-dropped", example)
         return None
     overhang = max(-x1, -y1, x2 - width, y2 - height)
     # Sums of decimals are off by a few 1e-14, which is not an overhang.
     if overhang > ROUNDING + 1e-6:
-        notes.add("box-clipped", f"{example} by {overhang:g} px")
+        findings.add("box-clipped", f"{example} by {overhang:g} px")
     elif overhang > 1e-6:
-        notes.add("box-rounded", example)
-    return inside
+        findings.add("box-rounded", example)
+    return clipped
 
 
-def _note_size(box: Box, width: int, height: int, place: str, notes: Notes) -> None:
-    sides = box.x2 - box.x1, box.y2 - box.y1
-    if min(sides) < TINY:
-        notes.add("box-tiny", f"{place}: {sides[0]:g} x {sides[1]:g} px")
-    if sides[0] >= WHOLE * width and sides[1] >= WHOLE * height:
-        notes.add("box-whole-image", place)
+def _check_size(box: Box, width: int, height: int, place: str, findings: FindingCounter) -> None:
+    box_width, box_height = box.x2 - box.x1, box.y2 - box.y1
+    if min(box_width, box_height) < TINY_SIDE:
+        findings.add("box-tiny", f"{place}: {box_width:g} x {box_height:g} px")
+    if box_width >= WHOLE_IMAGE * width and box_height >= WHOLE_IMAGE * height:
+        findings.add("box-whole-image", place)
 
 
 def _within(value: float, limit: int) -> float:

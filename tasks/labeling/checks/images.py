@@ -1,4 +1,4 @@
-"""Image files: digest, and one full decode that says whether a file is whole and how big its image is."""
+"""Checks of image files: one full decode, which shows whether a file is whole, its size, and its hash."""
 
 import hashlib
 import io
@@ -12,52 +12,57 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from tasks.images.pixels import in_8_bits
+from tasks.labeling.annotations import AnnotatedImage
+from tasks.labeling.findings import FindingCounter
 
-FORMATS = frozenset({"JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF"})
-"""What Pillow and the trainer's OpenCV both read, to the same size. Grey, palette, RGBA, CMYK and 16 bit are fine."""
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".avif", ".heic"})
-"""File names that look like images, readable or not."""
-FORMAT_OF_SUFFIX = {
+READABLE_FORMATS = frozenset({"JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF"})
+"""Formats that Pillow and the trainer's OpenCV both read, to the same size, in any mode of colour."""
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".avif", ".heic"})
+"""Suffixes of file names that look like images, readable or not."""
+FORMATS_OF_SUFFIX = {
     ".jpg": ("JPEG", "MPO"), ".jpeg": ("JPEG", "MPO"), ".png": ("PNG",), ".bmp": ("BMP",), ".webp": ("WEBP",),
     ".tif": ("TIFF",), ".tiff": ("TIFF",),
 }  # fmt: skip
 UNUSUAL_MODES = frozenset({"RGBA", "LA", "PA", "CMYK", "I;16", "I;16B", "I;16L", "I", "F", "YCbCr", "LAB"})
+"""Modes that lose something when an image is read as 8-bit RGB."""
 MAX_PIXELS = 100_000_000
 _EXIF_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """A file that decodes whole. Width and height are of the pixels as stored, before any EXIF rotation."""
+    """An image file that decodes whole. Width and height are those of the stored pixels, before any EXIF rotation."""
 
     path: Path
     sha256: str
     size: int
+    """Bytes of the file."""
     width: int
     height: int
     rotated: bool
+    """Whether EXIF asks for a rotation."""
     format: str
     """As Pillow names it."""
     mode: str
     """As Pillow names it."""
-    look: int
-    """64 bits that are alike for images that look alike (difference hash); 0 for those without any structure."""
+    difference_hash: int
+    """64 bits, nearly the same for near duplicates; 0 for images without any structure."""
 
 
 @dataclass(frozen=True)
 class UnreadableImage:
-    """A file that does not, and why."""
+    """A file that is not a whole, usable image, and the reason."""
 
     path: Path
     reason: str
 
 
 def read_image(path: Path) -> DecodedImage | UnreadableImage:
-    """Read and decode one file whole; half a JPEG opens and even verifies, so only decoding tells."""
+    """Read and decode one image file whole; a truncated JPEG opens and even verifies, so only decoding shows it."""
     try:
         data = path.read_bytes()
         with Image.open(io.BytesIO(data)) as image:
-            if image.format not in FORMATS:
+            if image.format not in READABLE_FORMATS:
                 return UnreadableImage(path, f"{image.format} is not read in training; use JPEG or PNG")
             if image.width * image.height > MAX_PIXELS:
                 return UnreadableImage(path, f"{image.width}x{image.height} is over {MAX_PIXELS // 10**6} megapixels")
@@ -66,41 +71,42 @@ def read_image(path: Path) -> DecodedImage | UnreadableImage:
             # Before load(), which may replace what the header said.
             rotated = image.getexif().get(_EXIF_ORIENTATION, 1) not in (0, 1)
             (width, height), mode = _decode(image)
-            kind, look = str(image.format), difference_hash(image)
-    except Exception as error:  # noqa: BLE001 - damaged files raise what the decoder of the day raises
+            file_format, image_hash = str(image.format), difference_hash(image)
+    except Exception as error:  # noqa: BLE001 - on damaged files, decoders raise errors of many types
         return UnreadableImage(path, _reason(error))
-    return DecodedImage(path, hashlib.sha256(data).hexdigest(), len(data), width, height, rotated, kind, mode, look)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return DecodedImage(path, sha256, len(data), width, height, rotated, file_format, mode, image_hash)
 
 
 def _decode(image: Image.Image) -> tuple[tuple[int, int], str]:
-    """Decode an image whole, to what its look needs, and give its stored size and mode.
+    """Decode an image whole, at the resolution that its hash needs; its stored size and mode.
 
-    Of a JPEG every code is read, so damage is found as ever, but only grey blocks are made of them, up to 8 x 8 pixels
-    as one: a third of the time.
+    A JPEG is decoded in grey and at down to an eighth of its size. All of its data is still read, so damage is found,
+    in a third of the time.
     """
     size, mode = image.size, image.mode
-    if image.draft("L", _LOOKED_AT) is None:
+    if image.draft("L", _HASHED_SIZE) is None:
         image.load()
-        return image.size, image.mode  # loading turns a TIFF as its tag says
+        return image.size, image.mode  # loading rotates a TIFF as its tag says
     image.load()
     return size, mode
 
 
-_LOOKED_AT = (72, 64)
-"""Pixels that a look is made of, at least: 8 x 8 for each cell."""
-STEP = 1
-"""Grey levels that a neighbour has to differ by: flat parts are alike however an image was compressed."""
+_HASHED_SIZE = (72, 64)
+"""Minimum size in pixels from which a hash is made: 8 x 8 for each cell."""
+MIN_STEP = 1
+"""Grey levels by which a neighbour has to be brighter, so that flat areas give the same bits at every compression."""
 
 
 def difference_hash(image: Image.Image) -> int:
-    """64 bits: whether each of 8 x 8 cells is darker than the one to its right (dHash).
+    """Difference hash (dHash) of an image: 64 bits, whether each of 8 x 8 cells is darker than its right neighbour.
 
-    Bilinear, since boxes cut at whole pixels differ with the size of the image.
+    The resampling is bilinear, since a box filter cuts at whole pixels, and so depends on the size of the image.
     """
     cells = np.asarray(
         in_8_bits(image).convert("L").resize((9, 8), Image.Resampling.BILINEAR, reducing_gap=8), dtype=np.int16
     )
-    return int.from_bytes(np.packbits(cells[:, 1:] > cells[:, :-1] + STEP).tobytes(), "big")
+    return int.from_bytes(np.packbits(cells[:, 1:] > cells[:, :-1] + MIN_STEP).tobytes(), "big")
 
 
 def _reason(error: Exception) -> str:
@@ -112,11 +118,14 @@ def _reason(error: Exception) -> str:
 
 
 def read_images(paths: Sequence[Path], on_progress: Callable[[int, int], None]) -> list[DecodedImage | UnreadableImage]:
-    """Read and decode files on all cores, in order; Pillow's decoders let other threads run.
+    """Read and decode image files on all cores; Pillow's decoders release the GIL.
 
     Args:
         paths: The files.
-        on_progress: Told images done and images in all.
+        on_progress: Called with the number of images done and of all images.
+
+    Returns:
+        A result for each file, in order.
     """
     results: list[DecodedImage | UnreadableImage] = []
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
@@ -124,3 +133,24 @@ def read_images(paths: Sequence[Path], on_progress: Callable[[int, int], None]) 
             results.append(result)
             on_progress(len(results), len(paths))
     return results
+
+
+def check_image(image: AnnotatedImage, file: DecodedImage, place: str, findings: FindingCounter) -> None:
+    """Compare an image file with what the labels and its name say.
+
+    Args:
+        image: The image as the labels list it.
+        file: Its decoded file.
+        place: Name of the image in findings.
+        findings: Counts wrong sizes and suffixes, EXIF rotations and unusual modes.
+    """
+    declared = (image.width or file.width, image.height or file.height)
+    if declared != (file.width, file.height):
+        size = f"{file.width}x{file.height}"
+        findings.add("size-differs", f"{place}: {declared[0]}x{declared[1]} in the labels, {size} in the file")
+    if file.rotated:
+        findings.add("exif-rotation", place)
+    if file.format not in FORMATS_OF_SUFFIX.get(file.path.suffix.lower(), ()):
+        findings.add("suffix-differs", f"{place}: {file.format}")
+    if file.mode in UNUSUAL_MODES:
+        findings.add("unusual-mode", f"{place}: {file.mode}")

@@ -1,64 +1,86 @@
-"""Pascal VOC's label files, one XML an image, with corners that count from 1. Pure: text in, objects out."""
+"""Pascal VOC: one XML file per image, with corners in pixels that count from 1."""
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
-from tasks.labeling.annotations import around
-from tasks.labeling.findings import Notes
+from tasks.labeling.annotations import Annotations, CornerAndSides, NamedBox, bounding_box
+from tasks.labeling.findings import FindingCounter
+from tasks.labeling.formats.class_names import NamedImage, class_names, index_classes
+from tasks.labeling.formats.label_files import find_label_folder, images_with_label_files, read_label_file
+from tasks.labeling.formats.layout import Layout, SplitFiles, SplitFolder
 
-FIRST = 1
-"""The number of the first pixel: Roboflow adds it to both corners, as VOC's own development kit reads them."""
-
-
-class Object(NamedTuple):
-    """One labelled object: class name, and corner and sides in pixels from 0."""
-
-    name: str
-    x: float
-    y: float
-    width: float
-    height: float
+FIRST_PIXEL = 1
+"""Number of the first pixel: Roboflow adds 1 to all corners, and VOC's own development kit reads them so."""
 
 
 @dataclass(frozen=True)
-class Annotation:
-    """What one file says."""
+class VocAnnotation:
+    """The content of one file."""
 
     width: int | None
+    """Pixels of the image, if the file says so; the same for the height."""
     height: int | None
-    objects: tuple[Object, ...]
+    boxes: tuple[NamedBox, ...]
+    """In pixels from 0."""
 
 
-def read_annotation(text: str, place: str, notes: Notes) -> Annotation | None:
-    """The annotation in a file; None, and noted, if there is none.
+def find_files(folder: SplitFolder) -> SplitFiles | None:
+    """Find a split's XML files."""
+    if next(folder.folder.rglob("*.xml"), None) is None:
+        return None
+    return SplitFiles(folder.images, find_label_folder(folder.folder, ".xml", folder.images))
+
+
+def read_annotations(layout: Layout, findings: FindingCounter) -> Annotations:
+    """Read the XML files of all splits.
+
+    Raises:
+        BadExport: no object names a class.
+    """
+    images = []
+    for split, files in layout.splits.items():
+        for name, path in images_with_label_files(split, files, ".xml", findings):
+            content = path and parse_annotation(read_label_file(path, findings), f"{split}/{path.name}", findings)
+            if content:
+                images.append(NamedImage(split, name, content.width, content.height, content.boxes))
+            else:
+                images.append(NamedImage(split, name, None, None, ()))
+    return index_classes(class_names(images), images, "pixels")
+
+
+def parse_annotation(text: str, place: str, findings: FindingCounter) -> VocAnnotation | None:
+    """Parse the XML file of one image. Pure.
 
     Args:
-        text: Of the file.
-        place: Names it in findings.
-        notes: Told of polygons and of objects without name or box.
+        text: Text of the file.
+        place: Name of the file in findings.
+        findings: Counts bad files, polygons, and objects without a name or box.
+
+    Returns:
+        Its content, or None if it is not an annotation file.
     """
     try:
         root = fromstring(text.removeprefix("\ufeff"), forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, RecursionError) as error:
-        notes.add("label-file-bad", f"{place}: {type(error).__name__} {' '.join(str(error).split())[:100]}")
+        findings.add("label-file-bad", f"{place}: {type(error).__name__} {' '.join(str(error).split())[:100]}")
         return None
     if root.tag != "annotation":
-        notes.add("label-file-bad", f"{place}: <{root.tag[:40]}> is no annotation")
+        findings.add("label-file-bad", f"{place}: <{root.tag[:40]}> is no annotation")
         return None
-    objects = []
+    boxes = []
     for number, item in enumerate(root.iter("object"), start=1):
-        notes.lines += 1
+        findings.label_lines += 1
         where = f"{place}: object {number}"
-        name, box = (item.findtext("name") or "").strip(), _box(item, where, notes)
+        name, box = (item.findtext("name") or "").strip(), _box(item, where, findings)
         if not name or box is None:
-            notes.add("label-line-bad", f"{where}: no {'name' if not name else 'box'}")
+            findings.add("label-line-bad", f"{where}: no {'name' if not name else 'box'}")
         else:
-            objects.append(Object(name, *box))
-    return Annotation(_side(root, "width"), _side(root, "height"), tuple(objects))
+            boxes.append(NamedBox(name, *box))
+    return VocAnnotation(_side(root, "width"), _side(root, "height"), tuple(boxes))
 
 
 def _side(root: Any, name: str) -> int | None:
@@ -68,23 +90,23 @@ def _side(root: Any, name: str) -> int | None:
         return None
 
 
-def _box(item: Any, where: str, notes: Notes) -> tuple[float, float, float, float] | None:
-    found = item.find("bndbox")
-    if found is not None:
-        corners = [_number(found.findtext(name)) for name in ("xmin", "ymin", "xmax", "ymax")]
+def _box(item: Any, where: str, findings: FindingCounter) -> CornerAndSides | None:
+    bndbox = item.find("bndbox")
+    if bndbox is not None:
+        corners = [_number(bndbox.findtext(name)) for name in ("xmin", "ymin", "xmax", "ymax")]
         if None in corners:
             return None
-        x1, y1, x2, y2 = (value - FIRST for value in corners if value is not None)
+        x1, y1, x2, y2 = (value - FIRST_PIXEL for value in corners if value is not None)
         return x1, y1, x2 - x1, y2 - y1
     polygon = item.find("polygon")
     if polygon is None:
         return None
     numbers = [_number(point.text) for point in polygon]  # x1, y1, x2, y2, …
-    points = [number - FIRST for number in numbers if number is not None and math.isfinite(number)]
+    points = [number - FIRST_PIXEL for number in numbers if number is not None and math.isfinite(number)]
     if not points or len(points) % 2 or len(points) < len(numbers):
         return None
-    notes.add("box-from-polygon", where)
-    return around(points)
+    findings.add("box-from-polygon", where)
+    return bounding_box(points)
 
 
 def _number(text: str | None) -> float | None:

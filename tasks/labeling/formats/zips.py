@@ -1,4 +1,4 @@
-"""Zips of exports: unpacking one that nobody vouches for, and packing a folder so that equal folders are equal zips."""
+"""Zips of exports: unpacking them safely, and packing a folder so that equal folders give equal zips."""
 
 import os
 import shutil
@@ -12,16 +12,16 @@ from pathlib import Path, PurePosixPath
 from tasks.errors import BadExport
 
 MAX_BYTES = 200 * 2**30
-"""An export that unpacks to more than 200 GiB is refused."""
+"""An export that unpacks to more is refused."""
 MAX_RATIO = 100
-"""JPEGs hardly shrink and JSON shrinks tenfold; what shrinks a hundredfold as a whole is a bomb."""
+"""JPEGs hardly shrink and JSON shrinks tenfold; a zip that shrinks a hundredfold as a whole is a bomb."""
 MAX_MEMBERS = 2_000_000
-SMALL = 64 * 2**20
-"""Bytes; below this, shrinking much is no reason to refuse."""
+MIN_BOMB_BYTES = 64 * 2**20
+"""A zip that unpacks to less is never taken for a bomb."""
 _CHUNK = 2**20
-_SAME_TIME = (1980, 1, 1, 0, 0, 0)
-_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
-"""What zipfile raises for damage, names that cannot be decoded, an unknown method and a password."""
+_FIXED_TIME = (1980, 1, 1, 0, 0, 0)
+_DAMAGE_ERRORS = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""What zipfile raises for damage, names that cannot be decoded, an unknown method or a password."""
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -29,10 +29,10 @@ def unpack(archive: Path, folder: Path) -> None:
 
     Args:
         archive: The zip.
-        folder: Made if it is not there. Nothing outside it is written.
+        folder: Created if it does not exist. Nothing outside it is written.
 
     Raises:
-        BadExport: not a zip, damaged, too big, or with members that lead out of the folder.
+        BadExport: not a zip, damaged, too large, or with members that lead out of the folder.
     """
     try:
         with zipfile.ZipFile(archive) as file:
@@ -41,19 +41,19 @@ def unpack(archive: Path, folder: Path) -> None:
             _check_sizes(archive, members, folder)
             for member in members:
                 _write_member(archive, file, member, folder)
-    except _DAMAGE as error:
+    except _DAMAGE_ERRORS as error:
         words = " ".join(str(error).split())[:200]
         raise BadExport(f"{archive.name}: not a zip, or cut short ({words}); download it again") from None
 
 
 def first_damage(archive: Path) -> str | None:
-    """Say what is wrong with a zip: not one, or the first member whose CRC does not fit; None for a sound one."""
+    """Say how a zip is damaged: it is not a zip, or a member has a wrong CRC. None for a sound one."""
     try:
         with zipfile.ZipFile(archive) as file:
-            damaged = file.testzip()
-    except _DAMAGE:
+            member = file.testzip()
+    except _DAMAGE_ERRORS:
         return "not a zip, or cut short"
-    return f"member {damaged} is damaged" if damaged else None
+    return f"member {member} is damaged" if member else None
 
 
 def _check_members(archive: Path, members: list[zipfile.ZipInfo]) -> None:
@@ -62,29 +62,29 @@ def _check_members(archive: Path, members: list[zipfile.ZipInfo]) -> None:
     seen: set[str] = set()
     for member in members:
         name = member.filename
-        alike = unicodedata.normalize("NFC", name).casefold()  # one file on the disks of some workers
+        folded = unicodedata.normalize("NFC", name).casefold()  # some file systems take such names for one file
         path = PurePosixPath(name)
-        outside = (
+        leads_out = (
             path.is_absolute() or ".." in path.parts or "\\" in name or ":" in path.parts[0] if path.parts else True
         )
         mode = stat.S_IFMT(member.external_attr >> 16)
         reason = (
-            "leads out of the folder" if outside
+            "leads out of the folder" if leads_out
             else "is not a plain file" if mode not in (0, stat.S_IFREG, stat.S_IFDIR)
-            else "is there twice, or differs from another by upper and lower case alone" if alike in seen
+            else "occurs twice, or differs from another by upper and lower case alone" if folded in seen
             else "needs a password" if member.flag_bits & 0x1
             else None
         )  # fmt: skip
         if reason:
             raise BadExport(f"{archive.name}: member {name!r} {reason}; use a zip as Roboflow made it")
-        seen.add(alike)
+        seen.add(folded)
 
 
 def _check_sizes(archive: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:
-    """Declared sizes can be trusted here: zipfile never reads more than a member declares."""
+    """Refuse what would unpack to too much; zipfile never reads more than a member declares."""
     total = sum(member.file_size for member in members)
     packed = archive.stat().st_size
-    if total > MAX_BYTES or (total > SMALL and total > MAX_RATIO * packed):
+    if total > MAX_BYTES or (total > MIN_BOMB_BYTES and total > MAX_RATIO * packed):
         raise BadExport(
             f"{archive.name}: {packed} bytes would unpack to {total}, which no export does; "
             "use a zip as Roboflow made it"
@@ -103,7 +103,7 @@ def _write_member(archive: Path, file: zipfile.ZipFile, member: zipfile.ZipInfo,
         target.parent.mkdir(parents=True, exist_ok=True)
         with file.open(member) as source, target.open("xb") as sink:
             shutil.copyfileobj(source, sink, _CHUNK)
-    except _DAMAGE:
+    except _DAMAGE_ERRORS:
         raise BadExport(f"{archive.name}: member {member.filename!r} is damaged; download the export again") from None
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
         raise BadExport(
@@ -117,14 +117,14 @@ def _write_member(archive: Path, file: zipfile.ZipFile, member: zipfile.ZipInfo,
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Zip a folder export; equal folders give equal bytes on every machine.
+    """Pack an export's folder into a zip; equal folders give equal bytes on every machine.
 
-    Members are stored, not deflated: images do not shrink, and deflate's bytes depend on the library. Hidden files
+    Members are stored, not deflated: images do not shrink, and the bytes of deflate depend on the library. Hidden files
     are left out.
 
     Args:
         folder: The export.
-        archive: Written whole or not at all.
+        archive: The zip, written whole or not at all.
 
     Raises:
         BadExport: ``folder`` is not a folder, or holds nothing.
@@ -136,10 +136,10 @@ def pack(folder: Path, archive: Path) -> None:
     try:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as file:
             for path in files:
-                member = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _SAME_TIME)
+                member = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _FIXED_TIME)
                 member.create_system = 3  # Unix, wherever this runs
                 member.external_attr = (stat.S_IFREG | 0o644) << 16
-                member.file_size = path.stat().st_size  # zipfile chooses zip64 by it
+                member.file_size = path.stat().st_size  # decides whether zipfile uses zip64
                 with path.open("rb") as source, file.open(member, "w") as sink:
                     shutil.copyfileobj(source, sink, _CHUNK)
         temporary.replace(archive)

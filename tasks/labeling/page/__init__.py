@@ -1,1 +1,1 @@
-"""The page of ``nasflow check --report``."""
+"""The page of an inspection: what an export holds and what is wrong with it, to look at."""

@@ -1,4 +1,4 @@
-"""Waiting until Roboflow has generated a version and exported it, up to a deadline."""
+"""Waiting until Roboflow has generated a version and exported it, up to the deadline."""
 
 import logging
 import time
@@ -7,100 +7,103 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.errors import RoboflowRefused, RoboflowUnavailable
-from tasks.labeling.roboflow.http import Access, Answer, call, field
+from tasks.labeling.roboflow.access import ProjectAccess
+from tasks.labeling.roboflow.api import call, field
+from tasks.labeling.roboflow.project import get_version, is_generating
+from tasks.labeling.roboflow.retries import Result
 
 log = logging.getLogger(__name__)
 
-NO_VERSION = "there is no such version; take its number from its URL"
+_NO_EXPORT = "it is not offered in COCO format; the project has to be one for object detection"
 _MAX_SECONDS_BETWEEN_POLLS = 10.0
-_SECONDS_BETWEEN_LINES = 60.0
+_SECONDS_BETWEEN_LOG_LINES = 60.0
 
 
 @dataclass(frozen=True)
 class _NotReady:
-    """How far it is, a fraction; None where Roboflow does not say."""
-
     progress: float | None
+    """A fraction in [0, 1]; None if Roboflow does not say."""
 
 
-def wait_for_export(access: Access, number: int, *, new: bool) -> str:
-    """Wait for the version and then for its export, and give the signed link to the zip.
+def wait_for_export(access: ProjectAccess, number: int, *, is_new: bool) -> str:
+    """Wait for a version, and then for its export.
 
     Args:
-        access: What is asked of whom.
-        number: Of the version.
-        new: Whether it has just been asked for: then it may still be empty, before generating begins.
+        access: The fetch, with its deadline.
+        number: Number of the version.
+        is_new: Whether the version may have been asked for just now. Then it may be empty until generating begins.
+
+    Returns:
+        The signed link to the zip.
 
     Raises:
         RoboflowRefused: the version is empty, generating failed, or it is not offered in COCO format.
         RoboflowUnavailable: not ready within the deadline.
     """
-    place = f"{access.workspace}/{access.project} version {number}"
-    names = (access.key, access.workspace, access.project, str(number))
+    subject = access.version_title(number)
 
-    def version() -> object:
-        return call(access, place, lambda rfapi: rfapi.get_version(*names, nocache=True), NO_VERSION)
+    def ask_version() -> bool | _NotReady:
+        return _generated(get_version(access, number), subject, is_new=is_new)
 
-    def export() -> object:
-        no = "it is not offered in COCO format; the project has to be one for object detection"
-        return call(access, f"{place}, format coco", lambda api: api.get_version_export(*names, format="coco"), no)
+    def ask_export() -> str | _NotReady:
+        return _link(_get_export(access, number), subject)
 
-    _poll(access, f"version {number}", place, lambda: _generated(version(), place, new=new))
-    return _poll(
-        access, f"the export of version {number}", f"the COCO export of {place}", lambda: _link(export(), place)
-    )
+    _poll(access, f"version {number}", subject, ask_version)
+    return _poll(access, f"the export of version {number}", f"the COCO export of {subject}", ask_export)
 
 
-def is_generating(version: Mapping[str, Any]) -> bool:
-    """Whether a version is being made, by an answer about it."""
-    return bool(version.get("generating"))
+def _get_export(access: ProjectAccess, number: int) -> object:
+    def ask(adapter: Any) -> object:
+        return adapter.get_version_export(access.key, access.workspace, access.project, str(number), format="coco")
+
+    return call(access, f"{access.version_title(number)}, format coco", ask, _NO_EXPORT)
 
 
-def _generated(answer: object, place: str, *, new: bool) -> bool | _NotReady:
-    version = field(answer, "version", dict, place)
-    _refuse_failed(version, place)
+def _generated(version: Mapping[str, Any], subject: str, *, is_new: bool) -> bool | _NotReady:
+    _refuse_failed(version, subject)
     if is_generating(version):
         return _not_ready(version)
-    if field(version, "images", int, place) == 0:
-        if new:
+    if field(version, "images", int, subject) == 0:
+        if is_new:
             return _NotReady(None)
-        raise RoboflowRefused(f"Roboflow {place} is empty (0 images); generate a version with images")
+        raise RoboflowRefused(f"Roboflow {subject} is empty (0 images); generate a version with images")
     return True
 
 
-def _link(answer: object, place: str) -> str | _NotReady:
+def _link(answer: object, subject: str) -> str | _NotReady:
     if isinstance(answer, dict):
-        _refuse_failed(answer, place)
+        _refuse_failed(answer, subject)
         if answer.get("ready") is False:
             return _not_ready(answer)
-    link: str = field(field(answer, "export", dict, place), "link", str, place)
+    link: str = field(field(answer, "export", dict, subject), "link", str, subject)
     return link
 
 
-def _refuse_failed(answer: Mapping[str, Any], place: str) -> None:
+def _refuse_failed(answer: Mapping[str, Any], subject: str) -> None:
     if answer.get("error") or answer.get("failed") or answer.get("status") in ("failed", "error"):
         raise RoboflowRefused(
-            f"Roboflow {place}: generating failed there; look at the version in Roboflow, and generate another one"
+            f"Roboflow {subject}: generating failed there; look at the version in Roboflow, and generate another one"
         )
 
 
 def _not_ready(answer: Mapping[str, Any]) -> _NotReady:
     progress = answer.get("progress")
-    # Roboflow is known to say 148 %.
+    # Roboflow has been seen to answer 148 %.
     return _NotReady(min(1.0, max(0.0, progress)) if isinstance(progress, int | float) else None)
 
 
-def _poll(access: Access, what: str, place: str, probe: Callable[[], Answer | _NotReady]) -> Answer:
-    pause, next_line = 0.25, 0.0
-    while isinstance(answer := probe(), _NotReady):
-        text = f"waiting for {what}" + ("" if answer.progress is None else f": {100 * answer.progress:.0f} %")
-        access.tell(answer.progress or 0.0, 1.0, text)
-        if time.monotonic() >= next_line:
+def _poll(access: ProjectAccess, awaited: str, subject: str, ask: Callable[[], Result | _NotReady]) -> Result:
+    """Ask until it is ready; ``awaited`` names it in progress, ``subject`` in errors."""
+    pause, next_log_line = 0.25, 0.0
+    while isinstance(answer := ask(), _NotReady):
+        text = f"waiting for {awaited}" + ("" if answer.progress is None else f": {100 * answer.progress:.0f} %")
+        access.on_progress(answer.progress or 0.0, 1.0, text)
+        if time.monotonic() >= next_log_line:
             log.info("%s/%s: %s", access.workspace, access.project, text)
-            next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
+            next_log_line = time.monotonic() + _SECONDS_BETWEEN_LOG_LINES
         if access.deadline.left < pause:
             raise RoboflowUnavailable(
-                f"Roboflow {place}: not ready after {access.deadline.seconds:g} s; look there whether it is stuck, "
+                f"Roboflow {subject}: not ready after {access.deadline.seconds:g} s; look there whether it is stuck, "
                 "or raise NASFLOW_ROBOFLOW_DEADLINE"
             )
         time.sleep(pause)

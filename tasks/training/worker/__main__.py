@@ -1,6 +1,6 @@
-"""``python -m tasks.training.worker``: train what spec.json says on a dataset folder, or go on with it.
+"""``python -m tasks.training.worker``: train what spec.json says on a dataset folder, or resume it.
 
-The same command again resumes from last.ckpt; after the end it changes nothing and says the same result.
+The same command again resumes from last.ckpt. After the end it changes nothing and reports the same result.
 """
 
 import argparse
@@ -17,13 +17,12 @@ from tasks.local import dataset_folder
 from tasks.local.files import file_sha256
 from tasks.records import DatasetSnapshot, TrainingSpec
 from tasks.training import files
-from tasks.training.fit import less_next_time
+from tasks.training.fit import reduce_fit
 from tasks.training.worker.runtime.events import Events
-from tasks.training.worker.runtime.imports import quick_imports
-from tasks.training.worker.runtime.memory import keep_freed_memory, small_pages
 from tasks.training.worker.runtime.process import (
     EXIT_CODES,
     PRECISIONS,
+    heavy_imports,
     leave,
     quiet_libraries,
     run,
@@ -57,99 +56,125 @@ def main(arguments: list[str] | None = None) -> int:
         "--watchdog-seconds", type=positive, default=900.0, help="end a trainer without a step for so long"
     )
     parser.add_argument("--stop-with-parent", action="store_true", help="stop when stdin ends")
-    given = parser.parse_args(arguments)
-    stop = stop_on_request(with_parent=given.stop_with_parent)
-    return run(lambda events: train(given, events, stop), given.events if is_main_process() else None)
+    options = parser.parse_args(arguments)
+    stop = stop_on_request(with_parent=options.stop_with_parent)
+    return run(lambda events: train(options, events, stop), options.events if is_main_process() else None)
 
 
 def is_main_process() -> bool:
-    """Whether this process was started by a person or a parent, and not by a trainer for one more device."""
+    """Whether a person or a parent started this process, and not a trainer for one more device."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def positive(text: str) -> float:
-    """A number above zero, as an option."""
+    """Parse a number above zero."""
     if not 0 < float(text) < math.inf:
         raise ValueError
     return float(text)
 
 
 def count(text: str) -> int:
-    """A whole number from zero, as an option."""
+    """Parse a whole number from zero."""
     if int(text) < 0:
         raise ValueError
     return int(text)
 
 
 def one_or_more(text: str) -> int:
-    """A whole number from one, as an option."""
+    """Parse a whole number from one."""
     if int(text) < 1:
         raise ValueError
     return int(text)
 
 
-def train(given: argparse.Namespace, events: Events, stop: threading.Event) -> dict[str, Any]:
-    """Check what was given before anything heavy is loaded, then train."""
-    spec = files.read_spec(given.spec)
-    snapshot = dataset_folder.load(given.data)
-    check_fit(spec, snapshot)
-    given.out.mkdir(parents=True, exist_ok=True)
-    if (result := files.read_result(given.out, spec)) is not None:
+def train(options: argparse.Namespace, events: Events, stop: threading.Event) -> dict[str, Any]:
+    """Check the job before anything heavy is loaded, then train.
+
+    Args:
+        options: The command line.
+        events: Where progress is reported.
+        stop: Set when a stop is requested.
+
+    Returns:
+        The TrainingResult as JSON.
+    """
+    spec = files.read_spec(options.spec)
+    snapshot = dataset_folder.load(options.data)
+    check_snapshot(spec, snapshot)
+    options.out.mkdir(parents=True, exist_ok=True)
+    if (result := files.read_result(options.out, spec)) is not None:
         return result.model_dump(mode="json")
-    check_weights(spec, given.weights)
-    if not is_main_process():  # the folder is taken by the process that started this one
-        return train_in_folder(given, spec, snapshot, events, stop)
-    with (given.out / ".lock").open("w") as lock:
-        wait_for_lock(lock, given.out, stop)
-        # The one that had the folder until now may have finished the run.
-        if (result := files.read_result(given.out, spec)) is not None:
+    check_weights(spec, options.weights)
+    if not is_main_process():  # the process that started this one holds the folder's lock
+        return train_in_folder(options, spec, snapshot, events, stop)
+    with (options.out / ".lock").open("w") as lock:
+        wait_for_lock(lock, options.out, stop)
+        # The trainer that held the lock may have finished the run.
+        if (result := files.read_result(options.out, spec)) is not None:
             return result.model_dump(mode="json")
-        for unfinished in given.out.glob(".*.tmp"):  # of a trainer that was killed while it wrote
+        for unfinished in options.out.glob(".*.tmp"):  # of a trainer that was killed while it wrote
             unfinished.unlink()
-        return train_in_folder(given, spec, snapshot, events, stop)
+        return train_in_folder(options, spec, snapshot, events, stop)
 
 
 def train_in_folder(
-    given: argparse.Namespace, spec: TrainingSpec, snapshot: DatasetSnapshot, events: Events, stop: threading.Event
+    options: argparse.Namespace, spec: TrainingSpec, snapshot: DatasetSnapshot, events: Events, stop: threading.Event
 ) -> dict[str, Any]:
-    """Train in a folder that nobody else uses."""
-    quiet_libraries(given.out)
-    keep_freed_memory()
-    # -P of this process, for those that it starts: a folder that somebody works in may have a tasks.py of its own.
+    """Train in a folder that no other process uses.
+
+    Args:
+        options: The command line.
+        spec: The run.
+        snapshot: Its images.
+        events: Where progress is reported.
+        stop: Set when a stop is requested.
+
+    Returns:
+        The TrainingResult as JSON.
+    """
+    quiet_libraries(options.out)
+    # -P of this process, for its child processes: the working folder may have a tasks.py of its own.
     os.environ["PYTHONSAFEPATH"] = "1"
-    with small_pages(), quick_imports(compiler=given.compile or given.devices > 1):
-        from tasks.training.worker.loop.training import Options, TrainingRun
+    with heavy_imports():
+        from tasks.training.worker.loop.job import Options, RunJob, Supervision
+        from tasks.training.worker.loop.training import TrainingRun
         from tasks.training.worker.runtime.device import choose_device
 
-    options = Options(
-        device=choose_device(PRECISIONS.get(given.precision or ""), given.devices),
-        loader_workers=given.loader_workers,
-        checkpoint_seconds=given.checkpoint_every_minutes * 60,
-        compiled=given.compile,
+    machine = Options(
+        device=choose_device(PRECISIONS.get(options.precision or ""), options.devices),
+        loader_workers=options.loader_workers,
+        checkpoint_seconds=options.checkpoint_every_minutes * 60,
+        compiled=options.compile,
     )
-    watchdog = Watchdog(given.watchdog_seconds)
+    watchdog = Watchdog(options.watchdog_seconds)
     training = TrainingRun(
-        spec, snapshot, given.data, given.out, options=options, events=events, stop=stop, watchdog=watchdog
+        RunJob(spec, snapshot, options.data, options.out), machine, Supervision(events, stop, watchdog)
     )
     try:
         if spec.weights_sha256:
-            training.start_from(given.weights, given.weights_source or str(given.weights), given.weights_licence)
+            source = options.weights_source or str(options.weights)
+            training.start_from(options.weights, source, options.weights_licence)
         result = training.train()
     except Exception as error:
         if (shortage := shortage_of(error)) is None:
             raise
         traceback.print_exc()
-        raise less_next_time(given.out, training.fit, shortage) from None
-    watchdog.rest()
+        raise reduce_fit(options.out, training.fit, shortage) from None
+    watchdog.stop()
     return result.model_dump(mode="json")
 
 
 def wait_for_lock(lock: IO[str], folder: Path, stop: threading.Event) -> None:
-    """Take the folder for as long as this process lives; one that is stopping gets time to write its checkpoint.
+    """Lock the folder for the life of this process. A trainer that is stopping gets time to write its checkpoint.
+
+    Args:
+        lock: The open lock file.
+        folder: The run's folder.
+        stop: Set when a stop is requested.
 
     Raises:
         BadSpec: another trainer keeps the folder.
-        TrainingStopped: a stop was asked for meanwhile.
+        TrainingStopped: a stop was requested meanwhile.
     """
     for _ in range(LOCK_SECONDS):
         try:
@@ -160,7 +185,7 @@ def wait_for_lock(lock: IO[str], folder: Path, stop: threading.Event) -> None:
     raise BadSpec(f"{folder}: another trainer works in this folder; wait for it, or stop it")
 
 
-def check_fit(spec: TrainingSpec, snapshot: DatasetSnapshot) -> None:
+def check_snapshot(spec: TrainingSpec, snapshot: DatasetSnapshot) -> None:
     """Refuse a spec that does not belong to the dataset folder, or labels that cannot be trained on.
 
     Raises:
@@ -186,7 +211,7 @@ def check_fit(spec: TrainingSpec, snapshot: DatasetSnapshot) -> None:
 
 
 def check_weights(spec: TrainingSpec, weights: Path | None) -> None:
-    """Refuse weights other than the ones the spec names.
+    """Refuse weights other than those that the spec names.
 
     Raises:
         BadSpec: the spec names weights and none are given, or the other way round.
@@ -198,14 +223,14 @@ def check_weights(spec: TrainingSpec, weights: Path | None) -> None:
         return
     if not weights.is_file():
         raise BadWeights(f"weights {weights}: no such file; correct the path, or start without weights")
-    if (got := file_sha256(weights)) != spec.weights_sha256:
-        raise BadWeights(f"weights {weights}: SHA-256 is {got}, expected {spec.weights_sha256}; fetch the file again")
+    if (sha256 := file_sha256(weights)) != spec.weights_sha256:
+        raise BadWeights(f"weights {weights}: SHA-256 is {sha256}, expected {spec.weights_sha256}; fetch it again")
 
 
 def process_exit_code(code: int) -> int:
-    """The exit code of this process: one for one more device ends well where all of them end together.
+    """The exit code of this process. Of a process for one more device it is 0 where all processes end together.
 
-    For any other code lightning-fabric kills the leader, which may be writing the checkpoint yet.
+    For any other code lightning-fabric kills the main process, which may be writing the checkpoint.
     """
     together = code in (EXIT_CODES[TrainingStopped], EXIT_CODES[NotLearning])
     return 0 if together and not is_main_process() else code

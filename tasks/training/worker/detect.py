@@ -1,7 +1,6 @@
-"""``python -m tasks.training.worker.detect``: a run's weights over splits, and how fast they are.
+"""``python -m tasks.training.worker.detect``: detect on splits with a run's weights, and measure how fast that is.
 
-When all is done, it writes ``<split>.json`` for each split, in the COCO results format, and ``speed.json``, a Speed,
-as the last one.
+At the end it writes ``<split>.json`` for each split, in the COCO results format, then ``speed.json``, a Speed.
 """
 
 import argparse
@@ -16,9 +15,14 @@ from tasks.local.files import publish_bytes
 from tasks.records import SPLITS, DatasetSnapshot, Split
 from tasks.training import files
 from tasks.training.worker.runtime.events import Events
-from tasks.training.worker.runtime.imports import quick_imports
-from tasks.training.worker.runtime.memory import keep_freed_memory, small_pages
-from tasks.training.worker.runtime.process import PRECISIONS, leave, quiet_libraries, run, stop_on_request
+from tasks.training.worker.runtime.process import (
+    PRECISIONS,
+    heavy_imports,
+    leave,
+    quiet_libraries,
+    run,
+    stop_on_request,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,26 +35,37 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--precision", choices=list(PRECISIONS), help="default: what the device computes fastest")
     parser.add_argument("--events", type=Path, help="file or /dev/fd/N for JSON lines about progress")
     parser.add_argument("--stop-with-parent", action="store_true", help="stop when stdin ends")
-    given = parser.parse_args(arguments)
-    stop = stop_on_request(with_parent=given.stop_with_parent)
-    return run(lambda events: detect(given, events, stop), given.events)
+    options = parser.parse_args(arguments)
+    stop = stop_on_request(with_parent=options.stop_with_parent)
+    return run(lambda events: detect(options, events, stop), options.events)
 
 
-def detect(given: argparse.Namespace, events: Events, stop: threading.Event) -> dict[str, Any]:
-    """Load the weights, go over the splits, measure the speed on the first one's images, publish all of it."""
-    snapshot = dataset_folder.load(given.data)
-    splits: tuple[Split, ...] = tuple(dict.fromkeys(given.splits))
+def detect(options: argparse.Namespace, events: Events, stop: threading.Event) -> dict[str, Any]:
+    """Detect on all splits, measure the speed on the first one, and write the results.
+
+    Args:
+        options: The command line.
+        events: Where progress is reported.
+        stop: Set when a stop is requested.
+
+    Returns:
+        Numbers of images and detections.
+
+    Raises:
+        TrainingStopped: a stop was requested; nothing was written.
+    """
+    snapshot = dataset_folder.load(options.data)
+    splits: tuple[Split, ...] = tuple(dict.fromkeys(options.splits))
     refuse_empty(snapshot, splits)
-    given.out.mkdir(parents=True, exist_ok=True)
-    quiet_libraries(given.out)
-    keep_freed_memory()
-    with small_pages(), quick_imports():
+    options.out.mkdir(parents=True, exist_ok=True)
+    quiet_libraries(options.out)
+    with heavy_imports():
         from tasks.training.worker.loop.detector import Detector
         from tasks.training.worker.model.weights import read_metadata
 
-    metadata = read_metadata(given.weights)
+    metadata = read_metadata(options.weights)
     refuse_other_classes(tuple(json.loads(metadata["classes"])), snapshot)
-    detector = Detector.load(given.weights, metadata, len(snapshot.classes), PRECISIONS.get(given.precision or ""))
+    detector = Detector.load(options.weights, metadata, len(snapshot.classes), PRECISIONS.get(options.precision or ""))
 
     def refuse_if_stopped() -> None:
         if stop.is_set():
@@ -58,16 +73,16 @@ def detect(given: argparse.Namespace, events: Events, stop: threading.Event) -> 
 
     def on_batch(done: int, total: int) -> None:
         refuse_if_stopped()
-        events.tell("step", step=done, steps=total)
+        events.report("step", step=done, steps=total)
 
-    found = detector.over(snapshot, given.data, splits, on_batch)
-    speed = detector.speed(detector.images(snapshot, given.data, splits[0]), refuse_if_stopped)
-    for split, detections in found.items():
-        publish_bytes(given.out / files.detections(split), json.dumps(detections).encode())
-    publish_bytes(given.out / files.SPEED, speed.model_dump_json(indent=1).encode())
+    detections = detector.detect_splits(snapshot, options.data, splits, on_batch)
+    speed = detector.speed(detector.images(snapshot, options.data, splits[0]), refuse_if_stopped)
+    for split, rows in detections.items():
+        publish_bytes(options.out / files.detections(split), json.dumps(rows).encode())
+    publish_bytes(options.out / files.SPEED, speed.model_dump_json(indent=1).encode())
     return {
         "images": sum(len(snapshot.of_split(split)) for split in splits),
-        "detections": sum(map(len, found.values())),
+        "detections": sum(map(len, detections.values())),
     }
 
 
@@ -77,9 +92,9 @@ def refuse_empty(snapshot: DatasetSnapshot, splits: tuple[Split, ...]) -> None:
     Raises:
         BadSpec: there is one.
     """
-    there = snapshot.counts()
-    if empty := [split for split in splits if split not in there]:
-        raise BadSpec(f"no images in {', '.join(empty)}, there are some in {', '.join(there)}; name these alone")
+    counts = snapshot.counts()
+    if empty := [split for split in splits if split not in counts]:
+        raise BadSpec(f"no images in {', '.join(empty)}, there are some in {', '.join(counts)}; name these alone")
 
 
 def refuse_other_classes(classes: tuple[str, ...], snapshot: DatasetSnapshot) -> None:

@@ -1,4 +1,4 @@
-"""Contestants of the benchmarks, each run as a process of its own and measured from outside."""
+"""Contestants of the benchmarks, each run in a process of its own and measured from outside."""
 
 import json
 import os
@@ -23,42 +23,42 @@ INSTALLED = ROOT / ".bench"
 
 
 class Failed(Exception):
-    """A contestant's process did not end well; the message is the last line it said."""
+    """A contestant's process failed; the message is the last line of its output."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A process that ended well."""
+    """A process that succeeded."""
 
     seconds: float
     peak_bytes: int
     """Largest resident memory of any one of its processes."""
     written_bytes: int
-    """What it and its children handed to write calls; 0 where the system does not say."""
-    told: dict[str, Any] = field(default_factory=dict)
-    """What the contestant tells about itself, at least ``images_per_second``."""
+    """Bytes that it and its children passed to write calls; 0 where the system does not say."""
+    report: dict[str, Any] = field(default_factory=dict)
+    """What the contestant reports, at least ``images_per_second``."""
 
 
 @dataclass(frozen=True)
 class Ours:
-    """``python -m tasks.training.worker``, with the environment that nasflow gives it."""
+    """``python -m tasks.training.worker``, with the environment variables that nasflow sets."""
 
     options: tuple[str, ...] = ()
     network: str = "yolo_nas_s"
 
     def train(self, job: jobs.Job) -> Run:
-        """Train, and measure."""
+        """Train, and measure the process."""
         spec = write_spec(job)
-        run = measured(
+        run = measure(
             job, "tasks.training.worker", "--spec", spec, "--data", job.own_data, "--out", job.folder / "run",
             "--events", job.folder / "events.jsonl", *self.options, variables=environment(),
         )  # fmt: skip
-        run.told.update(json.loads((job.folder / "run" / "result.json").read_text()))
+        run.report.update(json.loads((job.folder / "run" / "result.json").read_text()))
         return run
 
     def detect(self, job: jobs.Job) -> None:
         """Write detections of the best weights on the test split."""
-        measured(
+        measure(
             job,
             "tasks.training.worker.detect",
             *jobs.detect_arguments(job, job.folder / "run" / "best.safetensors"),
@@ -69,30 +69,30 @@ class Ours:
 
 @dataclass(frozen=True)
 class Peer:
-    """A module of this package, which knows how to run another trainer."""
+    """A module of this package that runs another trainer."""
 
     module: str
     network: str = "yolo_nas_s"
     own_packages: bool = True
-    """Takes what ``make bench`` installed before what the product has; super-gradients is the product's."""
+    """Whether packages that ``make bench`` installed come before the product's; super-gradients is the product's."""
     warmup: int | None = None
-    """Steps of warm-up, where it is not to be its own."""
+    """Steps of warm-up; None for its own."""
 
     def train(self, job: jobs.Job) -> Run:
-        """Train, and measure."""
+        """Train, and measure the process."""
         job.folder.mkdir(exist_ok=True)
-        run = self._measured(job, "train")
-        run.told.update(json.loads((job.folder / "peer.json").read_text()))
+        run = self._measure(job, "train")
+        run.report.update(json.loads((job.folder / "peer.json").read_text()))
         return run
 
     def detect(self, job: jobs.Job) -> None:
         """Write detections of the best weights on the test split."""
-        self._measured(job, "detect")
+        self._measure(job, "detect")
 
-    def _measured(self, job: jobs.Job, verb: str) -> Run:
-        first = INSTALLED if self.own_packages else None
+    def _measure(self, job: jobs.Job, verb: str) -> Run:
+        packages = INSTALLED if self.own_packages else None
         argument = replace(job, warmup=self.warmup).as_argument()
-        return measured(job, f"tests.benchmarks.peers.{self.module}", verb, argument, first=first)
+        return measure(job, f"tests.benchmarks.peers.{self.module}", verb, argument, packages=packages)
 
 
 SUPER_GRADIENTS = Peer("super_gradients_trainer", own_packages=False)
@@ -101,7 +101,7 @@ NASFLOW, NASFLOW_FP32 = Ours(), Ours(("--precision", "fp32"))
 
 
 def write_spec(job: jobs.Job) -> Path:
-    """The job as our trainer reads it; it never stops early."""
+    """Write the job as our trainer reads it; the run never stops early."""
     job.folder.mkdir(exist_ok=True)
     snapshot = dataset_folder.load(job.own_data)
     spec = TrainingSpec(
@@ -115,23 +115,23 @@ def write_spec(job: jobs.Job) -> Path:
     return path
 
 
-def measured(
+def measure(
     job: jobs.Job,
     module: str,
     *arguments: object,
-    first: Path | None = None,
+    packages: Path | None = None,
     variables: Mapping[str, str] = os.environ,
 ) -> Run:
-    """Run ``python -m module`` on the processor, with a folder of packages that come first, and measure it."""
-    path = [str(folder) for folder in (first, os.environ.get("PYTHONPATH")) if folder]
-    own = {**variables, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join(path)}
+    """Run ``python -m module`` on the CPU and measure it; ``packages`` is a folder that is imported from first."""
+    path = [str(folder) for folder in (packages, os.environ.get("PYTHONPATH")) if folder]
+    process_environment = {**variables, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join(path)}
     log = job.folder / f"{module}.{arguments[0]}.log"
     command = [sys.executable, "-m", module, *map(str, arguments)]
     with log.open("wb") as file:
-        began = time.monotonic()
-        process = subprocess.Popen(command, stdout=file, stderr=file, env=own, cwd=ROOT)
-        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, but still there to be asked
-        seconds, written = time.monotonic() - began, written_by(process.pid)
+        start = time.monotonic()
+        process = subprocess.Popen(command, stdout=file, stderr=file, env=process_environment, cwd=ROOT)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # ended, but its numbers can still be read
+        seconds, written = time.monotonic() - start, written_by(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -141,7 +141,7 @@ def measured(
 
 
 def written_by(process: int) -> int:
-    """Bytes that a process and its ended children handed to write calls."""
+    """Count the bytes that a process and its ended children passed to write calls."""
     try:
         lines = Path(f"/proc/{process}/io").read_text().splitlines()
     except OSError:
@@ -150,7 +150,7 @@ def written_by(process: int) -> int:
 
 
 def machine() -> str:
-    """Processor, cores, load and versions, for the head of a table."""
+    """Describe processor, cores, load and versions, for the head of a table."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     name = next((line.split(": ")[1] for line in lines if line.startswith("model name")), "processor unknown")
     versions = ", ".join(f"{package} {version(package)}" for package in ("torch", "super-gradients"))

@@ -1,7 +1,7 @@
-"""What a contestant of a benchmark is given, and what the programs of the peers share. No torch here.
+"""The job of a contestant of a benchmark, and what the programs of the peers share. No torch here.
 
-A peer is a module of this package with two verbs, each a process of its own: ``train`` writes ``peer.json`` into the
-job's folder (images a second in the training loop, and what else it tells), ``detect`` writes ``detections.json``:
+A peer is a module of this package with two verbs, each a process of its own. ``train`` writes ``peer.json`` into the
+job's folder: images per second in the training loop, and what else it reports. ``detect`` writes ``detections.json``:
 COCO results of its best checkpoint on the test split.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 LOADERS = 2
 """Processes that load images for a peer."""
 FINAL_RATIO, WEIGHT_DECAY = 0.1, 1e-5
-"""Last over peak learning rate, and weight decay: of everybody, as in YOLO-NAS's recipe."""
+"""Last over peak learning rate, and weight decay, for all contestants: those of YOLO-NAS's recipe."""
 
 
 @dataclass(frozen=True)
@@ -37,70 +37,70 @@ class Job:
 
     @property
     def folder(self) -> Path:
-        """Where to write; made by whoever runs the job."""
+        """Where to write; whoever runs the job creates it."""
         return Path(self.out)
 
     @property
     def peers_data(self) -> Path:
-        """Images as COCO and YOLO folders."""
+        """The images as COCO and YOLO folders."""
         return Path(self.images) / "peers"
 
     @property
     def own_data(self) -> Path:
-        """Images as a dataset folder."""
+        """The images as our dataset folder."""
         return Path(self.images) / "data"
 
     def as_argument(self) -> str:
-        """For a command line."""
+        """Make it an argument of a command line."""
         return json.dumps(asdict(self))
 
 
 class Laps:
-    """Seconds between starts and ends."""
+    """Times between starts and ends."""
 
     def __init__(self) -> None:
         self.spans: list[tuple[float, float]] = []
         self._began = 0.0
 
     def start(self, *_: Any) -> None:
-        """A lap begins."""
+        """Begin a lap."""
         self._began = time.monotonic()
 
     def end(self, *_: Any) -> None:
-        """A lap ends."""
+        """End a lap."""
         self.spans.append((self._began, time.monotonic()))
 
     @property
     def seconds(self) -> float:
-        """Of all laps."""
+        """Seconds of all laps."""
         return sum(end - began for began, end in self.spans)
 
 
 def warmup_steps(images: int, job: Job) -> int:
-    """Steps of super-gradients' warm-up, which ends with the first epoch: its recipe's 1000 are more than a run."""
+    """Steps of super-gradients' warm-up: a tenth of the run, since the 1000 of its recipe are more than a run."""
     if job.warmup is not None:
         return job.warmup
     return min(100, -(-images // job.batch) * job.epochs // 10)
 
 
-def tell(job: Job, images: int, laps: Laps, **more: float) -> None:
-    """Write ``peer.json``."""
+def write_report(job: Job, images: int, laps: Laps, **more: float) -> None:
+    """Write ``peer.json`` for a run with so many images per epoch."""
     content = {"images_per_second": images * job.epochs / laps.seconds, **more}
     (job.folder / "peer.json").write_text(json.dumps(content))
 
 
 def detect_arguments(job: Job, weights: Path) -> list[object]:
-    """Command line of our detector, for a weights file of ours on the test split."""
-    return ["--weights", weights, "--data", job.own_data, "--splits", "test", "--out", job.folder / "found"]
+    """Give the command line of our detector for a weights file of ours on the test split."""
+    return ["--weights", weights, "--data", job.own_data, "--splits", "test", "--out", job.folder / "detected"]
 
 
 def keep_detections(job: Job) -> None:
-    """Move what our detector found to where every contestant's detections are."""
-    (job.folder / "found" / "test.json").replace(job.folder / "detections.json")
+    """Move our detector's detections to where every contestant's are."""
+    (job.folder / "detected" / "test.json").replace(job.folder / "detections.json")
 
 
 def detections_of(image_id: int, corners: Any, classes: Any, scores: Any) -> list[dict[str, Any]]:
-    """COCO results of one image from lists: boxes xyxy in its pixels, class indices from 0, scores."""
+    """Make COCO results of one image from lists: boxes xyxy in its pixels, class indices from 0, scores."""
     return [
         {
             "image_id": image_id,
@@ -113,5 +113,5 @@ def detections_of(image_id: int, corners: Any, classes: Any, scores: Any) -> lis
 
 
 def serve(train: Callable[[Job], None], detect: Callable[[Job], None]) -> None:
-    """The command line of a peer: ``train JOB`` or ``detect JOB``, the job as JSON."""
+    """Run the command line of a peer: ``train JOB`` or ``detect JOB``, the job as JSON."""
     {"train": train, "detect": detect}[sys.argv[1]](Job(**json.loads(sys.argv[2])))

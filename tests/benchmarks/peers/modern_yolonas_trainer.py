@@ -1,7 +1,7 @@
 """modern-yolonas' own training runner on a COCO folder, from scratch: YOLO-NAS on lightning, fp32 on a CPU.
 
-Its recipe for small data sets (affine, HSV, flip) with our learning rate; averaged weights and mAP each epoch are its
-own. It takes no callbacks, so the loop is timed by hooks of its lightning module.
+Its recipe for small data sets (affine, HSV, flip) with our learning rate; its own EMA, and mAP each epoch. It takes no
+callbacks, so the loop is timed by hooks of its lightning module.
 """
 
 import json
@@ -12,20 +12,20 @@ from tests.benchmarks.peers import jobs
 
 
 def quiet(job: jobs.Job) -> None:
-    """Keep it in the job's folder; before it is imported."""
+    """Keep its files in the job's folder; call this before it is imported."""
     os.environ.update(NO_ALBUMENTATIONS_UPDATE="1", HF_HUB_OFFLINE="1", HF_HOME=str(job.folder / "hub"))
 
 
-def dataset(job: jobs.Job, split: str, changes):
-    """Its own dataset class; images without boxes stay in, as with the others."""
+def dataset(job: jobs.Job, split: str, transforms):
+    """Make its own dataset; images without boxes stay in, as with the others."""
     from modern_yolonas.data.coco import COCODetectionDataset
 
     folder, labels = job.peers_data / "images" / split, job.peers_data / "annotations" / f"{split}.json"
-    return COCODetectionDataset(folder, labels, changes, input_size=job.size, ignore_empty_annotations=False)
+    return COCODetectionDataset(folder, labels, transforms, input_size=job.size, ignore_empty_annotations=False)
 
 
 def train(job: jobs.Job) -> None:
-    """Train, and tell images a second; its loader leaves a last batch that is not full out."""
+    """Train, and report images per second; its loader drops a last batch that is not full."""
     quiet(job)
     import lightning
     import modern_yolonas.training.run as runner
@@ -55,11 +55,11 @@ def train(job: jobs.Job) -> None:
         num_classes=len(train_set.class_names), pretrained=False, epochs=job.epochs, batch_size=job.batch,
     )  # fmt: skip
     (job.folder / "best.txt").write_text(str(best))
-    jobs.tell(job, len(train_set) // job.batch * job.batch, laps)
+    jobs.write_report(job, len(train_set) // job.batch * job.batch, laps)
 
 
 def detect(job: jobs.Job) -> None:
-    """Its best checkpoint on the test split, with its own post-processing and thresholds."""
+    """Detect with its best checkpoint on the test split, with its own post-processing and thresholds."""
     quiet(job)
     import torch
     from modern_yolonas import YoloNAS, load_checkpoint
@@ -69,7 +69,7 @@ def detect(job: jobs.Job) -> None:
     images = dataset(job, "test", build_transforms({"input_size": job.size}, train=False))
     network = YoloNAS.from_config(job.network, num_classes=len(images.class_names))
     load_checkpoint(network, str(Path((job.folder / "best.txt").read_text()))).eval()
-    found = []
+    detections = []
     for place, image_id in enumerate(images.ids):
         image = images.coco.imgs[image_id]
         scale = job.size / max(image["width"], image["height"])
@@ -78,8 +78,8 @@ def detect(job: jobs.Job) -> None:
             outputs = network(torch.from_numpy(images[place][0])[None])
         [(boxes, scores, classes)] = postprocess(*outputs, conf_threshold=0.001, iou_threshold=0.65)
         boxes = rescale_boxes(boxes, scale, pad, (image["height"], image["width"]))
-        found += jobs.detections_of(image_id, boxes.tolist(), classes.tolist(), scores.tolist())
-    (job.folder / "detections.json").write_text(json.dumps(found))
+        detections += jobs.detections_of(image_id, boxes.tolist(), classes.tolist(), scores.tolist())
+    (job.folder / "detections.json").write_text(json.dumps(detections))
 
 
 if __name__ == "__main__":

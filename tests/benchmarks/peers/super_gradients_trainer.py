@@ -1,7 +1,7 @@
 """super-gradients' ``Trainer``, run as its users run it: fp32, its dataset, its validation and its checkpoints.
 
-Its YOLO-NAS recipe with the changes of images that ours makes, in its own transforms. ``average_best_models`` is
-off: with torch >= 2.6 it ends a run after the first validation.
+Its YOLO-NAS recipe with our augmentation, in its own transforms. ``average_best_models`` is off: with torch >= 2.6 it
+ends a run after the first validation.
 """
 
 import json
@@ -11,11 +11,11 @@ from tests.benchmarks.peers import jobs
 
 
 def train(job: jobs.Job) -> None:
-    """Train, and tell images a second, and the seconds of epochs and of saving."""
+    """Train, and report images per second, and the seconds of epochs and of saving."""
     quiet_libraries(job.folder)
     from super_gradients.training import Trainer, models
 
-    class Saving(Trainer):
+    class TimedSaving(Trainer):
         laps = jobs.Laps()
 
         def _save_checkpoint(self, *args, **kwargs):
@@ -24,25 +24,25 @@ def train(job: jobs.Job) -> None:
             self.laps.end()
 
     train_set, valid_set = dataset(job, "train"), dataset(job, "val")
-    trainer, laps = Saving("peer", ckpt_root_dir=str(job.folder / "checkpoints")), jobs.Laps()
+    trainer, laps = TimedSaving("peer", ckpt_root_dir=str(job.folder / "checkpoints")), jobs.Laps()
     trainer.train(
         models.get(job.network, num_classes=len(train_set.classes)),
         recipe(job, len(train_set), len(train_set.classes), laps),
         train_loader=loader(job, train_set, shuffle=True),
         valid_loader=loader(job, valid_set, shuffle=False),
     )
-    saves = Saving.laps
-    whole = saves.spans[-1][1] - laps.spans[0][0]
-    jobs.tell(job, len(train_set), laps, save_seconds=saves.seconds, epoch_seconds=whole - saves.seconds)
+    saves = TimedSaving.laps
+    total = saves.spans[-1][1] - laps.spans[0][0]
+    jobs.write_report(job, len(train_set), laps, save_seconds=saves.seconds, epoch_seconds=total - saves.seconds)
 
 
 def dataset(job: jobs.Job, split: str):
-    """Its own dataset class on a COCO folder."""
+    """Make its own dataset of a COCO folder."""
     from super_gradients.training.datasets.detection_datasets.coco_format_detection import COCOFormatDetectionDataset
     from super_gradients.training.transforms import transforms as t
 
     side = (job.size, job.size)
-    changes = [
+    augmentation = [
         t.DetectionRandomAffine(degrees=0.0, translate=0.1, scales=(0.5, 1.5), shear=0.0, target_size=side,
                                 filter_box_candidates=True, wh_thr=2, area_thr=0.1, ar_thr=20),
         t.DetectionHSV(prob=0.5, hgain=18, sgain=30, vgain=30),
@@ -57,8 +57,8 @@ def dataset(job: jobs.Job, split: str):
         ignore_empty_annotations=False,
         verbose=False,
         transforms=[
-            *(changes if split == "train" else []),
-            t.DetectionRGB2BGR(prob=1.0),  # read as BGR; this makes it RGB, as in the recipe's validation
+            *(augmentation if split == "train" else []),
+            t.DetectionRGB2BGR(prob=1.0),  # images are read as BGR; this makes them RGB, as in the recipe's validation
             t.DetectionPaddedRescale(input_dim=side, pad_value=114),
             t.DetectionStandardize(max_value=255.0),
             t.DetectionTargetsFormatTransform(input_dim=side, output_format="LABEL_CXCYWH"),
@@ -67,7 +67,7 @@ def dataset(job: jobs.Job, split: str):
 
 
 def loader(job: jobs.Job, images, *, shuffle: bool):
-    """Its own loader."""
+    """Make its own loader."""
     from super_gradients.training import dataloaders
     from super_gradients.training.utils.collate_fn import DetectionCollateFN
 
@@ -76,7 +76,7 @@ def loader(job: jobs.Job, images, *, shuffle: bool):
 
 
 def recipe(job: jobs.Job, images: int, classes: int, laps: jobs.Laps) -> dict:
-    """Its recipe for YOLO-NAS, with our learning rate."""
+    """Make its recipe for YOLO-NAS, with our learning rate."""
     from super_gradients.training.metrics import DetectionMetrics_050_095
     from super_gradients.training.models.detection_models.pp_yolo_e import PPYoloEPostPredictionCallback
     from super_gradients.training.utils.callbacks import Phase, PhaseCallback
@@ -89,7 +89,7 @@ def recipe(job: jobs.Job, images: int, classes: int, laps: jobs.Laps) -> dict:
         def __call__(self, context):
             self.call()
 
-    judge = DetectionMetrics_050_095(
+    validation_metric = DetectionMetrics_050_095(
         num_cls=classes, normalize_targets=True, score_thres=0.1, top_k_predictions=300,
         post_prediction_callback=PPYoloEPostPredictionCallback(
             score_threshold=0.01, nms_top_k=1000, max_predictions=300, nms_threshold=0.7
@@ -113,7 +113,7 @@ def recipe(job: jobs.Job, images: int, classes: int, laps: jobs.Laps) -> dict:
         "ema_params": {"decay": 0.9997, "decay_type": "threshold"},
         "mixed_precision": False,
         "average_best_models": False,
-        "valid_metrics_list": [judge],
+        "valid_metrics_list": [validation_metric],
         "metric_to_watch": "mAP@0.50:0.95",
         "greater_metric_to_watch_is_better": True,
         "silent_mode": True,
@@ -123,13 +123,13 @@ def recipe(job: jobs.Job, images: int, classes: int, laps: jobs.Laps) -> dict:
 
 
 def detect(job: jobs.Job) -> None:
-    """Put the averaged weights of its best checkpoint into a file of ours, and run our detection."""
+    """Write the EMA of its best checkpoint to a file of ours, and run our detector."""
     quiet_libraries(job.folder)
     import torch
     from safetensors.torch import save_file
 
     from tasks.local import dataset_folder
-    from tasks.training.worker import detect as ours
+    from tasks.training.worker import detect as our_detector
 
     [best] = (job.folder / "checkpoints").rglob("ckpt_best.pth")
     tensors = torch.load(best, map_location="cpu", weights_only=False)["ema_net"]  # written by the run before this one
@@ -137,7 +137,7 @@ def detect(job: jobs.Job) -> None:
     variant = job.network.removeprefix("yolo_nas_")
     path = job.folder / "best.safetensors"
     save_file(tensors, path, {"classes": classes, "variant": variant, "image_size": str(job.size)})
-    if code := ours.main([str(argument) for argument in jobs.detect_arguments(job, path)]):
+    if code := our_detector.main([str(argument) for argument in jobs.detect_arguments(job, path)]):
         raise SystemExit(code)
     jobs.keep_detections(job)
 

@@ -1,7 +1,7 @@
-"""Ultralytics' trainer on a network built from its yaml, from scratch, without the network and without plots.
+"""Ultralytics' trainer on a network built from its yaml, from scratch, offline and without plots.
 
-fp32, since its mixed precision is CUDA's; affine, HSV and flip as its defaults have them, and no mosaics, which nobody
-here has. Every batch is a step (``nbs``), as with the others.
+fp32, since its mixed precision is for CUDA; affine, HSV and flip as its defaults have them, and no mosaic, as with the
+others. Every batch is a step (``nbs``), as with the others.
 """
 
 import json
@@ -11,7 +11,7 @@ from tests.benchmarks.peers import jobs
 
 
 def quiet(job: jobs.Job) -> None:
-    """Keep it in the job's folder; before it is imported."""
+    """Keep its files in the job's folder; call this before it is imported."""
     os.environ.update(
         YOLO_CONFIG_DIR=str(job.folder / "settings"), YOLO_OFFLINE="true", YOLO_AUTOINSTALL="false",
         YOLO_VERBOSE="false", MPLCONFIGDIR=str(job.folder / "settings"),
@@ -20,7 +20,7 @@ def quiet(job: jobs.Job) -> None:
 
 
 def train(job: jobs.Job) -> None:
-    """Train, and tell images a second."""
+    """Train, and report images per second."""
     quiet(job)
     from ultralytics import YOLO
 
@@ -33,11 +33,11 @@ def train(job: jobs.Job) -> None:
         weight_decay=jobs.WEIGHT_DECAY, mosaic=0.0, pretrained=False, amp=False, plots=False, device="cpu",
         workers=jobs.LOADERS, seed=job.seed, project=str(job.folder), name="run", verbose=False,
     )  # fmt: skip
-    jobs.tell(job, len(list((job.peers_data / "images" / "train").iterdir())), laps)
+    jobs.write_report(job, len(list((job.peers_data / "images" / "train").iterdir())), laps)
 
 
 def detect(job: jobs.Job) -> None:
-    """Its best checkpoint on the test split, by its own validation: prediction gives a box but one class."""
+    """Detect with its best checkpoint by its own validation: its prediction gives each box only one class."""
     quiet(job)
     from ultralytics import YOLO
 
@@ -45,11 +45,11 @@ def detect(job: jobs.Job) -> None:
         data=str(job.peers_data / "data.yaml"), imgsz=job.size, batch=job.batch, device="cpu", workers=jobs.LOADERS,
         save_json=True, plots=False, project=str(job.folder), name="test", split="test", verbose=False,
     )  # fmt: skip
-    found = json.loads((job.folder / "test" / "predictions.json").read_text())
-    truth = json.loads((job.peers_data / "annotations" / "test.json").read_text())
-    ids = {image["file_name"]: image["id"] for image in truth["images"]}
-    found = [{**one, "image_id": ids[one["file_name"]]} for one in found]
-    (job.folder / "detections.json").write_text(json.dumps(found))
+    predictions = json.loads((job.folder / "test" / "predictions.json").read_text())
+    ground_truth = json.loads((job.peers_data / "annotations" / "test.json").read_text())
+    ids = {image["file_name"]: image["id"] for image in ground_truth["images"]}
+    detections = [{**row, "image_id": ids[row["file_name"]]} for row in predictions]
+    (job.folder / "detections.json").write_text(json.dumps(detections))
 
 
 if __name__ == "__main__":

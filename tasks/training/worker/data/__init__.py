@@ -1,1 +1,1 @@
-"""Images on their way to the network: reading, augmentation, loaders."""
+"""Images on their way to the network: decoding, caching, augmentation, loaders."""

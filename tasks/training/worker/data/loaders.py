@@ -1,4 +1,4 @@
-"""Which images go into which batch, in what order, in what pieces, and how they get there."""
+"""Which images go into which batch, in what order, how a batch is divided, and the loaders."""
 
 import math
 from collections.abc import Iterator
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from tasks.training.worker.data.augmentation import TrainingImages
-from tasks.training.worker.data.images import PlainImages
+from tasks.training.worker.data.datasets import PlainImages, TrainingImages
 
-VALIDATED_AT_ONCE = 4
-"""Micro-batches that validation takes as one batch: it keeps nothing for gradients, and larger batches are faster."""
+VALIDATION_BATCH_FACTOR = 4
+"""A validation batch has so many times the images of a micro-batch: without gradients there is room for them, and
+larger batches are faster."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Batch:
 
 
 def collate(samples: list[tuple[Tensor, Tensor, int]]) -> Batch:
-    """Put samples together."""
+    """Put samples of a data set together."""
     images, targets, indices = zip(*samples, strict=True)
     rows = [torch.cat([torch.full((len(t), 1), float(i)), t], dim=1) for i, t in enumerate(targets)]
     return Batch(torch.stack(images), torch.cat(rows), list(indices))
@@ -40,69 +40,78 @@ class MicroBatch:
 
     indices: list[int]
     counts: bool = True
-    """False for a device that has no image of a step left: it takes another's, to stay in step, without weight."""
+    """False for a device without images left in this step: it takes another's to stay in step, with no weight."""
 
 
 @dataclass(frozen=True)
 class StepPlan:
-    """What one device takes for one step of the optimiser; on all devices as many micro-batches."""
+    """What one device takes for one optimizer step; all devices take the same number of micro-batches."""
 
     micro_batches: list[MicroBatch]
     image_count: int
-    """Of the whole step, on all devices."""
+    """Images of the whole step, on all devices."""
 
 
-def divided(batch: list[int], micro_batch: int, rank: int = 0, devices: int = 1) -> StepPlan:
-    """Share a batch among devices, and each share into micro-batches of nearly the same size.
+def plan_step(batch: list[int], micro_batch: int, rank: int = 0, world_size: int = 1) -> StepPlan:
+    """Divide a batch among devices, and each part into micro-batches of nearly the same size.
 
     Args:
         batch: Indices of its images.
-        micro_batch: Most images that a device takes at a time.
+        micro_batch: Maximum number of images that a device takes at a time.
         rank: Which device, from 0.
-        devices: How many there are.
+        world_size: Number of devices.
+
+    Returns:
+        The part of this device.
     """
-    share = batch[rank::devices]
-    count = math.ceil(math.ceil(len(batch) / devices) / micro_batch)
-    pieces = [share[number::count] for number in range(count)]
+    part = batch[rank::world_size]
+    count = math.ceil(math.ceil(len(batch) / world_size) / micro_batch)
+    pieces = [part[number::count] for number in range(count)]
     return StepPlan(
         [MicroBatch(piece) if piece else MicroBatch(batch[:1], counts=False) for piece in pieces], len(batch)
     )
 
 
-class EpochBatches(Sampler[list[Any]]):
-    """The steps of one epoch in an order that depends on seed and epoch alone, from one step on.
+@dataclass(frozen=True)
+class BatchPlan:
+    """How a run divides each epoch into batches, and batches among devices."""
 
-    A sampler of micro-batches: their keys are (epoch, index).
+    image_count: int
+    """Images of the split."""
+    batch_size: int
+    """Images of an optimizer step, on all devices."""
+    seed: int
+    micro_batch: int | None = None
+    """Maximum number of images that a device takes at a time; None for a whole batch."""
+    rank: int = 0
+    """Which device, from 0."""
+    world_size: int = 1
+    """Number of devices."""
+
+
+class EpochBatches(Sampler[list[Any]]):
+    """The steps of one epoch, in an order that depends on seed and epoch alone.
+
+    It is a sampler of micro-batches: their keys are (epoch, index).
 
     Args:
-        count: Images of the split.
-        batch_size: Images of a step, on all devices.
-        seed: The run's.
+        plan: How batches are made.
         epoch: From 1.
-        first_step: Steps that are done already.
-        micro_batch: Most images that a device takes at a time; None for a whole batch.
-        rank: Which device, from 0.
-        devices: How many there are.
+        first_step: Number of steps that are already done.
     """
 
-    def __init__(
-        self,
-        count: int,
-        batch_size: int,
-        seed: int,
-        epoch: int,
-        first_step: int = 0,
-        *,
-        micro_batch: int | None = None,
-        rank: int = 0,
-        devices: int = 1,
-    ) -> None:
-        generator = torch.Generator().manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
-        order = torch.randperm(count, generator=generator).tolist()
-        batches = [order[start : start + batch_size] for start in range(0, count, batch_size)]
-        self.steps = [divided(batch, micro_batch or batch_size, rank, devices) for batch in batches[first_step:]]
+    def __init__(self, plan: BatchPlan, epoch: int, first_step: int = 0) -> None:
+        count, size = plan.image_count, plan.batch_size
+        seed = int(np.random.SeedSequence([plan.seed, epoch]).generate_state(1)[0])
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
+        batches = [order[start : start + size] for start in range(0, count, size)]
+        self.steps = [
+            plan_step(batch, plan.micro_batch or size, plan.rank, plan.world_size) for batch in batches[first_step:]
+        ]
         self._keys = [
-            [(epoch, index) for index in micro.indices] for step in self.steps for micro in step.micro_batches
+            [(epoch, index) for index in micro_batch.indices]
+            for step in self.steps
+            for micro_batch in step.micro_batches
         ]
 
     def __len__(self) -> int:
@@ -113,24 +122,44 @@ class EpochBatches(Sampler[list[Any]]):
 
 
 def training_loader(dataset: TrainingImages, batches: EpochBatches, workers: int) -> DataLoader[Any]:
-    """Loader of one epoch's micro-batches."""
-    return DataLoader(dataset, batch_sampler=batches, **_loading(workers, ready=2))
+    """Make the loader of one epoch's micro-batches.
+
+    Args:
+        dataset: The images.
+        batches: The epoch.
+        workers: Number of processes that load; 0 to load in this one.
+
+    Returns:
+        A loader of ``Batch``.
+    """
+    return DataLoader(dataset, batch_sampler=batches, **_loader_options(workers, prefetch=2))
 
 
 def plain_loader(
-    dataset: PlainImages, batch_size: int, workers: int, rank: int = 0, devices: int = 1
+    dataset: PlainImages, batch_size: int, workers: int, rank: int = 0, world_size: int = 1
 ) -> DataLoader[Any]:
-    """Loader of a split in order; of several devices each takes whole batches by turns."""
+    """Make a loader of a split in order; of several devices each takes every n-th batch.
+
+    Args:
+        dataset: The images.
+        batch_size: Images of a batch, all on one device.
+        workers: Number of processes that load; 0 to load in this one.
+        rank: Which device, from 0.
+        world_size: Number of devices.
+
+    Returns:
+        A loader of ``Batch``.
+    """
     indices = range(len(dataset))
     batches = [list(indices[start : start + batch_size]) for start in range(0, len(indices), batch_size)]
-    return DataLoader(dataset, batch_sampler=batches[rank::devices], **_loading(workers, ready=1))
+    return DataLoader(dataset, batch_sampler=batches[rank::world_size], **_loader_options(workers, prefetch=1))
 
 
-def _loading(workers: int, *, ready: int) -> dict[str, Any]:
-    """From processes, each with so many batches ``ready`` in shared memory: fewer where they are larger."""
-    # A generator of its own: starting a loader, as a resumed epoch does once more, draws nothing from the run's.
+def _loader_options(workers: int, *, prefetch: int) -> dict[str, Any]:
+    """Each process keeps ``prefetch`` batches ready in shared memory: fewer where they are larger."""
+    # A generator of its own: starting a loader, which a resumed epoch does once more, draws nothing from the run's.
     generator = torch.Generator().manual_seed(0)
     return {
         "collate_fn": collate, "num_workers": workers, "generator": generator,
-        "prefetch_factor": ready if workers else None, "pin_memory": workers > 0 and torch.cuda.is_available(),
+        "prefetch_factor": prefetch if workers else None, "pin_memory": workers > 0 and torch.cuda.is_available(),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Steps whose loss is no finite number: single ones are left out, several in a row end training with what was seen."""
+"""Steps whose loss is not finite: single ones are skipped, several in a row end training with what was seen."""
 
 import math
 from collections.abc import Sequence
@@ -7,20 +7,22 @@ from tasks.errors import NotLearning
 from tasks.records import LabelledImage, TrainingSpec
 from tasks.training.worker.data.loaders import Batch
 from tasks.training.worker.loop.step import StepResult, TrainingStep
-from tasks.training.worker.runtime.distributed import ProcessGroup
 
 MAX_IN_A_ROW = 5
 MAX_NAMES = 4
-"""How many images a message names."""
+"""Images that a message names."""
 
 
 class BadSteps:
-    """Counts bad steps in a row."""
+    """Counts bad steps in a row.
 
-    def __init__(
-        self, training_step: TrainingStep, process_group: ProcessGroup, images: Sequence[LabelledImage]
-    ) -> None:
-        self._training_step, self._process_group, self._images = training_step, process_group, images
+    Args:
+        training_step: Knows the learning rate and the other processes.
+        images: Training images, for messages.
+    """
+
+    def __init__(self, training_step: TrainingStep, images: Sequence[LabelledImage]) -> None:
+        self._training_step, self._images = training_step, images
         self._in_a_row = 0
 
     def count(self, result: StepResult, where: str) -> bool:
@@ -34,14 +36,15 @@ class BadSteps:
             return False
         self._in_a_row += 1
         if self._in_a_row >= MAX_IN_A_ROW:
-            seen = "; ".join(text for text in self._process_group.all_gather(self._seen(result.bad)) if text)
+            descriptions = self._training_step.process_group.all_gather(self._description(result.bad))
+            last = "; ".join(text for text in descriptions if text)
             raise not_learning(
                 self._training_step.spec,
-                f"the loss is no finite number since {self._in_a_row} steps, in {where}; last {seen}",
+                f"the loss is no finite number since {self._in_a_row} steps, in {where}; last {last}",
             )
         return True
 
-    def _seen(self, batch: Batch | None) -> str:
+    def _description(self, batch: Batch | None) -> str:
         """What a person would look at: learning rate, images, boxes."""
         if batch is None:
             return ""
@@ -55,5 +58,5 @@ class BadSteps:
 
 
 def not_learning(spec: TrainingSpec, what: str) -> NotLearning:
-    """The error, with what to do."""
+    """Make the error, with its remedy."""
     return NotLearning(f"{what}; lower the learning rate ({spec.learning_rate:g}) or look at the labels")

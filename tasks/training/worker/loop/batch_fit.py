@@ -1,6 +1,6 @@
-"""Fitting a run to its machine before it starts: images on a device at a time, and processes that load them.
+"""Fitting a run to its machine before it starts: the micro-batch, and the number of loader processes.
 
-A batch that does not fit is taken in pieces (micro-batches), the largest that fit: their gradients add up to its own.
+A batch that does not fit is divided into micro-batches, whose gradients add up to its own.
 """
 
 import math
@@ -8,14 +8,14 @@ import os
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from tasks.errors import OutOfMemory
 from tasks.records import DatasetSnapshot, TrainingSpec
 from tasks.training.fit import Fit, read_fit, write_fit
-from tasks.training.worker.data.loaders import VALIDATED_AT_ONCE, Batch
+from tasks.training.worker.data.loaders import VALIDATION_BATCH_FACTOR, Batch
 from tasks.training.worker.loop.step import TrainingStep
 from tasks.training.worker.loop.validation import as_fp32
+from tasks.training.worker.model.batch_norms import batch_norms
 from tasks.training.worker.model.loss import loss_sums
 from tasks.training.worker.runtime.device import Device
 from tasks.training.worker.runtime.memory import available_memory, shared_memory_free
@@ -23,9 +23,9 @@ from tasks.training.worker.runtime.memory import available_memory, shared_memory
 MEGABYTE = 1_000_000
 PARAMETERS = {"s": 19.0e6, "m": 51.1e6, "l": 66.9e6}
 BYTES_OF_PARAMETER = 32
-"""In fp32: AdamW's two moments, the copy that is saved, and the best averages; gradients are there already.
+"""In fp32: AdamW's two moments, the copy that is saved, and the best EMA; gradients exist already.
 
-That is 28, of the two thirds of a network's parameters that are learnt, so this is more than it takes.
+That is 28 for the trainable two thirds of a network's parameters, so this is more than it takes.
 """
 BYTES_OF_PIXEL = {
     ("s", True): 880, ("m", True): 1490, ("l", True): 1970,
@@ -34,21 +34,24 @@ BYTES_OF_PIXEL = {
 """Memory of a training step for a pixel of the batch on a CPU, by variant and whether it computes in bf16; measured."""
 MARGIN = 1.2
 SHARE_OF_SHARED_MEMORY = 0.8
-HELD = 2
-"""Batches of validation, larger than training's, of a loader process in /dev/shm: one ready, and the one in hand."""
+BATCHES_PER_LOADER = 2
+"""Validation batches of a loader process in /dev/shm: one ready, and one in use."""
 
 
 def fit_to_machine(
     spec: TrainingSpec, snapshot: DatasetSnapshot, training_step: TrainingStep, folder: Path, loader_workers: int | None
 ) -> Fit:
-    """How to train this run here: as decided before in its folder, or else by a look at the memory there is.
+    """Decide micro-batch and loader processes: as before in the run's folder, or else by the memory there is.
 
     Args:
         spec: The run.
         snapshot: Its images.
-        training_step: Its network, which a GPU is tried with.
-        folder: The run's.
+        training_step: Its network, for trial steps on a GPU.
+        folder: The run's folder.
         loader_workers: Processes that load images; None for as many as the device needs.
+
+    Returns:
+        What fits; it is written to the folder, too.
 
     Raises:
         OutOfMemory: not even one image at a time fits.
@@ -70,14 +73,23 @@ def fit_to_machine(
 
 
 def loaders_wanted(device: Device) -> int:
-    """Loader processes for a device: with a GPU, as many as there are spare cores for it; a CPU has none to spare."""
+    """Number of loader processes per device: spare cores with a GPU; none where the CPU trains."""
     if device.accelerator == "cpu":
         return 0
     return min(8, max(0, (os.cpu_count() or 1) // device.count - 1))
 
 
 def memory_needed(spec: TrainingSpec, device: Device, micro_batch: int) -> int:
-    """Bytes of RAM that training takes beside the network; none with a GPU, which has memory of its own."""
+    """Estimate the RAM that training takes beside the network.
+
+    Args:
+        spec: The run.
+        device: With a GPU, training takes none.
+        micro_batch: Images on a device at a time.
+
+    Returns:
+        Bytes.
+    """
     if device.accelerator == "cuda":
         return 0
     of_pixel = BYTES_OF_PIXEL[spec.variant, device.precision != "32-true"]
@@ -86,7 +98,16 @@ def memory_needed(spec: TrainingSpec, device: Device, micro_batch: int) -> int:
 
 
 def fit_to_ram(spec: TrainingSpec, device: Device, fit: Fit, free: int) -> Fit:
-    """The largest micro-batch that ``free`` bytes hold; each device is a process with its own.
+    """Find the largest micro-batch that fits the RAM.
+
+    Args:
+        spec: The run.
+        device: Each of several devices is a process with its own memory.
+        fit: Its micro-batch is the largest that is tried.
+        free: Bytes that may be taken.
+
+    Returns:
+        The fit, with a line about what is too little.
 
     Raises:
         OutOfMemory: none does.
@@ -103,7 +124,16 @@ def fit_to_ram(spec: TrainingSpec, device: Device, fit: Fit, free: int) -> Fit:
 
 
 def fit_to_gpu(spec: TrainingSpec, training_step: TrainingStep, fit: Fit, max_boxes: int) -> Fit:
-    """The largest micro-batch that the GPU holds, found by training steps that change nothing.
+    """Find the largest micro-batch that fits the GPU, by training steps that change nothing.
+
+    Args:
+        spec: The run.
+        training_step: Its network.
+        fit: Its micro-batch is the largest that is tried.
+        max_boxes: Boxes of the image with the most.
+
+    Returns:
+        The fit, with a line about what is too little.
 
     Raises:
         OutOfMemory: none does.
@@ -120,20 +150,28 @@ def fit_to_gpu(spec: TrainingSpec, training_step: TrainingStep, fit: Fit, max_bo
 
 
 def fits_gpu(spec: TrainingSpec, training_step: TrainingStep, micro_batch: int, max_boxes: int) -> bool:
-    """Whether a step of so many images fits, each with ``most_boxes`` boxes; the learner stays as it is.
+    """Whether a training step fits the GPU. Nothing is changed by the trial.
 
-    Batch norms keep their statistics, and, where they are shared, ask no other process for its own: the leader tries
-    alone. They hold as much for the gradients either way.
+    Batch norms are in eval mode: they keep their statistics and do not wait for other processes, since the main process
+    tries alone. They hold as much memory for gradients either way.
+
+    Args:
+        spec: The run.
+        training_step: Its network.
+        micro_batch: Images of the step.
+        max_boxes: Boxes per image.
+
+    Returns:
+        False if the GPU ran out of memory.
     """
     network, computer, moments = training_step.network, training_step.computer, None
     network.train()
-    for part in network.modules():
-        if isinstance(part, nn.modules.batchnorm._BatchNorm):
-            part.eval()
+    for norm in batch_norms(network):
+        norm.eval()
     try:
         # What AdamW will hold from its first step on.
         moments = torch.empty(int(PARAMETERS[spec.variant] * 2), device=computer.fabric.device)
-        batch = made_up_batch(micro_batch, spec.image_size, max_boxes)
+        batch = grey_batch(micro_batch, spec.image_size, max_boxes)
         with computer.fabric.autocast():
             outputs = network(computer.images(batch.images))
         sums, _ = loss_sums(training_step.loss, as_fp32(outputs), computer.to_device(batch.targets))
@@ -148,8 +186,17 @@ def fits_gpu(spec: TrainingSpec, training_step: TrainingStep, micro_batch: int, 
         torch.cuda.empty_cache()
 
 
-def made_up_batch(images: int, size: int, boxes: int) -> Batch:
-    """A batch of grey images, each with so many boxes in its middle."""
+def grey_batch(images: int, size: int, boxes: int) -> Batch:
+    """Make a batch of grey images.
+
+    Args:
+        images: Number of images.
+        size: Side in pixels.
+        boxes: Boxes in the middle of each image.
+
+    Returns:
+        The batch.
+    """
     rows = [[float(image), 0.0, size / 2, size / 2, size / 4, size / 4] for image in range(images)] * boxes
     return Batch(
         torch.full((images, 3, size, size), 128, dtype=torch.uint8),
@@ -159,8 +206,19 @@ def made_up_batch(images: int, size: int, boxes: int) -> Batch:
 
 
 def fit_to_shared_memory(spec: TrainingSpec, device: Device, fit: Fit, wanted: int, free: int) -> Fit:
-    """As many of the ``wanted`` loader processes as have room for their batches in ``free`` bytes of /dev/shm."""
-    needed = HELD * VALIDATED_AT_ONCE * fit.micro_batch * 3 * spec.image_size**2 * device.count
+    """Reduce the loader processes to those whose batches fit into shared memory.
+
+    Args:
+        spec: The run.
+        device: Each of several devices has loader processes of its own.
+        fit: Its micro-batch counts.
+        wanted: Loader processes per device.
+        free: Bytes free in /dev/shm.
+
+    Returns:
+        The fit, with a line about what is too little.
+    """
+    needed = BATCHES_PER_LOADER * VALIDATION_BATCH_FACTOR * fit.micro_batch * 3 * spec.image_size**2 * device.count
     fitting = int(free * SHARE_OF_SHARED_MEMORY / needed)
     if fitting >= wanted:
         return fit

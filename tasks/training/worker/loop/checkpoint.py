@@ -1,8 +1,7 @@
-"""last.ckpt: all that a run needs to go on as if it had never stopped. Written whole or not at all.
+"""last.ckpt: all that a run needs to resume as if it had never stopped.
 
-The one before it stays beside it as previous.ckpt, for a disk that loses what was written.
-
-It holds tensors and plain data only, so that reading it runs no code.
+It is written whole or not at all. The one before it stays as previous.ckpt, in case the disk damages the newer one. It
+holds tensors and plain data only, so that reading it runs no code.
 """
 
 import errno
@@ -26,7 +25,7 @@ from tasks.training.worker.loop.progress import Progress
 FORMAT = 5
 STATE = ("layout", "network", "ema", "steps", "optimizer", "scaler", "random_state", "best")
 
-MIN_FREE = 1_000_000
+MIN_FREE_BYTES = 1_000_000
 """A disk with fewer bytes than this counts as full, whatever the words of the error."""
 PROGRESS = TypeAdapter(Progress)
 
@@ -37,14 +36,22 @@ class Checkpoint:
 
     progress: Progress
     state: dict[str, Any]
-    """Of the Learner, and the averaged weights of the best epoch, by the names in STATE."""
+    """Of the TrainingStep, and the EMA of the best epoch, by the names in STATE."""
 
 
 def write_checkpoint(folder: Path, spec: TrainingSpec, checkpoint: Checkpoint) -> tuple[str, int]:
-    """Publish last.ckpt in ``folder``, and keep the one before it; gives SHA-256 and size in bytes.
+    """Write last.ckpt, and keep the one before it.
+
+    Args:
+        folder: The run's folder.
+        spec: The run.
+        checkpoint: What to write.
+
+    Returns:
+        SHA-256, and size in bytes.
 
     Raises:
-        DiskFull: there is no room; the checkpoints that were there stay as they are.
+        DiskFull: there is no room; earlier checkpoints stay as they are.
     """
     content = {
         "format": FORMAT,
@@ -70,7 +77,7 @@ def keep_previous(folder: Path) -> None:
 
 @contextmanager
 def disk_full_reported(folder: Path) -> Iterator[None]:
-    """Turn an error of writing into DiskFull, where the disk is.
+    """Turn an error of writing into DiskFull, if the disk is full.
 
     Raises:
         DiskFull: with what to do.
@@ -79,7 +86,7 @@ def disk_full_reported(folder: Path) -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:  # torch wraps some of the first in the second
         free = shutil.disk_usage(folder).free
-        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT) and free >= MIN_FREE:
+        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT) and free >= MIN_FREE_BYTES:
             raise
         raise DiskFull(
             f"{folder}: no room to write, {free / 1e6:.0f} MB are free; free some, and run the same again: "
@@ -88,14 +95,22 @@ def disk_full_reported(folder: Path) -> Iterator[None]:
 
 
 def newest_checkpoint(folder: Path, spec: TrainingSpec) -> tuple[Checkpoint, str | None] | None:
-    """The newest readable checkpoint of this very run, with what was wrong with a newer one; None if there is none.
+    """Read the newest readable checkpoint.
+
+    Args:
+        folder: The run's folder.
+        spec: The run.
+
+    Returns:
+        The checkpoint, and what was wrong with a newer one; None without any checkpoint.
 
     Raises:
-        BadCheckpoint: none of those there can be read, or they are of another run.
+        DamagedCheckpoint: none of the existing ones can be read.
+        BadCheckpoint: they are of another run.
     """
-    there = [folder / name for name in (files.LAST, files.PREVIOUS) if (folder / name).exists()]
+    existing = [folder / name for name in (files.LAST, files.PREVIOUS) if (folder / name).exists()]
     damaged: DamagedCheckpoint | None = None
-    for path in there:
+    for path in existing:
         try:
             return read_checkpoint(path, spec), str(damaged) if damaged else None
         except DamagedCheckpoint as error:
@@ -106,7 +121,7 @@ def newest_checkpoint(folder: Path, spec: TrainingSpec) -> tuple[Checkpoint, str
 
 
 def read_checkpoint(path: Path, spec: TrainingSpec) -> Checkpoint:
-    """Read a checkpoint of this very run.
+    """Read a checkpoint.
 
     Raises:
         DamagedCheckpoint: it cannot be read.
@@ -114,14 +129,14 @@ def read_checkpoint(path: Path, spec: TrainingSpec) -> Checkpoint:
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        there = content["format"]
+        its_format = content["format"]
     except Exception as error:  # noqa: BLE001, a damaged file fails in many ways
         raise DamagedCheckpoint(
             f"{path}: not a readable checkpoint ({(str(error).splitlines() or ['empty'])[0][:200]}); "
             "remove it to start from the beginning"
         ) from None
-    if there != FORMAT:
-        raise BadCheckpoint(f"{path}: checkpoint format {there}, this version reads {FORMAT}; finish it there")
+    if its_format != FORMAT:
+        raise BadCheckpoint(f"{path}: checkpoint format {its_format}, this version reads {FORMAT}; finish it there")
     its_spec = TrainingSpec.model_validate_json(content["spec"])
     if its_spec.digest != spec.digest:
         raise BadCheckpoint(f"{path}: {files.another_run(its_spec.digest, its_spec, spec)}")

@@ -1,7 +1,7 @@
-"""A run's files: saved while training goes on, and gone on from. Only the leader of a team writes.
+"""When a run's files are written, and going on from them. Only the main process writes.
 
-Saving stops training for as long as it takes to copy weights and optimiser state in memory; a thread does the rest.
-Where epochs last seconds not each is saved, and a kill costs those since the last save, which are done again alike.
+Saving stops training while parameters and optimizer state are copied in memory. A thread writes the copy. Where epochs
+take seconds not each is saved, and after a kill those since the last save are done again with the same result.
 """
 
 import copy
@@ -11,85 +11,90 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from tasks.errors import BadCheckpoint
 from tasks.local.files import publish_bytes
-from tasks.local.priority import yield_to_training
 from tasks.records import BestEpoch, TrainingSpec
 from tasks.training import files
 from tasks.training.worker.loop.bad_steps import not_learning
 from tasks.training.worker.loop.checkpoint import Checkpoint, disk_full_reported, newest_checkpoint, write_checkpoint
 from tasks.training.worker.loop.progress import Progress
+from tasks.training.worker.loop.state_copy import copy_state
 from tasks.training.worker.loop.step import TrainingStep
-from tasks.training.worker.model.weights import write_weights
+from tasks.training.worker.model.weights_writer import write_weights
 from tasks.training.worker.runtime.events import Events
 
 State = dict[str, Any]
 
 EPOCH_SAVE_SECONDS = 60.0
-"""Seconds between saves at the ends of epochs, at least."""
+"""Minimum time between saves at the ends of epochs."""
 
 
 class Checkpointer:
-    """Keeps one run in its folder.
+    """Writes one run's checkpoints, history and best weights into its folder.
 
     Args:
         spec: The run.
         folder: Its folder.
         training_step: What is saved.
-        events: Hears of checkpoints.
-        every: Seconds between saves within epochs.
+        events: Gets an event per checkpoint.
+        seconds: Time between saves within epochs.
     """
 
     def __init__(
-        self, spec: TrainingSpec, folder: Path, training_step: TrainingStep, events: Events, every: float
+        self, spec: TrainingSpec, folder: Path, training_step: TrainingStep, events: Events, seconds: float
     ) -> None:
-        self.spec, self.folder, self.training_step, self.events, self.every = spec, folder, training_step, events, every
+        self.spec, self.folder, self.events, self.seconds = spec, folder, events, seconds
+        self.training_step = training_step
         self.licence: str | None = None
-        """Of the weights that the run began with."""
+        """Of the weights that the run started from."""
         self._copy: State = {}
         self._best: State = {}
-        """Averaged weights of the best epoch."""
+        """EMA of the best epoch."""
         self._saved_at = time.monotonic()
-        """Or when it began."""
+        """Time of the last save, or of the start."""
         self._saved = (0, 0)
         """Epochs and steps done at the last save."""
         self._best_written = 0
-        self._thread = ThreadPoolExecutor(1, "keeper", initializer=keep_quiet)
+        # A second set of OpenMP threads would compete with the one that trains.
+        self._thread = ThreadPoolExecutor(1, "checkpointer", initializer=torch.set_num_threads, initargs=(1,))
         self._writing: Future[None] | None = None
+
+    @property
+    def _is_main_process(self) -> bool:
+        return self.training_step.process_group.is_main_process
 
     # Saving --------------------------------------------------------------------------------------
 
     def after_step(self, progress: Progress) -> None:
-        """Save, if the last time is long ago.
+        """Save, if the last save is long ago.
 
         Raises:
             NotLearning, DiskFull: as ``save``.
         """
         if self._writing is not None and self._writing.done():
             self.wait()
-        if self._seconds_unsaved > self.every:
+        if self._seconds_unsaved > self.seconds:
             self.save(progress)
 
     def after_epoch(self, progress: Progress, *, last: bool) -> None:
-        """Keep the weights of a new best epoch, and save if it is time to; after the last one ``finish`` does.
+        """Keep the EMA of a new best epoch, and save if it is time to.
+
+        Args:
+            progress: After the epoch.
+            last: Whether training ends with this epoch; then ``finish`` writes.
 
         Raises:
             NotLearning, DiskFull: as ``save``.
         """
-        if (
-            progress.best
-            and progress.best.epoch == progress.epochs_done
-            and self.training_step.process_group.is_main_process
-        ):
+        if progress.best and progress.best.epoch == progress.epochs_done and self._is_main_process:
             self.wait()
-            self._best = copied(self.training_step.ema_state(), self._best)
-        if not last and self._seconds_unsaved > min(EPOCH_SAVE_SECONDS, self.every):
+            self._best = copy_state(self.training_step.ema_state(), self._best)
+        if not last and self._seconds_unsaved > min(EPOCH_SAVE_SECONDS, self.seconds):
             self.save(progress)
 
     def stop(self, progress: Progress) -> None:
-        """Save all of it before training is left, to go on another time.
+        """Save everything before a stop.
 
         Raises:
             NotLearning, DiskFull: as ``save``.
@@ -99,50 +104,50 @@ class Checkpointer:
         self.wait()
 
     def finish(self, progress: Progress) -> None:
-        """Leave the history and the best weights, which is all that anybody takes from a finished run.
+        """Write history and best weights, which is all that a finished run leaves.
 
-        Until the run counts as finished, a second later, a kill costs the work since the last save; where that is more
-        than it may ever be, it is saved once more.
+        Until the run counts as finished, a second later, a kill costs the work since the last save. Where that is more
+        than ``seconds``, it is saved once more.
 
         Raises:
             NotLearning, DiskFull: as ``save``.
         """
-        if self._seconds_unsaved > self.every:
+        if self._seconds_unsaved > self.seconds:
             self.stop(progress)
-        self.refuse_no_numbers()
+        self.require_finite()
         self.wait()
-        if self.training_step.process_group.is_main_process:
+        if self._is_main_process:
             self._write_best(progress.best, self._best)
             self._write_history(progress)
 
-    def refuse_no_numbers(self) -> None:
-        """Check the weights.
+    def require_finite(self) -> None:
+        """Check the parameters.
 
         Raises:
-            NotLearning: they are no finite numbers, so the last checkpoint is kept.
+            NotLearning: some are no finite numbers; the last checkpoint is kept.
         """
         if not self.training_step.is_finite:
             raise not_learning(self.spec, "the weights are no finite numbers any more")
 
     def save(self, progress: Progress) -> None:
-        """Have history.jsonl and last.ckpt written, best.safetensors if it is another than before, and tell.
+        """Copy everything, and have a thread write history.jsonl, last.ckpt and, if it is new, best.safetensors.
 
         Raises:
-            NotLearning: the weights are no finite numbers, so the last checkpoint is kept.
+            NotLearning: the parameters are no finite numbers; the last checkpoint is kept.
             DiskFull: the checkpoint before this one could not be written.
         """
-        self.refuse_no_numbers()
-        began = time.monotonic()
-        if self.training_step.process_group.is_main_process:
-            self.wait()  # where steps are shorter than writing, which the copy is for
-            self._copy = copied(self.training_step.state(), self._copy)
+        self.require_finite()
+        start = time.monotonic()
+        if self._is_main_process:
+            self.wait()  # the copy before this one is still being written
+            self._copy = copy_state(self.training_step.state(), self._copy)
             checkpoint = Checkpoint(copy.deepcopy(progress), {**self._copy, "best": self._best_to_write(progress)})
-            stalled = time.monotonic() - began
+            stalled = time.monotonic() - start
             self._writing = self._thread.submit(self._write, checkpoint, stalled)
         self._saved, self._saved_at = (progress.epochs_done, progress.steps_done), time.monotonic()
 
     def _best_to_write(self, progress: Progress) -> State:
-        """Averaged weights of the best epoch; right after it, the averages themselves, which a file then holds once."""
+        """EMA of the best epoch. Right after that epoch it is the current EMA, which the file then holds once."""
         if progress.best is None or (progress.best.epoch, 0) != (progress.epochs_done, progress.steps_done):
             return self._best
         ema: State = self._copy["ema"]
@@ -153,7 +158,7 @@ class Checkpointer:
         return time.monotonic() - self._saved_at
 
     def wait(self) -> None:
-        """Until everything is written.
+        """Wait until everything is written.
 
         Raises:
             DiskFull: it could not be.
@@ -163,47 +168,49 @@ class Checkpointer:
             writing.result()
 
     def close(self) -> None:
-        """Until nothing is written any more, however that ends: the folder is another's then."""
+        """Wait until nothing is written any more, whatever the outcome; then the folder is free for another process."""
         self._thread.shutdown(wait=True)
 
     def _write(self, checkpoint: Checkpoint, stalled: float) -> None:
-        """History, checkpoint, best weights, in this order: the checkpoint holds these, and resuming makes it up."""
+        """Best weights come last: the checkpoint holds them, so resuming can write them again."""
         progress = checkpoint.progress
         self._write_history(progress)
         sha256, size = write_checkpoint(self.folder, self.spec, checkpoint)
-        self.events.tell(
+        self.events.report(
             "checkpoint", epochs_done=progress.epochs_done, steps_done=progress.steps_done, sha256=sha256, size=size,
             seconds=round(stalled, 4),
         )  # fmt: skip
         self._write_best(progress.best, checkpoint.state["best"])
 
     def _write_history(self, progress: Progress) -> None:
-        history = "".join(line.model_dump_json() + "\n" for line in progress.history)
+        history = "".join(epoch.model_dump_json() + "\n" for epoch in progress.history)
         with disk_full_reported(self.folder):
             publish_bytes(self.folder / files.HISTORY, history.encode())
 
-    def _write_best(self, best: BestEpoch | None, weights: State) -> None:
-        """Write best.safetensors, unless there is no best epoch, or it is written already."""
+    def _write_best(self, best: BestEpoch | None, ema_state: State) -> None:
         if best is None or best.epoch == self._best_written:
             return
         with disk_full_reported(self.folder):
-            write_weights(self.folder / files.BEST, self.training_step.named(weights), self.spec, best, self.licence)
+            write_weights(self.folder / files.BEST, self.training_step.named(ema_state), self.spec, best, self.licence)
         self._best_written = best.epoch
 
-    # Going on ------------------------------------------------------------------------------------
+    # Resuming ------------------------------------------------------------------------------------
 
     def resume(self) -> Progress | None:
-        """Bring the learner to the newest checkpoint, if there is one, and say how far it is.
+        """Load the newest checkpoint, if there is one.
+
+        Returns:
+            How far it is; None without a checkpoint.
 
         Raises:
             BadCheckpoint: it is damaged, of another run, or of another network.
         """
-        found = newest_checkpoint(self.folder, self.spec)
-        if found is None:
+        newest = newest_checkpoint(self.folder, self.spec)
+        if newest is None:
             return None
-        checkpoint, damaged = found
-        if damaged:
-            self.events.tell("log", message=f"{damaged.partition(';')[0]}; the one before it is used")
+        checkpoint, damage = newest
+        if damage:
+            self.events.report("log", message=f"{damage.partition(';')[0]}; the one before it is used")
         if checkpoint.state["layout"] != self.training_step.layout:
             raise BadCheckpoint(
                 f"{self.folder}: the checkpoint's weights stand in another order than this version's, or are others; "
@@ -211,42 +218,7 @@ class Checkpointer:
             )
         self.training_step.load(checkpoint.state)
         self._best = checkpoint.state["best"]
-        if self.training_step.process_group.is_main_process:
-            self._write_history(checkpoint.progress)  # of an older checkpoint than the one that wrote the file
+        if self._is_main_process:
+            self._write_history(checkpoint.progress)  # the file may be newer than the checkpoint
             self._write_best(checkpoint.progress.best, self._best)
         return checkpoint.progress
-
-
-def keep_quiet() -> None:
-    """Have this thread leave the processor to those that train.
-
-    A second team of OpenMP threads would stay, and halve the speed of the first one for good: with more of them than
-    cores none waits for its next work awake.
-    """
-    torch.set_num_threads(1)
-    yield_to_training()
-
-
-@torch.no_grad()
-def copied(state: State, before: State) -> State:
-    """A copy of a state on the CPU, in the tensors of the one before it where they fit, since new memory takes time."""
-    pairs: list[tuple[Tensor, Tensor]] = []
-
-    def keep(value: Any, old: Any) -> Any:
-        if isinstance(value, Tensor):
-            alike = isinstance(old, Tensor) and old.shape == value.shape and old.stride() == value.stride()
-            there: Tensor = old if alike else torch.empty_like(value, device="cpu")
-            pairs.append((there, value))
-            return there
-        if isinstance(value, dict):
-            return {name: keep(part, old.get(name) if isinstance(old, dict) else None) for name, part in value.items()}
-        if isinstance(value, list):
-            olds = old if isinstance(old, list) and len(old) == len(value) else [None] * len(value)
-            return [keep(part, one) for part, one in zip(value, olds, strict=True)]
-        return copy.deepcopy(value)
-
-    made: State = keep(state, before)
-    for kind in {value.dtype for _, value in pairs}:
-        there, values = zip(*(pair for pair in pairs if pair[1].dtype == kind), strict=True)
-        torch._foreach_copy_(there, values)
-    return made

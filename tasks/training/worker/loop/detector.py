@@ -1,4 +1,4 @@
-"""A run's weights, loaded to detect with: once over splits, and again and again to see how fast."""
+"""Detecting with a run's weights: once over splits, and repeatedly to measure the speed."""
 
 import itertools
 import os
@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from tasks.records import DatasetSnapshot, Speed, Split
-from tasks.training.worker.data.images import ImageFolder, PlainImages
+from tasks.training.worker.data.datasets import PlainImages
+from tasks.training.worker.data.images import ImageFolder
 from tasks.training.worker.data.loaders import Batch, collate, plain_loader
 from tasks.training.worker.loop.latency import measure_speed
-from tasks.training.worker.loop.validation import as_fp32, run_over
+from tasks.training.worker.loop.validation import SplitLoader, as_fp32, run_over_split
 from tasks.training.worker.model.network import build_network
 from tasks.training.worker.model.postprocess import Detection, select_boxes
 from tasks.training.worker.model.weights import load_all
@@ -36,10 +37,19 @@ class Detector:
 
     @classmethod
     def load(cls, weights: Path, metadata: dict[str, str], classes: int, precision: Precision | None) -> "Detector":
-        """The detector of a weights file, computing as training does on this machine.
+        """Load a weights file, to compute as training does on this machine.
+
+        Args:
+            weights: The file.
+            metadata: Its metadata.
+            classes: Number of classes.
+            precision: Number format; None for what the device computes fastest.
+
+        Returns:
+            The detector.
 
         Raises:
-            BadWeights: they do not fit the network that their metadata name.
+            BadWeights: the file does not fit the network that its metadata name.
         """
         network = build_network(metadata["variant"], classes)
         load_all(network, weights)
@@ -47,31 +57,45 @@ class Detector:
         network = computer.fabric.to_device(network).to(memory_format=computer.device.memory_format)
         return cls(weights, network.eval(), computer, int(metadata["image_size"]))
 
-    def over(
+    def detect_splits(
         self, snapshot: DatasetSnapshot, data: Path, splits: Iterable[Split], on_batch: Callable[[int, int], None]
     ) -> dict[Split, list[Detection]]:
-        """Detections of each split, which must have images; ``on_batch`` hears batches done and batches in all."""
-        images = {split: self.images(snapshot, data, split) for split in splits}
-        workers = min(8, (os.cpu_count() or 1) - 1) if self.computer.device.accelerator == "cuda" else 0
-        loaders = {split: plain_loader(plain, BATCH_SIZE, workers) for split, plain in images.items()}
-        batches = sum(map(len, loaders.values()))
-        done = itertools.count(1)
-        process_group = ProcessGroup(self.computer.fabric)
-        return {
-            split: run_over(
-                loader, self.network, images[split].folder.images, size=self.size, computer=self.computer,
-                process_group=process_group, on_batch=lambda *_: on_batch(next(done), batches),
-            ).detections
-            for split, loader in loaders.items()
-        }  # fmt: skip
-
-    def speed(self, images: PlainImages, before_round: Callable[[], None]) -> Speed:
-        """How fast this network is, as it was trained: none of its convolutions are fused.
-
-        Timed are the network and the selection of its boxes, from images on the device to boxes on the device.
+        """Detect on splits.
 
         Args:
-            images: What to detect on: the first ones, again and again.
+            snapshot: Its splits that are named must have images.
+            data: Dataset folder of the snapshot.
+            splits: Names of the splits.
+            on_batch: Called with batches done and batches in all, over all splits.
+
+        Returns:
+            Detections by split.
+        """
+        images = {split: self.images(snapshot, data, split) for split in splits}
+        workers = min(8, (os.cpu_count() or 1) - 1) if self.computer.device.accelerator == "cuda" else 0
+        loaders = {
+            split: SplitLoader(plain_loader(plain, BATCH_SIZE, workers), plain.folder.images, self.size)
+            for split, plain in images.items()
+        }
+        batches = sum(len(loader.batches) for loader in loaders.values())
+        done = itertools.count(1)
+        process_group = ProcessGroup(self.computer.fabric)
+
+        def count_batch(*_: int) -> None:
+            on_batch(next(done), batches)
+
+        return {
+            split: run_over_split(loader, self.network, self.computer, process_group, on_batch=count_batch).detections
+            for split, loader in loaders.items()
+        }
+
+    def speed(self, images: PlainImages, before_round: Callable[[], None]) -> Speed:
+        """Measure how fast this network is as it was trained, without fusing convolutions.
+
+        It times the network and the selection of its boxes, from images on the device to boxes on the device.
+
+        Args:
+            images: The first ones are used again and again.
             before_round: Called between rounds; may raise.
         """
         ready = self.computer.images(first_batch(images).images)
@@ -93,7 +117,16 @@ class Detector:
         )
 
     def images(self, snapshot: DatasetSnapshot, data: Path, split: Split) -> PlainImages:
-        """A split's images, in order and at this network's size."""
+        """A split's images, in order and scaled for this network.
+
+        Args:
+            snapshot: Has images in the split.
+            data: Dataset folder of the snapshot.
+            split: Name of the split.
+
+        Returns:
+            The images, without augmentation.
+        """
         return PlainImages(ImageFolder(data, snapshot.of_split(split), self.size))
 
     @torch.no_grad()
@@ -107,10 +140,10 @@ class Detector:
 
 
 def first_batch(images: PlainImages) -> Batch:
-    """A batch of the first images; of fewer than a batch, each one more than once."""
+    """A batch of the first images; where there are fewer, they repeat."""
     return collate([images[number % len(images)] for number in range(BATCH_SIZE)])
 
 
 def precision_name(precision: Precision) -> str:
-    """What people call it, such as ``bf16``."""
+    """Nasflow's name of a number format, such as ``bf16``."""
     return next(name for name, value in PRECISIONS.items() if value == precision)

@@ -1,4 +1,4 @@
-"""How fast a model detects on this device: what is timed, how often, and what is made of it. No torch here."""
+"""How fast a model detects on this device. No torch here: only what is timed, how often, and the statistics."""
 
 import math
 import statistics
@@ -9,11 +9,11 @@ from tasks.records import Speed
 from tasks.training.worker.runtime.process import shortage_of
 
 WARM_UP = 3
-"""Rounds that are not counted: a device is slower at first, when it chooses kernels and takes memory."""
+"""Rounds that do not count: at first a device chooses kernels and allocates memory."""
 SINGLE_ROUNDS = 30
 BATCH_ROUNDS = 5
-LONGEST_SECONDS = 10.0
-"""For single images, and again for batches; a round that was begun is ended."""
+MAX_SECONDS = 10.0
+"""For single images, and again for batches. A round that has begun is finished."""
 
 Clock = Callable[[], float]
 
@@ -30,12 +30,15 @@ def measure_speed(
     """Time single images, then batches.
 
     Args:
-        detect: Detects on so many images, and comes back when the device has done it.
-        batch: Images of a batch; halved where the device has too little memory for it.
+        detect: Detects on so many images, and returns when the device is done.
+        batch: Images per batch; halved while the device has too little memory.
         device: Device and precision, in words.
-        parameters: Numbers that the network learns.
+        parameters: Number of the network's parameters.
         file_bytes: Size of the weights file in bytes.
-        clock: Seconds.
+        clock: Gives seconds.
+
+    Returns:
+        Latency of single images in milliseconds, and images per second in batches.
     """
     singles = seconds_of_rounds(lambda: detect(1), SINGLE_ROUNDS, WARM_UP, clock)
     batch, batches = batches_that_fit(detect, batch, clock)
@@ -51,9 +54,15 @@ def measure_speed(
 
 
 def batches_that_fit(detect: Callable[[int], None], batch: int, clock: Clock) -> tuple[int, list[float]]:
-    """The images of a batch, halved until the device holds them, and the seconds of each round.
+    """Time batches, halved until they fit the device's memory.
 
-    A split of few images is detected in smaller batches, so that this may be more than has been asked of the device.
+    Args:
+        detect: As of ``measure_speed``.
+        batch: Images per batch.
+        clock: Gives seconds.
+
+    Returns:
+        Images per batch, and the seconds of each round.
     """
     try:
         return batch, seconds_of_rounds(lambda: detect(batch), BATCH_ROUNDS, 1, clock)
@@ -64,20 +73,23 @@ def batches_that_fit(detect: Callable[[int], None], batch: int, clock: Clock) ->
 
 
 def seconds_of_rounds(
-    work: Callable[[], None], rounds: int, warm_up: int, clock: Clock, longest: float = LONGEST_SECONDS
+    work: Callable[[], None], rounds: int, warm_up: int, clock: Clock, max_seconds: float = MAX_SECONDS
 ) -> list[float]:
-    """Seconds of each of ``rounds`` rounds after ``warm_up`` others; of fewer where they take too long.
+    """Time rounds of work, fewer where they take too long.
 
     Args:
         work: One round.
-        rounds: Most that count.
-        warm_up: Rounds before them. Where time is over before these are, the last of them counts.
-        clock: Seconds.
-        longest: Seconds, warm-up included, after which no round is begun.
+        rounds: Maximum number of rounds that count.
+        warm_up: Rounds before them. If time runs out during these, the last one counts.
+        clock: Gives seconds.
+        max_seconds: Time, warm-up included, after which no round begins.
+
+    Returns:
+        Seconds of each round that counts.
     """
     seconds: list[float] = []
     began = now = clock()
-    while len(seconds) < warm_up + rounds and (not seconds or now - began < longest):
+    while len(seconds) < warm_up + rounds and (not seconds or now - began < max_seconds):
         start = clock()
         work()
         now = clock()
@@ -86,5 +98,5 @@ def seconds_of_rounds(
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The smallest of the values that no less than ``share`` of them reach at most."""
+    """The smallest value that at least a ``share`` of the values do not exceed."""
     return sorted(values)[math.ceil(share * len(values)) - 1]

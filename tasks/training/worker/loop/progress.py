@@ -1,4 +1,4 @@
-"""How far a training run is, what its best epoch was, and when it is over. Plain data and arithmetic."""
+"""How far a training run is, its best epoch, and when it is over. Plain data and arithmetic."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -23,16 +23,16 @@ class Progress:
     training_seconds: float = 0.0
     """The part of it spent on training steps."""
     images: int = 0
-    """Images trained on."""
+    """Images trained on, counted once per epoch."""
     loss_sums: list[float] = field(default_factory=lambda: [0.0] * 4)
-    """Sums over the good steps of the epoch under way, in the order of the loss's parts."""
+    """Sums over the good steps of the epoch under way, in the order of LOSS_PARTS."""
     good_steps: int = 0
     """Steps of the epoch under way whose loss was a finite number."""
     epoch_seconds: float = 0.0
     """Wall time of the epoch under way."""
 
     def add_step(self, images: int, seconds: float) -> None:
-        """Count a step of ``seconds`` on so many images."""
+        """Count a step of so many images and ``seconds`` of wall time."""
         self.steps_done += 1
         self.images += images
         self.seconds += seconds
@@ -40,7 +40,7 @@ class Progress:
         self.epoch_seconds += seconds
 
     def add_epoch(self, result: EpochResult, validation_seconds: float) -> EpochResult:
-        """End the epoch under way with its result, which is given back with its time."""
+        """End the epoch under way. Returns its result with its wall time."""
         self.seconds += validation_seconds
         result = result.model_copy(update={"seconds": round(self.epoch_seconds + validation_seconds, 3)})
         self.history.append(result)
@@ -70,5 +70,5 @@ class Progress:
 
 
 def is_better(result: EpochResult, best: BestEpoch | None) -> bool:
-    """Higher mAP, or the same mAP with a lower loss on the valid split (so that a start at mAP 0 counts as gain)."""
+    """Whether an epoch has a higher mAP, or the same mAP and a lower validation loss (early epochs may have mAP 0)."""
     return best is None or (result.map, -result.valid_losses["total"]) > (best.map, -best.valid_loss)

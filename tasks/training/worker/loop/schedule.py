@@ -1,4 +1,4 @@
-"""The learning rate over a run. Pure arithmetic."""
+"""Learning rate and EMA decay over a run. Pure arithmetic."""
 
 import math
 
@@ -6,12 +6,15 @@ from tasks.records import TrainingSpec
 
 
 def learning_rate(spec: TrainingSpec, step: int, total_steps: int) -> float:
-    """Learning rate of a step: linear warm-up, then a cosine down to ``final_learning_rate_ratio``.
+    """The learning rate of a step: linear warm-up, then a cosine down to ``final_learning_rate_ratio``.
 
     Args:
         spec: Peak, length of the warm-up and last ratio.
-        step: Optimiser steps done before this one, from 0.
+        step: Optimizer steps before this one, from 0.
         total_steps: Steps of the whole run.
+
+    Returns:
+        Learning rate of AdamW.
     """
     warmup = min(spec.warmup_steps, total_steps // 10)
     if step < warmup:
@@ -22,5 +25,5 @@ def learning_rate(spec: TrainingSpec, step: int, total_steps: int) -> float:
 
 
 def ema_decay_at(highest: float, updates: int) -> float:
-    """Decay of the averaged weights, warmed up so that they catch up within a few hundred steps."""
+    """The EMA's decay after so many updates, warmed up so that it follows the parameters within a few hundred steps."""
     return min(highest, (1 + updates) / (10 + updates))

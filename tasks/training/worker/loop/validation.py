@@ -18,55 +18,82 @@ from tasks.training.worker.runtime.distributed import ProcessGroup
 
 
 @dataclass(frozen=True)
-class Pass:
-    """What a pass over a split gave."""
+class SplitLoader:
+    """A split as it goes through a network."""
+
+    batches: DataLoader[Any]
+    """From ``plain_loader``: each process has every n-th batch."""
+    images: Sequence[LabelledImage]
+    size: int
+    """Side of the network input in pixels."""
+
+
+@dataclass(frozen=True)
+class SplitResult:
+    """Detections and losses of a whole split."""
 
     detections: list[Detection]
     losses: dict[str, float]
-    """Of the whole split, as if it were one batch; empty without a loss."""
+    """As if the split were one batch; empty where none was asked for."""
 
 
 @torch.no_grad()
-def run_over(
-    loader: DataLoader[Any],
+def run_over_split(
+    split: SplitLoader,
     network: nn.Module,
-    images: Sequence[LabelledImage],
-    *,
-    size: int,
     computer: Computer,
     process_group: ProcessGroup,
     loss: PPYoloELoss | None = None,
     on_batch: Callable[[int, int], None] = lambda done, total: None,
-) -> Pass:
-    """Detect on every image of a split; with ``loss``, measure it too.
+) -> SplitResult:
+    """Detect on every image of a split, and measure the loss.
 
-    The processes of the team take batches by turns (``plain_loader``); all get the same Pass, which is the one that a
-    single process would get.
+    Args:
+        split: The split.
+        network: Its weights do not change.
+        computer: The device.
+        process_group: The processes that share the batches.
+        loss: The loss to measure; None for detections alone.
+        on_batch: Called with batches done and batches in all.
+
+    Returns:
+        The same in all processes: what a single process would get.
     """
     network.eval()
-    mine: list[tuple[list[Detection], Tensor]] = []
-    for done, batch in enumerate(loader, start=1):
+    results: list[tuple[list[Detection], Tensor]] = []
+    for done, batch in enumerate(split.batches, start=1):
         outputs = forward(network, batch, computer)
         sums = torch.zeros(4)
         if loss is not None:
-            parts, normaliser = loss_sums(loss, outputs, computer.to_device(batch.targets))
-            sums = torch.cat([parts, normaliser[None]]).cpu()
-        mine.append((detections_of(outputs, batch.indices, images, size), sums.double()))
-        on_batch(done, len(loader))
-    by_turns = _by_turns(process_group.all_gather(mine))
-    detections = [detection for found, _ in by_turns for detection in found]
-    total = torch.stack([sums for _, sums in by_turns]).sum(dim=0)
-    losses = dict(zip(LOSS_PARTS, loss_parts(total[:3], total[3]), strict=True)) if loss else {}
-    return Pass(detections, losses)
+            parts, normalizer = loss_sums(loss, outputs, computer.to_device(batch.targets))
+            sums = torch.cat([parts, normalizer[None]]).cpu()
+        detections = detections_of(outputs, batch.indices, split.images, split.size)
+        results.append((detections, sums.double()))
+        on_batch(done, len(split.batches))
+    in_order = _interleaved(process_group.all_gather(results))
+    total = torch.stack([sums for _, sums in in_order]).sum(dim=0)
+    return SplitResult(
+        detections=[detection for detections, _ in in_order for detection in detections],
+        losses=dict(zip(LOSS_PARTS, loss_parts(total[:3], total[3]), strict=True)) if loss else {},
+    )
 
 
-def _by_turns(lists: list[list[Any]]) -> list[Any]:
-    """First items of all lists, then second ones, and so on; later lists may be shorter by one."""
+def _interleaved(lists: list[list[Any]]) -> list[Any]:
+    """First items of all lists, then second ones, and so on. Later lists may be shorter by one."""
     return [items[number] for number in range(len(lists[0])) for items in lists if number < len(items)]
 
 
 def forward(network: nn.Module, batch: Batch, computer: Computer) -> Any:
-    """The network's outputs in fp32, whatever it computes in; what fp16 is too narrow for is computed in fp32."""
+    """Run the network on a batch; where fp16 overflows, in fp32.
+
+    Args:
+        network: In eval mode.
+        batch: Images ``[B, 3, S, S]`` uint8.
+        computer: The device.
+
+    Returns:
+        The network's outputs, in fp32.
+    """
     images = computer.images(batch.images)
     with computer.fabric.autocast():
         outputs = as_fp32(network(images))
@@ -83,7 +110,7 @@ def all_finite(value: Any) -> bool:
 
 
 def as_fp32(value: Any) -> Any:
-    """Nested tuples and lists of tensors, with half-precision tensors made fp32."""
+    """Make half-precision tensors in nested tuples and lists fp32."""
     if isinstance(value, Tensor):
         return value.float() if value.is_floating_point() else value
     if isinstance(value, tuple | list):

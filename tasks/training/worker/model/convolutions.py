@@ -1,32 +1,51 @@
-"""Convolutions that channels-last training can be trusted with. Nothing else of the network is changed."""
+"""The guard against memory corruption by torch 2.14's oneDNN in some channels-last gradients on CPUs."""
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 
 class SubsampledConv2d(nn.Conv2d):
-    """A 1 x 1 convolution with a stride: takes the pixels it needs first, and convolves them with stride 1.
+    """A strided pointwise convolution as a subsampling and a convolution with stride 1.
 
-    The same products and sums as ``nn.Conv2d``. With the stride left to oneDNN, its kernel for the gradient of such
-    weights in channels-last (``jit_avx512_common_1x1_convolution_bwd_weights_t`` in torch 2.14) writes outside its
-    memory, in fp32 and bf16, and sooner or later the process dies of a "double free".
+    It computes the same products and sums as ``nn.Conv2d``, without the affected kernels of oneDNN.
     """
 
+    @classmethod
+    def from_convolution(cls, convolution: nn.Conv2d) -> "SubsampledConv2d":
+        """Make one that shares the weight and bias of ``convolution``."""
+        replacement = cls(
+            convolution.in_channels,
+            convolution.out_channels,
+            kernel_size=1,
+            stride=(convolution.stride[0], convolution.stride[1]),
+            bias=convolution.bias is not None,
+            device="meta",  # so that no random numbers are drawn for its weights
+        )
+        replacement.weight, replacement.bias = convolution.weight, convolution.bias
+        return replacement
+
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002, torch's name
-        """``[B, C, H, W]`` to ``[B, K, ceil(H / s), ceil(W / s)]``."""
-        # A mean over one pixel. Slicing takes the same ones, but its gradient has another layout, which slows down
-        # everything that comes to it.
-        taken = functional.avg_pool2d(input, 1, self.stride)
-        return functional.conv2d(taken, self.weight, self.bias)
+        """Convolve ``[B, C, H, W]`` to ``[B, K, ceil(H / s), ceil(W / s)]``."""
+        # A mean over one pixel selects the same values as slicing, but its gradient stays channels-last.
+        return functional.conv2d(functional.avg_pool2d(input, 1, self.stride), self.weight, self.bias)
 
 
-def subsample_first(network: nn.Module) -> int:
-    """Turn the strided 1 x 1 convolutions of ``network`` into SubsampledConv2d, in place; gives their number."""
-    changed = 0
-    for part in network.modules():
-        if type(part) is nn.Conv2d and part.kernel_size == (1, 1) and part.stride != (1, 1):
-            if part.padding != (0, 0) or part.groups != 1:
-                raise AssertionError(f"a strided 1 x 1 convolution with padding or groups: {part}")
-            part.__class__ = SubsampledConv2d
-            changed += 1
-    return changed
+def guard_channels_last(network: nn.Module) -> int:
+    """Replace the convolutions whose channels-last gradients are not safe on a CPU, in place.
+
+    Args:
+        network: Any network; its parameters stay the same tensors under the same names.
+
+    Returns:
+        Number of replaced convolutions.
+    """
+    affected = {
+        name: part
+        for name, part in network.named_modules()
+        if type(part) is nn.Conv2d and part.kernel_size == (1, 1) and part.stride != (1, 1)
+    }
+    for name, part in affected.items():
+        if part.padding != (0, 0) or part.groups != 1:
+            raise AssertionError(f"a strided pointwise convolution with padding or groups: {part}")
+        network.set_submodule(name, SubsampledConv2d.from_convolution(part))
+    return len(affected)

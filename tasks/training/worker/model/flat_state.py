@@ -1,6 +1,6 @@
-"""All that steps change of a network in one tensor, so that optimiser, averages and copies pass over memory once.
+"""All that steps change of a network in one tensor, so that optimizer, EMA and copies pass over memory once.
 
-YOLO-NAS has a thousand tensors, most of them small: going from each to the next took as long as the arithmetic did, and
+YOLO-NAS has a thousand tensors, most of them small. Going from each to the next took as long as the arithmetic, and
 AdamW's fused kernel copies every channels-last weight before and after.
 """
 
@@ -11,13 +11,19 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from tasks.training.worker.model.batch_norms import batch_norms
+
 Name = TypeVar("Name", bound=Hashable)
 
 
 class FlatState:
-    """A network's learnt weights, its norms' statistics, and their counters. The network's own tensors become views.
+    """A network's trainable parameters, its batch norms' running statistics, and their counters.
 
-    Parameters that need no gradient are never changed by a step, and stay outside.
+    The network's own tensors become views of the flat ones. Parameters that need no gradient are never changed by a
+    step, and stay outside.
+
+    Args:
+        network: The network.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -30,42 +36,42 @@ class FlatState:
         self._counters = {name: value for name, value in buffers.items() if name not in self._numbers}
         self._fixed = {name: tensors[name] for name in tensors if name not in self._trainable and name not in buffers}
         self.numbers = flattened(self._numbers.values())
-        """``[N]``: weights that decay, weights that do not, statistics."""
+        """``[N]``: parameters with weight decay, parameters without, running statistics."""
         self.counters = flattened(self._counters.values())
-        """``[K]`` int64: how many batches each norm has seen."""
+        """``[K]`` int64: how many batches each batch norm has seen."""
         parts = [sum(tensors[name].numel() for name in names) for names in (decayed, undecayed, statistics)]
         self.decayed, self.undecayed, self.statistics = torch.split(self.numbers, parts)
         self.trainable = self.numbers[: parts[0] + parts[1]]
 
     def state(self) -> dict[str, Tensor]:
-        """All of it; no copy."""
+        """Give all of it; no copy."""
         return {"numbers": self.numbers, "counters": self.counters}
 
     @torch.no_grad()
     def load(self, state: Mapping[str, Tensor]) -> None:
-        """Become what ``state`` was, of a network with the same ``layout``."""
+        """Copy the ``state`` of a network with the same ``layout``."""
         self.numbers.copy_(state["numbers"])
         self.counters.copy_(state["counters"])
 
     def trainable_views(self, flat: Tensor) -> dict[str, Tensor]:
-        """Views into a tensor like ``learnt``, or like its beginning, by the names of the weights there."""
+        """Give views of a tensor shaped like ``trainable``, or like its beginning, by parameter name."""
         return views(flat, self._trainable)
 
     def named(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """A ``state`` as the network's own state_dict; views. What no step changes is the network's."""
+        """Give a ``state`` as the network's own state_dict: views, and the parameters that no step changes."""
         changed = views(state["numbers"], self._numbers) | views(state["counters"], self._counters)
         return changed | {name: value.detach() for name, value in self._fixed.items()}
 
     @property
     def layout(self) -> str:
-        """SHA-256 of what stands where: the same for networks whose states can be taken for each other's."""
+        """SHA-256 of the order of the tensors: the same for networks that can load each other's states."""
         places = [(name, tuple(value.shape), value.stride()) for name, value in self._numbers.items()]
         return hashlib.sha256(repr((places, list(self._counters))).encode()).hexdigest()
 
 
 @torch.no_grad()
 def flattened(tensors: Iterable[Tensor]) -> Tensor:
-    """One tensor with the values of all, of one dtype; they become views of it, each in its own memory layout."""
+    """Copy tensors of one dtype into a flat one, and make them views of it, each in its own memory layout."""
     parts = dict(enumerate(tensors))
     flat = torch.empty(sum(part.numel() for part in parts.values()), dtype=parts[0].dtype, device=parts[0].device)
     for number, view in views(flat, parts).items():
@@ -74,22 +80,24 @@ def flattened(tensors: Iterable[Tensor]) -> Tensor:
 
 
 def views(flat: Tensor, like: Mapping[Name, Tensor]) -> dict[Name, Tensor]:
-    """Pieces of ``flat``, one after another, with shapes and strides of those in ``like``, until ``flat`` ends."""
+    """Divide ``flat`` into views with the shapes and strides of ``like``, in their order, until ``flat`` ends."""
     start = flat.storage_offset()
     end = start + flat.numel()
-    found: dict[Name, Tensor] = {}
+    pieces: dict[Name, Tensor] = {}
     for name, tensor in like.items():
         if start == end:
             break
-        found[name] = flat.as_strided(tensor.shape, tensor.stride(), start)
+        pieces[name] = flat.as_strided(tensor.shape, tensor.stride(), start)
         start += tensor.numel()
-    return found
+    return pieces
 
 
 def trainable_names(network: nn.Module) -> tuple[list[str], list[str]]:
-    """Weights that decay, and those that do not: biases and norms, as in super-gradients; shortcut gains do."""
-    norms = [part for part in network.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
-    of_norms = {id(parameter) for norm in norms for parameter in norm.parameters()}
+    """Name the parameters with weight decay, and those without: biases and batch norms, as in super-gradients.
+
+    The gains of shortcuts have weight decay.
+    """
+    of_norms = {id(parameter) for norm in batch_norms(network) for parameter in norm.parameters()}
     decayed: list[str] = []
     undecayed: list[str] = []
     for name, parameter in network.named_parameters():

@@ -1,4 +1,4 @@
-"""The weights that forward and backward passes see, and the gradients that become of them."""
+"""The parameters that forward and backward passes use, in half precision where convolutions compute in it."""
 
 from typing import Any
 
@@ -10,53 +10,60 @@ from tasks.training.worker.model.flat_state import FlatState
 
 
 class MixedPrecisionParameters:
-    """A network's learnt weights as the leaves of its graph, and their gradients in one tensor.
+    """A network's trainable parameters in the precision of its convolutions, with their gradients in one fp32 tensor.
 
-    With half precision a convolution sees its weights and bias rounded to it. Autocast does the same, and makes fp32 of
-    each gradient again, but one by one, with autograd in between; here it is a few passes over all of them.
+    In half precision a convolution gets its weight and bias rounded, as with autocast. Here all of them are rounded in
+    one pass over one tensor, instead of one by one within autograd.
 
     Args:
-        network: Whose weights these are.
-        flat: Its state.
-        half: The number format of its convolutions; None for the weights' own.
+        network: The network.
+        flat: Its flat parameters.
+        half: Number format of its convolutions; None for fp32.
     """
 
     def __init__(self, network: nn.Module, flat: FlatState, half: torch.dtype | None) -> None:
         self._network, self._flat = network, flat
         self._half = None if half is None else flat.trainable.to(half)
-        weights = {
-            f"{name}.{own}"
+        convolution_parameters = {
+            f"{name}.{parameter}"
             for name, part in network.named_modules()
             if isinstance(part, nn.Conv2d | nn.ConvTranspose2d)
-            for own in ("weight", "bias")
+            for parameter in ("weight", "bias")
         }
         rounded = {} if self._half is None else flat.trainable_views(self._half)
         self._rounded: dict[str, Tensor] = {
-            name: nn.Parameter(view) for name, view in rounded.items() if name in weights
+            name: nn.Parameter(view) for name, view in rounded.items() if name in convolution_parameters
         }
         self.gradient = torch.zeros_like(flat.trainable)
-        """``[L]``, in the order of ``flat.learnt``."""
-        leaves = dict(network.named_parameters()) | self._rounded
-        self._places = [(leaves[name], place) for name, place in flat.trainable_views(self.gradient).items()]
+        """``[P]`` fp32, in the order of ``flat.trainable``."""
+        parameters = dict(network.named_parameters()) | self._rounded
+        self._gradients = [(parameters[name], view) for name, view in flat.trainable_views(self.gradient).items()]
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """Take over what a step has made of the weights."""
+        """Round the parameters anew after an optimizer step."""
         if self._half is not None:
             self._half.copy_(self._flat.trainable)
 
     def predict(self, images: Tensor) -> Any:
-        """The network's outputs for ``[B, 3, S, S]``, with gradients for ``collect``."""
-        # No weights are tied, and looking for some takes 3 ms.
+        """Run the network on ``[B, 3, S, S]``; a backward pass leaves gradients for ``collect``."""
+        # The network ties no weights, and looking for tied ones takes 3 ms.
         return functional_call(self._network, self._rounded, (images,), tie_weights=False)
 
     @torch.no_grad()
     def collect(self, *, first: bool) -> None:
-        """Make the gradients of a backward pass those of the step, or add them to it where it is not its ``first``."""
-        there = [(place, leaf.grad) for leaf, place in self._places if leaf.grad is not None]
-        if first and len(there) < len(self._places):
+        """Take the gradients of a backward pass.
+
+        Args:
+            first: Whether it is the first pass of a step; the gradients of later ones are added.
+        """
+        if first and any(parameter.grad is None for parameter, _ in self._gradients):
             self.gradient.zero_()
-        places, gradients = zip(*there, strict=True)
-        (torch._foreach_copy_ if first else torch._foreach_add_)(places, gradients)
-        for leaf, _ in self._places:
-            leaf.grad = None
+        for parameter, view in self._gradients:
+            if parameter.grad is None:
+                continue
+            if first:
+                view.copy_(parameter.grad)
+            else:
+                view.add_(parameter.grad)
+            parameter.grad = None

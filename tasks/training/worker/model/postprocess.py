@@ -8,34 +8,47 @@ from super_gradients.training.models.detection_models.pp_yolo_e import PPYoloEPo
 from torch import Tensor
 
 from tasks.records import LabelledImage
-from tasks.training.worker.data.images import scale_factor
+from tasks.training.worker.data.geometry import scale_factor
 
 Detection = dict[str, Any]
 """``image_id`` from 1 in the split's order, ``category_id`` = class index + 1, ``bbox`` xywh pixels, ``score``."""
 
-# mAP is taken from all detections, so the threshold is low; the rest as in super-gradients' YOLO-NAS recipe.
+# mAP needs all detections, so the threshold is low; the rest is as in super-gradients' YOLO-NAS recipe.
 select_boxes = PPYoloEPostPredictionCallback(
     score_threshold=0.01, nms_top_k=1000, max_predictions=300, nms_threshold=0.7
 )
 
 
 def detections_of(outputs: Any, indices: Sequence[int], images: Sequence[LabelledImage], size: int) -> list[Detection]:
-    """Turn one batch's outputs (in eval mode) into detections.
+    """Turn the outputs for one batch into detections.
 
     Args:
-        outputs: What the network gave: boxes ``[B, N, 4]`` xyxy pixels of the input, scores ``[B, N, C]``, ...
-        indices: Which of ``images`` each one is.
+        outputs: Of the network in eval mode: boxes ``[B, N, 4]`` xyxy pixels of the input, scores ``[B, N, C]``, ...
+        indices: Indices of the batch's images in the split.
         images: The split.
         size: Side of the network input in pixels.
+
+    Returns:
+        Detections of all images of the batch, in its order.
     """
-    found: list[Detection] = []
+    detections: list[Detection] = []
     for index, rows in zip(indices, select_boxes(outputs), strict=True):
-        found += rows_to_detections(rows.cpu(), index, images[index], size)
-    return found
+        detections += rows_to_detections(rows.cpu(), index, images[index], size)
+    return detections
 
 
 def rows_to_detections(rows: Tensor, index: int, image: LabelledImage, size: int) -> list[Detection]:
-    """Rows ``[n, 6]`` x1, y1, x2, y2, score, class of the input to detections of one image, clipped to it."""
+    """Turn the selected boxes of one image into detections, clipped to the image.
+
+    Args:
+        rows: ``[n, 6]``: x1, y1, x2, y2 in pixels of the network input, score, class index.
+        index: The image's index in the split.
+        image: The image.
+        size: Side of the network input in pixels.
+
+    Returns:
+        One detection per row.
+    """
     corners = rows[:, :4].double() / scale_factor(image, size)
     limits = torch.tensor([image.width, image.height] * 2, dtype=torch.float64)
     corners = torch.minimum(corners.clamp(min=0), limits)

@@ -1,41 +1,27 @@
-"""Weights files: written with what a user of them must know, read without running their code.
+"""Reading weights files, without running their code.
 
-All that knows what such a file looks like belongs here. Ours are safetensors with the metadata ``classes`` (JSON list),
-``variant``, ``image_size``, ``epoch``, ``map``, ``run_key``, perhaps ``licence``, and how images go in: RGB, divided
-by 255, longest side scaled to the input size, padded right and below with 114. Torch files of super-gradients can be
+Our files are safetensors with the metadata that ``weights_writer.py`` lists. Torch files of super-gradients can be
 read, too.
 """
 
 import json
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from tasks.errors import BadWeights
-from tasks.local.files import publishing
-from tasks.records import BestEpoch, TrainingSpec
+from tasks.training.worker.model.weights_errors import unreadable_refused
 
-PREPROCESSING = {"channels": "RGB", "scale": "1/255", "resize": "longest side", "padding": "right and below, 114"}
-NETWORK_PARTS = ("ema_net", "net", "state_dict")
-"""Where super-gradients and others keep the network in a torch file; averaged weights come first."""
-GIVE_ANOTHER = "give a .safetensors file, or a torch file of tensors alone"
-SAVE_AGAIN = (
-    "if you trust it, keep its tensors alone (this runs what is in it): "
-    """python -c "import torch; c = torch.load({path!r}, map_location='cpu', weights_only=False); """
-    """torch.save(c.get('ema_net') or c['net'], {to!r})", and give that file"""
-)
-"""The remedy for torch files of super-gradients with numpy's numbers beside the network."""
+NETWORK_KEYS = ("ema_net", "net", "state_dict")
+"""Where super-gradients and others keep the network in a torch file; the EMA comes first."""
 TORCH_MAGIC = (b"PK\x03\x04", b"\x80")
-"""How zips and pickles begin."""
-LONGEST_HEADER = 100_000_000
-"""Bytes; the safetensors library reads no longer one."""
+"""First bytes of zip files and pickles."""
+MAX_HEADER_BYTES = 100_000_000
+"""The safetensors library reads no longer header."""
 
 
 @dataclass(frozen=True)
@@ -50,44 +36,11 @@ class WeightsFile:
     licence: str | None
 
 
-def write_weights(
-    path: Path, tensors: Mapping[str, Tensor], spec: TrainingSpec, best: BestEpoch, licence: str | None = None
-) -> None:
-    """Publish a network's ``tensors`` as safetensors, whole or not at all; ``licence`` where it has one."""
-    metadata = {
-        "classes": json.dumps(spec.classes),
-        "variant": spec.variant,
-        "image_size": str(spec.image_size),
-        "epoch": str(best.epoch),
-        "map": str(best.map),
-        "run_key": spec.digest,
-        **PREPROCESSING,
-        **({"licence": licence} if licence else {}),
-    }
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    parts = in_fixed_order(save(plain, metadata=metadata))
-    with publishing(path) as temporary, temporary.open("wb") as file:
-        file.writelines(parts)
-
-
-def in_fixed_order(content: bytes) -> tuple[bytes, bytes, memoryview]:
-    """A safetensors file with sorted metadata, in parts: the library writes it in another order each time.
-
-    Layout: eight bytes with the header's length, little endian, the header as JSON, padded with blanks, the tensors.
-    """
-    start = 8 + int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:start])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little"), text, memoryview(content)[start:]
-
-
 def read_metadata(path: Path) -> dict[str, str]:
-    """The metadata of a weights file of ours.
+    """Read the metadata of a weights file of ours.
 
     Raises:
-        BadWeights: it is no safetensors file, or not one of ours.
+        BadWeights: It is no safetensors file, or not one of ours.
     """
     metadata = safetensors_metadata(path)
     if missing := {"classes", "variant", "image_size"} - metadata.keys():
@@ -96,10 +49,10 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def safetensors_metadata(path: Path) -> dict[str, str]:
-    """The metadata of any safetensors file; empty if it has none.
+    """Read the metadata of any safetensors file; empty if it has none.
 
     Raises:
-        BadWeights: it is no safetensors file.
+        BadWeights: It is no safetensors file.
     """
     with unreadable_refused(path), safe_open(path, framework="pt") as file:
         metadata: dict[str, str] = file.metadata() or {}
@@ -107,16 +60,17 @@ def safetensors_metadata(path: Path) -> dict[str, str]:
 
 
 def is_safetensors(path: Path) -> bool:
-    """Whether a weights file is a safetensors file, or else a torch file, by how it begins; names may say anything.
+    """Tell a safetensors file from a torch file by its first bytes; its name may be anything.
 
-    Safetensors begin with the header's length and its JSON. That is looked at first: a length may look like a pickle.
+    Safetensors begin with the header's length and its JSON. That is tested first, since a length may look like a
+    pickle.
 
     Raises:
-        BadWeights: it begins as neither.
+        BadWeights: It is neither.
     """
     with unreadable_refused(path), path.open("rb") as file:
         start = file.read(9)
-        if start[8:] == b"{" and int.from_bytes(start[:8], "little") <= LONGEST_HEADER:
+        if start[8:] == b"{" and int.from_bytes(start[:8], "little") <= MAX_HEADER_BYTES:
             return True
         if not start.startswith(TORCH_MAGIC):
             raise ValueError(f"it begins with {start!r}, and neither safetensors nor torch files do")
@@ -124,10 +78,10 @@ def is_safetensors(path: Path) -> bool:
 
 
 def read_weights(path: Path) -> WeightsFile:
-    """All of a safetensors file, or the network in a torch file that holds nothing but data.
+    """Read a safetensors file, or the network in a torch file that holds nothing but data.
 
     Raises:
-        BadWeights: it is neither, or damaged.
+        BadWeights: It is neither, or damaged.
     """
     if not is_safetensors(path):
         return WeightsFile(read_torch(path), classes=None, variant=None, licence=None)
@@ -139,10 +93,10 @@ def read_weights(path: Path) -> WeightsFile:
 
 
 def read_classes(path: Path, text: str) -> tuple[str, ...]:
-    """The class names in a file's metadata, a JSON list.
+    """Parse the class names in a file's metadata, a JSON list.
 
     Raises:
-        BadWeights: it is no list of names, or one comes twice, so that a row could not be found by name.
+        BadWeights: It is no list of names, or a name is there twice, so that its row is ambiguous.
     """
     with unreadable_refused(path):
         classes = json.loads(text)
@@ -154,63 +108,26 @@ def read_classes(path: Path, text: str) -> tuple[str, ...]:
 
 
 def read_torch(path: Path) -> dict[str, Tensor]:
-    """The tensors of the network in a torch file, averaged ones where there are any, without ``module.``.
+    """Read the tensors of the network in a torch file, its EMA if it has one, by names without ``module.``.
 
     Raises:
-        BadWeights: it cannot be read as data alone, or holds no network.
+        BadWeights: It cannot be read as data alone, or holds no network.
     """
     # Opened here, since torch takes a path that ends in .safetensors for such a file.
     with unreadable_refused(path), path.open("rb") as file:
         content = torch.load(file, map_location="cpu", weights_only=True)
     if not isinstance(content, Mapping):
         raise BadWeights(f"weights {path}: holds no network but a {type(content).__name__}; save its state_dict()")
-    parts = [content[name] for name in NETWORK_PARTS if isinstance(content.get(name), Mapping)]
-    network = parts[0] if parts else content
+    networks = [content[key] for key in NETWORK_KEYS if isinstance(content.get(key), Mapping)]
+    network = networks[0] if networks else content
     return {str(name).removeprefix("module."): value for name, value in network.items() if isinstance(value, Tensor)}
-
-
-@contextmanager
-def unreadable_refused(path: Path) -> Iterator[None]:
-    """Turn whatever reading raises into one line with what to do.
-
-    Raises:
-        BadWeights: instead.
-    """
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001, a damaged file fails in many ways
-        raise BadWeights(f"weights {path}: {refusal(path, str(error) or type(error).__name__)}") from None
-
-
-def refusal(path: Path, message: str) -> str:
-    """Why a file is not read, from a library's message, and what to do.
-
-    torch's own advice is never passed on: it is to read the file with its code.
-    """
-    if asked := re.search(r"nsupported (?:global: )?GLOBAL (\S+)", message):
-        again = SAVE_AGAIN.format(path=str(path), to=f"{path.stem}.weights.pth")
-        remedy = again if asks_numpy_alone(path) else GIVE_ANOTHER
-        return f"cannot be read as data alone, it asks for {asked[1]}; {remedy}"
-    if "TorchScript" in message:
-        return f"is a program, of TorchScript; {GIVE_ANOTHER}"
-    reason = message.partition("WeightsUnpickler error: ")[2] or message
-    return f"cannot be read ({reason.strip().splitlines()[0][:200]}); if it is damaged, fetch it again; {GIVE_ANOTHER}"
-
-
-def asks_numpy_alone(path: Path) -> bool:
-    """Whether all that a torch file asks for, besides data, is numpy's; found without running any of it."""
-    try:
-        asked = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except Exception:  # noqa: BLE001, files of before torch 1.6, and made to mislead
-        return False
-    return all(name.startswith("numpy.") for name in asked)
 
 
 def load_all(network: nn.Module, path: Path) -> None:
     """Load weights that must fit exactly.
 
     Raises:
-        BadWeights: a tensor is missing, too many, or of another shape.
+        BadWeights: A tensor is missing, unknown to the network, or of another shape.
     """
     try:
         network.load_state_dict(read_weights(path).tensors, strict=True)

@@ -1,4 +1,4 @@
-"""Which devices and number format training uses, chosen by what the machine can do, and getting tensors there."""
+"""Devices and number format, chosen by what the machine can do, and moving tensors to the device."""
 
 import os
 import platform
@@ -30,51 +30,59 @@ class Device:
 
     @property
     def memory_format(self) -> torch.memory_format:
-        """Layout of images and convolution weights."""
+        """Memory layout of images and convolution weights."""
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     @property
     def half(self) -> torch.dtype | None:
-        """What convolutions compute in, where that is less than fp32."""
+        """Number format of convolutions where it is less than fp32."""
         return {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(self.precision)
 
 
 @dataclass(frozen=True)
 class Computer:
-    """A device with the library that knows how to talk to it."""
+    """A device with lightning-fabric on it."""
 
     device: Device
     fabric: Fabric
 
     def to_device(self, tensor: Tensor) -> Tensor:
-        """The tensor where it is computed with."""
-        there: Tensor = self.fabric.to_device(tensor)
-        return there
+        """Move a tensor to the device."""
+        moved: Tensor = self.fabric.to_device(tensor)
+        return moved
 
     def images(self, images: Tensor) -> Tensor:
-        """``[B, 3, S, S]`` uint8 to what a network takes: fp32 in [0, 1], in the device's layout.
+        """Move images to the device as a network takes them.
 
-        Made fp32 there and not before, since bytes are a quarter of the way.
+        They become fp32 on the device, since bytes are a quarter of what must be moved.
+
+        Args:
+            images: ``[B, 3, S, S]`` uint8.
+
+        Returns:
+            fp32 in [0, 1], in the device's memory layout.
         """
         return self.to_device(images).to(torch.float32, memory_format=self.device.memory_format).div_(255)
 
 
 def choose_device(precision: Precision | None = None, devices: int = 1) -> Device:
-    """Take GPUs where there are some, and bf16 where the processor computes it in hardware.
+    """Choose GPUs where there are some, and bf16 where the processor computes it in hardware.
+
+    Memory is channels-last everywhere: about 1.5 times as fast on a CPU, where ``guard_channels_last`` makes it safe.
 
     Args:
-        precision: The one to use instead.
-        devices: How many GPUs; without one, how many processes share the processor.
+        precision: Number format to use instead.
+        devices: Number of GPUs; without a GPU, number of processes that share the processor.
 
-    channels-last everywhere: about 1.5 times as fast on a CPU, since bf16 and 1 x 1 convolutions want it. It is safe
-    there because of ``convolutions``.
+    Returns:
+        The device.
 
     Raises:
         BadSpec: fp16 without a GPU, or fewer GPUs than asked for.
     """
     if torch.cuda.is_available():
-        if devices > (there := torch.cuda.device_count()):
-            raise BadSpec(f"devices {devices}: this machine has {there} GPUs; ask for as many at most")
+        if devices > (count := torch.cuda.device_count()):
+            raise BadSpec(f"devices {devices}: this machine has {count} GPUs; ask for as many at most")
         half: Precision = "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "16-mixed"
         return Device("cuda", precision or half, channels_last=True, count=devices)
     if precision == "16-mixed":
@@ -86,22 +94,19 @@ def choose_device(precision: Precision | None = None, devices: int = 1) -> Devic
 
 
 def make_computer(device: Device) -> Computer:
-    """Lightning Fabric on the devices.
-
-    With several, it starts a process for each of the others, by the command line of this one.
-    """
+    """Set up lightning-fabric on the device. With several devices it starts one more process for each other one."""
     if device.accelerator == "cuda":
-        compute_alike()
+        compute_deterministically()
     if device.count == 1:
         return Computer(device, Fabric(accelerator=device.accelerator, devices=1, precision=device.precision))
-    # For its processes: they add up their gradients themselves, and no network is wrapped in DistributedDataParallel.
+    # The strategy is used for its processes alone: no network is wrapped in DistributedDataParallel.
     fabric = Fabric(accelerator=device.accelerator, devices=device.count, strategy="ddp", precision=device.precision)
     fabric.launch()
     return Computer(device, fabric)
 
 
-def compute_alike() -> None:
-    """Have a GPU compute the same each time, as a CPU does: a run that goes on is to be the run, to the bit."""
+def compute_deterministically() -> None:
+    """Have a GPU compute the same each time, so that a resumed run equals an uninterrupted one to the bit."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(True, warn_only=True)

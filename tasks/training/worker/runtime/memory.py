@@ -1,21 +1,14 @@
-"""How much memory a process may still take, by all who have a say in it, how much it took at most, and keeping it."""
+"""How much memory this process may still take, and how much it took at most."""
 
-import ctypes
 import resource
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
 PROC = Path("/proc/self/cgroup")
 CGROUPS = Path("/sys/fs/cgroup")
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-"""Of mallopt(3), in malloc.h."""
-PR_SET_THP_DISABLE, PR_GET_THP_DISABLE = 41, 42
-"""Of prctl(2), in linux/prctl.h."""
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108, what loader workers hand their batches over in
 
 
@@ -64,34 +57,6 @@ def peak_memory() -> int:
     # getrusage counts what the parent held when it started this process.
     peaks = [line.split()[1] for line in _text(Path("/proc/self/status")).splitlines() if line.startswith("VmHWM:")]
     return 1024 * (int(peaks[0]) if peaks else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-
-
-def keep_freed_memory() -> bool:
-    """Have this process keep the memory it frees for what it takes next; False where the C library knows no such thing.
-
-    A training step takes gigabytes and gives them back, the same each time. Left to itself, glibc hands much of that to
-    the system, which clears every page before it comes again: a fifth of a step at 640 pixels on two cores.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return mallopt is not None and bool(mallopt(M_TRIM_THRESHOLD, -1)) and bool(mallopt(M_MMAP_MAX, 0))
-
-
-@contextmanager
-def small_pages() -> Iterator[None]:
-    """No huge pages for what this process takes meanwhile; elsewhere than on Linux nothing.
-
-    They are for the tensors of steps. In what imports take, little by little, clearing them costs and gains nothing.
-    """
-    prctl = getattr(ctypes.CDLL(None), "prctl", None) if sys.platform == "linux" else None
-    before = -1 if prctl is None else prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0)
-    if prctl is None or before < 0:
-        yield
-        return
-    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
-    try:
-        yield
-    finally:
-        prctl(PR_SET_THP_DISABLE, before, 0, 0, 0)
 
 
 V1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")

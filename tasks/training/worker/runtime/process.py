@@ -1,16 +1,18 @@
-"""What both trainer commands share: a quiet environment, stopping on request, and errors as exit codes.
+"""What both trainer commands share: a quiet environment, heavy imports, stopping on request, errors as exit codes.
 
 Exit codes: 0 done, 2 bad spec, 3 out of memory, 4 stopped on request with a checkpoint, 5 not learning, 1 other.
 """
 
 import errno
+import gc
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
@@ -27,18 +29,18 @@ SHORTAGES: dict[Shortage, tuple[str, ...]] = {
         "alloc_failed", "could not create a primitive",
     ),
 }  # fmt: skip
-"""What torch, CUDA's libraries and OpenCV say when there is too little of it."""
+"""Messages of torch, CUDA's libraries and OpenCV when memory runs out."""
 
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 PRECISIONS: dict[str, Precision] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
-"""Number formats: names for people, and lightning-fabric's."""
+"""Number formats: nasflow's names, and lightning-fabric's."""
 
 
 def quiet_libraries(log_folder: Path) -> None:
     """Keep the libraries from the network, the home folder and the except hook.
 
-    Must run before torch and super-gradients are imported.
+    Call it before torch and super-gradients are imported.
     """
     caches = log_folder / "sg_logs" / "caches"
     caches.mkdir(parents=True, exist_ok=True)
@@ -54,8 +56,26 @@ def quiet_libraries(log_folder: Path) -> None:
     )
 
 
+@contextmanager
+def heavy_imports() -> Iterator[None]:
+    """Pause garbage collection while torch and super-gradients are imported.
+
+    Thousands of modules are no garbage, but the collector would search them again and again.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
 def stop_on_request(*, with_parent: bool) -> threading.Event:
-    """An event that is set by SIGTERM or SIGINT, or, with ``with_parent``, when stdin ends since the parent died."""
+    """Make an event that is set by SIGTERM or SIGINT.
+
+    Args:
+        with_parent: Whether the end of stdin sets it, too, which tells that the parent died.
+    """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -71,14 +91,19 @@ def _wait_for_end_of_stdin(stop: threading.Event) -> None:
 
 
 def run(work: Callable[[Events], dict[str, Any]], events_path: Path | None) -> int:
-    """Do the work, tell how it ended, and give the exit code."""
+    """Do the work, report how it ended, and give the exit code.
+
+    Args:
+        work: Gives the fields of the event ``finished``.
+        events_path: File or descriptor for events; None for no events.
+    """
     try:
         events = Events(events_path)
     except OSError as error:
         message = f"events {events_path}: {error.strerror}; give a file, or a descriptor that is open for writing"
         return _end(Events(None), BadSpec(message))
     try:
-        events.tell("finished", **work(events))
+        events.report("finished", **work(events))
     except NasflowError as error:
         return _end(events, error)
     except Exception as error:  # noqa: BLE001, the parent needs one line, and the log has the traceback
@@ -92,7 +117,7 @@ def run(work: Callable[[Events], dict[str, Any]], events_path: Path | None) -> i
 
 
 def leave(code: int) -> NoReturn:
-    """End this process at once: taking torch and super-gradients apart takes more than a second, and does nothing."""
+    """End this process without tearing down torch and super-gradients, which takes more than a second."""
     for child in multiprocessing.active_children():
         child.terminate()
     sys.stdout.flush()
@@ -101,17 +126,17 @@ def leave(code: int) -> NoReturn:
 
 
 def shortage_of(error: BaseException) -> Shortage | None:
-    """What there was too little of, if that is what the error means."""
+    """What ran out, if the error means that memory did."""
     if isinstance(error, NasflowError):
         return None
-    text = str(error).lower()
-    said = next((shortage for shortage, words in SHORTAGES.items() if any(word in text for word in words)), None)
-    return said or ("memory" if isinstance(error, MemoryError) else None)
+    message = str(error).lower()
+    named = (shortage for shortage, phrases in SHORTAGES.items() if any(phrase in message for phrase in phrases))
+    return next(named, "memory" if isinstance(error, MemoryError) else None)
 
 
 def _end(events: Events, error: NasflowError) -> int:
     code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
-    events.tell("error", kind=type(error).__name__, message=str(error), exit_code=code)
+    events.report("error", kind=type(error).__name__, message=str(error), exit_code=code)
     print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)  # noqa: T201
     return code
 

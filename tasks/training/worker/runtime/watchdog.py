@@ -1,6 +1,6 @@
-"""Ends a trainer that makes no step any more, and says where each of its threads is.
+"""Ends a trainer that makes no progress any more, with the stacks of all its threads.
 
-Python's faulthandler does it, from a thread without Python in it: whatever holds the interpreter does not hold it up.
+Python's faulthandler does it from a thread of its own, so native code that holds the interpreter does not stop it.
 """
 
 import faulthandler
@@ -8,9 +8,9 @@ import sys
 
 
 class Watchdog:
-    """Barks unless patted every ``seconds``: writes all threads' stacks to stderr, and ends the process with 1.
+    """Without a heartbeat for ``seconds``, writes all threads' stacks to stderr and ends the process with code 1.
 
-    The first line of what it writes begins with ``Timeout (``. None switches it off.
+    The first line that it writes begins with ``Timeout (``. None switches it off.
     """
 
     def __init__(self, seconds: float | None) -> None:
@@ -18,10 +18,10 @@ class Watchdog:
         self.heartbeat()
 
     def heartbeat(self) -> None:
-        """All is well: wait anew."""
+        """Start waiting anew."""
         if self._seconds is not None:
             faulthandler.dump_traceback_later(self._seconds, exit=True, file=sys.__stderr__ or 2)
 
-    def rest(self) -> None:
-        """Nothing more is to be watched."""
+    def stop(self) -> None:
+        """Stop watching."""
         faulthandler.cancel_dump_traceback_later()

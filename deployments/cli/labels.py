@@ -1,0 +1,70 @@
+"""Verbs about labels: check and diff."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperOption
+
+from deployments.cli.option_values import record_from
+from deployments.cli.options import Export, Json
+from deployments.cli.record_options import options_of
+from deployments.cli.verb import Verb
+
+app = typer.Typer()
+
+
+class LabelVerb(Verb):
+    """A verb with options for how labels are read."""
+
+    def record_options(self) -> list[TyperOption]:
+        """Make an option of each field of LabelRules."""
+        from tasks.records import LabelRules
+
+        return options_of(LabelRules)
+
+
+@app.command(cls=LabelVerb)
+def check(
+    context: typer.Context,
+    export: Export,
+    report: Annotated[Path | None, typer.Option(help="Write a page to look at, with images: page.html.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Read a labelled export, and tell what it is and what is wrong with it.
+
+    Args:
+        context: Holds how the labels are read.
+        export: Folder or zip.
+        report: Page to write, or None for no page.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_check
+    from deployments.offline.check import check as run
+    from tasks.records import LabelRules
+
+    document = run(export, record_from(LabelRules, context.obj), report)
+    show(document, as_json, show_check)
+    raise typer.Exit(0 if document["ok"] else 2)
+
+
+@app.command(cls=LabelVerb)
+def diff(
+    context: typer.Context,
+    before: Annotated[str, typer.Argument(help="An export, PROJECT/VERSION of a model, or a snapshot's digest.")],
+    after: Annotated[str, typer.Argument(help="The same, to compare with it.")],
+    as_json: Json = False,
+) -> None:
+    """Tell what changed from one state of the labels to another.
+
+    Args:
+        context: Holds how the labels of exports are read.
+        before: An export, PROJECT/VERSION of a model, or a snapshot's digest.
+        after: The same, to compare with it.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_difference
+    from deployments.offline.diff import diff as run
+    from tasks.records import LabelRules
+
+    show(run(before, after, record_from(LabelRules, context.obj)), as_json, show_difference)

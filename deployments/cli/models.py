@@ -1,0 +1,39 @@
+"""Verbs about published models: models list and models show."""
+
+from typing import Annotated
+
+import typer
+
+from deployments.cli.options import Json, Project, VersionOrAlias
+from deployments.cli.verb import Verb
+
+app = typer.Typer(help="The registry of published models.", no_args_is_help=True)
+
+
+@app.command("list", cls=Verb)
+def list_(
+    project: Annotated[str | None, typer.Option(help="Models of this project only.")] = None, as_json: Json = False
+) -> None:
+    """List the published models."""
+    from deployments.cli.show import show, show_models
+    from deployments.remote.models import list_models
+    from tasks.storage.s3 import Store
+
+    lines = list_models(Store.from_environment(), project)
+    show({"ok": True, "models": lines}, as_json, show_models)
+
+
+@app.command("show", cls=Verb)
+def show_(project: Project, which: VersionOrAlias = "champion", as_json: Json = False) -> None:
+    """Show one published model: its scores, what it was trained on, and where its files are.
+
+    Args:
+        project: Project of the model.
+        which: Version number or alias.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_model_card
+    from deployments.remote.models import show_model
+    from tasks.storage.s3 import Store
+
+    show(show_model(Store.from_environment(), project, which), as_json, show_model_card)

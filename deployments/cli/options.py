@@ -1,0 +1,12 @@
+"""Arguments and options that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Export = Annotated[Path, typer.Argument(help="A labelled export, its folder or zip: COCO, YOLO, VOC or CSV.")]
+StackFolder = Annotated[Path, typer.Option("--dir", help="Folder that keeps everything.")]
+Project = Annotated[str, typer.Argument(help="Project of the model.")]
+VersionOrAlias = Annotated[str, typer.Argument(help="Version number or alias.")]

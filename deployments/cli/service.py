@@ -1,0 +1,130 @@
+"""Verbs that talk to a Prefect server and a store: retrain, study, deploy and report."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperOption
+
+from deployments.cli.option_values import request_from
+from deployments.cli.options import Json, Project, VersionOrAlias
+from deployments.cli.record_options import options_of
+from deployments.cli.verb import Verb
+from tasks.errors import BadRequest
+
+if TYPE_CHECKING:
+    from tasks.records import RetrainRequest
+
+app = typer.Typer()
+
+SentExport = Annotated[Path | None, typer.Option(help="Instead of Roboflow: an export on this machine.")]
+Wait = Annotated[bool, typer.Option(help="Follow the run to its end.")]
+
+
+class RetrainVerb(Verb):
+    """A verb with all options of a request."""
+
+    def record_options(self) -> list[TyperOption]:
+        """Make an option of each field of a request and of its gate."""
+        from tasks.records import GatePolicy, RetrainRequest
+
+        return [*options_of(RetrainRequest), *options_of(GatePolicy)]
+
+
+class StudyVerb(Verb):
+    """A verb with the options of a request that publishes nothing."""
+
+    def record_options(self) -> list[TyperOption]:
+        """Make an option of each field of a request, without what is about the gate."""
+        from tasks.records import RetrainRequest
+
+        return options_of(RetrainRequest, without={"promote_anyway"})
+
+
+@app.command(cls=RetrainVerb)
+def retrain(context: typer.Context, export: SentExport = None, wait: Wait = True, as_json: Json = False) -> None:
+    """Ask the retrain deployment for a run, and follow it.
+
+    Args:
+        context: Holds the options of the request.
+        export: Export to send to the store first, or None for labels from Roboflow.
+        wait: Whether the run is followed to its end.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_outcome
+    from deployments.remote.requests import retrain as ask
+
+    show(ask(_request("retrain", context.obj, export), export, wait=wait), as_json, show_outcome)
+
+
+@app.command(cls=StudyVerb)
+def study(context: typer.Context, export: SentExport = None, wait: Wait = True, as_json: Json = False) -> None:
+    """Train on parts of the labels, and tell whether more of them would help; publishes nothing.
+
+    Args:
+        context: Holds the options of the request.
+        export: Export to send to the store first, or None for labels from Roboflow.
+        wait: Whether the run is followed to its end.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_study
+    from deployments.remote.requests import study as ask
+
+    show(ask(_request("study", context.obj, export), export, wait=wait), as_json, show_study)
+
+
+@app.command(cls=Verb)
+def deploy(as_json: Json = False) -> None:
+    """Register work pools and deployments on the server that PREFECT_API_URL names."""
+    from deployments.cli.show import show
+    from deployments.remote.register import register
+    from deployments.terminal.console import say
+
+    names = register()
+    show({"ok": True, "deployments": names}, as_json, lambda _: say(f"registered {', '.join(names)}"))
+
+
+@app.command(cls=Verb)
+def report(
+    project: Project,
+    which: VersionOrAlias = "champion",
+    days: Annotated[float, typer.Option(help="How long the link works, at most 7.", min=0.001, max=7)] = 7,
+    out: Annotated[Path | None, typer.Option(help="Folder to copy the page to as report.html.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Give a new link to the report page of a published model, or a copy of the page.
+
+    Args:
+        project: Project of the model.
+        which: Version number or alias.
+        days: How long the link works, in days.
+        out: Folder to copy the page to, or None for a link.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show
+    from deployments.remote.models import copy_report, link_to_report
+    from deployments.terminal.console import say
+    from tasks.storage.s3 import Store
+
+    store = Store.from_environment()
+    if out is None:
+        show(link_to_report(store, project, which, days), as_json, lambda document: say(document["link"]))
+    else:
+        show(copy_report(store, project, which, out), as_json, lambda document: say(f"report: {document['report']}"))
+
+
+def _request(verb: str, values: dict[str, Any], export: Path | None) -> "RetrainRequest":
+    """The request of options, for labels from either Roboflow or an export."""
+    project, workspace = values["project"], values["workspace"]
+    if (workspace is None) == (export is None):
+        raise BadRequest(f"{verb}: give either --workspace with --project, or --export")
+    if export is None and project is None:
+        raise BadRequest(f"{verb}: --workspace needs --project, the Roboflow project")
+    return request_from({**values, "project": project or _project_from(export or Path())})
+
+
+def _project_from(export: Path) -> str:
+    """The name of a project for an export: its file name, as far as projects can have it."""
+    name = re.sub(r"[^a-z0-9_-]+", "-", export.stem.lower()).strip("-_")[:60]
+    return name or "labels"

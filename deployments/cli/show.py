@@ -1,0 +1,124 @@
+"""What verbs print: one JSON document for programs, tables and lines for people."""
+
+from collections.abc import Callable
+from typing import Any
+
+from deployments.terminal import console
+from deployments.terminal.console import say, table
+
+Document = dict[str, Any]
+
+
+def show(document: Document, as_json: bool, show_people: Callable[[Document], None]) -> None:
+    """Print what a verb came to.
+
+    Args:
+        document: The result, as JSON would have it.
+        as_json: Whether a program reads it.
+        show_people: Prints it for people.
+    """
+    if as_json:
+        console.document(document)
+    else:
+        show_people(document)
+
+
+def show_checks(document: Document) -> None:
+    """Print what ``doctor`` found."""
+    rows = [[check["status"], check["name"], check["message"], check["remedy"]] for check in document["checks"]]
+    table(["", "what", "found", "remedy"], rows)
+
+
+def show_check(document: Document) -> None:
+    """Print what ``check`` found in an export."""
+    rows = [[split, *counts.values()] for split, counts in document["splits"].items()]
+    title = f"{document['format']}, classes: {', '.join(document['classes'])}"
+    table(["split", "images", "boxes", "background"], rows, title)
+    for finding in document["findings"]:
+        examples = f" ({', '.join(finding['examples'][:3])})" if finding["examples"] else ""
+        say(f"{finding['severity']}: {finding['message']}{examples}")
+    say(f"ok, snapshot {document['digest'][:12]}" if document["ok"] else "this export cannot be trained on as it is")
+
+
+def show_difference(document: Document) -> None:
+    """Print what ``diff`` found."""
+    from tasks.records import SnapshotDifference
+
+    fields = {name: value for name, value in document.items() if name not in ("ok", "same")}
+    difference = SnapshotDifference.model_validate(fields)
+    if difference.is_empty:
+        say("the labels are the same" + (", with classes in another order" if difference.classes_reordered else ""))
+        return
+    for change, names in (("added", difference.classes_added), ("removed", difference.classes_removed)):
+        if names:
+            say(f"classes {change}: {', '.join(names)}")
+    if difference.classes_reordered:
+        say("classes stand in another order")
+    images = [[name, change.count, ", ".join(change.examples[:2])] for name, change in difference.changes.items()]
+    table(["images", "count", "such as"], images)
+    boxes = [
+        [name, counts.before, counts.after, f"{counts.after - counts.before:+d}"]
+        for name, counts in difference.boxes.items()
+        if counts.before or counts.after
+    ]
+    table(["class", "boxes before", "after", "change"], boxes)
+
+
+def show_training(document: Document) -> None:
+    """Print what ``train`` came to."""
+    table(["what", "value"], [[name, str(value)] for name, value in document.items()])
+
+
+def show_scores(document: Document) -> None:
+    """Print the scores of ``score``."""
+    columns = ["truths", "ap", "ap50", "precision", "recall", "threshold"]
+    rows = [[name, *(scores[column] for column in columns)] for name, scores in document["per_class"].items()]
+    title = f"mAP {document['map']:.3f}, mAP50 {document['map50']:.3f}, mAP75 {document['map75']:.3f}"
+    table(["class", *columns], rows, title)
+    say(f"report: {document['report']}")
+
+
+def show_outcome(document: Document) -> None:
+    """Print what ``retrain`` or ``demo`` came to, or which run was asked for."""
+    if "evaluation" not in document:
+        say(f"flow run {document['flow_run']} asked for")
+        return
+    evaluation, model = document["evaluation"], document["model"]
+    table(["step", "seconds"], [[name, f"{seconds:.1f}"] for name, seconds in document["steps"].items()])
+    if document["reused"]:
+        say(f"used again from an earlier run with the same labels and settings: {', '.join(document['reused'])}")
+    say(f"{model['project']} version {model['version']}: {document['decision']['reason']}")
+    say(f"mAP {evaluation['map']:.3f}, mAP50 {evaluation['map50']:.3f} on the {evaluation['split']} split")
+    say(f"report: {document['report']}")
+    say(f"model: {model.get('file', model['weights'])}")
+    say(f"ok, flow run {document['flow_run_state']}: {document['url']}")
+    if "ui" in document:
+        say(f"Prefect's UI: {document['ui']}, while `nasflow up` runs with the same --dir")
+
+
+def show_study(document: Document) -> None:
+    """Print what ``study`` came to, or which run was asked for."""
+    if "points" not in document:
+        say(f"flow run {document['flow_run']} asked for")
+        return
+    points = [(point, point["map"], point["map"]["ci95"] or (None, None)) for point in document["points"]]
+    rows = [[f"{100 * point['share']:.0f} %", point["images"], mean["value"], *ends] for point, mean, ends in points]
+    table(["share", "training images", "mAP", "low", "high"], rows)
+    for sentence in (document["sentence"], *document["caveats"]):
+        say(sentence)
+    say(f"report: {document['link']}")
+    say(f"ok, flow run {document['flow_run_state']}: {document['url']}")
+
+
+def show_models(document: Document) -> None:
+    """Print the list of published models."""
+    columns = ["project", "version", "alias", "map", "map50", "split", "created_at"]
+    table(columns, [[model[column] for column in columns] for model in document["models"]])
+
+
+def show_model_card(document: Document) -> None:
+    """Print one published model."""
+    rows = [[name, value] for name, value in document.items() if not isinstance(value, dict | list)]
+    scores = document["scores"]
+    rows += [[name, scores[name]] for name in ("map", "map50", "map75", "precision", "recall", "threshold")]
+    table(["what", "value"], [[name, str(value)] for name, value in rows])

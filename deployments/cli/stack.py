@@ -1,0 +1,54 @@
+"""Verbs for this machine: demo, up and doctor."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deployments.cli.interrupt import stop_like_ctrl_c
+from deployments.cli.options import Json, StackFolder
+from deployments.cli.verb import Verb
+
+app = typer.Typer()
+
+
+@app.command(cls=Verb)
+def demo(
+    directory: StackFolder = Path("nasflow-demo"),
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    keep: Annotated[bool, typer.Option(help="Leave the stack running until Ctrl-C.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run the whole chain on drawn images: servers, labels, training, report, promotion.
+
+    Args:
+        directory: Folder that keeps everything.
+        seed: Seed of the images and of the training.
+        keep: Whether the stack runs on until Ctrl-C.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_outcome
+    from deployments.demo.demo import demo as run
+
+    stop_like_ctrl_c()
+    show(run(directory, seed, keep=keep), as_json, show_outcome)
+
+
+@app.command(cls=Verb)
+def up(directory: StackFolder = Path("nasflow-local"), as_json: Json = False) -> None:
+    """Run the local stack in the foreground: Prefect, an object store, a worker for each pool."""
+    from deployments.local_stack.up import up as run
+
+    stop_like_ctrl_c()
+    run(directory, as_json=as_json)
+
+
+@app.command(cls=Verb)
+def doctor(as_json: Json = False) -> None:
+    """Tell what is wrong with this machine, the store and the server, with a remedy each."""
+    from deployments.cli.show import show, show_checks
+    from deployments.doctor import doctor as run
+
+    document = run()
+    show(document, as_json, show_checks)
+    raise typer.Exit(0 if document["ok"] else 1)

@@ -1,0 +1,185 @@
+"""Published models as the store has them: lists, cards, report pages and weights."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import BadInput
+from tasks.promotion import aliases, registry
+from tasks.records import PROJECT_PATTERN, ModelAlias, ModelVersion
+from tasks.storage.s3 import Store
+
+CHAMPION = "champion"
+
+
+def list_models(store: Store, project: str | None) -> list[dict[str, Any]]:
+    """List the versions of one project, or of all.
+
+    Raises:
+        BadInput: the project's name is none that a project can have.
+    """
+    if project is not None:
+        _check_name("project", project)
+    lines = []
+    for name in [project] if project else registry.projects(store):
+        champion = aliases.find_alias(store, name, CHAMPION)
+        lines += [_line(card, champion) for card in registry.versions(store, name)]
+    return lines
+
+
+def _line(card: ModelVersion, champion: ModelAlias | None) -> dict[str, Any]:
+    return {
+        "project": card.project,
+        "version": card.version,
+        "alias": _alias(card, champion),
+        "map": card.scores.map,
+        "map50": card.scores.map50,
+        "split": card.split,
+        "variant": card.variant,
+        "classes": list(card.classes),
+        "created_at": card.created_at.isoformat(),
+    }
+
+
+def _alias(card: ModelVersion, champion: ModelAlias | None) -> str | None:
+    return CHAMPION if champion and champion.version == card.version else None
+
+
+def show_model(store: Store, project: str, which: str) -> dict[str, Any]:
+    """Describe a published version.
+
+    Args:
+        store: The store that it is in.
+        project: Project of the model.
+        which: Version number or alias.
+
+    Returns:
+        Its card, with its alias, the history of that, and where its files are.
+
+    Raises:
+        BadInput: there is no such version.
+    """
+    card = find_model_version(store, project, which)
+    champion = aliases.find_alias(store, project, CHAMPION)
+    return {
+        **card.model_dump(mode="json"),
+        "alias": _alias(card, champion),
+        "alias_history": [move.model_dump(mode="json") for move in champion.history] if champion else [],
+        "weights_uri": store.uri(card.weights.key),
+        "report_uri": store.uri(card.report.key),
+    }
+
+
+def find_model_version(store: Store, project: str, which: str) -> ModelVersion:
+    """Find a published version.
+
+    Args:
+        store: The store that it is in.
+        project: Project of the model.
+        which: Version number or alias.
+
+    Returns:
+        Its card.
+
+    Raises:
+        BadInput: there is no such version.
+    """
+    _check_name("project", project)
+    if which.isdecimal():
+        number = int(which)
+    else:
+        _check_name("alias", which)
+        alias = aliases.find_alias(store, project, which)
+        if alias is None:
+            raise BadInput(f"project {project}: no alias {which}; `nasflow models list` shows what there is")
+        number = alias.version
+    card = registry.find_version(store, project, number) if number > 0 else None
+    if card is None:
+        raise BadInput(f"project {project}: no version {which}; `nasflow models list` shows what there is")
+    return card
+
+
+def _check_name(kind: str, name: str) -> None:
+    if not re.fullmatch(PROJECT_PATTERN.removesuffix("$"), name):
+        raise BadInput(f"{kind} {name}: no such name can be; names have small letters, digits, - and _")
+
+
+def alias_of(store: Store, version: ModelVersion) -> str | None:
+    """``champion`` if that alias points to this version."""
+    return _alias(version, aliases.find_alias(store, version.project, CHAMPION))
+
+
+def link_to_report(store: Store, project: str, which: str, days: float) -> dict[str, Any]:
+    """Make a link to the report page of a version that works without an account.
+
+    Args:
+        store: The store that it is in.
+        project: Project of the model.
+        which: Version number or alias.
+        days: How long the link works.
+
+    Returns:
+        The version and the link.
+
+    Raises:
+        BadInput: there is no such version.
+    """
+    version = find_model_version(store, project, which)
+    link = store.link(version.report.key, round(days * 86_400))
+    return {"ok": True, "project": project, "version": version.version, "link": link}
+
+
+def copy_report(store: Store, project: str, which: str, folder: Path) -> dict[str, Any]:
+    """Copy the report page of a version into a folder.
+
+    Args:
+        store: The store that it is in.
+        project: Project of the model.
+        which: Version number or alias.
+        folder: Created if it does not exist.
+
+    Returns:
+        The version and the path of the page.
+
+    Raises:
+        BadInput: there is no such version, or the folder cannot be written.
+    """
+    version = find_model_version(store, project, which)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = save_report(store, version, folder)
+    except OSError as error:
+        raise BadInput(f"--out {folder}: {error.strerror}; name a folder that can be written") from None
+    return {"ok": True, "project": project, "version": version.version, "report": path}
+
+
+def save_report(store: Store, version: ModelVersion, folder: Path) -> str:
+    """Copy the report page of a version into a folder.
+
+    Args:
+        store: The store that it is in.
+        version: The version.
+        folder: An existing folder.
+
+    Returns:
+        Path of the page.
+    """
+    path = folder / "report.html"
+    store.download(version.report, path)
+    return str(path)
+
+
+def save_weights(store: Store, version: ModelVersion, folder: Path) -> str:
+    """Copy the weights of a version into a folder.
+
+    Args:
+        store: The store that it is in.
+        version: The version.
+        folder: An existing folder.
+
+    Returns:
+        Path of the weights.
+    """
+    path = folder / "weights.safetensors"
+    store.download(version.weights, path)
+    return str(path)

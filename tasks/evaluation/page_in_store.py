@@ -1,0 +1,160 @@
+"""Report pages and learning curves in the store, beside the scores of their evaluation."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import CorruptObject
+from tasks.evaluation.report.content import ReportContent, with_images
+from tasks.evaluation.report.page import write_report
+from tasks.local.scratch import scratch_folder
+from tasks.records import (
+    Comparison,
+    EpochResult,
+    EvaluateJob,
+    Evaluation,
+    EvaluationReport,
+    LabelledImage,
+    LearningCurve,
+    PromotionDecision,
+    StoredFile,
+    TrainedModel,
+)
+from tasks.storage import keys
+from tasks.storage.datasets import load_snapshot
+from tasks.storage.documents import put_record
+from tasks.storage.s3 import Store
+
+Detection = dict[str, Any]
+"""One COCO result."""
+
+
+@dataclass(frozen=True)
+class PageAdditions:
+    """What became known after the evaluation; each combination has a page of its own."""
+
+    comparison: Comparison | None = None
+    """With the champion."""
+    decision: PromotionDecision | None = None
+    learning: LearningCurve | None = None
+    """What more labels would gain."""
+
+
+def evaluation_folder(job: EvaluateJob, model: TrainedModel) -> str:
+    """Store prefix of everything that belongs to an evaluation."""
+    return keys.evaluation(job.run_key, job.snapshot_digest, model.spec.snapshot_digest, job.threshold_for)
+
+
+def write_page(
+    store: Store,
+    model: TrainedModel,
+    report: EvaluationReport,
+    scratch: Path,
+    additions: PageAdditions = PageAdditions(),
+) -> StoredFile:
+    """Write the report page of an evaluation beside its scores.
+
+    Images are fetched one by one as they are drawn: a page shows a few of thousands.
+
+    Args:
+        store: Store of the run.
+        model: The measured model.
+        report: The evaluation.
+        scratch: Folder for temporary files.
+        additions: What else to show. With a decision or a learning curve, the page gets a key of its own.
+
+    Returns:
+        The stored page.
+
+    Raises:
+        CorruptObject: the detections are not what was stored.
+    """
+    snapshot = load_snapshot(store, report.snapshot_digest)
+    title = f"YOLO-NAS {model.spec.variant.upper()} on {snapshot.source.name}"
+    with scratch_folder(scratch) as folder:
+        content = ReportContent(
+            title=title,
+            evaluation=_read_evaluation(store, report, folder),
+            comparison=additions.comparison,
+            decision=additions.decision,
+            learning=additions.learning,
+            history=_read_history(store, model, folder),
+            spec=model.spec,
+            result=model.result,
+        )
+
+        def image_path(image: LabelledImage) -> Path:
+            path = folder / image.sha256
+            if not path.exists():
+                store.download(StoredFile(key=keys.blob(image.sha256), sha256=image.sha256, size=image.size), path)
+            return path
+
+        detections = read_detections(store, report.detections, scratch)
+        page_path = folder / "report.html"
+        write_report(page_path, with_images(content, snapshot.of_split(report.split), detections, image_path))
+        return store.upload(page_path, _page_key(report, additions), content_type="text/html; charset=utf-8")
+
+
+def write_curve(store: Store, report: EvaluationReport, learning: LearningCurve) -> str:
+    """Store a learning curve beside the scores of the model that was trained on all labels.
+
+    Args:
+        store: Store of the run.
+        report: The evaluation of that model.
+        learning: The learning curve.
+
+    Returns:
+        Store key of the curve.
+    """
+    key = keys.study_curve(_folder_of(report), learning.digest)
+    put_record(store, key, learning)
+    return key
+
+
+def read_detections(store: Store, detections: StoredFile, scratch: Path) -> list[Detection]:
+    """Read stored detections.
+
+    Args:
+        store: Store of the run.
+        detections: The file, in COCO results format.
+        scratch: Folder for temporary files.
+
+    Returns:
+        COCO results.
+
+    Raises:
+        CorruptObject: the file is not a list.
+    """
+    with scratch_folder(scratch) as folder:
+        path = folder / "detections.json"
+        store.download(detections, path)
+        results: list[Detection] = json.loads(path.read_bytes())
+    if not isinstance(results, list):
+        raise CorruptObject(f"{detections.key}: not a list of detections; delete it and evaluate again")
+    return results
+
+
+def _read_evaluation(store: Store, report: EvaluationReport, folder: Path) -> Evaluation:
+    path = folder / "report.json"
+    store.download(report.evaluation, path)
+    return Evaluation.model_validate_json(path.read_bytes())
+
+
+def _read_history(store: Store, model: TrainedModel, folder: Path) -> list[EpochResult]:
+    path = folder / "history.jsonl"
+    store.download(model.history, path)
+    return [EpochResult.model_validate_json(line) for line in path.read_text().splitlines()]
+
+
+def _folder_of(report: EvaluationReport) -> str:
+    return report.evaluation.key.removesuffix("report/report.json")
+
+
+def _page_key(report: EvaluationReport, additions: PageAdditions) -> str:
+    folder = _folder_of(report)
+    if additions.learning is not None:
+        return keys.study_page(folder, additions.learning.digest)
+    if additions.decision is not None:
+        return keys.verdict_page(folder, additions.decision.digest)
+    return keys.evaluation_page(folder)

@@ -1,0 +1,209 @@
+"""The kinds of findings: their stable codes, how severe each is, its message, and its limit.
+
+Add a kind here when a check is added; the order of the table is the order in which findings are shown.
+"""
+
+from typing import Literal, NamedTuple
+
+Severity = Literal["error", "warning", "info"]
+
+
+class FindingKind(NamedTuple):
+    """One kind of finding."""
+
+    severity: Severity
+    """An error stops the run."""
+    message: str
+    """What was found and what to do about it, with ``{count}`` and maybe ``{limit:g}`` in it."""
+    limit: float = 0
+    """What is below this is too small or too few; 0 for kinds without a limit."""
+
+
+FINDING_KINDS: dict[str, FindingKind] = {
+    "no-train-split": FindingKind("error", "no train/ with images; export with at least a train split"),
+    "no-train-boxes": FindingKind("error", "train has no boxes; label some images of the train split and export again"),
+    "too-small-to-split": FindingKind(
+        "error",
+        "no valid split, and train is too small to split one off: it takes two source images with boxes; "
+        "label more, or export with a valid split",
+    ),
+    "image-missing": FindingKind(
+        "error",
+        "images listed in the labels but not on disk: {count}; export again, remove them from the labels, or leave "
+        "them out with --on-unreadable-image skip",
+    ),
+    "image-unreadable": FindingKind(
+        "error",
+        "images that cannot be decoded whole: {count}; replace or delete them and export again, or leave them out "
+        "with --on-unreadable-image skip",
+    ),
+    "images-mostly-skipped": FindingKind(
+        "error",
+        "more images are missing or cannot be decoded than may be left out: {count}; export again, or allow a larger "
+        "share with --max-unreadable-images",
+    ),
+    "image-listed-twice": FindingKind(
+        "error", "images listed more than once in one split: {count}; keep one entry with all its annotations"
+    ),
+    "bad-file-name": FindingKind(
+        "error", "file names that lead out of the split's folder: {count}; use names inside it"
+    ),
+    "unknown-image-id": FindingKind(
+        "error", "annotations of an image id that the JSON does not list: {count}; export again, or remove them"
+    ),
+    "unknown-category-id": FindingKind(
+        "error", "annotations of a category id that the JSON does not list: {count}; export again, or remove them"
+    ),
+    "unknown-class-id": FindingKind(
+        "error",
+        "rows with a class id that the class list does not have: {count}; correct the list, or name the id with a "
+        "class map such as --class-map '#2=cat'",
+    ),
+    "label-file-bad": FindingKind(
+        "error", "label files that cannot be read: {count}; export again, or delete those that are not label files"
+    ),
+    "truth-not-perfect": FindingKind(
+        "error",
+        "splits whose own boxes, taken as detections, do not score mAP 1: {count}; no model could be measured on them, "
+        "report this with the labels",
+    ),
+    "label-lines-mostly-bad": FindingKind(
+        "error",
+        "too many label lines are not boxes: {count}; this is another format or task, export again for detection",
+    ),
+    "box-in-pixels": FindingKind(
+        "error",
+        "rows whose numbers are not fractions of the image: {count}; YOLO's labels go from 0 to 1, divide pixels by "
+        "the image's width and height",
+    ),
+    "split-without-labels": FindingKind(
+        "error",
+        "splits with images but not one label file for them: {count}; look where the labels lie, or remove the split",
+    ),
+    "image-skipped": FindingKind(
+        "warning", "images that are missing or cannot be decoded: {count} left out, as requested"
+    ),
+    "label-line-bad": FindingKind(
+        "warning", "label lines that are not boxes: {count} left out; correct or remove them"
+    ),
+    "label-missing": FindingKind(
+        "warning", "images without a label file or row: {count}, taken as background; check that they show no objects"
+    ),
+    "label-without-image": FindingKind(
+        "warning", "label files without an image: {count} left out; bring the images, or delete the files"
+    ),
+    "keypoints-ignored": FindingKind(
+        "warning", "annotations with keypoints: {count}, of which only the boxes are used"
+    ),
+    "no-valid-split": FindingKind(
+        "warning",
+        "no valid split with boxes: {count} images of train were split off as the validation split (a fifth of the "
+        "source images, those with the lowest SHA-256 of the name before .rf.); export with a valid split to choose "
+        "them yourself",
+    ),
+    "box-dropped": FindingKind(
+        "warning",
+        "invalid boxes: {count} dropped (a side under 1 px inside the image, negative, or not a number); "
+        "the images are kept",
+    ),
+    "box-clipped": FindingKind(
+        "warning",
+        "boxes over the image's edge by more than 1 px: {count}, cut at the edge; check whether they are right",
+    ),
+    "box-twice": FindingKind(
+        "warning", "duplicate boxes, with the same class and corners: {count} dropped, one of each kept"
+    ),
+    "box-tiny": FindingKind(
+        "warning",
+        "boxes with a side under {limit:g} px: {count}; too small to be found, label larger images or drop them",
+        limit=3.0,
+    ),
+    "box-whole-image": FindingKind(
+        "warning", "boxes that cover a whole image: {count}; right for close-ups, wrong if the task is classification"
+    ),
+    "crowd-dropped": FindingKind(
+        "warning", "annotations marked iscrowd: {count} dropped; label the objects one by one"
+    ),
+    "image-unlisted": FindingKind(
+        "warning", "images on disk that the labels do not list: {count}, left out; list them to use them"
+    ),
+    "size-differs": FindingKind(
+        "warning",
+        "images whose width or height in the labels is not that of the file: {count}; boxes were taken as pixels of "
+        "the file as stored; export again with auto-orient if they are turned",
+    ),
+    "exif-rotation": FindingKind(
+        "warning",
+        "images with an EXIF rotation: {count}, used as stored, not turned; export with auto-orient to be sure that "
+        "boxes fit",
+    ),
+    "suffix-differs": FindingKind(
+        "info", "images whose suffix names another format than the file is: {count}; they are read as what they are"
+    ),
+    "unusual-mode": FindingKind(
+        "warning",
+        "images with an alpha channel, 16 bits or CMYK: {count}; alpha is ignored, 16 bits are cut to 8, and hidden "
+        "colours show: convert them to 8-bit RGB to be sure",
+    ),
+    "leak-identical": FindingKind(
+        "warning", "byte-identical images in more than one split: {count}; scores will be too high, split again"
+    ),
+    "leak-source": FindingKind(
+        "warning",
+        "source images (name before .rf.) in more than one split: {count}; scores will be too high, split before "
+        "augmenting",
+    ),
+    "leak-frames": FindingKind(
+        "warning",
+        "video clips with frames in more than one split: {count}; scores will be too high, keep a clip in one split",
+    ),
+    "leak-near-duplicate": FindingKind(
+        "warning",
+        "near duplicates of images in another split: {count}; scores will be too high if they are copies",
+    ),
+    "split-tiny": FindingKind(
+        "warning",
+        "splits to measure on with fewer than {limit:g} images: {count}; their scores say little, label more",
+        limit=10,
+    ),
+    "train-below-batch": FindingKind(
+        "warning",
+        "train has fewer images than the smallest batch of {limit:g}: {count}; batches will be as small, label some "
+        "dozens",
+        limit=4,
+    ),
+    "train-tiny": FindingKind(
+        "warning", "train has fewer than {limit:g} images: {count}; a detector learns from some dozens", limit=20
+    ),
+    "class-rare": FindingKind(
+        "warning",
+        "classes with fewer than {limit:g} boxes in train: {count}; label more of them, or merge them",
+        limit=10,
+    ),
+    "class-unused": FindingKind("warning", "classes without a box: {count}; they stay classes, and are never learned"),
+    "class-not-in-train": FindingKind(
+        "warning", "classes with boxes, but none in train: {count}; they cannot be learned"
+    ),
+    "class-not-in-every-split": FindingKind(
+        "warning",
+        "classes with boxes in train, but not in every other split: {count}; those splits do not measure them",
+    ),
+    "class-name-twice": FindingKind(
+        "warning", "category names with more than one id in one file: {count}, taken as one class each"
+    ),
+    "root-category": FindingKind(
+        "info", "parent categories without a box: {count}, not classes (Roboflow puts one before the real ones)"
+    ),
+    "class-imbalance": FindingKind(
+        "info", "classes with less than a twentieth of the boxes that the most frequent one has in train: {count}"
+    ),
+    "class-dropped": FindingKind("info", "boxes of classes that the class map drops: {count}; their images are kept"),
+    "label-folder-odd": FindingKind("info", "label folders with an unusual name: {count}; their files are used"),
+    "stray-file": FindingKind("info", "files that are neither images nor labels: {count} left out"),
+    "no-test-split": FindingKind("info", "no test split with images; the evaluation will use valid"),
+    "box-rounded": FindingKind(
+        "info", "boxes over the edge by at most 1 px: {count}, taken as rounding and cut at the edge"
+    ),
+    "box-from-polygon": FindingKind("info", "polygons and turned boxes: {count}, the bounding box of each was taken"),
+    "duplicate-images": FindingKind("info", "byte-identical images within one split: {count} more than needed"),
+}

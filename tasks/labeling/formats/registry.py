@@ -1,0 +1,41 @@
+"""The table of all label formats that are read. A format is added here."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tasks.labeling.annotations import Annotations
+from tasks.labeling.findings import FindingCounter
+from tasks.labeling.formats import coco, csv_rows, darknet, voc, yolo
+from tasks.labeling.formats.layout import Layout, SplitFiles, SplitFolder
+
+
+class LabelFormat(NamedTuple):
+    """How one format is recognized and read."""
+
+    title: str
+    """Name for people."""
+    find_files: Callable[[SplitFolder], SplitFiles | None]
+    """Finds a split's images and labels; None if there are no labels of this format."""
+    read_annotations: Callable[[Layout, FindingCounter], Annotations]
+    """Reads the annotations of all splits of an export, and counts what is wrong with them."""
+
+
+FORMATS: dict[str, LabelFormat] = {
+    "coco": LabelFormat("COCO JSON", coco.find_files, coco.read_annotations),
+    "tensorflow-csv": LabelFormat("CSV of TensorFlow", csv_rows.find_tensorflow_files, csv_rows.read_annotations),
+    "retinanet-csv": LabelFormat("CSV of RetinaNet", csv_rows.find_retinanet_files, csv_rows.read_annotations),
+    "voc": LabelFormat("Pascal VOC", voc.find_files, voc.read_annotations),
+    "darknet": LabelFormat("Darknet", darknet.find_files, darknet.read_annotations),
+    "yolo": LabelFormat("YOLO", yolo.find_files, yolo.read_annotations),
+}
+"""By name, in the order in which they are tried."""
+FORMATS_IN_WORDS = "COCO JSON, YOLO, darknet, Pascal VOC, or CSV of TensorFlow or RetinaNet"
+
+
+def read_annotations(layout: Layout, findings: FindingCounter) -> Annotations:
+    """Read the annotations of all splits of an export, by its format.
+
+    Raises:
+        BadExport: a label file is not of its format at all.
+    """
+    return FORMATS[layout.format].read_annotations(layout, findings)

@@ -1,0 +1,52 @@
+"""What all requests of one fetch share: settings, deadline, project, and whom to report progress to."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tasks.settings import RoboflowSettings
+
+KEY_VARIABLE = "NASFLOW_ROBOFLOW_API_KEY"
+
+OnProgress = Callable[[float, float, str], None]
+"""Called with how much is done, how much there is in all, and the same in words."""
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """The time by which a fetch has to be done."""
+
+    at: float
+    """On the monotonic clock, in seconds."""
+    seconds: float
+    """How long the fetch may take in all."""
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline, negative after it."""
+        return self.at - time.monotonic()
+
+
+@dataclass(frozen=True)
+class ProjectAccess:
+    """One fetch from a Roboflow project."""
+
+    settings: RoboflowSettings
+    deadline: Deadline
+    workspace: str
+    project: str
+    on_progress: OnProgress
+
+    @property
+    def key(self) -> str:
+        """The API key. Only the roboflow package and ``http.send`` may see it."""
+        return self.settings.api_key.get_secret_value()
+
+    @property
+    def title(self) -> str:
+        """Name of the project in messages."""
+        return f"project {self.workspace}/{self.project}"
+
+    def version_title(self, number: int) -> str:
+        """Name of a version in messages."""
+        return f"{self.workspace}/{self.project} version {number}"

@@ -1,0 +1,93 @@
+"""Calls of Roboflow's API through the adapter of the ``roboflow`` package, which knows its paths and its login."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tasks.errors import RoboflowRefused, RoboflowUnavailable
+from tasks.labeling.roboflow.access import KEY_VARIABLE, ProjectAccess
+from tasks.labeling.roboflow.http import Request, send
+from tasks.labeling.roboflow.patches import package_adapter
+from tasks.labeling.roboflow.retries import Result, TryAgain, retried
+
+CHECK_URL = "check NASFLOW_ROBOFLOW_API_URL"
+
+
+def call(
+    access: ProjectAccess, subject: str, function: Callable[[Any], Result], refusal_remedy: str = CHECK_URL
+) -> Result:
+    """Call the API, and try again as long as it may help.
+
+    Args:
+        access: The fetch.
+        subject: What the call is about, as messages name it.
+        function: Takes the adapter of the package, and calls it.
+        refusal_remedy: What a refusal means that is not about the key, and the remedy.
+
+    Returns:
+        What ``function`` returns.
+
+    Raises:
+        RoboflowRefused: the answer is no, or cannot be read.
+        RoboflowUnavailable: no answer in any attempt.
+    """
+    return retried(access, subject, lambda: call_once(access, subject, function, refusal_remedy))
+
+
+def call_once(
+    access: ProjectAccess, subject: str, function: Callable[[Any], Result], refusal_remedy: str = CHECK_URL
+) -> Result:
+    """Call the API, without trying again.
+
+    Args:
+        access: The fetch.
+        subject: What the call is about, as messages name it.
+        function: Takes the adapter of the package, and calls it.
+        refusal_remedy: What a refusal means that is not about the key, and the remedy.
+
+    Returns:
+        What ``function`` returns.
+
+    Raises:
+        RoboflowRefused: the answer is no, or cannot be read.
+        TryAgain: no answer, or one that may pass.
+    """
+
+    def explain_refusal(status: int) -> str:
+        is_about_key = status in (401, 403)
+        return f"check {KEY_VARIABLE}, and that its owner may see this" if is_about_key else refusal_remedy
+
+    def get(url: str, **_: object) -> Any:
+        return send(access, subject, Request("GET", url), explain_refusal)
+
+    def post(url: str, json: object = None, **_: object) -> Any:
+        return send(access, subject, Request("POST", url, json=json), explain_refusal)
+
+    with package_adapter(access.settings.api_url.rstrip("/"), get, post) as adapter:
+        try:
+            return function(adapter)
+        except (RoboflowRefused, RoboflowUnavailable, TryAgain):
+            raise
+        except Exception:  # noqa: BLE001 - whatever it is, its text may hold the server's answer or the URL
+            problem = RoboflowRefused(f"Roboflow {subject}: the answer cannot be read; {CHECK_URL}")
+    raise problem
+
+
+def field(answer: object, name: str, kind: type, subject: str) -> Any:
+    """A field of an answer.
+
+    Args:
+        answer: The answer, or a part of it.
+        name: Name of the field.
+        kind: Type that its value must have.
+        subject: What the answer is about, as messages name it.
+
+    Returns:
+        The value.
+
+    Raises:
+        RoboflowRefused: the field is missing, or of another type.
+    """
+    value = answer.get(name) if isinstance(answer, dict) else None
+    if not isinstance(value, kind):
+        raise RoboflowRefused(f"Roboflow {subject}: the answer lacks {name}; {CHECK_URL}")
+    return value

@@ -1,0 +1,186 @@
+"""Objects of a bucket: read, written, written on a condition, listed and deleted.
+
+The ETag is only a token for conditional writes, never a checksum: content is known by the SHA-256 that we compute
+ourselves. Files belong to ``s3.py``; what objects mean belongs to whoever keeps them.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from tasks.errors import LostRace, NotInStore
+from tasks.storage.s3_client import Bucket
+from tasks.storage.s3_errors import has_no_reason, is_status
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
+
+Keys = list[str]
+"""``ObjectStore.list`` hides the builtin where methods are annotated."""
+
+CONFLICT_ATTEMPTS = 4
+"""Attempts of a conditional write that the store answers with 409, which means neither yes nor no."""
+DELETE_THREADS = 8
+BINARY = "application/octet-stream"
+
+
+class ObjectStore(Bucket):
+    """The objects of one bucket under one prefix."""
+
+    def get(self, key: str) -> tuple[bytes, str]:
+        """Content of an object, and its ETag for ``replace``.
+
+        Raises:
+            NotInStore: there is no such object.
+        """
+
+        def call(client: "S3Client") -> tuple[bytes, str]:
+            answer = client.get_object(**self._address(key))
+            return answer["Body"].read(), answer["ETag"]
+
+        return self._request(f"read {key}", call)
+
+    def put(self, key: str, data: bytes, *, content_type: str = BINARY) -> str:
+        """Write an object, whether or not there is one already.
+
+        Args:
+            key: Key of the object, without the prefix.
+            data: Its content.
+            content_type: MIME type that readers are told.
+
+        Returns:
+            The object's ETag.
+        """
+        return self._put_object(key, data, content_type, {})
+
+    def create(self, key: str, data: bytes, *, content_type: str = BINARY) -> str:
+        """Write an object that must not exist yet.
+
+        Args:
+            key: Key of the object, without the prefix.
+            data: Its content.
+            content_type: MIME type that readers are told.
+
+        Returns:
+            The object's ETag.
+
+        Raises:
+            LostRace: the object exists.
+        """
+        return self._put_if(key, data, content_type, {"IfNoneMatch": "*"})
+
+    def replace(self, key: str, data: bytes, etag: str, *, content_type: str = BINARY) -> str:
+        """Write an object that must still have a certain ETag.
+
+        Args:
+            key: Key of the object, without the prefix.
+            data: Its new content.
+            etag: The ETag that it had when it was read.
+            content_type: MIME type that readers are told.
+
+        Returns:
+            The new ETag.
+
+        Raises:
+            LostRace: the object was changed or removed since it was read.
+        """
+        return self._put_if(key, data, content_type, {"IfMatch": etag})
+
+    def _put_if(self, key: str, data: bytes, content_type: str, condition: dict[str, str]) -> str:
+        """A conditional write, whose answer may get lost.
+
+        boto3 sends a request again when the connection broke before the answer came. If the first one was carried out,
+        the second is refused because of our own object, which is known by the token in its metadata.
+        """
+        token = uuid.uuid4().hex
+        options = {**condition, "Metadata": {"writer": token}}
+        try:
+            return self._put_object(key, data, content_type, options)
+        except NotInStore:
+            # AWS answers 404 to If-Match on a removed object, others 412.
+            raise LostRace(f"{self.uri(key)}: removed by another writer; read again and decide anew") from None
+        except LostRace:
+            current = self._head(key)
+            if current is not None and current["Metadata"].get("writer") == token:
+                return current["ETag"]
+            raise
+
+    def _put_object(self, key: str, data: bytes, content_type: str, options: dict[str, Any]) -> str:
+        address = self._address(key)
+
+        def call(client: "S3Client") -> str:
+            return client.put_object(**address, Body=data, ContentType=content_type, **options)["ETag"]
+
+        return self._request(f"write {key}", lambda client: _retry_conflicts(lambda: call(client)))
+
+    def exists(self, key: str) -> bool:
+        """Say whether there is an object under this key."""
+        return self._head(key) is not None
+
+    def size(self, key: str) -> int:
+        """Size of an object in bytes.
+
+        Raises:
+            NotInStore: there is no such object.
+        """
+        head = self._head(key)
+        if head is None:
+            raise NotInStore(f"{self.uri(key)}: no such object; check the key")
+        return head["ContentLength"]
+
+    def _head(self, key: str) -> "HeadObjectOutputTypeDef | None":
+        """What the store knows about an object without sending it; None if there is no such object."""
+
+        def call(client: "S3Client") -> "HeadObjectOutputTypeDef":
+            try:
+                return client.head_object(**self._address(key))
+            except ClientError as error:
+                if has_no_reason(error):
+                    client.get_object(**self._address(key))["Body"].close()  # fails with the reason
+                raise
+
+        with suppress(NotInStore):
+            return self._request(f"look for {key}", call)
+        return None
+
+    def list(self, prefix: str) -> Keys:
+        """All keys that begin with ``prefix``, sorted here since not every store sorts as AWS does."""
+
+        def call(client: "S3Client") -> Keys:
+            pages = client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._settings.bucket, Prefix=self._prefix + prefix
+            )
+            return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+        return sorted(key.removeprefix(self._prefix) for key in self._request(f"list {prefix}", call))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects; keys without an object are ignored.
+
+        One request each: the request for many needs a checksum that some stores refuse.
+        """
+
+        def delete_object(key: str) -> None:
+            with suppress(NotInStore):
+                self._request(f"delete {key}", lambda client: client.delete_object(**self._address(key)))
+
+        with ThreadPoolExecutor(DELETE_THREADS) as pool:
+            list(pool.map(delete_object, keys))
+
+
+def _retry_conflicts(write: Callable[[], str]) -> str:
+    """Repeat a write that is answered with 409."""
+    for attempt in range(1, CONFLICT_ATTEMPTS):
+        try:
+            return write()
+        except ClientError as error:
+            if not is_status(error, 409):
+                raise
+            time.sleep(0.1 * attempt)
+    return write()

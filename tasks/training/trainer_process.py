@@ -1,0 +1,138 @@
+"""A trainer process: started, its events received, and ended. The edge between this process and torch.
+
+The trainer gets a pipe for its JSON lines and a stdin that ends when this process does; its own output goes to a log
+file. It runs in a process group of its own, so that it and its child processes can be ended together.
+"""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tasks.errors import TrainingStopped
+from tasks.training.launch import environment
+from tasks.training.trainer_exit import TrainerStart, kernel_kills
+
+Event = dict[str, Any]
+"""One JSON line of the trainer; its "event" names its kind."""
+
+STOP_SECONDS = 25.0
+"""Time to finish a step and write a checkpoint; Prefect kills a cancelled flow run's process after 30 s."""
+
+
+class TrainerProcess:
+    """A running trainer, as a context manager: leaving the block ends it, whatever happened.
+
+    Args:
+        module: Module to run, ``launch.TRAIN`` or ``launch.DETECT``.
+        arguments: Its command line.
+        log: File for its output, in the run's folder.
+        stop_seconds: Time that it gets to end when it is asked to stop.
+    """
+
+    def __init__(self, module: str, arguments: list[str], log: Path, stop_seconds: float = STOP_SECONDS) -> None:
+        # -P: the working folder may have a tasks.py of its own.
+        self._command = [sys.executable, "-P", "-m", module, *arguments, "--stop-with-parent"]
+        self._log = log
+        self._stop_seconds = stop_seconds
+        self._asked_to_stop = False
+        self._events: queue.Queue[Event | None] = queue.Queue()
+        self._last_error: Event | None = None
+
+    def __enter__(self) -> "TrainerProcess":
+        read_end, write_end = os.pipe()
+        try:
+            self._log.parent.mkdir(parents=True, exist_ok=True)
+            with self._log.open("ab") as log:
+                self._start = TrainerStart(self._log, log.tell(), kernel_kills())
+                self._process = subprocess.Popen(
+                    [*self._command, "--events", f"/dev/fd/{write_end}"],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=[write_end],
+                    process_group=0,
+                    env=environment(),
+                )
+        finally:
+            os.close(write_end)
+        # A thread empties the pipe, so that a reader that is busy never stops the trainer.
+        self._reader = threading.Thread(target=self._read, args=[read_end], daemon=True)
+        self._reader.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """Process id, which is also the id of its process group."""
+        return self._process.pid
+
+    def events(self, tick: float = 1.0) -> Iterator[Event]:
+        """Events until the process ends; ``{"event": "tick"}`` when nothing came for ``tick`` seconds."""
+        while True:
+            try:
+                event = self._events.get(timeout=tick)
+            except queue.Empty:
+                if self._process.poll() is not None:
+                    self._kill_group()  # child processes that outlive it keep the pipe open
+                yield {"event": "tick"}
+                continue
+            if event is None:
+                return
+            if event["event"] == "error":
+                self._last_error = event
+            yield event
+
+    def result(self) -> None:
+        """Wait for the end, and raise an error if the trainer did not succeed.
+
+        Raises:
+            TrainingStopped: it was stopped on request.
+            WorkerLost: it was killed, or made no step any more.
+            NasflowError: the trainer's own error: BadCheckpoint, BadSpec, OutOfMemory, NotLearning, DiskFull, others.
+        """
+        code = self._process.wait()
+        if code == 0:
+            return
+        if code < 0 and self._asked_to_stop:
+            raise TrainingStopped("stopped on request before it could write a checkpoint; run the same again to go on")
+        raise self._start.error_of_exit(code, self._last_error)
+
+    def stop(self) -> None:
+        """Ask the trainer to write a checkpoint and end; then kill what is left of its process group."""
+        if self._process.poll() is None:
+            self._asked_to_stop = True
+            self._process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(self._stop_seconds)
+        self._kill_group()
+        self._process.wait()
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._reader.join(timeout=5)
+
+    def _kill_group(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def _read(self, descriptor: int) -> None:
+        """Put the trainer's lines into the queue, and None at the end."""
+        with os.fdopen(descriptor, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                try:
+                    self._events.put(json.loads(line))
+                except json.JSONDecodeError:
+                    continue  # the last line of a process that was killed while it wrote
+        self._events.put(None)

@@ -1,0 +1,181 @@
+"""A training run on a worker: from the store, through the trainer process, into the store again.
+
+Killed at any instant and started again, here or on another machine, it goes on from the newest checkpoint that is
+whole.
+"""
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.errors import BadCheckpoint, LeaseHeld, TrainingFailed, WorkerLost
+from tasks.records import TrainedModel, TrainingResult, TrainJob
+from tasks.settings import WorkSettings
+from tasks.storage import keys
+from tasks.storage.blob_cache import BlobCache
+from tasks.storage.checkpoints import delete_checkpoints
+from tasks.storage.datasets import fetch_dataset
+from tasks.storage.leases import Lease, hold_lease
+from tasks.storage.runs import find_model
+from tasks.storage.s3 import Store
+from tasks.training import files
+from tasks.training.checkpoint_uploader import CheckpointUploader
+from tasks.training.fit import until_it_fits
+from tasks.training.initial_weights import fetch_weights
+from tasks.training.launch import TRAIN, train_arguments
+from tasks.training.run_folder import RunFolder
+from tasks.training.trainer_process import Event, TrainerProcess
+
+logger = logging.getLogger(__name__)
+
+
+def train_in_store(
+    store: Store, job: TrainJob, owner: str, settings: WorkSettings, on_event: Callable[[Event], None]
+) -> TrainedModel:
+    """Train what the job says; the model of a finished run with the same spec is returned as it is.
+
+    While another flow run works on the same spec, this one waits for it.
+
+    Args:
+        store: The object store: snapshot, checkpoints and model.
+        job: What to train.
+        owner: Who holds the lease; the same after a retry.
+        settings: Settings of this machine.
+        on_event: Called with every event of the trainer.
+
+    Returns:
+        The model.
+
+    Raises:
+        BadWeights: the initial weights do not exist, or have another SHA-256; nothing was begun.
+        BadCheckpoint: the trainer refuses this machine's checkpoint and the store's.
+        TrainingFailed: the trainer was killed ``settings.trainer_attempts`` times in a row and saved no further epoch.
+        WorkerLost: the lease was lost.
+        NasflowError: whatever else ended the trainer.
+    """
+    run_key = job.spec.digest
+    if model := find_model(store, run_key):
+        logger.info("run %s is finished already; its model is used again", run_key[:12])
+        delete_checkpoints(store, run_key)  # a worker that was lost right after it had finished the run left them
+        return model
+    weights = fetch_weights(store, job, settings.work_dir / "weights")  # first: it may fail, and takes no GPU
+    with _wait_for_lease(store, run_key, owner, settings) as lease:
+        if model := find_model(store, run_key):  # the previous holder of the lease has finished it
+            return model
+        run = RunOnWorker(store, job, RunFolder.of(settings, run_key), settings, lease, on_event)
+        model = run.train(weights)
+        lease.finish(model)
+    delete_checkpoints(store, run_key)
+    shutil.rmtree(run.folder.path, ignore_errors=True)
+    return model
+
+
+def _wait_for_lease(store: Store, run_key: str, owner: str, settings: WorkSettings) -> Lease:
+    """The run's lease, as soon as nobody else has it."""
+    while True:
+        try:
+            return hold_lease(store, run_key, owner, settings.lease_seconds)
+        except LeaseHeld as error:
+            logger.info("%s", error)
+            time.sleep(settings.lease_seconds / 4)
+
+
+@dataclass(frozen=True)
+class RunOnWorker:
+    """A training run on this worker, which holds the run's lease.
+
+    Attributes:
+        store: The object store.
+        job: What to train.
+        folder: The run's folder on this machine.
+        settings: Settings of this machine.
+        lease: The run's lease.
+        on_event: Called with every event of the trainer.
+    """
+
+    store: Store
+    job: TrainJob
+    folder: RunFolder
+    settings: WorkSettings
+    lease: Lease
+    on_event: Callable[[Event], None]
+
+    def train(self, weights: Path | None) -> TrainedModel:
+        """Train to the end, from the newest checkpoint or from ``weights``, and store the model."""
+        spec = self.job.spec
+        self.store.abort_uploads(keys.run(spec.digest))
+        fetch_dataset(self.store, spec.snapshot_digest, self.folder.data, BlobCache.of(self.settings))
+        self.folder.prepare(self.store, spec)
+        arguments = train_arguments(self.folder.path, self.folder.data, self.settings, weights, self.job)
+        with CheckpointUploader(self.store, spec.digest, self.folder.path, self.lease.lost) as uploader:
+            self._train_to_the_end(arguments, uploader)
+        return self._store_model()
+
+    def _train_to_the_end(self, arguments: list[str], uploader: CheckpointUploader) -> None:
+        """Start a killed trainer again, unless it was killed several times in a row and saved no further epoch."""
+        attempts_left, epochs_done = self.settings.trainer_attempts, self.folder.epochs_done()
+        was_refused = False
+        while True:
+            try:
+                return until_it_fits(
+                    self.folder.path,
+                    lambda: self._train_once(arguments, uploader),
+                    lambda message: logger.warning("%s", message),
+                )
+            except BadCheckpoint as error:
+                if was_refused:  # the store's checkpoint is refused as well
+                    raise
+                was_refused = True
+                logger.warning("%s; the store's newest checkpoint takes its place", error)
+                self.folder.set_checkpoint_aside()
+            except WorkerLost as error:
+                if self.lease.lost.is_set():
+                    raise
+                attempts_left -= 1
+                if (epochs_now := self.folder.epochs_done()) > epochs_done:
+                    attempts_left, epochs_done = self.settings.trainer_attempts, epochs_now
+                if attempts_left == 0:
+                    attempts = self.settings.trainer_attempts
+                    message = f"{error}; that was {attempts} times in a row, no further epoch saved"
+                    raise TrainingFailed(message) from None
+                logger.warning("%s", error)
+            self.folder.prepare(self.store, self.job.spec)
+
+    def _train_once(self, arguments: list[str], uploader: CheckpointUploader) -> None:
+        """One trainer process from start to end."""
+        with TrainerProcess(TRAIN, arguments, self.folder.path / files.LOG) as trainer:
+            try:
+                for event in trainer.events():
+                    self._refuse_if_lost()
+                    self._keep_checkpoint(event, uploader)
+                    self.on_event(event)
+            except BaseException:
+                trainer.stop()
+                for event in trainer.events():
+                    self._keep_checkpoint(event, uploader)
+                raise
+            trainer.result()
+
+    def _refuse_if_lost(self) -> None:
+        if self.lease.lost.is_set():
+            raise WorkerLost("the lease on this run was lost to another; this one stops")
+
+    def _keep_checkpoint(self, event: Event, uploader: CheckpointUploader) -> None:
+        if event["event"] == "checkpoint":
+            uploader.offer(event["epochs_done"], event["sha256"])
+            self.lease.report(event["epochs_done"])
+
+    def _store_model(self) -> TrainedModel:
+        """Store the best weights and the history."""
+        run_key, path = self.job.spec.digest, self.folder.path
+        history = keys.run_history(run_key)
+        return TrainedModel(
+            run_key=run_key,
+            spec=self.job.spec,
+            result=TrainingResult.model_validate_json((path / files.RESULT).read_bytes()),
+            weights=self.store.upload(path / files.BEST, lambda sha256: keys.run_weights(run_key, sha256)),
+            history=self.store.upload(path / files.HISTORY, history, content_type="application/jsonl"),
+        )

@@ -1,0 +1,207 @@
+"""Training and evaluation with a real store: what is in it afterwards, also after a stop or a kill."""
+
+import hashlib
+import json
+import logging
+import shutil
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deployments.demo.cartoons import draw_export
+from tasks.errors import BadCheckpoint, NasflowError, TrainingFailed
+from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_for
+from tasks.labeling.in_store import check_to_store, export_to_store
+from tasks.local.files import file_sha256
+from tasks.records import DatasetSnapshot, EvaluateJob, Evaluation, LabelledImage, LabelSource, RetrainRequest
+from tasks.settings import RoboflowSettings, WorkSettings
+from tasks.storage import keys
+from tasks.storage.checkpoints import restore_checkpoint, save_checkpoint
+from tasks.storage.runs import find_model
+from tasks.training.detection_in_store import detect_in_store, splits_to_detect
+from tasks.training.spec import plan
+from tasks.training.training_in_store import train_in_store
+
+SHA = "a" * 64
+
+
+class Cancelled(BaseException):
+    """What is raised when a flow run is cancelled."""
+
+
+@pytest.fixture
+def job(store, tmp_path, monkeypatch):
+    """A job on labels in the store: six epochs of two steps."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    draw_export(tmp_path / "labels", 1, train=8, valid=2, test=2, size=64)
+    request = RetrainRequest(
+        project="pets", export=str(tmp_path / "labels"), epochs=6, image_size=64, batch_size=4, learning_rate=1e-3
+    )
+    fetched = export_to_store(store, request, RoboflowSettings, tmp_path / "scratch")
+    reference = check_to_store(store, fetched, tmp_path / "scratch")
+    return plan(request, reference, None), reference
+
+
+class Machine:
+    """A worker's machine: its folder, and the events of its trainers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = WorkSettings(work_dir=folder, checkpoint_every_minutes=0.01)
+        self.events: list[dict] = []
+
+    def resumed_epochs(self):
+        """The epoch after which each trainer process went on."""
+        return [event["resumed_from_epoch"] for event in self.events if event["event"] == "started"]
+
+
+def trainers():
+    """Trainer processes of this process; the store is a child process of it, too."""
+    return [child for child in psutil.Process().children() if "tasks.training.worker" in child.cmdline()]
+
+
+def assert_detected(store, job, model, detected, machine):
+    """The detections of both splits, a batch of two images each, are in the store, and the machine keeps no files."""
+    steps = [(event["step"], event["steps"]) for event in machine.events if event["event"] == "step"]
+    assert steps == [(1, 2), (2, 2)]
+    assert detected.valid is not None
+    for stored in (detected.measured, detected.valid):
+        assert stored.key == keys.detections(job.run_key, job.snapshot_digest, stored.sha256)
+        assert {detection["image_id"] for detection in json.loads(store.get(stored.key)[0])} <= {1, 2}
+    assert (detected.speed.file_bytes, detected.speed.batch) == (model.weights.size, 16)
+    assert list((machine.settings.work_dir / "detections").iterdir()) == []
+
+
+def test_a_stopped_run_goes_on_on_another_machine_survives_a_kill_and_is_measured(store, job, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    job, reference = job
+    run_key = job.spec.digest
+
+    # Stopped on one machine after its second epoch; the checkpoint of that moment is in the store.
+    first = Machine(tmp_path / "first")
+
+    def stop_after_second_epoch(event):
+        first.events.append(event)
+        if event["event"] == "epoch" and event["epoch"] == 2:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        train_in_store(store, job, "first", first.settings, stop_after_second_epoch)
+    assert find_model(store, run_key) is None
+    manifest = restore_checkpoint(store, run_key, tmp_path / "newest", [])
+    assert manifest.files["last.ckpt"].sha256 == file_sha256(first.settings.work_dir / "runs" / run_key / "last.ckpt")
+    assert json.loads(store.get(keys.run_state(run_key))[0])["status"] == "released"
+
+    # Another machine, whose own checkpoint is damaged, goes on from there, and its trainer is killed once.
+    second = Machine(tmp_path / "second")
+    second_folder = tmp_path / "second" / "runs" / run_key
+    second_folder.mkdir(parents=True)
+    shutil.copy(first.settings.work_dir / "runs" / run_key / "history.jsonl", second_folder)
+    (second_folder / "last.ckpt").write_bytes(b"{ \xff damaged")
+
+    def kill_once(event):
+        second.events.append(event)
+        saved_further_epoch = event["event"] == "checkpoint" and event["epochs_done"] > manifest.epochs_done
+        if saved_further_epoch and len(second.resumed_epochs()) == 1:
+            trainers()[0].kill()
+
+    model = train_in_store(store, job, "second", second.settings, kill_once)
+    assert second.resumed_epochs()[0] == manifest.epochs_done >= 2
+    assert len(second.resumed_epochs()) == 2
+    assert second.resumed_epochs()[1] > manifest.epochs_done
+    assert "not a readable checkpoint" in caplog.text
+    assert "killed by SIGKILL" in caplog.text
+    assert (model.result.epochs_done, model.result.resumed_from_epoch) == (6, second.resumed_epochs()[1])
+    history = [json.loads(line)["epoch"] for line in store.get(model.history.key)[0].splitlines()]
+    assert history == [1, 2, 3, 4, 5, 6]
+    assert find_model(store, run_key) == model
+    assert hashlib.sha256(store.get(model.weights.key)[0]).hexdigest() == model.result.weights_sha256
+    assert store.list(keys.checkpoints(run_key)) == []
+    assert json.loads(store.get(keys.run_state(run_key))[0])["status"] == "finished"
+    assert not (second.settings.work_dir / "runs" / run_key).exists()
+
+    # The same again returns the stored model at once, without any process. Checkpoints of a lost worker are deleted.
+    save_checkpoint(store, run_key, 6, {"last.ckpt": first.settings.work_dir / "runs" / run_key / "last.ckpt"})
+    third = Machine(tmp_path / "third")
+    assert train_in_store(store, job, "third", third.settings, third.events.append) == model
+    assert store.list(keys.checkpoints(run_key)) == []
+    assert (third.events, third.settings.work_dir.exists()) == ([], False)
+
+    assert_measured(store, model, reference, third)
+
+
+def assert_measured(store, model, reference, machine):
+    """The model can be measured on another machine: numbers, page and report."""
+    evaluate_job = job_for(model, reference)
+    assert evaluate_job.split == "test"
+    assert find_evaluation(store, evaluate_job, model) is None
+    detected = detect_in_store(store, evaluate_job, machine.settings, machine.events.append)
+    assert_detected(store, evaluate_job, model, detected, machine)
+    report = evaluate_in_store(store, evaluate_job, detected, machine.settings)
+    assert (report.counts.images, report.weights_sha256) == (2, model.weights.sha256)
+    assert set(report.scores.per_class) == set(reference.classes)
+    page = store.get(keys.evaluation_page(keys.run(model.run_key)))[0].decode()
+    assert f"{report.scores.map:.3f}" in page
+    evaluation = Evaluation.model_validate_json(store.get(report.evaluation.key)[0])
+    assert (evaluation.scores, evaluation.speed) == (report.scores, report.speed)
+    assert evaluation.point.chosen_on == report.scores.threshold_from == "valid"
+    assert find_evaluation(store, evaluate_job, model) == report
+    assert evaluate_in_store(store, evaluate_job, detected, machine.settings) == report
+
+
+def test_a_run_ends_when_the_checkpoints_of_machine_and_store_are_refused(store, job, tmp_path):
+    job, _ = job
+    machine = Machine(tmp_path / "machine")
+    (tmp_path / "last.ckpt").write_bytes(b"of another kind")
+    save_checkpoint(store, job.spec.digest, 1, {"last.ckpt": tmp_path / "last.ckpt"})
+    with pytest.raises(BadCheckpoint, match="not a readable checkpoint"):
+        train_in_store(store, job, "one", machine.settings, machine.events.append)
+    assert find_model(store, job.spec.digest) is None
+
+
+def test_a_trainer_that_is_killed_several_times_in_a_row_is_not_started_again(store, job, tmp_path):
+    job, _ = job
+    machine = Machine(tmp_path / "machine")
+    machine.settings = machine.settings.model_copy(update={"trainer_attempts": 2})
+    ended = threading.Event()
+
+    def kill_whatever_starts():
+        while not ended.wait(0.05):
+            for trainer in trainers():
+                trainer.kill()
+
+    killer = threading.Thread(target=kill_whatever_starts)
+    killer.start()
+    try:
+        with pytest.raises(TrainingFailed, match=r"killed by SIGKILL; started again.*2 times in a row"):
+            train_in_store(store, job, "one", machine.settings, machine.events.append)
+    finally:
+        ended.set()
+        killer.join()
+    assert find_model(store, job.spec.digest) is None
+
+
+@pytest.mark.parametrize(
+    ("measured", "labels", "splits"),
+    [
+        ("test", {"train": 1, "valid": 1, "test": 1}, ("test", "valid")),
+        ("test", {"train": 1, "valid": 0, "test": 1}, ("test",)),
+        ("test", {"train": 1, "test": 1}, ("test",)),
+        ("valid", {"train": 1, "valid": 1, "test": 0}, ("valid",)),
+    ],
+)
+def test_the_valid_split_is_detected_on_after_test_if_it_has_boxes(measured, labels, splits):
+    """Boxes of the one image of each split; thresholds are chosen on valid, where that has any."""
+    image = {"file_name": "a.png", "sha256": SHA, "size": 1, "width": 9, "height": 9}
+    images = [LabelledImage(split=split, boxes=[(0, 1, 1, 5, 5)] * boxes, **image) for split, boxes in labels.items()]
+    snapshot = DatasetSnapshot(classes=("cat",), images=images, source=LabelSource(kind="file", name="pets"))
+    evaluate_job = EvaluateJob(run_key=SHA, snapshot_digest=snapshot.digest, split=measured)
+    assert splits_to_detect(evaluate_job, snapshot) == splits
+
+
+def test_an_unfinished_run_cannot_be_measured(store, job, tmp_path):
+    job, reference = job
+    evaluate_job = EvaluateJob(run_key=job.spec.digest, snapshot_digest=reference.snapshot_digest, split="test")
+    with pytest.raises(NasflowError, match="has no finished model in the store; train it first"):
+        detect_in_store(store, evaluate_job, WorkSettings(work_dir=tmp_path / "work"), lambda event: None)
