@@ -1,6 +1,6 @@
 """A fake of the endpoints of Roboflow that the real package calls, which misbehaves as a test asks.
 
-The API answers under ``/``, the signed link to the zip points to ``/ds/``. Paths without secrets are counted in ``asked``.
+The API answers under ``/``, the signed link to the zip points to ``/ds/``. ``asked`` counts requests by path.
 
 ``python -m tests.fakes.roboflow_server ZIP`` serves in a process of its own until its stdin ends, and prints its URL.
 """

@@ -19,7 +19,7 @@ from tasks.labeling.formats.zips import pack
 from tasks.labeling.inspection import inspect_export, require_snapshot
 from tasks.metrics import coco_ground_truth, score
 from tasks.records import SPLITS, LabelRules
-from tests.fakes.coco import judged
+from tests.fakes.coco import pycocotools_evaluation
 from tests.fakes.exports import document, image_bytes, numbered, write_export, write_split
 
 BOX = (10, 10, 40, 30)
@@ -406,25 +406,29 @@ def test_evaluation_numbers_on_real_labels_are_pycocotools(inspected):
     for name in SOUND:
         snapshot = inspected(name).snapshot
         for split in SPLITS if snapshot else ():
-            truth = coco_ground_truth(snapshot.of_split(split), snapshot.classes)
-            if not truth["annotations"]:
+            ground_truth = coco_ground_truth(snapshot.of_split(split), snapshot.classes)
+            if not ground_truth["annotations"]:
                 continue
-            detections = shifted_detections(np.random.default_rng(len(name)), truth)
-            scores, judge = score(truth, detections), judged(truth, detections)
-            got = [scores.map, scores.map50, scores.map75, scores.map_small, scores.map_medium, scores.map_large]
-            assert [-1 if one is None else one for one in got] == pytest.approx(judge.stats[:6], abs=1e-12)
-            assert scores.ar == pytest.approx(judge.stats[8], abs=1e-12)
+            detections = shifted_detections(np.random.default_rng(len(name)), ground_truth)
+            scores, expected = score(ground_truth, detections), pycocotools_evaluation(ground_truth, detections).stats
+            precisions = [scores.map, scores.map50, scores.map75, scores.map_small, scores.map_medium, scores.map_large]
+            assert [-1 if value is None else value for value in precisions] == pytest.approx(expected[:6], abs=1e-12)
+            assert scores.ar == pytest.approx(expected[8], abs=1e-12)
             measured += 1
     assert measured > 20
 
 
-def shifted_detections(dice, truth):
+def shifted_detections(dice, ground_truth):
     """Detections near the ground truth, with false negatives and false positives."""
     detections = []
-    for box in truth["annotations"]:
+    for box in ground_truth["annotations"]:
         for _ in range(dice.integers(0, 3)):
             x, y, width, height = np.array(box["bbox"]) + dice.normal(0, 0.05, 4) * max(box["bbox"][2:])
-            label = box["category_id"] if dice.random() < 0.9 else int(dice.integers(1, len(truth["categories"]) + 1))
+            label = (
+                box["category_id"]
+                if dice.random() < 0.9
+                else int(dice.integers(1, len(ground_truth["categories"]) + 1))
+            )
             bbox = [float(x), float(y), max(1.0, float(width)), max(1.0, float(height))]
             detections.append(
                 {"image_id": box["image_id"], "category_id": label, "bbox": bbox, "score": float(dice.random())}

@@ -67,15 +67,15 @@ def assert_fails(error, match, call, *args, **options):
         call(*args, **options)
     pending, chain = [caught.value], []
     while pending:
-        error = pending.pop()
-        chain.append(error)
-        causes = (error.__cause__, error.__context__)
+        exception = pending.pop()
+        chain.append(exception)
+        causes = (exception.__cause__, exception.__context__)
         pending += [cause for cause in causes if cause is not None and cause not in chain]
-    for error in chain:
-        text = f"{error!r} {error.args} {error}"
+    for exception in chain:
+        text = f"{exception!r} {exception.args} {exception}"
         assert KEY not in text
         assert SIGNATURE not in text
-        assert "\n" not in str(error)
+        assert "\n" not in str(exception)
 
 
 def downloaded_files(tmp_path):
@@ -281,7 +281,7 @@ def test_waiting_and_download_report_progress_and_log_little(progress, archive, 
     assert caplog.text.count("waiting for") == 2
 
 
-def test_a_download_of_unknown_length_is_progress(told):
+def test_a_download_of_unknown_length_reports_its_size(progress):
     assert progress(Misbehaviour(content_length=False))[-1] == (0, 1, "0.0 MB of the zip")
 
 

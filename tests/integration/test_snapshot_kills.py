@@ -1,4 +1,4 @@
-"""Killed at random moments while saving and fetching a snapshot: nothing half-written counts, the next run completes."""
+"""Killed at random moments while saving and fetching a snapshot: nothing half-written counts, the next completes."""
 
 import os
 import random
