@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO_DIR ?= nasflow-demo
 PEERS := .bench
 
-.PHONY: setup check test unit integration gpu e2e browser demo bench fuzz lock clean
+.PHONY: setup check test unit integration gpu e2e browser demo bench fuzz reference lock clean
 
 setup: $(STAMP)
 
@@ -67,6 +67,11 @@ bench: setup
 # Twenty minutes of labels that nobody would think of.
 fuzz: setup
 	$(BIN)/python -m tests.fuzz.labels
+
+# docs/reference.md from the code.
+reference: setup
+	$(BIN)/python -m tests.reference > docs/reference.md.tmp
+	mv docs/reference.md.tmp docs/reference.md
 
 lock: setup
 	infra/requirements/compile.sh

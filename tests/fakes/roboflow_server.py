@@ -1,6 +1,6 @@
 """A fake of the endpoints of Roboflow that the real package calls, which misbehaves as a test asks.
 
-The API answers under ``/``, the signed link to the zip points to ``/ds/``. ``asked`` counts requests by path.
+The API answers under ``/``, the signed link to the zip points to ``/ds/``. ``requests`` counts requests by path.
 
 ``python -m tests.fakes.roboflow_server ZIP`` serves in a process of its own until its stdin ends, and prints its URL.
 """
@@ -61,7 +61,7 @@ class RoboflowServer:
     def __init__(self, archive: bytes | Path, misbehaviour: Misbehaviour | None = None) -> None:
         self.archive = archive
         self.trouble = misbehaviour or Misbehaviour()
-        self.asked: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
         self.images, self.unannotated = 6, 0
         self.settings: dict[int, dict] = {} if self.trouble.no_versions else {9: {}, 10: {}, 2: {}}
         self.splits = {number: {"train": 4, "valid": 2} for number in self.settings}
@@ -101,7 +101,7 @@ class RoboflowServer:
 
     def _answer(self, request):
         url = urlsplit(request.path)
-        self.asked[url.path] += 1
+        self.requests[url.path] += 1
         if url.path.startswith("/ds/"):
             self._answer_link(request)
         elif self.trouble.api:
@@ -111,10 +111,10 @@ class RoboflowServer:
             _send(request, 401, {"error": {"message": f"This API key does not exist: {request.path}"}})
         else:
             length = int(request.headers.get("Content-Length") or 0)
-            wanted = json.loads(request.rfile.read(length) or "null")
+            settings = json.loads(request.rfile.read(length) or "null")
             parts = tuple(filter(None, url.path.split("/")))
-            asks = (request.command, *parts) == ("POST", WORKSPACE, PROJECT, "generate")
-            _send(request, *(self._generate(wanted) if asks else self._api(parts)))
+            asks_for_version = (request.command, *parts) == ("POST", WORKSPACE, PROJECT, "generate")
+            _send(request, *(self._generate(settings) if asks_for_version else self._api(parts)))
 
     def _api(self, parts):
         """Status and body for the parts of an API path."""
@@ -149,19 +149,19 @@ class RoboflowServer:
         version |= {"splits": self.splits[number], "preprocessing": {}, "augmentation": {}} | self.settings[number]
         return version | {"progress": trouble.progress if generating else 1, "exports": ["coco"]}
 
-    def _generate(self, wanted):
+    def _generate(self, settings):
         """Generate a version; steps come as the package documents them, and are recorded with ``enabled``."""
         trouble = self.trouble
         if trouble.generate_status != 200:
-            return trouble.generate_status, {"error": f"no: {wanted}"}
-        if not isinstance(wanted, dict) or wanted.keys() != {"augmentation", "preprocessing"}:
+            return trouble.generate_status, {"error": f"no: {settings}"}
+        if not isinstance(settings, dict) or settings.keys() != {"augmentation", "preprocessing"}:
             return 400, {"error": "augmentation and preprocessing are required"}
         number = max(self.settings, default=0) + 1
         self.settings[number] = {
             kind: {name: {"enabled": True} | (step if isinstance(step, dict) else {}) for name, step in steps.items()}
-            for kind, steps in wanted.items()
+            for kind, steps in settings.items()
         }
-        copies = int(wanted["augmentation"].get("image", {}).get("versions", 1))
+        copies = int(settings["augmentation"].get("image", {}).get("versions", 1))
         self.splits[number] = {"train": copies * (self.images - 2) - trouble.copies_missing, "valid": 2}
         self.generated.append(number)
         if trouble.lost_answers > 0:

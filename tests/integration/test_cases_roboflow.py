@@ -81,7 +81,7 @@ def test_cases_a7_never_ready_at_148_percent_ends_at_the_deadline(archives, tmp_
         fetch(server, tmp_path / "export.zip", deadline=1.0)
     assert "100 %" in caplog.text
     assert "148" not in caplog.text
-    assert server.asked[f"/{WORKSPACE}/{PROJECT}/10/coco"] > 1
+    assert server.requests[f"/{WORKSPACE}/{PROJECT}/10/coco"] > 1
 
 
 @pytest.mark.parametrize(("body", "lacking"), [({"export": {}}, "link"), ({}, "export"), ([], "export")])

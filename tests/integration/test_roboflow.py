@@ -95,7 +95,7 @@ def test_latest_version_is_the_highest_number_and_the_zip_is_whole(fetch, archiv
 
 def test_a_version_can_be_asked_for_by_number(fetch):
     assert fetch(version=2).version == 2
-    assert fetch.server.asked[f"/{WORKSPACE}/{PROJECT}/2/coco"] == 1
+    assert fetch.server.requests[f"/{WORKSPACE}/{PROJECT}/2/coco"] == 1
 
 
 def test_cases_a5_a_zip_from_before_is_replaced(fetch, archive, tmp_path):
@@ -139,7 +139,7 @@ def test_a_retry_after_beyond_the_deadline_fails_at_once(fetch):
 @pytest.mark.parametrize("status", [401, 403])
 def test_cases_a17_a_bad_key_names_the_variable(fetch, status):
     assert_fails(RoboflowRefused, f"HTTP {status}.*NASFLOW_ROBOFLOW_API_KEY", fetch, Misbehaviour(api=[(status, {})]))
-    assert sum(fetch.server.asked.values()) == 1
+    assert sum(fetch.server.requests.values()) == 1
 
 
 def test_cases_a17_an_unknown_key_is_refused(fetch):
@@ -177,13 +177,13 @@ def test_a_project_without_versions_is_refused(fetch):
 
 def test_cases_a7_an_empty_version_is_refused_at_once(fetch):
     assert_fails(RoboflowRefused, r"version 10 is empty \(0 images\)", fetch, Misbehaviour(images=0))
-    assert fetch.server.asked[f"/{WORKSPACE}/{PROJECT}/10"] == 1
+    assert fetch.server.requests[f"/{WORKSPACE}/{PROJECT}/10"] == 1
 
 
 @pytest.mark.parametrize("trouble", [Misbehaviour(failed=True), Misbehaviour(failed_version=True)])
 def test_cases_a7_a_failed_generation_is_refused_at_once(fetch, trouble):
     assert_fails(RoboflowRefused, "generating failed there; look at the version in Roboflow", fetch, trouble)
-    assert max(fetch.server.asked.values()) == 1
+    assert max(fetch.server.requests.values()) == 1
 
 
 @pytest.mark.parametrize("status", [400, 404])
@@ -403,7 +403,7 @@ def test_a_refused_generation_is_named(project, status, match):
     pets = project(Misbehaviour(generate_status=status))
     pets.server.images = 9
     assert_fails(RoboflowRefused, match, pets.run, 3)
-    assert (pets.labelled, pets.server.asked[f"/{WORKSPACE}/{PROJECT}/generate"]) == ({}, 1)
+    assert (pets.labelled, pets.server.requests[f"/{WORKSPACE}/{PROJECT}/generate"]) == ({}, 1)
 
 
 @pytest.mark.parametrize("name", ["project", "unannotated"])

@@ -285,9 +285,9 @@ def test_labels_that_do_not_score_1_as_their_own_detections_are_an_error(box, co
         )
         for number, split in enumerate(("train", "valid", "test"))
     ]  # fmt: skip
-    notes = FindingCounter()
-    snapshot = make_snapshot(("cat",), images, LabelSource(kind="file", name="x"), notes)
-    assert {finding.code for finding in notes.findings() if finding.severity == "error"} == codes
+    findings = FindingCounter()
+    snapshot = make_snapshot(("cat",), images, LabelSource(kind="file", name="x"), findings)
+    assert {finding.code for finding in findings.summary() if finding.severity == "error"} == codes
     assert (snapshot is None) is bool(codes)
 
 

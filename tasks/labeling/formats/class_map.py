@@ -27,8 +27,8 @@ def map_classes(annotations: Annotations, class_map: Mapping[str, str], findings
     if not class_map:
         return annotations
     if unknown := [name for name in class_map if name not in annotations.classes]:
-        known = ", ".join(annotations.classes[:20])
-        raise BadRequest(f"class map: there is no class {unknown[0]!r}; the labels have {known}")
+        class_names = ", ".join(annotations.classes[:20])
+        raise BadRequest(f"class map: there is no class {unknown[0]!r}; the labels have {class_names}")
     new_names = [class_map.get(name, name).strip() for name in annotations.classes]
     classes = tuple(dict.fromkeys(name for name in new_names if name))
     if not classes:
