@@ -1,4 +1,4 @@
-# The verbs for people and for continuous integration alike.
+# The same targets for people and for continuous integration.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +10,7 @@ PEERS := .bench
 
 setup: $(STAMP)
 
-# Installed again only when a lock or the package's metadata has changed.
+# Runs again only after a change of the locked requirements or of the package's metadata.
 $(STAMP): infra/requirements/dev.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not here; install Python 3.11, or give PYTHON=..." >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "error: $(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 2; }
@@ -25,24 +25,24 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-# The last two mostly wait for servers and runs, so they wait together.
+# e2e and browser mostly wait for servers and runs, so they run at the same time.
 test: setup check unit integration gpu
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target e2e browser
 
 unit: setup
 	$(BIN)/pytest tests/unit -q --numprocesses 2
 
-# Three files at a time, since these tests often wait for servers and child processes; in the order of the conftest there.
+# Three files at a time, because these tests often wait. Their conftest.py sorts the files, the longest first.
 integration: setup
 	$(BIN)/pytest tests/integration -q --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-# Several trainers at a time: threads that wait for each other on cores that others use are slower by far than one.
+# Several trainers run at a time. Then one thread each is much faster than threads that wait for each other.
 integration e2e browser: export OMP_NUM_THREADS := 1
 
 gpu: setup
 	$(BIN)/pytest tests/gpu -q
 
-# Two files at a time, each with a stack of its own.
+# Two files at a time. Each test process has its own stack.
 e2e: setup
 	$(BIN)/pytest tests/e2e -q --timeout 600 --numprocesses 2 --dist loadfile
 
@@ -52,7 +52,7 @@ browser: setup
 demo: setup
 	$(BIN)/nasflow demo --dir $(DEMO_DIR)
 
-# The peers of the benchmarks, in a folder of their own that only their processes see.
+# Other trainers for the benchmarks, in a folder that only their processes use.
 $(PEERS)/.installed: infra/requirements/bench.txt | $(STAMP)
 	rm -rf $(PEERS)
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target $(PEERS) -r infra/requirements/bench.txt
@@ -64,11 +64,11 @@ bench: setup
 		echo "== $$file"; $(BIN)/python -m tests.benchmarks.$$(basename $$file .py) || exit 1; \
 	done
 
-# Twenty minutes of labels that nobody would think of.
+# Twenty minutes of random labels.
 fuzz: setup
 	$(BIN)/python -m tests.fuzz.labels
 
-# docs/reference.md from the code.
+# Writes docs/reference.md from the code.
 reference: setup
 	$(BIN)/python -m tests.reference > docs/reference.md.tmp
 	mv docs/reference.md.tmp docs/reference.md

@@ -55,7 +55,8 @@ def test_the_summary_links_to_a_report_that_opens(stack, first):
 
 
 def test_the_flow_run_has_the_log_lines_of_its_steps(stack, first):
-    messages = [log["message"] for log in stack.api("/logs/filter", {"limit": 200})]
+    of_this_run = {"logs": {"flow_run_id": {"any_": [first["flow_run"]]}}, "limit": 200}
+    messages = [log["message"] for log in stack.api("/logs/filter", of_this_run)]
     assert any(re.match(r"published pets version 1, mAP 0\.\d+", message) for message in messages)
 
 

@@ -1,35 +1,113 @@
-"""Every command in the docs exists, with the options it is shown with."""
+"""Commands, options, variables, paths and links in the docs exist."""
 
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
+import click
 import pytest
+import typer
+import yaml
+
+from deployments.cli.main import app
+from tasks.labeling.finding_kinds import FINDING_KINDS
+from tasks.records import GatePolicy, RetrainRequest
+from tasks.settings import RoboflowSettings, StoreSettings, WorkSettings
 
 ROOT = Path(__file__).parents[2]
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
+MAX_README_LINES = 130
+TOP_LEVEL = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
+PAGES = TOP_LEVEL + sorted((ROOT / "docs").rglob("*.md")) + sorted((ROOT / "examples").rglob("*.md"))
+PRESENT = [page for page in PAGES if page.name != "CHANGELOG.md"]
+"""Pages about the present state; the changelog also has names from before."""
+TEST_VARIABLES = {"NASFLOW_TEST_EXPORTS", "NASFLOW_TEST_SCREENSHOTS"}
+FOLDERS = "deployments|docs|examples|flows|infra|tasks|tests"
 
 
-def commands():
-    """Shell commands of the README's code blocks and of its inline code, one a line."""
-    text = (ROOT / "README.md").read_text()
-    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ")
-    inline = re.findall(r"`((?:nasflow|make) [^`]*)`", text)
-    return sorted({line.strip() for line in [*blocks.splitlines(), *inline] if line.strip()})
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("nasflow ")])
+def without_blocks(text: str) -> str:
+    return re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def inline_code(page: Path) -> list[str]:
+    return [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", without_blocks(page.read_text()))]
+
+
+def commands() -> list[str]:
+    """Shell commands of code blocks and of inline code."""
+    lines = set()
+    for page in PRESENT:
+        blocks = "\n".join(re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL)).replace("\\\n", " ")
+        inline = [code for code in inline_code(page) if re.match(r"(nasflow|make) [a-z]", code)]
+        lines |= {line.strip() for line in [*blocks.splitlines(), *inline] if line.strip()}
+    return sorted(lines)
+
+
+@cache
+def options_by_verb() -> dict[str, set[str]]:
+    """Options of each verb; those of a group have names such as ``models list``."""
+
+    def options_of(command: click.Command, name: str) -> dict[str, set[str]]:
+        if isinstance(command, click.Group):
+            parts = (options_of(part, f"{name} {key}".strip()) for key, part in command.commands.items())
+            return {verb: options for part in parts for verb, options in part.items()}
+        parameters = command.get_params(click.Context(command))
+        return {name: {flag for parameter in parameters for flag in (*parameter.opts, *parameter.secondary_opts)}}
+
+    return options_of(typer.main.get_command(app), "")
+
+
+def verb_of(words: list[str]) -> str:
+    return " ".join(words[:2] if words[0] == "models" else words[:1])
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Anchors as GitHub makes them of headings, and those that are written."""
+    text = page.read_text()
+    headings = re.findall(r"^#+ (.+)$", without_blocks(text), re.MULTILINE)
+    slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return slugs | set(re.findall(r'<a id="([^"]+)">', text))
+
+
+# Commands and options ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [line for line in commands() if line.startswith("nasflow ")])
 def test_a_nasflow_command_exists_with_its_options(command):
     words = command.split()[1:]
-    verb = words[:2] if words[0] == "models" else words[:1]
-    done = subprocess.run([NASFLOW, *verb, "--help"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    for option in (word for word in words if word.startswith("--")):
-        assert re.search(rf"{option}\b", done.stdout), f"{command}: no option {option}"
+    if words[0] == "--debug":
+        return
+    options = options_by_verb()
+    assert verb_of(words) in options
+    named = {word.partition("=")[0] for word in words if word.startswith("--")}
+    assert named <= options[verb_of(words)]
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if c.startswith("make ")])
+@pytest.mark.parametrize("page", PRESENT, ids=name_of)
+def test_an_option_that_stands_alone_belongs_to_a_verb(page):
+    known = set.union(*options_by_verb().values())
+    named = {code.split()[0].partition("=")[0] for code in inline_code(page) if code.startswith("--")}
+    assert named <= known
+
+
+def test_the_installed_command_has_the_verbs_of_the_docs():
+    done = subprocess.run([NASFLOW, "--help"], capture_output=True, text=True, check=True)
+    for verb in {verb.split()[0] for verb in options_by_verb()}:
+        assert re.search(rf"^  {verb} ", done.stdout, re.MULTILINE), verb
+
+
+@pytest.mark.parametrize("verb", options_by_verb())
+def test_every_verb_is_in_the_docs(verb):
+    assert any(f"nasflow {verb}" in page.read_text() for page in PRESENT)
+
+
+@pytest.mark.parametrize("command", [line for line in commands() if line.startswith("make ")])
 def test_a_make_target_exists(command):
     done = subprocess.run(["make", "--dry-run", *command.split()[1:]], cwd=ROOT, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -39,20 +117,74 @@ def test_the_docs_have_commands():
     assert {"make setup", "make demo", "nasflow deploy"} <= set(commands())
 
 
-def test_every_path_in_the_readme_is_there():
-    text = (ROOT / "README.md").read_text()
-    named = re.findall(r"`((?:deployments|infra|docs|flows|tasks)/[\w./-]*)`", text)
-    linked = re.findall(r"\]\((docs/[^)]*|CHANGELOG.md)\)", text)
-    assert linked
-    for path in named + linked:
-        assert (ROOT / path).exists(), path
+# Variables, paths and links ----------------------------------------------------------------------
 
 
-def test_every_variable_in_the_readme_is_read():
-    from tasks.settings import RoboflowSettings, StoreSettings, WorkSettings
-
-    known = {"PREFECT_API_URL", "ROBOFLOW_API_KEY"}
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_variable_is_read(page):
+    known = {"PREFECT_API_URL", "ROBOFLOW_API_KEY", *TEST_VARIABLES}
     for kind in (RoboflowSettings, StoreSettings, WorkSettings):
         known |= {f"{kind.model_config['env_prefix']}{name}".upper() for name in kind.model_fields}
-    named = set(re.findall(r"\b(?:NASFLOW|ROBOFLOW|PREFECT)_[A-Z_]+\b", (ROOT / "README.md").read_text()))
-    assert named <= known
+    named = set(re.findall(r"\b(?:NASFLOW|ROBOFLOW|PREFECT)_[A-Z_]*\b", page.read_text()))
+    prefixes = {name for name in named if name.endswith("_")}
+    assert named - prefixes <= known
+    for prefix in prefixes:
+        assert any(name.startswith(prefix) for name in known), prefix
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_path_exists(page):
+    paths = [code for code in inline_code(page) if re.fullmatch(rf"(?:{FOLDERS})/[\w./-]*", code)]
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_relative_link_leads_somewhere(page):
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", without_blocks(page.read_text())):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if not target.exists() or (anchor and anchor not in anchors_of(target)):
+            broken.append(link)
+    assert broken == []
+
+
+def test_every_page_of_the_docs_is_linked():
+    linked = {
+        (page.parent / link.partition("#")[0]).resolve()
+        for page in PAGES
+        for link in re.findall(r"\]\(([^)\s:]+)\)", page.read_text())
+    }
+    assert [name_of(page) for page in PAGES[1:] if page.resolve() not in linked] == []
+
+
+def test_the_page_about_the_api_has_all_fields_of_a_request():
+    text = (ROOT / "docs" / "api.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", text.partition("## JSON")[0], re.MULTILINE))
+    assert list(rows) == [name for name in RetrainRequest.model_fields if name != "schema_version"]
+    assert re.findall(r"`(\w+)`", rows["gate"]) == list(GatePolicy.model_fields)
+
+
+def test_the_page_about_labels_has_all_findings():
+    linked = re.findall(r"\[`[\w-]+`\]\(reference\.md#([\w-]+)\)", (ROOT / "docs" / "labels.md").read_text())
+    assert set(linked) == set(FINDING_KINDS)
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= MAX_README_LINES
+
+
+# Checks ------------------------------------------------------------------------------------------
+
+
+def test_the_hooks_before_a_commit_are_those_of_make_check():
+    recipe = re.search(r"^check: setup\n((?:\t.+\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    steps = [line.strip().replace("$(BIN)", ".venv/bin") for line in recipe[1].splitlines()]
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    assert [repo["repo"] for repo in config["repos"]] == ["local"]
+    hooks = config["repos"][0]["hooks"]
+    assert [hook["entry"] for hook in hooks] == steps
+    for hook in hooks:
+        assert (hook["language"], hook["pass_filenames"], hook["always_run"]) == ("system", False, True)

@@ -5,10 +5,7 @@ from torch.nn import functional
 
 
 class SubsampledConv2d(nn.Conv2d):
-    """A strided pointwise convolution as a subsampling and a convolution with stride 1.
-
-    It computes the same products and sums as ``nn.Conv2d``, without the affected kernels of oneDNN.
-    """
+    """A convolution that computes the same products and sums as ``nn.Conv2d``, without the affected kernels."""
 
     @classmethod
     def from_convolution(cls, convolution: nn.Conv2d) -> "SubsampledConv2d":
@@ -46,6 +43,6 @@ def guard_channels_last(network: nn.Module) -> int:
     }
     for name, part in affected.items():
         if part.padding != (0, 0) or part.groups != 1:
-            raise AssertionError(f"a strided pointwise convolution with padding or groups: {part}")
+            raise AssertionError(f"the guard does not know such a convolution: {part}")
         network.set_submodule(name, SubsampledConv2d.from_convolution(part))
     return len(affected)
