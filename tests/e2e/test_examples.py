@@ -14,14 +14,13 @@ CALL = Path(__file__).parents[2] / "examples" / "call.sh"
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-def test_the_call_asks_for_a_run_that_publishes_a_model(stack):
+def test_the_call_starts_a_run_with_the_request(stack):
     environment = {**os.environ, **stack.environment, "no_proxy": "127.0.0.1,localhost"}
     done = subprocess.run([CALL], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     run = json.loads(done.stdout)["id"]
-    name, message = wait_for(
-        lambda: (state := stack.state(run))[0] in ("Completed", "Failed", "Crashed") and state, 480
-    )
-    assert name == "Completed", message
-    models = stack.nasflow("models", "list", "--project", "circles-and-squares")["models"]
-    assert [model["version"] for model in models] == [1]
+    assert wait_for(lambda: stack.state(run)[0] == "Running", 120)
+    request = stack.api(f"/flow_runs/{run}")["parameters"]["request"]
+    assert (request["project"], request["export"]) == ("circles-and-squares", str(CALL.parent / "labels"))
+    stack.api(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    assert wait_for(lambda: stack.state(run)[0] in ("Cancelled", "Completed"), 120)
