@@ -67,6 +67,15 @@ def verb_of(words: list[str]) -> str:
     return " ".join(words[:2] if words[0] == "models" else words[:1])
 
 
+def settings_variables() -> set[str]:
+    """Environment variables of all settings."""
+    return {
+        f"{kind.model_config['env_prefix']}{name}".upper()
+        for kind in (RoboflowSettings, StoreSettings, WorkSettings)
+        for name in kind.model_fields
+    }
+
+
 def anchors_of(page: Path) -> set[str]:
     """Anchors as GitHub makes them of headings, and those that are written."""
     text = page.read_text()
@@ -122,9 +131,7 @@ def test_the_docs_have_commands():
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_variable_is_read(page):
-    known = {"PREFECT_API_URL", "ROBOFLOW_API_KEY", *TEST_VARIABLES}
-    for kind in (RoboflowSettings, StoreSettings, WorkSettings):
-        known |= {f"{kind.model_config['env_prefix']}{name}".upper() for name in kind.model_fields}
+    known = {"PREFECT_API_URL", "ROBOFLOW_API_KEY", *TEST_VARIABLES, *settings_variables()}
     named = set(re.findall(r"\b(?:NASFLOW|ROBOFLOW|PREFECT)_[A-Z_]*\b", page.read_text()))
     prefixes = {name for name in named if name.endswith("_")}
     assert named - prefixes <= known
@@ -165,6 +172,11 @@ def test_the_page_about_the_api_has_all_fields_of_a_request():
     rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", text.partition("## JSON")[0], re.MULTILINE))
     assert list(rows) == [name for name in RetrainRequest.model_fields if name != "schema_version"]
     assert re.findall(r"`(\w+)`", rows["gate"]) == list(GatePolicy.model_fields)
+
+
+def test_the_reference_has_all_settings():
+    first_cells = re.findall(r"^\| (`[A-Z_]+`[^|]*) \|", (ROOT / "docs" / "reference.md").read_text(), re.MULTILINE)
+    assert settings_variables() <= {name for cell in first_cells for name in re.findall(r"`([A-Z_]+)`", cell)}
 
 
 def test_the_page_about_labels_has_all_findings():
