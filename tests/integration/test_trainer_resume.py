@@ -170,10 +170,10 @@ def test_watchdog_says_where_a_trainer_hangs(whole: Whole, tmp_path: Path) -> No
     image = next((data / "images").rglob(f"*{whole.snapshot.of_split('train')[0].sha256}*"))
     image.unlink()
     os.mkfifo(image)
-    arguments = ["--spec", whole.spec_path, "--data", data, "--out", tmp_path / "out", "--watchdog-seconds", 4]
+    arguments = ["--spec", whole.spec_path, "--data", data, "--out", tmp_path / "out", "--watchdog-seconds", 15]
     trainer = run(tmp_path, *arguments)
     assert trainer.process.returncode == 1
-    assert "Timeout (0:00:04)!" in trainer.stderr
+    assert "Timeout (0:00:15)!" in trainer.stderr
     assert "in _decode" in trainer.stderr
 
 
