@@ -61,8 +61,8 @@ def run(browser, stack, export):
         fill(browser, title, value)
     submit(browser)
     flow = {"flows": {"name": {"any_": ["retrain"]}}}
-    asked = wait_for(lambda: stack.api("/flow_runs/filter", flow), 30)[0]
-    wait_for(lambda: stack.state(asked["id"])[0] in ("Completed", "Failed", "Crashed"), 240)
+    asked = wait_for(lambda: stack.api("/flow_runs/filter", flow))[0]
+    wait_for(lambda: stack.state(asked["id"])[0] in ("Completed", "Failed", "Crashed"))
     return asked
 
 

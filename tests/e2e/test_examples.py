@@ -19,8 +19,8 @@ def test_the_call_starts_a_run_with_the_request(stack):
     done = subprocess.run([CALL], capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     run = json.loads(done.stdout)["id"]
-    assert wait_for(lambda: stack.state(run)[0] == "Running", 120)
+    assert wait_for(lambda: stack.state(run)[0] == "Running")
     request = stack.api(f"/flow_runs/{run}")["parameters"]["request"]
     assert (request["project"], request["export"]) == ("circles-and-squares", str(CALL.parent / "labels"))
     stack.api(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
-    assert wait_for(lambda: stack.state(run)[0] in ("Cancelled", "Completed"), 120)
+    assert wait_for(lambda: stack.state(run)[0] in ("Cancelled", "Completed"))

@@ -25,16 +25,16 @@ def trainer_of(stack):
 def start_long_run(stack, export, project, seed):
     """A run to be interrupted, its trainer, and its key, once a checkpoint is in the store."""
     run = retrain(stack, export, project, "--seed", str(seed), "--no-wait", epochs=EPOCHS)["flow_run"]
-    trainer = wait_for(lambda: trainer_of(stack), 60)
+    trainer = wait_for(lambda: trainer_of(stack))
     command = trainer.cmdline()
     run_key = Path(next(part for part in command if part.startswith("--out="))).name
     store = Store.from_environment()
-    wait_for(lambda: any(key.endswith("manifest.json") for key in store.list(keys.checkpoints(run_key))), 90)
+    wait_for(lambda: any(key.endswith("manifest.json") for key in store.list(keys.checkpoints(run_key))))
     return run, trainer, run_key
 
 
 def assert_resumed_to_the_end(stack, run, run_key):
-    wait_for(lambda: stack.state(run)[0] in ("Completed", "Failed", "Crashed"), 300)
+    wait_for(lambda: stack.state(run)[0] in ("Completed", "Failed", "Crashed"))
     assert stack.state(run)[0] == "Completed", stack.state(run)
     result = find_model(Store.from_environment(), run_key).result.model_dump()
     assert result["epochs_done"] == EPOCHS
@@ -56,6 +56,6 @@ def test_a_killed_flow_run_is_asked_for_again_and_resumes(stack, export):
 def test_cancelling_ends_the_trainer_and_publishes_nothing(stack, export):
     run, trainer, _ = start_long_run(stack, export, "cancelled", 13)
     stack.api(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
-    wait_for(lambda: not trainer.is_running(), 90)
-    wait_for(lambda: stack.state(run)[0] == "Cancelled", 90)
+    wait_for(lambda: not trainer.is_running())
+    wait_for(lambda: stack.state(run)[0] == "Cancelled")
     assert stack.nasflow("models", "list", "--project", "cancelled")["models"] == []

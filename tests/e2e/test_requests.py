@@ -28,7 +28,7 @@ def test_a_request_over_the_api_that_names_no_labels_fails_with_one_clear_line(s
     deployment = stack.api("/deployments/name/retrain/retrain")
     path = f"/deployments/{deployment['id']}/create_flow_run"
     run = stack.api(path, {"parameters": {"request": {"project": "nothing"}}})["id"]
-    _, message = wait_for(lambda: (state := stack.state(run))[0] == "Failed" and state, 60)
+    _, message = wait_for(lambda: (state := stack.state(run))[0] == "Failed" and state)
     assert "labels come from a Roboflow workspace or from an export, got neither; give one of the two" in message
 
 

@@ -43,9 +43,7 @@ def nasflow(environment):
 
     def nasflow(*arguments, **variables):
         command = [NASFLOW, *map(str, arguments)]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=120, env={**environment, **variables}
-        )
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env={**environment, **variables})
         assert "Traceback" not in done.stderr
         return done
 
@@ -251,9 +249,9 @@ def trained(tiny_export, tmp_path_factory):
         process.send_signal(signal.SIGINT)
         stdout = process.stdout.read()
         stderr.append(process.stderr.read())
-        stopped = subprocess.CompletedProcess(command, process.wait(60), stdout, "".join(stderr))
+        stopped = subprocess.CompletedProcess(command, process.wait(), stdout, "".join(stderr))
     had_checkpoint = (out / "last.ckpt").exists()
-    again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
+    again = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     return TrainedRun(out, stopped, had_checkpoint, again)
 
 

@@ -93,7 +93,7 @@ def test_a_shared_run_stops_goes_on_and_ends_as_one(tmp_path: Path) -> None:
         children = psutil.Process(first.process.pid).children()
         first.process.send_signal(signal.SIGTERM)
         assert first.ended() == 4, first.stderr[-3000:]
-    psutil.wait_procs(children, timeout=30)
+    psutil.wait_procs(children, timeout=60)
     assert children
     assert not any(child.is_running() for child in children)
 

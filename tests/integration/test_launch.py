@@ -55,7 +55,7 @@ def group_of(pid):
 
 
 def assert_group_ended(pid):
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while group_of(pid):
         assert time.monotonic() < deadline, group_of(pid)
         time.sleep(0.02)
@@ -159,7 +159,7 @@ def test_child_processes_that_outlive_the_trainer_are_killed(start, end):
     with start("--grandchild", *end) as trainer:
         began = time.monotonic()
         assert of_kind(trainer.events(0.2), "grandchild")
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
     assert_group_ended(trainer.pid)
 
 

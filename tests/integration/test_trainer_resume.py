@@ -182,7 +182,7 @@ def test_loader_workers_die_with_a_killed_trainer(whole: Whole, tmp_path: Path) 
         trainer.until(lambda: trainer.events_of("step"))
         children = psutil.Process(trainer.process.pid).children(recursive=True)
     assert children
-    _, alive = psutil.wait_procs(children, timeout=20)
+    _, alive = psutil.wait_procs(children, timeout=60)
     assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
 
 

@@ -282,8 +282,6 @@ def test_the_command_shows_a_table_on_stderr_and_stdout_has_the_document_alone(t
     assert json.loads(stdout)["best_epoch"] in rows(frame)["*"]
 
     # The same in a pipe for which CI asks for colours; the run is over, so there is nothing to show.
-    again = subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=120, env={**environment, "FORCE_COLOR": "1"}
-    )
+    again = subprocess.run(command, capture_output=True, text=True, check=True, env={**environment, "FORCE_COLOR": "1"})
     assert "\x1b" not in again.stderr
     assert json.loads(again.stdout) == json.loads(stdout)
