@@ -5,7 +5,9 @@ import sys
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
 
+from deployments.remote.automations import register_automations
 from deployments.remote.server import no_answer, server_url
 from tasks.errors import ServerProblem
 
@@ -17,7 +19,7 @@ POOLS = {
     "gpu": "Training and evaluation; start one worker a GPU, with --limit 1.",
 }
 
-DEPLOYMENTS = ("retrain/retrain", "study/study", "train/train", "evaluate/evaluate")
+DEPLOYMENTS = ("retrain/retrain", "study/study", "train/train", "evaluate/evaluate", "supervise/supervise")
 """What prefect.yaml describes, as flow/deployment."""
 
 Schedules = dict[tuple[str, str], dict[str, Any]]
@@ -43,6 +45,7 @@ def register() -> list[str]:
         _deploy(file)
     _restore_schedules(schedules)
     _refuse_unknown_parameters()
+    _register_automations()
     return list(DEPLOYMENTS)
 
 
@@ -89,6 +92,13 @@ def _refuse_unknown_parameters() -> None:
         deployment = _read_deployment(name)
         schema = {**deployment["parameter_openapi_schema"], "additionalProperties": False}
         _ask_server("PATCH", "/deployments/{id}", {"id": deployment["id"]}, {"parameter_openapi_schema": schema})
+
+
+def _register_automations() -> None:
+    """Have the server look after the runs of all deployments but the one that looks after them."""
+    ids = {name: UUID(_read_deployment(name)["id"]) for name in DEPLOYMENTS}
+    supervise = ids.pop("supervise/supervise")
+    register_automations(ids, supervise)
 
 
 def _read_deployment(name: str) -> dict[str, Any]:

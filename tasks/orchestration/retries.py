@@ -9,6 +9,7 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.errors import TransientError
+from tasks.orchestration.run_watch import RunCancelled, check_run, report_cancelled
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,7 +43,12 @@ def step(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             # Prefect gives PREFECT_LOGGING_EXTRA_LOGGERS a handler, but no level.
             logging.getLogger("tasks").setLevel(logging.INFO)
-            return function(*args, **kwargs)
+            check_run()
+            try:
+                return function(*args, **kwargs)
+            except RunCancelled:
+                report_cancelled()
+                raise
 
         return task(
             name=name,

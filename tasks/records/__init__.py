@@ -46,7 +46,7 @@ from tasks.records.evaluation import (
     ThresholdGoal,
 )
 from tasks.records.gate import GateCheck, GatePolicy, PromotionDecision
-from tasks.records.jobs import DetectionResult, EvaluateJob, RetrainOutcome, TrainJob
+from tasks.records.jobs import DetectionResult, EvaluateJob, RetrainOutcome, SuperviseJob, TrainJob
 from tasks.records.labels import (
     Box,
     BoxesOfClass,
@@ -131,6 +131,7 @@ __all__ = [
     "SplitCounts",
     "StartWeights",
     "StoredFile",
+    "SuperviseJob",
     "SuspectedError",
     "ThresholdCurve",
     "ThresholdGoal",

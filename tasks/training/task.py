@@ -10,6 +10,7 @@ from tasks.errors import NasflowError
 from tasks.orchestration.child_runs import run_child_flow
 from tasks.orchestration.progress import ProgressBar
 from tasks.orchestration.retries import step
+from tasks.orchestration.run_watch import check_run
 from tasks.records import (
     DetectionResult,
     EvaluateJob,
@@ -106,8 +107,13 @@ def train_model(job: TrainJob) -> TrainedModel:
     # A retry in this process still holds the lease; the same flow run in another process has to wait for it.
     owner = f"flow run {flow_run.id}, process {os.getpid()} on {platform.node()}"
     progress = TrainingProgress(job.spec.digest)
+
+    def on_event(event: Event) -> None:
+        check_run()
+        progress.on_event(event)
+
     try:
-        return train_in_store(store, job, owner, from_environment(WorkSettings), progress.on_event)
+        return train_in_store(store, job, owner, from_environment(WorkSettings), on_event)
     finally:
         progress.close()
 
@@ -118,6 +124,7 @@ def detect_split(job: EvaluateJob) -> DetectionResult:
     bar = ProgressBar("batches of images")
 
     def on_event(event: Event) -> None:
+        check_run()
         if event["event"] == "step":
             bar.show(event["step"], event["steps"])
 
