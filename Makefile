@@ -44,10 +44,10 @@ gpu: setup
 
 # Two files at a time. Each test process has its own stack.
 e2e: setup
-	$(BIN)/pytest tests/e2e -q --timeout 900 --numprocesses 2 --dist loadfile
+	$(BIN)/pytest tests/e2e -q --timeout 1800 --numprocesses 2 --dist loadfile
 
 browser: setup
-	$(BIN)/pytest tests/browser -q --timeout 900
+	$(BIN)/pytest tests/browser -q --timeout 1800
 
 demo: setup
 	$(BIN)/nasflow demo --dir $(DEMO_DIR)

@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.errors import TransientError
 from tasks.orchestration.run_watch import RunCancelled, check_run, report_cancelled
+from tasks.orchestration.server_wait import wait_for_server
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,10 +46,15 @@ def step(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
             logging.getLogger("tasks").setLevel(logging.INFO)
             check_run()
             try:
-                return function(*args, **kwargs)
+                result = function(*args, **kwargs)
             except RunCancelled:
                 report_cancelled()
                 raise
+            except Exception:
+                wait_for_server()
+                raise
+            wait_for_server()
+            return result
 
         return task(
             name=name,

@@ -14,7 +14,7 @@ from pathlib import Path
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
 
 TINY = ["--image-size", "64", "--batch-size", "4", "--learning-rate", "0.001", "--patience", "50"]
-PATIENCE = 300
+PATIENCE = 900
 """Seconds that a condition may take. Tests wait for what must happen, they do not measure how soon it does."""
 
 PLANTED = "planted-roboflow-key-4711"
