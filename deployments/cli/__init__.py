@@ -1,6 +1,13 @@
 """The ``nasflow`` command: one module a group of verbs.
 
-To add a verb, write a function with ``@app.command(cls=Verb)`` in the module of its group: ``stack``, ``labels``,
-``training``, ``service`` or ``models``. Its work belongs into a module outside of this package, what people see of it
-into ``show``. A new group is added in ``main``.
+To add a verb, write a function with ``@app.command(cls=Verb)`` in the module of its group:
+
+- ``stack``: this machine and the local stack;
+- ``labels``: exports, read without server and store;
+- ``training``: training and scoring, without server and store;
+- ``service``: what a Prefect server and a store are asked for;
+- ``models``: published models.
+
+Its work belongs into a module outside of this package, what people see of it into ``show``. A new group is added in
+``main``.
 """

@@ -1,4 +1,4 @@
-"""The ``nasflow`` command: which verbs it has, and how errors end.
+"""The ``nasflow`` command: its groups of verbs, and how errors end. A verb is added in the module of its group.
 
 Exit codes: 0 done, 1 failed, 2 bad input, 130 stopped on request. An error is one line; ``nasflow --debug VERB`` adds
 the traceback.

@@ -4,6 +4,7 @@ Both are looked at, because each can be missing while the run lives: the server 
 and the store no renewals.
 """
 
+import time
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from prefect.client.schemas.objects import FlowRun
 from pydantic import ValidationError
 
 from tasks.errors import NasflowError, NotInStore
-from tasks.orchestration.silence import Silence
+from tasks.orchestration.silence import Clock, Silence
 from tasks.records import TrainJob
 from tasks.storage import keys
 from tasks.storage.s3 import Store
@@ -39,11 +40,12 @@ class Liveness:
     Args:
         client: Of the server.
         store: Has the leases of training runs.
+        clock: Gives the time of this machine, in seconds.
     """
 
-    def __init__(self, client: SyncPrefectClient, store: Store) -> None:
+    def __init__(self, client: SyncPrefectClient, store: Store, clock: Clock = time.monotonic) -> None:
         self._client, self._store = client, store
-        self._silence = Silence(LONGEST_STEP)
+        self._silence = Silence(LONGEST_STEP, clock)
         self._sign: tuple[Any, ...] | None = None
 
     def look(self, run: FlowRun) -> Sighting:

@@ -7,7 +7,6 @@ children whose parent has ended.
 import time
 from uuid import UUID
 
-from prefect import get_run_logger
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -44,9 +43,7 @@ def supervise_run(run_id: UUID) -> str:
             run = client.read_flow_run(run_id)
         except ObjectNotFound:
             return "it was deleted"
-        found = _look_after(client, run)
-    get_run_logger().info("flow run %s: %s", run.name, found)
-    return found
+        return f"{run.name}: {_look_after(client, run)}"
 
 
 def _look_after(client: SyncPrefectClient, run: FlowRun) -> str:

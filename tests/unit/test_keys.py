@@ -1,5 +1,6 @@
 """Keys sort by epoch, differ by content, and are plain paths."""
 
+import inspect
 import subprocess
 import sys
 
@@ -10,34 +11,60 @@ from tasks.storage import keys
 SHA, OTHER, RUN = "ab" * 32, "cd" * 32, "ef" * 32
 
 
-@pytest.mark.parametrize(
-    "key",
-    [
-        keys.blob(SHA),
-        keys.snapshot(SHA),
-        keys.version_count("acme", "pets", 3),
-        keys.run_spec(RUN),
-        keys.run_state(RUN),
-        keys.run_history(RUN),
-        keys.run_weights(RUN, SHA),
-        keys.checkpoint_file(RUN, 3, SHA, "last.ckpt"),
-        keys.checkpoint_manifest(RUN, 3),
-        keys.detections(RUN, SHA, OTHER),
-        keys.evaluation_page(keys.evaluation(RUN, SHA, SHA, "balance")),
-        keys.evaluation_page(keys.evaluation(RUN, SHA, OTHER, "balance")),
-        keys.evaluation_report(keys.evaluation(RUN, SHA, SHA, "balance")),
-        keys.evaluation_report(keys.evaluation(RUN, SHA, OTHER, "recall")),
-        keys.model_claim("p", 1),
-        keys.model_card("p", 1),
-        keys.model_file("p", 1, "model.onnx"),
-        keys.model_alias("p", "champion"),
-    ],
-)
-def test_a_key_has_no_empty_or_relative_part(key):
+FOLDER = keys.evaluation(RUN, SHA, OTHER, "recall")
+KEYS = {
+    keys.blob: (SHA,),
+    keys.snapshot: (SHA,),
+    keys.version_count: ("acme", "pets", 3),
+    keys.run_spec: (RUN,),
+    keys.run_state: (RUN,),
+    keys.run_history: (RUN,),
+    keys.run_weights: (RUN, SHA),
+    keys.checkpoint_file: (RUN, 3, SHA, "last.ckpt"),
+    keys.checkpoint_manifest: (RUN, 3),
+    keys.detections: (RUN, SHA, OTHER),
+    keys.evaluation_page: (FOLDER,),
+    keys.evaluation_report: (FOLDER,),
+    keys.evaluation_numbers: (FOLDER,),
+    keys.verdict_page: (FOLDER, SHA),
+    keys.study_page: (FOLDER, SHA),
+    keys.study_curve: (FOLDER, SHA),
+    keys.model_claim: ("p", 1),
+    keys.model_card: ("p", 1),
+    keys.model_file: ("p", 1, "model.onnx"),
+    keys.model_alias: ("p", "champion"),
+}
+"""Every function that makes the key of an object, with arguments."""
+PREFIXES = {
+    keys.blobs: (),
+    keys.run: (RUN,),
+    keys.checkpoints: (RUN,),
+    keys.evaluation: (RUN, SHA, OTHER, "recall"),
+    keys.all_models: (),
+    keys.models: ("p",),
+}
+"""Every function that makes a prefix."""
+
+
+def test_every_function_is_listed_here():
+    functions = {function for name, function in inspect.getmembers(keys, inspect.isfunction) if name[0] != "_"}
+    assert functions == set(KEYS) | set(PREFIXES)
+
+
+@pytest.mark.parametrize("make", KEYS, ids=lambda make: make.__name__)
+def test_a_key_has_no_empty_or_relative_part(make):
+    key = make(*KEYS[make])
     assert not key.startswith("/")
     assert not key.endswith("/")
     assert all(part not in ("", ".", "..") for part in key.split("/"))
     assert len(key) < 900
+
+
+@pytest.mark.parametrize("make", PREFIXES, ids=lambda make: make.__name__)
+def test_a_prefix_ends_at_a_part(make):
+    prefix = make(*PREFIXES[make])
+    assert prefix.endswith("/")
+    assert all(part not in ("", ".", "..") for part in prefix[:-1].split("/"))
 
 
 def test_checkpoints_sort_by_epoch():

@@ -10,7 +10,7 @@ from tasks.labeling.formats.unsupported import describe_unsupported
 from tasks.records import SPLITS, Split
 
 _SPLIT_OF_FOLDER: dict[str, Split] = {"train": "train", "valid": "valid", "val": "valid", "test": "test"}
-_REMEDY = f"export it as {FORMATS_IN_WORDS}"
+_REMEDY = f"export it as one of: {FORMATS_IN_WORDS}"
 
 
 def detect_layout(folder: Path, export_name: str, findings: FindingCounter) -> Layout:
@@ -89,5 +89,5 @@ def _check_label_folder(folder: SplitFolder, files: SplitFiles, findings: Findin
 
 def _unsupported(root: Path, folders: list[SplitFolder]) -> str:
     if not any(root.iterdir()):
-        return f"empty; name an export, its folder or zip: {FORMATS_IN_WORDS}"
+        return f"empty; name an export, its folder or zip, as one of: {FORMATS_IN_WORDS}"
     return f"{describe_unsupported(root, folders)}; {_REMEDY}"

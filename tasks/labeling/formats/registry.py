@@ -29,7 +29,7 @@ FORMATS: dict[str, LabelFormat] = {
     "yolo": LabelFormat("YOLO", yolo.find_files, yolo.read_annotations),
 }
 """By name, in the order in which they are tried."""
-FORMATS_IN_WORDS = "COCO JSON, YOLO, darknet, Pascal VOC, or CSV of TensorFlow or RetinaNet"
+FORMATS_IN_WORDS = ", ".join(format_.title for format_ in FORMATS.values())
 
 
 def read_annotations(layout: Layout, findings: FindingCounter) -> Annotations:
