@@ -1,6 +1,7 @@
-"""Having the server send what happens to models to people: Slack, Teams, mail, a webhook, whatever Apprise can reach."""
+"""Having the server tell people what happens to models: by Slack, Teams, mail, or whatever Apprise can reach."""
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from deployments.remote.server import no_answer
 from tasks.errors import BadRequest
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 NAME = "nasflow: notifications"
 FAILING_NAME = "nasflow: notifications of failures"
 BLOCK = "nasflow-notifications"
+DESCRIPTION = "Registered by `nasflow deploy --notify`."
 FAILURES = 3
 """So many failed runs of a project in a row are told, once."""
 
@@ -19,7 +21,7 @@ def register_notifications(url: str) -> list[str]:
     """Have promotions, verdicts of "cannot tell" and three failures in a row sent to an address.
 
     Args:
-        url: Where to: a webhook of Slack, Teams or Discord, another http(s) address, or any Apprise URL. It is a secret.
+        url: A webhook of Slack, Teams or Discord, another http(s) address, or any Apprise URL. It is a secret.
 
     Returns:
         Names of the automations.
@@ -31,10 +33,11 @@ def register_notifications(url: str) -> list[str]:
     from httpx import HTTPError
     from prefect.blocks.notifications import SlackWebhook
     from prefect.client.orchestration import get_client
+    from pydantic import SecretStr
 
     # Prefect's block for Slack hands its address to Apprise as it is, so it reaches all that Apprise reaches.
     try:
-        block = SlackWebhook(url=_apprise_url(url))
+        block = SlackWebhook(url=SecretStr(_apprise_url(url)))
         block_id = block.save(BLOCK, overwrite=True)
         with get_client(sync_client=True) as client:
             for automation in _automations(block_id):
@@ -59,13 +62,13 @@ def _apprise_url(url: str) -> str:
     )
 
 
-def _automations(block_id: object) -> "list[AutomationCore]":
+def _automations(block_id: UUID) -> "list[AutomationCore]":
     from prefect.events import AutomationCore, EventTrigger, Posture, SendNotification
 
     send = SendNotification(
         block_document_id=block_id, subject="{{ event.payload.title }}", body="{{ event.payload.text }}"
     )
-    projects = {"prefect.resource.id": "nasflow.project.*"}
+    projects: dict[str, str | list[str]] = {"prefect.resource.id": "nasflow.project.*"}
     told = {"nasflow.model.promoted", "nasflow.model.cannot-tell"}
     triggers = {
         NAME: EventTrigger(match=projects, expect=told, posture=Posture.Reactive, threshold=1),
@@ -77,8 +80,6 @@ def _automations(block_id: object) -> "list[AutomationCore]":
         ),
     }
     return [
-        AutomationCore(
-            name=name, description="Registered by `nasflow deploy --notify`.", trigger=trigger, actions=[send]
-        )
+        AutomationCore(name=name, description=DESCRIPTION, trigger=trigger, actions=[send])
         for name, trigger in triggers.items()
     ]
