@@ -38,7 +38,8 @@ def register_notifications(url: str) -> list[str]:
     # Prefect's block for Slack hands its address to Apprise as it is, so it reaches all that Apprise reaches.
     try:
         block = SlackWebhook(url=SecretStr(_apprise_url(url)))
-        block_id = block.save(BLOCK, overwrite=True)
+        # Called without an event loop it is no coroutine, which its type does not say.
+        block_id: UUID = block.save(BLOCK, overwrite=True)  # type: ignore[assignment]
         with get_client(sync_client=True) as client:
             for automation in _automations(block_id):
                 for existing in client.read_automations_by_name(automation.name):
