@@ -20,6 +20,15 @@ app = typer.Typer()
 
 SentExport = Annotated[Path | None, typer.Option(help="Instead of Roboflow: an export on this machine.")]
 Wait = Annotated[bool, typer.Option(help="Follow the run to its end.")]
+NotifyUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        envvar="NASFLOW_NOTIFY_URL",
+        help="Send what happens to models to a webhook of Slack, Teams or Discord, another address, or an Apprise URL.",
+    ),
+]
+"""An address holds a secret, so it can come from the environment, too."""
 
 
 class RetrainVerb(Verb):
@@ -75,13 +84,21 @@ def study(context: typer.Context, export: SentExport = None, wait: Wait = True, 
 
 
 @app.command(cls=Verb)
-def deploy(as_json: Json = False) -> None:
-    """Register work pools and deployments on the server that PREFECT_API_URL names."""
+def deploy(notify: NotifyUrl = None, as_json: Json = False) -> None:
+    """Register work pools, deployments and automations on the server that PREFECT_API_URL names.
+
+    Args:
+        notify: Where to send what happens to models, or None to leave that as it is.
+        as_json: Whether stdout gets one JSON document.
+    """
     from deployments.cli.show import show
+    from deployments.remote.notifications import register_notifications
     from deployments.remote.register import register
     from deployments.terminal.console import say
 
     names = register()
+    if notify is not None:
+        register_notifications(notify)
     show({"ok": True, "deployments": names}, as_json, lambda _: say(f"registered {', '.join(names)}"))
 
 
