@@ -3,6 +3,7 @@
 from prefect import State, flow
 from prefect.states import Completed
 
+from tasks.errors import LostRace
 from tasks.evaluation.task import evaluate_on_worker, write_verdict
 from tasks.labeling.task import check_labels, compare_labels, export_labels
 from tasks.promotion.task import (
@@ -14,8 +15,11 @@ from tasks.promotion.task import (
     publish_model,
     summarise,
 )
-from tasks.records import RetrainOutcome, RetrainRequest
+from tasks.records import EvaluationReport, ModelVersion, RetrainOutcome, RetrainRequest, SnapshotRef, TrainedModel
 from tasks.training.task import find_reason_to_skip, plan_training, train_on_worker
+
+JUDGEMENTS = 5
+"""So often a model is judged when other runs keep moving the champion."""
 
 
 @flow(name="retrain", persist_result=False)
@@ -34,13 +38,44 @@ def retrain(request: RetrainRequest) -> RetrainOutcome | State[None]:
 
     model = train_on_worker(job)
     report = evaluate_on_worker(model, snapshot, request.threshold_for)
-    champion_report = evaluate_on_worker(find_run(champion), snapshot, request.threshold_for) if champion else None
-    comparison = compare_models(report, champion_report, champion, request.gate)
-    decision = decide_promotion(report, champion_report, comparison, request)
-
-    page = write_verdict(model, report, comparison, decision)
-    version = publish_model(request.project, model, report, page, decision)
-    alias = promote(version, champion, decision) if decision.promote else None
+    version, alias = judge(request, snapshot, model, report)
+    decision = version.decision
     return summarise(
         RetrainOutcome(snapshot=snapshot, model=model, report=report, decision=decision, version=version, alias=alias)
+    )
+
+
+def judge(
+    request: RetrainRequest, snapshot: SnapshotRef, model: TrainedModel, report: EvaluationReport
+) -> tuple[ModelVersion, str | None]:
+    """Judge a model against the champion, publish it, and promote it if better; anew if the champion moved meanwhile.
+
+    Args:
+        request: What was asked for.
+        snapshot: The labels.
+        model: The finished run.
+        report: Scores of its best weights.
+
+    Returns:
+        The published version with the decision that stands, and its alias if it is the champion now.
+
+    Raises:
+        LostRace: other runs moved the champion each time.
+    """
+    for _ in range(JUDGEMENTS):
+        champion = find_champion(request.project)
+        run, obstacle = find_run(champion, snapshot)
+        champion_report = evaluate_on_worker(run, snapshot, request.threshold_for) if run else None
+        comparison = compare_models(report, champion_report, champion, request.gate)
+        decision = decide_promotion(report, champion_report, comparison, request, obstacle)
+
+        page = write_verdict(model, report, comparison, decision)
+        version = publish_model(request.project, model, report, page, decision)
+        if not version.decision.promote:
+            return version, None
+        if alias := promote(version, champion):
+            return version, alias
+    raise LostRace(
+        f"{request.project}: other runs moved the champion {JUDGEMENTS} times while this model was judged; "
+        "ask again when they are done, nothing is trained anew"
     )

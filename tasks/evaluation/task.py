@@ -27,7 +27,19 @@ from tasks.records import (
     TrainedModel,
 )
 from tasks.settings import WorkSettings, from_environment
+from tasks.storage.runs import find_model
 from tasks.storage.s3 import LINK_DAYS, Store
+
+
+@step("look for a finished evaluation")
+def find_report(job: EvaluateJob) -> EvaluationReport | None:
+    """The report of this evaluation, which another run may have finished while this one waited for a worker."""
+    store = Store.from_environment()
+    model = find_model(store, job.run_key)
+    report = find_evaluation(store, job, model) if model else None
+    if report:
+        get_run_logger().info("run %s is measured on these labels already", job.run_key[:12])
+    return report
 
 
 @step("score")

@@ -5,14 +5,15 @@ from datetime import UTC, datetime
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from tasks.errors import NasflowError
+from tasks.errors import LostRace, NotInStore
 from tasks.local.scratch import scratch_folder
 from tasks.orchestration.progress import artifact_key, report_to_server
 from tasks.orchestration.retries import step
 from tasks.promotion import aliases, registry
+from tasks.promotion.champion import find_champion_run
 from tasks.promotion.comparison import compare_in_store
 from tasks.promotion.gate import Case, decide
-from tasks.promotion.registry import Publication
+from tasks.promotion.registry import CHAMPION, Publication
 from tasks.promotion.summary import OUTCOME, class_rows, outcome_markdown, outcome_row
 from tasks.records import (
     AliasMove,
@@ -23,14 +24,13 @@ from tasks.records import (
     PromotionDecision,
     RetrainOutcome,
     RetrainRequest,
+    SnapshotRef,
     StoredFile,
     TrainedModel,
 )
 from tasks.settings import WorkSettings, from_environment
-from tasks.storage.runs import find_model
+from tasks.storage import keys
 from tasks.storage.s3 import LINK_DAYS, Store
-
-CHAMPION = "champion"
 
 
 def utc_now() -> datetime:
@@ -40,23 +40,43 @@ def utc_now() -> datetime:
 
 @step("find the champion")
 def find_champion(project: str) -> ModelVersion | None:
-    """The model in use, or None before the first promotion."""
+    """The model in use, or None before the first promotion.
+
+    Raises:
+        NotInStore: the alias points to a version that is not there.
+    """
     store = Store.from_environment()
     alias = aliases.find_alias(store, project, CHAMPION)
-    return registry.find_version(store, project, alias.version) if alias else None
+    if alias is None:
+        return None
+    champion = registry.find_version(store, project, alias.version)
+    if champion is None:
+        card, pointer = (
+            store.uri(key) for key in (keys.model_card(project, alias.version), keys.model_alias(project, CHAMPION))
+        )
+        raise NotInStore(
+            f"{card}: no such object, and it is the champion's card; restore it, or delete {pointer} to begin anew"
+        )
+    return champion
 
 
 @step("find the champion's run")
-def find_run(version: ModelVersion) -> TrainedModel:
-    """Find the run that a version came from.
+def find_run(champion: ModelVersion | None, snapshot: SnapshotRef) -> tuple[TrainedModel | None, str | None]:
+    """Find the run that the champion came from, to measure it.
 
-    Raises:
-        NasflowError: the run is not in the store.
+    Args:
+        champion: The version in use; None before the first promotion.
+        snapshot: The labels to measure it on.
+
+    Returns:
+        The run, or None; and why the champion cannot be compared with, if it cannot.
     """
-    model = find_model(Store.from_environment(), version.run_key)
-    if model is None:
-        raise NasflowError(f"{version.project} version {version.version}: its run {version.run_key[:12]} is not there")
-    return model
+    if champion is None:
+        return None, None
+    run, obstacle = find_champion_run(Store.from_environment(), champion, snapshot)
+    if obstacle:
+        get_run_logger().warning("no comparison with champion version %d: %s", champion.version, obstacle)
+    return run, obstacle
 
 
 @step("compare models")
@@ -70,12 +90,12 @@ def compare_models(
 
     Args:
         report: Report of the candidate.
-        champion_report: Report of the champion on the same split; None without a champion.
+        champion_report: Report of the champion on the same split; None if it was not measured.
         champion: The version in use; None before the first promotion.
         policy: Names the confidence level of the comparison.
 
     Returns:
-        None without a champion, or if the champion was trained on all of the images.
+        None if there is none to compare with, or if the champion was trained on all of the images.
     """
     if champion is None or champion_report is None:
         return None
@@ -90,14 +110,16 @@ def decide_promotion(
     champion_report: EvaluationReport | None,
     comparison: Comparison | None,
     request: RetrainRequest,
+    obstacle: str | None,
 ) -> PromotionDecision:
     """Let the gate decide, and log the decision.
 
     Args:
         report: Report of the candidate.
-        champion_report: Report of the champion on the same split; None without a champion.
-        comparison: Of the two; None without a champion or without images to compare on.
+        champion_report: Report of the champion on the same split; None if it was not measured.
+        comparison: Of the two; None without images to compare on.
         request: Has the policy, and the reason of an override.
+        obstacle: Why the champion cannot be compared with; None without a champion, or if it can.
 
     Returns:
         The decision.
@@ -105,8 +127,7 @@ def decide_promotion(
     Raises:
         IncomparableReports: the two models were measured on different images.
     """
-    case = Case(candidate=report, champion=champion_report, comparison=comparison, policy=request.gate)
-    decision = decide(case, request.promote_anyway)
+    decision = decide(Case(report, champion_report, comparison, request.gate, obstacle), request.promote_anyway)
     get_run_logger().info("%s: %s", "promoted" if decision.promote else decision.verdict, decision.reason)
     return decision
 
@@ -125,7 +146,8 @@ def publish_model(
         decision: Decision of the gate.
 
     Returns:
-        The card of the published version.
+        The card of the published version. Its decision is the one that stands: for a version that another run of the
+        same request has promoted, that run's.
 
     Raises:
         CorruptObject: weights, run and report are not about the same weights.
@@ -149,23 +171,25 @@ def publish_model(
 
 
 @step("promote")
-def promote(version: ModelVersion, champion: ModelVersion | None, decision: PromotionDecision) -> str:
+def promote(version: ModelVersion, champion: ModelVersion | None) -> str | None:
     """Move the champion alias to a version.
 
     Args:
-        version: The version to promote.
+        version: The version to promote; its decision has the reason, for the alias's history.
         champion: The champion that the gate compared with; None if there was none.
-        decision: Has the reason, for the alias's history.
 
     Returns:
-        Name of the alias.
-
-    Raises:
-        LostRace: somebody else moved the alias since the decision.
+        Name of the alias; None if another run moved it since the decision, so that it has to be decided anew.
     """
-    expected = champion.version if champion else None
-    move = AliasMove(version=version.version, at=utc_now(), reason=decision.reason)
-    aliases.move_alias(Store.from_environment(), version.project, CHAMPION, move, expected)
+    store, expected = Store.from_environment(), champion.version if champion else None
+    move = AliasMove(version=version.version, at=utc_now(), reason=version.decision.reason)
+    try:
+        alias = aliases.move_alias(store, version.project, CHAMPION, move, expected)
+    except LostRace as error:
+        get_run_logger().warning("%s", error)
+        return None
+    if alias.history[-1].reason == move.reason:
+        registry.confirm(store, version)
     get_run_logger().info("%s: champion is now version %d", version.project, version.version)
     return CHAMPION
 

@@ -112,7 +112,9 @@ class ModelVersion(Record):
     report: StoredFile = Field(description="Report page.")
     split: Split = Field(description="Split it was measured on.")
     scores: Scores = Field(description="Scores of the model.")
-    decision: PromotionDecision = Field(description="Decision of the gate when it was published.")
+    decision: PromotionDecision = Field(
+        description="Latest decision of the gate; of a champion, the one that promoted it."
+    )
     created_at: datetime = Field(description="Time of publication, in UTC.")
 
 

@@ -45,7 +45,7 @@ class PromotionDecision(Record):
     overridden: str | None = Field(default=None, description="Reason of the override, if it is promoted on request.")
     candidate_map: Fraction = Field(description="mAP of the candidate.")
     champion_map: Fraction | None = Field(
-        description="mAP of the champion on the same split; empty for the first model."
+        description="mAP of the champion on the same split; empty for the first model, or if it was not measured."
     )
     champion_version: int | None = Field(
         description="Version of the champion it was compared with; empty without a comparison."

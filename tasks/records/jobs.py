@@ -59,6 +59,6 @@ class RetrainOutcome(Record):
     snapshot: SnapshotRef = Field(description="Snapshot of the labels.")
     model: TrainedModel = Field(description="Trained model.")
     report: EvaluationReport = Field(description="Scores of the model.")
-    decision: PromotionDecision = Field(description="Decision of the gate.")
+    decision: PromotionDecision = Field(description="Decision that stands, as on the card of the version.")
     version: ModelVersion = Field(description="Published version.")
     alias: str | None = Field(description="champion if it was promoted; else empty.")

@@ -65,9 +65,9 @@ def run_state(run_key: str) -> str:
     return f"{run(run_key)}state.json"
 
 
-def run_history(run_key: str) -> str:
-    """The epochs of a finished run."""
-    return f"{run(run_key)}history.jsonl"
+def run_history(run_key: str, sha256: str) -> str:
+    """The epochs of a finished run: by content, since two workers measure different times."""
+    return f"{run(run_key)}history/{sha256[:16]}-history.jsonl"
 
 
 def run_weights(run_key: str, sha256: str) -> str:
@@ -135,34 +135,38 @@ def evaluation(run_key: str, snapshot_digest: str, trained_on: str, threshold_fo
     return f"{run(run_key)}detections/{snapshot_digest}/{'' if threshold_for == 'balance' else f'{threshold_for}/'}"
 
 
-def evaluation_page(prefix: str) -> str:
-    """The report page, below the prefix of an evaluation."""
-    return f"{prefix}report/index.html"
-
-
-def evaluation_numbers(prefix: str) -> str:
-    """The Evaluation: all numbers of the page, for programs."""
-    return f"{prefix}report/report.json"
-
-
 def evaluation_report(prefix: str) -> str:
     """The EvaluationReport; its presence means that the evaluation is done."""
     return f"{prefix}report.json"
 
 
-def verdict_page(prefix: str, decision: str) -> str:
-    """The report page with the verdict of a decision on it, named by the decision's digest."""
-    return f"{prefix}report/verdict-{decision[:16]}.html"
+def evaluation_prefix(numbers: str) -> str:
+    """The prefix of an evaluation, from the key of its numbers."""
+    return f"{numbers.rpartition('/report/')[0]}/"
 
 
-def study_page(prefix: str, curve: str) -> str:
-    """The report page with a learning curve on it, named by the curve's digest."""
-    return f"{prefix}report/study-{curve[:16]}.html"
+def evaluation_numbers(prefix: str, sha256: str) -> str:
+    """The Evaluation: all numbers of the page, for programs. By content: two workers measure different times."""
+    return f"{prefix}report/{sha256[:16]}-report.json"
+
+
+def report_page(prefix: str, kind: str, sha256: str) -> str:
+    """A report page of an evaluation.
+
+    Args:
+        prefix: Prefix of the evaluation.
+        kind: "index" for the evaluation alone, "verdict" or "study" for a page with a decision or a learning curve.
+        sha256: SHA-256 of the page.
+
+    Returns:
+        The key: it names the content, so that no page is overwritten.
+    """
+    return f"{prefix}report/{sha256[:16]}-{kind}.html"
 
 
 def study_curve(prefix: str, curve: str) -> str:
-    """The LearningCurve, for programs."""
-    return f"{prefix}report/study-{curve[:16]}.json"
+    """The LearningCurve, for programs, named by its digest."""
+    return f"{prefix}report/{curve[:16]}-study.json"
 
 
 # models/ -------------------------------------------------------------------------------------------
@@ -189,12 +193,12 @@ def model_card(project: str, version: int) -> str:
 
 
 def model_file(project: str, version: int, name: str) -> str:
-    """A file of a version; only the holder of the version's claim writes it.
+    """A file of a version.
 
     Args:
         project: Name of the project.
         version: Number of the version.
-        name: Name of the file, such as "model.onnx".
+        name: Name of the file. It names its content, unless the version's claim does.
 
     Returns:
         The key, with a version of fixed width, so that keys sort by version.

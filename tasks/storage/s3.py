@@ -56,7 +56,8 @@ class Store(ObjectStore):
 
         Args:
             path: The file.
-            key: Key of the object, or a function that makes the key from the content's SHA-256 in hex.
+            key: A function that makes the key from the content's SHA-256 in hex; or a key, if all who ever write to it
+                write the same.
             content_type: MIME type that readers are told.
 
         Returns:

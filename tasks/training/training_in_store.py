@@ -171,11 +171,14 @@ class RunOnWorker:
     def _store_model(self) -> TrainedModel:
         """Store the best weights and the history."""
         run_key, path = self.job.spec.digest, self.folder.path
-        history = keys.run_history(run_key)
         return TrainedModel(
             run_key=run_key,
             spec=self.job.spec,
             result=TrainingResult.model_validate_json((path / files.RESULT).read_bytes()),
             weights=self.store.upload(path / files.BEST, lambda sha256: keys.run_weights(run_key, sha256)),
-            history=self.store.upload(path / files.HISTORY, history, content_type="application/jsonl"),
+            history=self.store.upload(
+                path / files.HISTORY,
+                lambda sha256: keys.run_history(run_key, sha256),
+                content_type="application/jsonl",
+            ),
         )

@@ -76,9 +76,9 @@ def test_the_store_holds_the_keys_of_the_design_and_no_open_upload(stack, first)
     patterns = [
         rf"datasets/blobs/sha256/{hexes}{{2}}/{hexes}{{64}}",
         rf"datasets/snapshots/{hexes}{{64}}\.json",
-        rf"runs/{hexes}{{64}}/(spec\.json|state\.json|history\.jsonl|report\.json|report/report\.json)",
-        rf"runs/{hexes}{{64}}/report/(index|(verdict|study)-{hexes}{{16}})\.html",
-        rf"runs/{hexes}{{64}}/report/study-{hexes}{{16}}\.json",
+        rf"runs/{hexes}{{64}}/(spec\.json|state\.json|history/{hexes}{{16}}-history\.jsonl|report\.json)",
+        rf"runs/{hexes}{{64}}/report/{hexes}{{16}}-(index|verdict|study)\.html",
+        rf"runs/{hexes}{{64}}/report/{hexes}{{16}}-(report|study)\.json",
         rf"runs/{hexes}{{64}}/(detections/[\w./-]+|weights/{hexes}{{16}}-best\.safetensors)",
         r"models/[\w-]+/(\d+|aliases)/[\w.-]+",
     ]

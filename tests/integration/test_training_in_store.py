@@ -141,7 +141,8 @@ def assert_measured(store, model, reference, machine):
     report = evaluate_in_store(store, evaluate_job, detected, machine.settings)
     assert (report.counts.images, report.weights_sha256) == (2, model.weights.sha256)
     assert set(report.scores.per_class) == set(reference.classes)
-    page = store.get(keys.evaluation_page(keys.run(model.run_key)))[0].decode()
+    (page_key,) = (key for key in store.list(keys.run(model.run_key)) if key.endswith("-index.html"))
+    page = store.get(page_key)[0].decode()
     assert f"{report.scores.map:.3f}" in page
     evaluation = Evaluation.model_validate_json(store.get(report.evaluation.key)[0])
     assert (evaluation.scores, evaluation.speed) == (report.scores, report.speed)
