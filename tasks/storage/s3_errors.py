@@ -160,16 +160,30 @@ def _bad_configuration(error: Exception, settings: StoreSettings, where: str) ->
 
 def _tls_failure(error: boto.SSLError, where: str) -> NasflowError:
     """A TLS handshake failed: bad settings if it is about certificates, else like any broken connection."""
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+    words = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in words or "doesn't match" in words:
+        return BadSettings(f"{where}: {_certificate_remedy(words)}")
+    if "NO_CERTIFICATE_OR_CRL_FOUND" in words or "[Errno" in words:
         return BadSettings(
-            f"{where}: the certificate is not signed by a known authority; "
-            "set NASFLOW_STORE_CA_BUNDLE to the PEM file of the store's own authority"
+            f"{where}: there are no certificates to check the store's with; "
+            "let NASFLOW_STORE_CA_BUNDLE (without keys of your own also AWS_CA_BUNDLE) name a PEM file"
         )
-    if "WRONG_VERSION_NUMBER" in str(error):
+    if "WRONG_VERSION_NUMBER" in words:
         return BadSettings(f"{where}: the store does not speak TLS; begin NASFLOW_STORE_ENDPOINT with http://")
     return StoreUnavailable(
         f"{where}: the TLS connection failed; try again, and if the store has its own authority, "
         "set NASFLOW_STORE_CA_BUNDLE to its PEM file"
+    )
+
+
+def _certificate_remedy(words: str) -> str:
+    if "expired" in words or "not yet valid" in words:
+        return "the store's certificate has expired, or is not valid yet; renew it there, or set this machine's clock"
+    if "mismatch" in words or "doesn't match" in words:
+        return "the store's certificate is for another name; use that one in NASFLOW_STORE_ENDPOINT"
+    return (
+        "the certificate is not signed by a known authority; "
+        "set NASFLOW_STORE_CA_BUNDLE to the PEM file of the store's own authority"
     )
 
 

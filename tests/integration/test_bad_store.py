@@ -101,6 +101,27 @@ def test_a_private_certificate_authority_needs_its_pem_file(certificate):
         store_of(bad_store, ca_bundle=certificate).put("x", b"")
 
 
+def test_a_bundle_without_certificates_is_named(certificate, tmp_path, monkeypatch):
+    (tmp_path / "junk.pem").write_text("no certificate")
+    with BadStore(certificate) as bad_store:
+        with pytest.raises(BadSettings, match=r"no certificates to check .*let NASFLOW_STORE_CA_BUNDLE"):
+            store_of(bad_store, ca_bundle=tmp_path / "junk.pem").put("x", b"")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "k")
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+        with pytest.raises(BadSettings, match=r"no certificates to check .*AWS_CA_BUNDLE"):
+            Store(StoreSettings(endpoint=bad_store.endpoint, bucket=BUCKET)).put("x", b"")
+
+
+def test_a_certificate_for_another_name_is_named(certificate):
+    with BadStore(certificate) as bad_store:
+        bad_store.endpoint = bad_store.endpoint.replace("127.0.0.1", "localhost")
+        with pytest.raises(
+            BadSettings, match=r"certificate is for another name; use that one in NASFLOW_STORE_ENDPOINT"
+        ):
+            store_of(bad_store, ca_bundle=certificate).put("x", b"")
+
+
 def test_tls_to_a_plain_http_server_is_named(bad_store):
     bad_store.endpoint = bad_store.endpoint.replace("http:", "https:")
     with pytest.raises(BadSettings, match="begin NASFLOW_STORE_ENDPOINT with http://"):

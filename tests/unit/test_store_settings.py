@@ -129,6 +129,7 @@ def test_checksums_depend_on_the_endpoint(endpoint, checksums, expected):
         (boto.ParamValidationError(report="r"), BadSettings, "NASFLOW_STORE_BUCKET"),
         (boto.FlexibleChecksumError(error_msg="m"), CorruptObject, "checksum"),
         (boto.SSLError(endpoint_url="u", error="CERTIFICATE_VERIFY_FAILED"), BadSettings, "NASFLOW_STORE_CA_BUNDLE"),
+        (boto.SSLError(endpoint_url="u", error="CERTIFICATE_VERIFY_FAILED: expired"), BadSettings, "has expired"),
         (boto.SSLError(endpoint_url="u", error="EOF"), StoreUnavailable, "NASFLOW_STORE_CA_BUNDLE"),
     ],
 )
