@@ -3,12 +3,13 @@
 ::
 
     NasflowError                exit 1
-    ├── TransientError          the only branch that is retried
+    ├── TransientError          the only branch that is waited for or retried
     │   ├── StoreUnavailable    the object store does not answer, or answers 5xx
     │   ├── RoboflowUnavailable Roboflow does not answer, limits the rate, or sends half a zip
     │   ├── ServerUnavailable   the Prefect server does not answer
     │   ├── WorkerLost          a child flow run or a trainer was killed, or a lease ran out
     │   └── LeaseHeld           another flow run works on this training run
+    ├── StillUnavailable        one of the first three stayed away for as long as a step waits
     ├── BadInput                exit 2: a person has to change something
     │   ├── BadSettings         the environment
     │   ├── BadRequest          a request or an option
@@ -62,6 +63,10 @@ class WorkerLost(TransientError):
 
 class LeaseHeld(TransientError):
     """Another flow run works on this training run."""
+
+
+class StillUnavailable(NasflowError):
+    """The store, Roboflow or the Prefect server did not come back while a step waited."""
 
 
 class BadInput(NasflowError):

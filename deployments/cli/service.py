@@ -119,14 +119,14 @@ def report(
         out: Folder to copy the page to, or None for a link.
         as_json: Whether stdout gets one JSON document.
     """
-    from deployments.cli.show import show
+    from deployments.cli.show import show, show_link
     from deployments.remote.models import copy_report, link_to_report
     from deployments.terminal.console import say
     from tasks.storage.s3 import Store
 
     store = Store.from_environment()
     if out is None:
-        show(link_to_report(store, project, which, days), as_json, lambda document: say(document["link"]))
+        show(link_to_report(store, project, which, days), as_json, show_link)
     else:
         show(copy_report(store, project, which, out), as_json, lambda document: say(f"report: {document['report']}"))
 

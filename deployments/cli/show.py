@@ -106,8 +106,14 @@ def show_study(document: Document) -> None:
     table(["share", "training images", "mAP", "low", "high"], rows)
     for sentence in (document["sentence"], *document["caveats"]):
         say(sentence)
-    say(f"report: {document['link']}")
+    show_link(document)
     say(f"ok, flow run {document['flow_run_state']}: {document['url']}")
+
+
+def show_link(document: Document) -> None:
+    """Print a link to a report page, and how long it works."""
+    say(f"report: {document['link']}")
+    say(f"this link {document['link_validity']}")
 
 
 def show_models(document: Document) -> None:

@@ -108,12 +108,18 @@ class Seaweed:
             secret_access_key=SecretStr(self._identity["secret_access_key"]),
             ca_bundle=None,
             checksums="auto",
+            encryption=None,
+            encryption_key_id="",
+            public_endpoint="",
         )
 
     def environment(self) -> dict[str, str]:
         """The same as environment variables for other processes; the secret is among them."""
         settings = self.settings()
+        # An empty variable counts as not set. What this process has for another store is not meant for this one.
+        unset = {f"NASFLOW_STORE_{name}".upper(): "" for name in StoreSettings.model_fields}
         return {
+            **unset,
             "NASFLOW_STORE_ENDPOINT": settings.endpoint,
             "NASFLOW_STORE_BUCKET": settings.bucket,
             "NASFLOW_STORE_REGION": settings.region,

@@ -8,6 +8,7 @@ from tasks.errors import BadInput
 from tasks.promotion import aliases, registry
 from tasks.records import PROJECT_PATTERN, ModelAlias, ModelVersion
 from tasks.storage.s3 import Store
+from tasks.storage.s3_links import Link
 
 CHAMPION = "champion"
 
@@ -126,7 +127,16 @@ def link_to_report(store: Store, project: str, which: str, days: float) -> dict[
     """
     version = find_model_version(store, project, which)
     link = store.link(version.report.key, round(days * 86_400))
-    return {"ok": True, "project": project, "version": version.version, "link": link}
+    return {"ok": True, "project": project, "version": version.version, **describe_link(link)}
+
+
+def describe_link(link: Link) -> dict[str, Any]:
+    """The fields of a document about a link."""
+    return {
+        "link": link.url,
+        "link_ends": link.ends.isoformat(timespec="seconds") if link.ends else None,
+        "link_validity": link.validity,
+    }
 
 
 def copy_report(store: Store, project: str, which: str, folder: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployments.remote.models import find_model_version, save_report
+from deployments.remote.models import describe_link, find_model_version, save_report
 from deployments.remote.outcome import champion_row, outcome_document
 from deployments.remote.server import server_url
 from deployments.terminal.console import progress_bar, say
@@ -15,7 +15,7 @@ from tasks.promotion.summary import OUTCOME
 from tasks.records import LearningCurve, RetrainRequest
 from tasks.storage import keys
 from tasks.storage.documents import read_record
-from tasks.storage.s3 import LINK_DAYS, Store
+from tasks.storage.s3 import Store
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -88,7 +88,7 @@ def study(request: RetrainRequest, export: Path | None, *, wait: bool) -> dict[s
         "ok": True,
         **curve.model_dump(mode="json", exclude={"schema_version", "band"}),
         "report": store.uri(row["page"]),
-        "link": store.link(row["page"], LINK_DAYS * 86_400),
+        **describe_link(store.link(row["page"])),
         **flow_runs.describe(run),
     }
 

@@ -28,7 +28,7 @@ from tasks.records import (
 )
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage.runs import find_model
-from tasks.storage.s3 import LINK_DAYS, Store
+from tasks.storage.s3 import Store
 
 
 @step("look for a finished evaluation")
@@ -124,7 +124,8 @@ def show_study(project: str, model: TrainedModel, report: EvaluationReport, curv
     store, scratch = Store.from_environment(), from_environment(WorkSettings).work_dir / "scratch"
     page = write_page(store, model, report, scratch, PageAdditions(learning=curve))
     row = study_row(project, curve, write_curve(store, report, curve), page.key)
-    text = study_markdown(project, curve, store.link(page.key, LINK_DAYS * 86_400), LINK_DAYS, page.key)
+    link = store.link(page.key)
+    text = study_markdown(project, curve, link.url, link.validity, page.key)
     report_to_server(lambda: create_table_artifact([row], STUDY, "Outcome of the study"))
     description = f"mAP on the {report.split} split by number of training images"
     report_to_server(lambda: create_table_artifact(point_rows(curve), artifact_key("learning", project), description))

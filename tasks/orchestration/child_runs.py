@@ -7,7 +7,7 @@ import time
 from typing import Any
 from uuid import UUID
 
-from httpx import HTTPError
+from httpx import HTTPError, HTTPStatusError
 from prefect import get_run_logger
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
@@ -40,8 +40,8 @@ def run_child_flow(deployment: str, parameters: dict[str, Any]) -> None:
     Raises:
         TrainingStopped: somebody cancelled it.
         NasflowError: it failed, or was given up; kind and message are those of the child flow run.
-        ServerProblem: there is no such deployment.
-        ServerUnavailable: the server does not answer, or refuses.
+        ServerProblem: there is no such deployment, or the server refuses the run.
+        ServerUnavailable: the server does not answer, or is busy.
     """
     child = _find_or_start(deployment, parameters)
     with get_client(sync_client=True) as client:
@@ -69,12 +69,23 @@ def _find_or_start(deployment: str, parameters: dict[str, Any]) -> FlowRun:
         except ObjectNotFound:
             raise ServerProblem(f"no deployment {deployment} on this server; run `nasflow deploy`") from None
         except HTTPError as error:
+            if _is_refusal(error):
+                raise ServerProblem(
+                    f"the Prefect server refuses the run of {deployment}: {str(error).splitlines()[0]}; "
+                    "look into its log"
+                ) from None
             raise ServerUnavailable(f"the Prefect server does not take the run of {deployment}: {error}") from None
         if child.state is None or not child.state.is_final() or child.state.is_completed():
             return child
         if child.state.is_crashed() and not is_given_up(child):
             return child  # waiting for it starts it again
     raise AssertionError("unreachable")
+
+
+def _is_refusal(error: HTTPError) -> bool:
+    """Whether the server answered, and will answer the same again."""
+    status = error.response.status_code if isinstance(error, HTTPStatusError) else 500
+    return status < 500 and status not in (408, 429)
 
 
 def _wait(client: SyncPrefectClient, child: FlowRun, deployment: str) -> State:

@@ -1,4 +1,4 @@
-"""How Prefect runs a step: when it is retried, after how long, and that nothing is cached by its inputs."""
+"""How a step runs in Prefect: what it waits for, when it is retried, and that nothing is cached by its inputs."""
 
 import logging
 from collections.abc import Callable
@@ -9,14 +9,15 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.errors import TransientError
-from tasks.orchestration.run_watch import RunCancelled, check_run, report_cancelled
+from tasks.orchestration.run_watch import RunCancelled, check_run, report_cancelled, sleep
 from tasks.orchestration.server_wait import wait_for_server
+from tasks.outages import AN_HOUR, Patience, wait_out
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 RETRY_DELAYS: list[float] = [2, 10, 60]
-"""Seconds before each retry."""
+"""Seconds before each retry of a step that lost its worker or its lease."""
 
 
 def retry_if_transient(task: Any, task_run: Any, state: Any) -> bool:
@@ -28,13 +29,13 @@ def retry_if_transient(task: Any, task_run: Any, state: Any) -> bool:
         state: The failed state, whose result is the exception.
 
     Returns:
-        Whether the exception is a TransientError.
+        Whether the exception is a TransientError. One about a service that is away never comes so far.
     """
     return isinstance(state.result(raise_on_failure=False), TransientError)
 
 
-def step(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Make a function a task that is retried after a TransientError, and after nothing else.
+def step(name: str, patience: Patience = AN_HOUR) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Make a function a task that waits while a service is away, and is retried after another TransientError.
 
     Finished work is found by its digest in the store, so Prefect's own cache stays off.
     """
@@ -46,7 +47,7 @@ def step(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
             logging.getLogger("tasks").setLevel(logging.INFO)
             check_run()
             try:
-                result = function(*args, **kwargs)
+                result = wait_out(lambda: function(*args, **kwargs), patience=patience, sleep=sleep)
             except RunCancelled:
                 report_cancelled()
                 raise

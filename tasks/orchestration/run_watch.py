@@ -124,6 +124,19 @@ def check_run() -> None:
     _watches[key].check()
 
 
+def sleep(seconds: float) -> None:
+    """Wait, as long as the flow run of this process goes on.
+
+    Raises:
+        RunCancelled: it was cancelled.
+        RunTakenOver: it is another process's.
+    """
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        check_run()
+        time.sleep(min(left, POLL_SECONDS))
+
+
 def report_cancelled() -> None:
     """Tell the server that this flow run has ended as it was asked to, in case its worker does not."""
     run_id = flow_run.id

@@ -37,13 +37,13 @@ def class_rows(scores: Scores) -> list[dict[str, str | int | float | None]]:
     ]
 
 
-def outcome_markdown(outcome: RetrainOutcome, report_link: str, link_days: int) -> str:
+def outcome_markdown(outcome: RetrainOutcome, report_link: str, validity: str) -> str:
     """The outcome for people: verdict, scores, and a link to the report.
 
     Args:
         outcome: The outcome of the run.
         report_link: Link to the report page.
-        link_days: Number of days for which the link works.
+        validity: How long the link works, such as "works until 2026-12-04 14:02 UTC".
 
     Returns:
         Markdown; all names in it are escaped.
@@ -71,7 +71,7 @@ def outcome_markdown(outcome: RetrainOutcome, report_link: str, link_days: int) 
 Measured on the {report.split} split: {report.counts.images} images, {report.counts.boxes} boxes, \
 {scores.classes_measured} classes. {_threshold(scores)}{_speed(report)}
 
-[Open the report]({report_link}) (this link works for {link_days} days; the page stays at `{version.report.key}`)
+[Open the report]({report_link}) (this link {validity}; the page stays at `{version.report.key}`)
 
 | class | boxes | AP | AP50 | precision | recall |
 |---|---|---|---|---|---|

@@ -30,7 +30,7 @@ from tasks.records import (
 )
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage import keys
-from tasks.storage.s3 import LINK_DAYS, Store
+from tasks.storage.s3 import Store
 
 
 def utc_now() -> datetime:
@@ -198,8 +198,8 @@ def promote(version: ModelVersion, champion: ModelVersion | None) -> str | None:
 def summarise(outcome: RetrainOutcome) -> RetrainOutcome:
     """Show the outcome as a page in Prefect, with a link to the report."""
     store, project = Store.from_environment(), outcome.version.project
-    link = store.link(outcome.version.report.key, LINK_DAYS * 86_400)
-    text = outcome_markdown(outcome, link, LINK_DAYS)
+    link = store.link(outcome.version.report.key)
+    text = outcome_markdown(outcome, link.url, link.validity)
     report_to_server(lambda: create_table_artifact([outcome_row(outcome)], OUTCOME, "Outcome of the run"))
     rows = class_rows(outcome.report.scores)
     description = f"Scores by class on the {outcome.report.split} split"

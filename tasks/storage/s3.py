@@ -1,6 +1,6 @@
 """The object store: objects by key, and files that are sent and fetched whole and verified.
 
-This module, ``s3_objects``, ``s3_client`` and ``s3_errors`` are the only door to boto3. Bytes, files, keys and
+The modules ``s3`` and ``s3_...`` are the only door to boto3. Bytes, files, keys and
 conditions belong here; what they mean does not.
 """
 
@@ -19,6 +19,7 @@ from tasks.errors import CorruptObject, NotInStore
 from tasks.local.files import file_sha256
 from tasks.records import StoredFile
 from tasks.settings import StoreSettings, from_environment
+from tasks.storage.s3_links import MAX_SECONDS, Link, sign_link
 from tasks.storage.s3_objects import BINARY, ObjectStore
 from tasks.storage.unchanged_file import UnchangedFile
 
@@ -29,8 +30,6 @@ logger = logging.getLogger(__name__)
 
 MULTIPART_BYTES = 8 * 1024**2
 """Files from this size on go in parts, all of this size but the last."""
-LINK_DAYS = 7
-"""The longest time for which a signed link may be valid."""
 _TRANSFER = TransferConfig(multipart_threshold=MULTIPART_BYTES, multipart_chunksize=MULTIPART_BYTES, max_concurrency=4)
 
 
@@ -73,7 +72,7 @@ class Store(ObjectStore):
             if self._holds(stored):
                 logger.debug("%s is in the store already", stored.key)
                 return stored
-            options = {"ContentType": content_type, "Metadata": {"sha256": sha256}}
+            options = {"ContentType": content_type, "Metadata": {"sha256": sha256}, **self._encryption()}
             self._request(f"upload {path} to {stored.key}", lambda client: self._send(client, file, stored, options))
         if not self._holds(stored):
             raise CorruptObject(f"{self.uri(stored.key)}: not what was just uploaded from {path}; upload it again")
@@ -164,10 +163,7 @@ class Store(ObjectStore):
                 lambda client: client.abort_multipart_upload(Bucket=bucket, Key=full_key, UploadId=upload_id),
             )
 
-    def link(self, key: str, seconds: int) -> str:
-        """A signed URL that reads one object without credentials; it is itself a secret for ``seconds``."""
-        address = self._address(key)
-        return self._request(
-            f"sign a link to {key}",
-            lambda client: client.generate_presigned_url("get_object", Params=address, ExpiresIn=seconds),
-        )
+    def link(self, key: str, seconds: int = MAX_SECONDS) -> Link:
+        """A signed URL that reads one object without credentials; it is itself a secret while it works."""
+        with self._translated(f"sign a link to {key}"):
+            return sign_link(self._settings, self._address(key), seconds)

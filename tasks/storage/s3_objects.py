@@ -115,7 +115,8 @@ class ObjectStore(Bucket):
         address = self._address(key)
 
         def call(client: "S3Client") -> str:
-            return client.put_object(**address, Body=data, ContentType=content_type, **options)["ETag"]
+            answer = client.put_object(**address, Body=data, ContentType=content_type, **options, **self._encryption())
+            return answer["ETag"]
 
         return self._request(f"write {key}", lambda client: _retry_conflicts(lambda: call(client)))
 

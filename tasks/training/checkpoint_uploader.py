@@ -77,7 +77,7 @@ class CheckpointUploader:
                 self._upload(epochs_done, sha256)
             except (NasflowError, OSError) as error:
                 # Training goes on: the next checkpoint is a new attempt, and the files stay on this machine.
-                logger.warning("checkpoint of epoch %d not sent: %s", epochs_done, error)
+                logger.warning("checkpoint of epoch %d not sent, training goes on: %s", epochs_done, error)
             pause = (time.monotonic() - began) * (1 / UPLOAD_SHARE - 1)
 
     def _next(self, pause: float) -> tuple[int, str] | None:

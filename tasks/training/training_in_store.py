@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import BadCheckpoint, LeaseHeld, TrainingFailed, WorkerLost
+from tasks.outages import wait_out
 from tasks.records import TrainedModel, TrainingResult, TrainJob
 from tasks.settings import WorkSettings
 from tasks.storage import keys
@@ -112,7 +113,8 @@ class RunOnWorker:
         arguments = train_arguments(self.folder.path, self.folder.data, self.settings, weights, self.job)
         with CheckpointUploader(self.store, spec.digest, self.folder.path, self.lease.lost) as uploader:
             self._train_to_the_end(arguments, uploader)
-        return self._store_model()
+        # Waited for here: a retry of the step would give the lease back, and start a trainer for a finished run.
+        return wait_out(self._store_model, "the finished model is kept on this machine")
 
     def _train_to_the_end(self, arguments: list[str], uploader: CheckpointUploader) -> None:
         """Start a killed trainer again, unless it was killed several times in a row and saved no further epoch."""
@@ -169,7 +171,8 @@ class RunOnWorker:
             self.lease.report(event["epochs_done"])
 
     def _store_model(self) -> TrainedModel:
-        """Store the best weights and the history."""
+        """Store the best weights and the history, unless another worker has the run now."""
+        self._refuse_if_lost()
         run_key, path = self.job.spec.digest, self.folder.path
         return TrainedModel(
             run_key=run_key,

@@ -45,6 +45,6 @@ def store(store_settings: StoreSettings) -> Store:
 @pytest.fixture
 def store_environment(store_settings: StoreSettings) -> dict[str, str]:
     """The environment variables that name the store."""
-    values = store_settings.model_dump(exclude={"secret_access_key", "ca_bundle"})
+    values = store_settings.model_dump(exclude={"secret_access_key", "ca_bundle"}, exclude_none=True)
     secret = store_settings.secret_access_key.get_secret_value()
     return {f"NASFLOW_STORE_{name}".upper(): str(v) for name, v in {**values, "secret_access_key": secret}.items()}
