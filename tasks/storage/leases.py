@@ -4,7 +4,8 @@ The lease is a compare-and-swap on ``runs/<key>/state.json``. No wall clock take
 compared.
 
 - The holder renews at a quarter of the lease's duration: the object changes. Others take the lease after they have
-  watched it unchanged for the whole duration (``lease_watch``); time in which the store did not answer does not count.
+  watched it unchanged for the whole duration (``lease_watch``); time in which the store did not answer, or could not be
+  written, does not count.
 - For half the duration after the start of its last answered renewal the holder is certain: nobody can have taken the
   lease. Later (it slept, it was stopped, or the store was away) it has to renew before it writes: ``confirm``. Each
   write through ``Lease.store`` asks this. If the store does not answer, nothing is written, and training goes on.
@@ -19,6 +20,7 @@ import logging
 from tasks.errors import AttemptReplaced, LeaseHeld, LostRace, StoreUnavailable
 from tasks.local.clock import BOOT_CLOCK, Clock, OncePerMinute
 from tasks.records import LeaseHolder, RunState
+from tasks.storage import keys
 from tasks.storage.held_lease import ANSWER_SHARE, Lease
 from tasks.storage.lease_watch import RunObservation
 from tasks.storage.s3 import Store
@@ -48,12 +50,34 @@ def wait_for_lease(
     observation, reminder = RunObservation(run_key, clock), OncePerMinute(clock)
     while True:
         try:
-            observation.look(quick)
+            look_for_lease(quick, observation)
             return hold_lease(store, observation, holder, seconds)
         except (LeaseHeld, StoreUnavailable) as error:
             if reminder.is_due():
                 logger.info("%s; waiting", error)
         clock.sleep(observation.look_every(seconds))
+
+
+def look_for_lease(store: Store, observation: RunObservation) -> None:
+    """Look once at a run whose lease is wanted.
+
+    A store that can be read but not written, such as one with a full disk, keeps a living holder from renewing. So a
+    waiting one writes, too: silence counts only while that succeeds.
+
+    Args:
+        store: The object store.
+        observation: What was seen of the run so far.
+
+    Raises:
+        StoreUnavailable: the store does not answer; the silence is counted from zero again.
+    """
+    try:
+        if observation.state and observation.state.status == "running":
+            store.put(keys.run_waiting(observation.run_key), b"")
+    except StoreUnavailable:
+        observation.restart()
+        raise
+    observation.look(store)
 
 
 def hold_lease(store: Store, observation: RunObservation, holder: LeaseHolder, seconds: float) -> Lease:
@@ -78,9 +102,6 @@ def hold_lease(store: Store, observation: RunObservation, holder: LeaseHolder, s
         lease.take(observation.etag)
     except LostRace:
         raise LeaseHeld(f"run {observation.run_key[:12]}: another run took it just now") from None
-    except StoreUnavailable:
-        observation.restart()  # the store may be able to read but not to write, so the holder cannot renew either
-        raise
     return lease
 
 

@@ -11,7 +11,7 @@ from tasks.storage import keys
 from tasks.storage.documents import read_record
 from tasks.storage.held_lease import RENEW_SHARE, RETRY_SHARE, Lease
 from tasks.storage.lease_watch import RunObservation
-from tasks.storage.leases import hold_lease
+from tasks.storage.leases import hold_lease, look_for_lease
 
 RUN = "a" * 64
 SECONDS = 16.0
@@ -70,6 +70,11 @@ class Link:
             raise NotInStore(key)
         data = self.world.objects[key]
         return data, _etag(data)
+
+    def put(self, key: str, data: bytes, *, content_type: str = "") -> str:
+        self._arrive(writes=True)
+        self.world.objects[key] = data
+        return _etag(data)
 
     def create(self, key: str, data: bytes, *, content_type: str = "") -> str:
         return self._write(key, data, None)
@@ -163,7 +168,7 @@ class Machine:
 
     def _look(self) -> None:
         self._next = self.world.time + self.observation.look_every(SECONDS)
-        self.observation.look(self.link)
+        look_for_lease(self.link, self.observation)
         self.lease = hold_lease(self.link, self.observation, self.holder, SECONDS)
         self._next = self.world.time + SECONDS * RENEW_SHARE
 

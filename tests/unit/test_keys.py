@@ -18,6 +18,7 @@ SHA, OTHER, RUN = "ab" * 32, "cd" * 32, "ef" * 32
         keys.version_count("acme", "pets", 3),
         keys.run_spec(RUN),
         keys.run_state(RUN),
+        keys.run_waiting(RUN),
         keys.run_history(RUN),
         keys.run_weights(RUN, SHA),
         keys.checkpoint_file(RUN, 3, SHA, "last.ckpt"),

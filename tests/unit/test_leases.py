@@ -275,11 +275,11 @@ def test_no_two_ever_write_in_turns_whatever_happens(world, seed):
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_holder_that_runs_is_never_taken_for_dead_by_outages_for_all(world, first, seed):
-    """Outages of any length, one after the other, while others wait and sleep as they like."""
+    """Outages of any length, of all requests or of writes, while others wait and sleep as they like."""
     dice = random.Random(seed)
     waiting = [Machine(world, "second"), Machine(world, "third")]
     for _ in range(40):
-        world.is_down = dice.random() < 0.5
+        world.is_down, world.refuses_writes = dice.random() < 0.4, dice.random() < 0.4
         waiting[0].sleeps_until = world.time + dice.choice([0, dice.expovariate(1 / SECONDS)])
         first.link.drop_answers = dice.randrange(2)
         run(world, [first, *waiting], dice.expovariate(1 / SECONDS))
