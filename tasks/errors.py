@@ -7,7 +7,7 @@
     │   ├── StoreUnavailable    the object store does not answer, or answers 5xx
     │   ├── RoboflowUnavailable Roboflow does not answer, limits the rate, or sends half a zip
     │   ├── ServerUnavailable   the Prefect server does not answer
-    │   ├── WorkerLost          a child flow run or a trainer was killed, or a lease ran out
+    │   ├── WorkerLost          a child flow run or a trainer was killed, or a lease was lost
     │   └── LeaseHeld           another flow run works on this training run
     ├── StillUnavailable        one of the first three stayed away for as long as a step waits
     ├── BadInput                exit 2: a person has to change something
@@ -28,6 +28,7 @@
     │   ├── NotLearning         the loss is no finite number any more
     │   ├── DiskFull            no room for the next checkpoint
     │   └── TrainingStopped     stopped on request, with a checkpoint written
+    ├── AttemptReplaced         a newer attempt of the same flow run has taken this one's place
     ├── IncomparableReports     two reports measured on different images
     └── ServerProblem           the Prefect server, a worker or a local server is missing
 
@@ -58,7 +59,7 @@ class ServerUnavailable(TransientError):
 
 
 class WorkerLost(TransientError):
-    """A child flow run crashed, a trainer was killed, or a lease ran out."""
+    """A child flow run crashed, a trainer was killed, or a lease was lost."""
 
 
 class LeaseHeld(TransientError):
@@ -143,6 +144,10 @@ class DiskFull(TrainingFailed):
 
 class TrainingStopped(TrainingFailed):
     """The trainer was asked to stop, and wrote a checkpoint first."""
+
+
+class AttemptReplaced(NasflowError):
+    """A newer attempt of the same flow run has taken this one's place."""
 
 
 class IncomparableReports(NasflowError):

@@ -45,16 +45,17 @@ def step(name: str, patience: Patience = AN_HOUR) -> Callable[[Callable[P, R]], 
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             # Prefect gives PREFECT_LOGGING_EXTRA_LOGGERS a handler, but no level.
             logging.getLogger("tasks").setLevel(logging.INFO)
-            check_run()
             try:
-                result = wait_out(lambda: function(*args, **kwargs), patience=patience, sleep=sleep)
+                check_run()
+                try:
+                    result = wait_out(lambda: function(*args, **kwargs), patience=patience, sleep=sleep)
+                except Exception:
+                    wait_for_server()
+                    raise
+                wait_for_server()
             except RunCancelled:
                 report_cancelled()
                 raise
-            except Exception:
-                wait_for_server()
-                raise
-            wait_for_server()
             return result
 
         return task(

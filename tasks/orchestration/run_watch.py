@@ -5,10 +5,9 @@ Prefect's worker ends the process of a cancelled run. It no longer does so after
 that its run was taken for lost and is another process's. So every process looks for itself, and steps ask it often.
 """
 
-import contextvars
-import logging
 import threading
 import time
+from contextlib import suppress
 from typing import Any, Literal
 from uuid import UUID
 
@@ -19,9 +18,9 @@ from prefect.exceptions import Abort, ObjectNotFound
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
 
+from tasks.errors import ServerUnavailable
+from tasks.local.threads import in_context
 from tasks.orchestration.progress import report_to_server
-
-logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 5.0
 CANCEL_SECONDS = 8.0
@@ -68,9 +67,7 @@ class RunWatch:
     def __init__(self, run_id: UUID, run_count: int) -> None:
         self._run_id, self._run_count = run_id, run_count
         self._fate: Fate = "running"
-        # With this thread's context, which has Prefect's settings.
-        context = contextvars.copy_context()
-        threading.Thread(target=context.run, args=[self._work], name="run-watch", daemon=True).start()
+        threading.Thread(target=in_context(self._work), name="run-watch", daemon=True).start()
 
     def check(self) -> None:
         """Return if the run goes on.
@@ -84,24 +81,32 @@ class RunWatch:
         if self._fate == "taken over":
             raise RunTakenOver(f"flow run {self._run_id} was taken for lost; this process ends, and writes no more")
 
+    def ask(self) -> None:
+        """Ask the server now, and do as ``check`` does.
+
+        Raises:
+            ServerUnavailable: it does not answer.
+        """
+        with get_client(sync_client=True) as client:
+            self._fate = self._look(client)
+        self.check()
+
     def _work(self) -> None:
         with get_client(sync_client=True) as client:
             while self._fate == "running":
                 time.sleep(POLL_SECONDS)
-                fate = self._look(client)
-                if fate == "cancelled":
-                    time.sleep(CANCEL_SECONDS)
-                if fate != "running":
-                    logger.warning("flow run %s: %s", self._run_id, fate)
-                self._fate = fate
+                with suppress(ServerUnavailable):  # which says nothing about the run
+                    if (fate := self._look(client)) == "cancelled":
+                        time.sleep(CANCEL_SECONDS)
+                    self._fate = fate
 
     def _look(self, client: SyncPrefectClient) -> Fate:
         try:
             return fate_of(client.read_flow_run(self._run_id), self._run_count)
         except ObjectNotFound:
             return "taken over"  # somebody deleted the run
-        except (HTTPError, OSError):
-            return "running"  # a server that does not answer says nothing about the run
+        except (HTTPError, OSError) as error:
+            raise ServerUnavailable(f"the Prefect server does not answer ({error!r})") from None
 
 
 _watches: dict[tuple[UUID, int], RunWatch] = {}
@@ -116,12 +121,30 @@ def check_run() -> None:
         RunCancelled: it was cancelled.
         RunTakenOver: it is another process's.
     """
+    if watch := _watch():
+        watch.check()
+
+
+def confirm_run() -> None:
+    """Do as ``check_run`` does, with the state that the server has now.
+
+    Raises:
+        RunCancelled: it was cancelled.
+        RunTakenOver: it is another process's.
+        ServerUnavailable: the server does not answer.
+    """
+    if watch := _watch():
+        watch.ask()
+
+
+def _watch() -> RunWatch | None:
+    """The watch of this process's flow run; None outside of one."""
     if flow_run.id is None:
-        return
+        return None
     key = (UUID(flow_run.id), flow_run.run_count)
     if key not in _watches:
         _watches[key] = RunWatch(*key)
-    _watches[key].check()
+    return _watches[key]
 
 
 def sleep(seconds: float) -> None:

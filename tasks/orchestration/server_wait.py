@@ -1,4 +1,4 @@
-"""Waiting for a Prefect server that is away.
+"""The end of a step: wait for a Prefect server that is away, and make sure that the run is still this process's.
 
 Prefect's engine gives up after a minute when it reports the end of a run. So a step does not end before the server
 answers. What it has done is in the store by then.
@@ -6,29 +6,19 @@ answers. What it has done is in the store by then.
 
 from contextlib import suppress
 
-import httpx
-from prefect.settings import get_current_settings
-
-from tasks.errors import ServerUnavailable, StillUnavailable
-from tasks.orchestration.run_watch import sleep
+from tasks.errors import StillUnavailable
+from tasks.orchestration.run_watch import confirm_run, sleep
 from tasks.outages import Patience, wait_out
 
 PATIENCE = Patience(longest_pause=10)
 
 
 def wait_for_server() -> None:
-    """Return as soon as the Prefect server answers, in whatever way; after an hour return without an answer."""
+    """Return as soon as the Prefect server answers; after an hour return without an answer.
+
+    Raises:
+        RunCancelled: this process's flow run was cancelled.
+        RunTakenOver: it is another process's, which may be at work on it.
+    """
     with suppress(StillUnavailable):
-        wait_out(_require_answer, "what this step did is stored", PATIENCE, sleep)
-
-
-def _require_answer() -> None:
-    url = get_current_settings().api.url
-    if url is None:
-        return
-    try:
-        status = httpx.get(f"{url}/health", timeout=10).status_code
-    except (httpx.HTTPError, OSError) as error:
-        raise ServerUnavailable(f"{url} does not answer: {error}") from None
-    if status >= 500:
-        raise ServerUnavailable(f"{url} answers {status}")
+        wait_out(confirm_run, "what this step did is stored", PATIENCE, sleep)

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from tasks.errors import BadExport, CorruptObject, LostRace
 from tasks.local.dataset_folder import fill, image_path
+from tasks.local.threads import in_context
 from tasks.records import DatasetSnapshot, LabelledImage, SnapshotRef, StoredFile
 from tasks.storage import keys
 from tasks.storage.blob_cache import BlobCache
@@ -156,7 +157,8 @@ def _unique(snapshot: DatasetSnapshot) -> list[LabelledImage]:
 def _in_threads(items: Iterable[T], work: Callable[[T], None], on_progress: OnProgress) -> None:
     """Call ``work`` for every item, in threads; the first error cancels what has not begun."""
     with ThreadPoolExecutor(THREADS) as pool:
-        futures = [pool.submit(work, item) for item in items]
+        call = in_context(work)
+        futures = [pool.submit(call, item) for item in items]
         try:
             for done, future in enumerate(as_completed(futures), start=1):
                 future.result()

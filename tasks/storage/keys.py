@@ -65,6 +65,11 @@ def run_state(run_key: str) -> str:
     return f"{run(run_key)}state.json"
 
 
+def run_waiting(run_key: str) -> str:
+    """Empty; written by those who wait for the lease, to see that the store can be written."""
+    return f"{run(run_key)}waiting"
+
+
 def run_history(run_key: str, sha256: str) -> str:
     """The epochs of a finished run: by content, since two workers measure different times."""
     return f"{run(run_key)}history/{sha256[:16]}-history.jsonl"

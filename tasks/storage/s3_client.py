@@ -1,13 +1,14 @@
 """A bucket of an S3-compatible store, seen through a prefix, and requests that it is sent.
 
-Signing in again and raising our own errors belong here; what is read and written does not.
+Signing in again, who is asked before a write, and raising our own errors belong here; what is read and written does
+not.
 """
 
 import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import urllib3.exceptions
 from boto3.exceptions import Boto3Error
@@ -17,7 +18,7 @@ from s3transfer.exceptions import RetriesExceededError
 
 from tasks.settings import StoreSettings
 from tasks.storage.s3_errors import is_stale, translate
-from tasks.storage.s3_session import make_client
+from tasks.storage.s3_session import PATIENT, RequestRules, make_client
 from tasks.storage.settings_check import check_settings
 
 if TYPE_CHECKING:
@@ -35,16 +36,29 @@ BOTO_ERRORS = (
 class Bucket:
     """One bucket under one prefix. Safe to share between threads.
 
+    Args:
+        settings: Where the bucket is.
+        rules: What holds for each request.
+
     Raises:
         BadSettings: the settings cannot work.
     """
 
-    def __init__(self, settings: StoreSettings) -> None:
+    def __init__(self, settings: StoreSettings, rules: RequestRules = PATIENT) -> None:
         check_settings(settings)
         self._settings = settings
+        self._rules = rules
         self._prefix = f"{stripped}/" if (stripped := settings.prefix.strip("/")) else ""
         self._lock = threading.Lock()
         self._client = self._connected()
+
+    def answering_within(self, seconds: float) -> Self:
+        """The same store; a request fails at once when no answer comes for so many seconds."""
+        return type(self)(self._settings, RequestRules(seconds, seconds, attempts=1))
+
+    def guarded(self, before_write: Callable[[], None]) -> Self:
+        """The same store; ``before_write`` is called before whatever writes, and may raise an error of ours."""
+        return type(self)(self._settings, RequestRules(before_write=before_write))
 
     def uri(self, key: str) -> str:
         """An object's address for people: s3://bucket/prefix/key."""
@@ -85,7 +99,7 @@ class Bucket:
     def _connected(self) -> "S3Client":
         """A client; to make it fails only on the AWS configuration of this machine."""
         with self._translated("sign in"):
-            return make_client(self._settings)
+            return make_client(self._settings, self._rules)
 
     @contextmanager
     def _translated(self, action: str) -> Iterator[None]:

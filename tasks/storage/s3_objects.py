@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from tasks.errors import LostRace, NotInStore
+from tasks.local.threads import in_context
 from tasks.storage.s3_client import Bucket
 from tasks.storage.s3_errors import has_no_reason, is_status
 
@@ -172,7 +173,7 @@ class ObjectStore(Bucket):
                 self._request(f"delete {key}", lambda client: client.delete_object(**self._address(key)))
 
         with ThreadPoolExecutor(DELETE_THREADS) as pool:
-            list(pool.map(delete_object, keys))
+            list(pool.map(in_context(delete_object), keys))
 
 
 def _retry_conflicts(write: Callable[[], str]) -> str:

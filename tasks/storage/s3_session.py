@@ -5,6 +5,8 @@ them, boto3's own chain finds the credentials. Requests belong to ``s3_client.py
 """
 
 from bisect import bisect_left
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,12 +18,34 @@ from botocore.configprovider import ConfigValueStore, ConstantProvider
 from tasks.settings import StoreSettings
 
 if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest
     from mypy_boto3_s3 import S3Client
 
 
-def make_client(settings: StoreSettings) -> "S3Client":
+@dataclass(frozen=True)
+class RequestRules:
+    """What holds for each request.
+
+    Attributes:
+        connect_seconds: Longest time that a connection may take.
+        answer_seconds: Longest time without a byte of the answer.
+        attempts: Times that boto3 sends a request that is not answered.
+        before_write: Called before a request that writes is sent, also before boto3 sends it again, and before each
+            part of a large file. What it raises ends the request.
+    """
+
+    connect_seconds: float = 10
+    answer_seconds: float = 60
+    attempts: int = 3
+    before_write: Callable[[], None] | None = None
+
+
+PATIENT = RequestRules()
+
+
+def make_client(settings: StoreSettings, rules: RequestRules = PATIENT) -> "S3Client":
     """A client with a session of its own, so that boto3's chain reads credentials afresh."""
-    return client_of(make_session(settings), settings)
+    return client_of(make_session(settings), settings, rules)
 
 
 def make_session(settings: StoreSettings) -> boto3.Session:
@@ -66,8 +90,17 @@ def seconds_left(session: boto3.Session, limit: int) -> int | None:
     return bisect_left(range(1, limit + 1), True, key=needed_within)
 
 
-def client_of(session: boto3.Session, settings: StoreSettings) -> "S3Client":
-    """A client for the store's endpoint."""
+def client_of(session: boto3.Session, settings: StoreSettings, rules: RequestRules = PATIENT) -> "S3Client":
+    """A client for the store's endpoint.
+
+    Args:
+        session: Signs the requests.
+        settings: Name the endpoint.
+        rules: What holds for each request.
+
+    Returns:
+        The client.
+    """
     host = urlsplit(settings.endpoint).hostname or ""
     on_aws = host == "amazonaws.com" or host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
     checksums = settings.checksums
@@ -79,10 +112,18 @@ def client_of(session: boto3.Session, settings: StoreSettings) -> "S3Client":
         s3={} if on_aws else {"addressing_style": "path"},
         request_checksum_calculation=checksums,
         response_checksum_validation=checksums,
-        connect_timeout=10,
-        read_timeout=60,
-        retries={"mode": "standard", "total_max_attempts": 3},
+        connect_timeout=rules.connect_seconds,
+        read_timeout=rules.answer_seconds,
+        retries={"mode": "standard", "total_max_attempts": rules.attempts},
         max_pool_connections=32,
     )
     verify = str(settings.ca_bundle) if settings.ca_bundle else None
-    return session.client("s3", endpoint_url=settings.endpoint, config=config, verify=verify)
+    client = session.client("s3", endpoint_url=settings.endpoint, config=config, verify=verify)
+    if before_write := rules.before_write:
+
+        def ask(request: "AWSPreparedRequest", **_: object) -> None:
+            if request.method not in ("GET", "HEAD"):
+                before_write()
+
+        client.meta.events.register("before-send.s3", ask)
+    return client

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import uuid
 
 from prefect import get_run_logger
 from prefect.runtime import flow_run
@@ -14,6 +15,7 @@ from tasks.orchestration.run_watch import check_run
 from tasks.records import (
     DetectionResult,
     EvaluateJob,
+    LeaseHolder,
     ModelVersion,
     RetrainRequest,
     SnapshotDifference,
@@ -31,6 +33,9 @@ from tasks.training.progress import TrainingProgress
 from tasks.training.spec import check_classes, check_study, fitted_batch, plan, reason_to_skip
 from tasks.training.trainer_process import Event
 from tasks.training.training_in_store import train_in_store
+
+PROCESS = uuid.uuid4().hex
+"""Token of this process, since process ids repeat."""
 
 
 @step("plan training")
@@ -104,8 +109,6 @@ def train_model(job: TrainJob) -> TrainedModel:
     """Train on this machine, and show every epoch."""
     store = Store.from_environment()
     probe(store)
-    # A retry in this process still holds the lease; the same flow run in another process has to wait for it.
-    owner = f"flow run {flow_run.id}, process {os.getpid()} on {platform.node()}"
     progress = TrainingProgress(job.spec.digest)
 
     def on_event(event: Event) -> None:
@@ -113,9 +116,15 @@ def train_model(job: TrainJob) -> TrainedModel:
         progress.on_event(event)
 
     try:
-        return train_in_store(store, job, owner, from_environment(WorkSettings), on_event)
+        return train_in_store(store, job, lease_holder(), from_environment(WorkSettings), on_event)
     finally:
         progress.close()
+
+
+def lease_holder() -> LeaseHolder:
+    """This attempt of the flow run; Prefect counts how often it was started."""
+    place = f"process {os.getpid()} on {platform.node()}"
+    return LeaseHolder(flow_run=str(flow_run.id), attempt=flow_run.run_count, process=PROCESS, place=place)
 
 
 @step("detect")

@@ -18,6 +18,7 @@ KEYS = {
     keys.version_count: ("acme", "pets", 3),
     keys.run_spec: (RUN,),
     keys.run_state: (RUN,),
+    keys.run_waiting: (RUN,),
     keys.run_history: (RUN, SHA),
     keys.run_weights: (RUN, SHA),
     keys.checkpoint_file: (RUN, 3, SHA, "last.ckpt"),
