@@ -5,6 +5,7 @@ from prefect.states import Completed
 
 from tasks.evaluation.task import evaluate_on_worker, write_verdict
 from tasks.labeling.task import check_labels, compare_labels, export_labels
+from tasks.orchestration.scheduled_runs import NO_REQUEST, find_run_that_takes_over, require_request
 from tasks.promotion.task import (
     compare_models,
     decide_promotion,
@@ -19,11 +20,15 @@ from tasks.training.task import find_reason_to_skip, plan_training, train_on_wor
 
 
 @flow(name="retrain", persist_result=False)
-def retrain(request: RetrainRequest) -> RetrainOutcome | State[None]:
+def retrain(request: RetrainRequest = NO_REQUEST) -> RetrainOutcome | State[None]:
     """Export the labels, check them, train, evaluate, judge against the champion, publish, and promote if better.
 
-    With the labels and settings that the champion was trained with there is nothing to do: the run ends as Skipped.
+    A run ends as Skipped if a schedule made it and another run of the project takes over, or if there is nothing to do,
+    with the labels and settings that the champion was trained with.
     """
+    require_request(request)
+    if reason := find_run_that_takes_over():
+        return Completed(name="Skipped", message=reason)
     export = export_labels(request)
     champion = find_champion(request.project)
     snapshot = check_labels(export, request.rules, champion)
