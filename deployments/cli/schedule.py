@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperOption
 
-from deployments.cli.option_values import request_from
+from deployments.cli.option_values import flag_of, request_from
 from deployments.cli.options import Json
 from deployments.cli.record_options import options_of
 from deployments.cli.verb import Verb
@@ -15,28 +15,29 @@ app = typer.Typer(help="Retrain runs of a project at set times.", no_args_is_hel
 
 ProjectOrSlug = Annotated[str, typer.Argument(help="Project of the schedule, or the schedule's slug.")]
 
+TIMES = {
+    "cron": 'Times as a cron expression, such as "0 3 * * *".',
+    "every": "Interval with s, m, h, d or w, such as 6h, counted from the last midnight.",
+    "timezone": "IANA time zone, such as Europe/Berlin; that of this machine by default.",
+}
+"""Options that say when runs start, with their help."""
+
 
 class SetVerb(Verb):
-    """A verb with the options of a request, whose project is an argument."""
+    """A verb with options of times, and those of a request whose project is an argument."""
 
     def record_options(self) -> list[TyperOption]:
-        """Make an option of each other field of a request and of its gate."""
+        """Make the options of times, and an option of each other field of a request and of its gate."""
         from tasks.records import GatePolicy, RetrainRequest
 
-        return [*options_of(RetrainRequest, without={"project"}), *options_of(GatePolicy)]
+        times = [TyperOption(param_decls=[flag_of(name)], type=str, help=text) for name, text in TIMES.items()]
+        return [*times, *options_of(RetrainRequest, without={"project"}), *options_of(GatePolicy)]
 
 
 @app.command("set", cls=SetVerb)
 def set_(
     context: typer.Context,
     project: Annotated[str, typer.Argument(help="Project that is trained again; with --workspace, that of Roboflow.")],
-    cron: Annotated[str | None, typer.Option(help='Times as a cron expression, such as "0 3 * * *".')] = None,
-    every: Annotated[
-        str | None, typer.Option(help="Interval with s, m, h, d or w, such as 6h, from the last midnight on.")
-    ] = None,
-    timezone: Annotated[
-        str | None, typer.Option(help="IANA time zone, such as Europe/Berlin.", show_default="that of this machine")
-    ] = None,
     export: Annotated[
         str | None,
         typer.Option(help="Instead of Roboflow: an absolute path that the workers can read, or store://KEY."),
@@ -46,13 +47,13 @@ def set_(
     """Have a project trained again at set times. Setting again replaces the schedule.
 
     Args:
-        context: Holds the options of the request.
+        context: Holds the options of times and of the request.
         project: Project that is trained again.
-        cron: Cron expression, or None for an interval.
-        every: Interval, or None for a cron expression.
-        timezone: IANA time zone, or None for that of this machine.
         export: Labels that every run reads again, or None for labels from Roboflow.
         as_json: Whether stdout gets one JSON document.
+
+    Raises:
+        BadRequest: the labels come neither from Roboflow nor from one place that every worker has.
     """
     from deployments.cli.show import show
     from deployments.cli.show_schedules import show_set
@@ -60,15 +61,16 @@ def set_(
     from deployments.remote.schedules import set_schedule
     from deployments.terminal.console import say
 
+    times = {name: context.obj.pop(name) for name in TIMES}
     if (context.obj["workspace"] is None) == (export is None):
         raise BadRequest("schedule set: give either --workspace, or --export")
     if export is not None and not export.startswith(("/", "store://")):
         raise BadRequest(f"--export {export}: workers have another folder; give an absolute path or store://KEY")
     request = request_from({**context.obj, "project": project, "export": export})
-    zone = timezone or local_zone()
+    zone = times["timezone"] or local_zone()
     if zone is None:
         say("this machine's time zone has no name; times are in UTC, unless --timezone says another one")
-    schedule = schedule_from(cron, every, zone or "UTC")
+    schedule = schedule_from(times["cron"], times["every"], zone or "UTC")
     show(set_schedule(request, schedule), as_json, show_set)
 
 

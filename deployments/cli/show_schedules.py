@@ -24,20 +24,18 @@ def show_list(document: dict[str, Any]) -> None:
     if not schedules:
         say("no schedule; make one with `nasflow schedule set`")
         return
-    columns = ["project", "slug", "when", "timezone", "next", "active", "last run", "state"]
-    rows = [
-        [
-            row["project"], row["slug"], row["when"], row["timezone"], _minute(row["next"]),
-            "yes" if row["active"] else "no", _minute(row["last_run_at"]), row["last_state"],
-        ]
-        for row in schedules
-    ]  # fmt: skip
-    table(columns, rows)
+    table(["project", "when", "time zone", "next", "active", "last run"], [_cells(row) for row in schedules])
     for row in schedules:
         if row["problem"]:
             say(f"{row['slug'] or row['when']}: {row['problem']}")
         elif row["last_message"]:
             say(f"{row['slug'] or row['when']}: {row['last_run']}: {row['last_message']}")
+
+
+def _cells(row: dict[str, Any]) -> list[str | None]:
+    last = f"{_minute(row['last_run_at'])} {row['last_state']}" if row["last_run"] else None
+    active = "yes" if row["active"] else "no"
+    return [row["project"] or row["slug"], row["when"], row["timezone"], _minute(row["next"]), active, last]
 
 
 def _minute(time: str | None) -> str | None:

@@ -1,32 +1,22 @@
-"""Schedules of the retrain deployment: one a project is set, listed, paused and removed here.
-
-Prefect makes the runs of a schedule in advance. When one schedule changes, the server removes the waiting runs of all
-schedules of the deployment, and makes them again within a minute; here they are made again at once, so that no run is
-missed.
-"""
+"""Schedules of the retrain deployment: one a project is set, listed, paused and removed here."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from httpx import HTTPError, HTTPStatusError
 from prefect.client.orchestration import SyncPrefectClient, get_client
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterCreatedBy,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
-from prefect.client.schemas.objects import DeploymentSchedule, FlowRun, StateType
+from prefect.client.schemas.objects import DeploymentSchedule, FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import SCHEDULE_TYPES
-from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 from prefect.utilities.schema_tools import ValidationError, validate
 
+from deployments.remote.schedule_runs import drop_waiting_runs, last_run, make_runs, waiting_runs
 from deployments.remote.schedule_times import in_words, next_times, zone_of
 from deployments.remote.server import no_answer, server_url
 from tasks.errors import BadRequest, ServerProblem
@@ -68,8 +58,8 @@ def set_schedule(request: RetrainRequest, schedule: SCHEDULE_TYPES) -> Document:
             schedule = _with_same_anchor(schedule, before.schedule)
             _update(client, before, schedule=schedule, parameters=parameters, active=True)
             changes = _changes(before, schedule, parameters)
-        dropped = _drop_waiting_runs(client, before) if before else 0
-        _make_runs(client, deployment.id, since=now)
+        dropped = drop_waiting_runs(client, before) if before else 0
+        make_runs(client, deployment.id, since=now)
     return {
         "ok": True,
         "project": request.project,
@@ -93,7 +83,7 @@ def list_schedules() -> list[Document]:
     """
     with _retrain_deployment() as (client, deployment):
         schedules = sorted(deployment.schedules, key=lambda schedule: (_project(schedule) or "", schedule.slug or ""))
-        return [_describe(schedule, _last_run(client, schedule)) for schedule in schedules]
+        return [_describe(schedule, last_run(client, schedule)) for schedule in schedules]
 
 
 def pause_schedule(name: str, *, active: bool) -> Document:
@@ -120,8 +110,8 @@ def pause_schedule(name: str, *, active: bool) -> Document:
         for schedule in schedules:
             _update(client, schedule, active=active)
             if not active:
-                _drop_waiting_runs(client, schedule)
-        _make_runs(client, deployment.id, since=now)
+                drop_waiting_runs(client, schedule)
+        make_runs(client, deployment.id, since=now)
     return {"ok": True, "schedules": [schedule.slug for schedule in schedules], "active": active}
 
 
@@ -145,12 +135,12 @@ def remove_schedule(name: str) -> Document:
         removed = {schedule.id for schedule in schedules}
         # The server removes the late runs of all schedules with one.
         kept = [schedule for schedule in deployment.schedules if schedule.id not in removed and schedule.active]
-        late = {run.expected_start_time for schedule in kept for run in _waiting_runs(client, schedule)}
+        late = {run.expected_start_time for schedule in kept for run in waiting_runs(client, schedule)}
         for schedule in schedules:
             client.delete_deployment_schedule(deployment.id, schedule.id)
         for time in sorted(time for time in late if time is not None and time < now):
-            _make_runs(client, deployment.id, since=time, until=time)
-        _make_runs(client, deployment.id, since=now)
+            make_runs(client, deployment.id, since=time, until=time)
+        make_runs(client, deployment.id, since=now)
     return {"ok": True, "schedules": [schedule.slug for schedule in schedules]}
 
 
@@ -220,52 +210,10 @@ def _update(
     )
 
 
-def _waiting_runs(client: SyncPrefectClient, schedule: DeploymentSchedule) -> list[FlowRun]:
-    """Runs that a schedule made and that have never started."""
-    made = FlowRunFilter(
-        created_by=FlowRunFilterCreatedBy(id_=[schedule.id]),
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
-    )
-    return [run for run in client.read_flow_runs(flow_run_filter=made, limit=200) if run.run_count == 0]
-
-
-def _drop_waiting_runs(client: SyncPrefectClient, schedule: DeploymentSchedule) -> int:
-    """Remove runs of a schedule's old setting that have never started: the server keeps the late ones."""
-    dropped = 0
-    while runs := _waiting_runs(client, schedule):
-        for run in runs:
-            try:
-                client.delete_flow_run(UUID(str(run.id)))
-                dropped += 1
-            except ObjectNotFound:
-                continue
-    return dropped
-
-
-def _make_runs(
-    client: SyncPrefectClient, deployment_id: UUID, *, since: datetime, until: datetime | None = None
-) -> None:
-    """Have the server make the runs of all active schedules now; it makes none twice."""
-    body: Document = {"start_time": since.isoformat()}
-    if until is not None:
-        body |= {"end_time": until.isoformat(), "min_time": 0.0, "min_runs": 1, "max_runs": 1}
-    client.request("POST", "/deployments/{id}/schedule", path_params={"id": deployment_id}, json=body)
-
-
-def _last_run(client: SyncPrefectClient, schedule: DeploymentSchedule) -> FlowRun | None:
-    """The newest run of a schedule that has started or ended."""
-    states = [state for state in StateType if state is not StateType.SCHEDULED]
-    made = FlowRunFilter(
-        created_by=FlowRunFilterCreatedBy(id_=[schedule.id]),
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states)),
-    )
-    runs = client.read_flow_runs(flow_run_filter=made, sort=FlowRunSort.EXPECTED_START_TIME_DESC, limit=1)
-    return runs[0] if runs else None
-
-
 def _describe(schedule: DeploymentSchedule, last: FlowRun | None) -> Document:
     times = next_times(schedule.schedule, count=1) if schedule.active else []
-    state = last.state if last else None
+    state, at = (last.state, last.expected_start_time) if last else (None, None)
+    zone = ZoneInfo(zone_of(schedule.schedule))
     return {
         "project": _project(schedule),
         "slug": schedule.slug,
@@ -274,7 +222,7 @@ def _describe(schedule: DeploymentSchedule, last: FlowRun | None) -> Document:
         "next": times[0].isoformat() if times else None,
         "active": schedule.active,
         "last_run": last.name if last else None,
-        "last_run_at": last.expected_start_time.isoformat() if last and last.expected_start_time else None,
+        "last_run_at": datetime.fromtimestamp(at.timestamp(), zone).isoformat() if at else None,
         "last_state": state.name if state else None,
         "last_message": state.message if state else None,
         "request": _request(schedule),

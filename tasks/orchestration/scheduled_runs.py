@@ -1,9 +1,9 @@
 """Whether a run that a schedule made gives way to another run of its project, as the Prefect server knows them."""
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import count
-from typing import Any
+from typing import Literal
 from uuid import UUID
 
 from httpx import HTTPError
@@ -28,15 +28,20 @@ from tasks.orchestration.overlapping_runs import SILENT, RetrainRun, give_way
 from tasks.orchestration.retries import step
 from tasks.records import RetrainRequest
 
-NO_REQUEST: Any = None
-"""Default of the request. Without a default, Prefect ends a run that has none as Crashed, and gives no reason."""
 PAGE = 200
 LOOK_AGAIN_SECONDS = 5.0
-STATES = {StateType.SCHEDULED: "scheduled", StateType.PENDING: "pending", StateType.RUNNING: "running"}
+STATES: dict[StateType, Literal["scheduled", "pending", "running"]] = {
+    StateType.SCHEDULED: "scheduled",
+    StateType.PENDING: "pending",
+    StateType.RUNNING: "running",
+}
 
 
-def require_request(request: RetrainRequest | None) -> None:
+def require_request(request: RetrainRequest | None) -> RetrainRequest:
     """Refuse a run without a request, such as those of a schedule that somebody switched on in Prefect's UI.
+
+    Returns:
+        The request.
 
     Raises:
         BadRequest: there is none.
@@ -47,6 +52,7 @@ def require_request(request: RetrainRequest | None) -> None:
             f"this run has no request; if a schedule made it, see {page}: give that a request with "
             "`nasflow schedule set PROJECT`, or remove it"
         )
+    return request
 
 
 @step("look for another run")
@@ -87,7 +93,7 @@ def _not_ended(client: SyncPrefectClient, me: RetrainRun, flow_id: UUID, now: da
     """Runs of the flow that are due and have not ended. The server's clock counts, should this one be behind."""
     due = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(STATES))),
-        expected_start_time=FlowRunFilterExpectedStartTime(before_=max(now, me.since)),
+        expected_start_time=FlowRunFilterExpectedStartTime.model_validate({"before_": max(now, me.since)}),
     )
     runs: list[FlowRun] = []
     for page in count():
@@ -124,7 +130,7 @@ def _last_heartbeat(client: SyncPrefectClient, run: FlowRun, now: datetime) -> d
     """The last sign of life that Prefect recorded of a run; None if there was none lately."""
     page = client.read_events(
         EventFilter(
-            occurred=EventOccurredFilter(since=now - SILENT - timedelta(minutes=1), until=now + timedelta(minutes=1)),
+            occurred=EventOccurredFilter.model_validate({"since": now - SILENT, "until": now + SILENT}),
             event=EventNameFilter(name=["prefect.flow-run.heartbeat"]),
             resource=EventResourceFilter(id=[f"prefect.flow-run.{run.id}"]),
         ),
