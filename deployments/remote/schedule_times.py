@@ -21,7 +21,7 @@ SHOWN = 3
 
 def local_zone() -> str | None:
     """The IANA name of this machine's time zone; None if it has none."""
-    from tzlocal import get_localzone_name
+    from tzlocal import get_localzone_name  # comes with dateparser, which Prefect needs
 
     try:
         return get_localzone_name() or None

@@ -167,33 +167,12 @@ def test_a_schedule_that_is_switched_in_prefect_loses_its_request_and_gets_it_ba
     assert schedule_of(stack, "nasflow-switched")["problem"] is None
 
 
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        (["set", "pets", "--cron", "soon", "--workspace", "acme"], "--cron 'soon': no time that comes"),
-        (["set", "pets", "--cron", "0 0 30 2 *", "--workspace", "acme"], "--cron '0 0 30 2 *': no time that comes"),
-        (["set", "pets", "--cron", "* * * * * *", "--workspace", "acme"], "more fields than five"),
-        (["set", "pets", "--every", "59s", "--workspace", "acme"], "--every '59s': too short"),
-        (["set", "pets", "--every", "six", "--workspace", "acme"], "--every 'six': no interval"),
-        (["set", "pets", "--workspace", "acme"], "give either --cron"),
-        (["set", "pets", "--every", "6h", "--timezone", "Mars/Base", "--workspace", "a"], "--timezone 'Mars/Base'"),
-        (["set", "pets", "--every", "6h"], "give either --workspace, or --export"),
-        (
-            ["set", "pets", "--every", "6h", "--export", "labels.zip"],
-            "--export labels.zip: workers have another folder",
-        ),
-        (["set", "Pets!", "--every", "6h", "--workspace", "acme"], "--project: "),
-        (["set", "pets", "--every", "6h", "--workspace", "acme", "--epochs", "0"], "--epochs: "),
-        (["pause", "nobody"], "schedule nobody: no such schedule"),
-        (["resume", "nobody"], "schedule nobody: no such schedule"),
-        (["remove", "nobody"], "schedule nobody: no such schedule"),
-    ],
-)
-def test_what_cannot_be_is_one_line(stack, arguments, line):
-    done = stack.run("schedule", *arguments, "--json")
+@pytest.mark.parametrize("verb", ["pause", "resume", "remove"])
+def test_a_schedule_that_is_not_there_is_one_line(stack, verb):
+    done = stack.run("schedule", verb, "nobody", "--json")
     assert done.returncode == 2
     error = json.loads(done.stdout)["error"]
-    assert line in error
+    assert error.startswith("schedule nobody: no such schedule; there ")
     assert done.stderr.strip() == f"error: {error}"
 
 
