@@ -2,10 +2,12 @@
 
 from prefect import State, flow
 from prefect.states import Completed
+from pydantic.json_schema import SkipJsonSchema
 
 from tasks.errors import LostRace
 from tasks.evaluation.task import evaluate_on_worker, write_verdict
 from tasks.labeling.task import check_labels, compare_labels, export_labels
+from tasks.orchestration.scheduled_runs import find_run_that_takes_over, require_request
 from tasks.promotion.task import (
     compare_models,
     decide_promotion,
@@ -23,11 +25,16 @@ JUDGEMENTS = 5
 
 
 @flow(name="retrain", persist_result=False)
-def retrain(request: RetrainRequest) -> RetrainOutcome | State[None]:
+def retrain(request: RetrainRequest | SkipJsonSchema[None] = None) -> RetrainOutcome | State[None]:
     """Export the labels, check them, train, evaluate, judge against the champion, publish, and promote if better.
 
-    With the labels and settings that the champion was trained with there is nothing to do: the run ends as Skipped.
+    A run ends as Skipped if a schedule made it and another run of the project takes over, or if there is nothing to do,
+    with the labels and settings that the champion was trained with. Were the request required, Prefect would end a run
+    without one as Crashed, and give no reason.
     """
+    request = require_request(request)
+    if reason := find_run_that_takes_over():
+        return Completed(name="Skipped", message=reason)
     export = export_labels(request)
     champion = find_champion(request.project)
     snapshot = check_labels(export, request.rules, champion)

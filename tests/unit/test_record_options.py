@@ -54,6 +54,13 @@ def test_a_verb_has_these_options(verb, expected):
     assert options[-2:] == ALL_VERBS
 
 
+def test_setting_a_schedule_has_the_options_of_retrain_and_those_of_times():
+    command = typer.main.get_command(app).commands["schedule"].commands["set"]
+    options = {option for parameter in command.get_params(typer.Context(command)) for option in parameter.opts}
+    request = {*ROBOFLOW, *SENT, *LABELS, *TRAINING, *GATE, *ALL_VERBS} - {"--project", "--wait"}
+    assert {option for option in options if option.startswith("--")} == {*request, "--cron", "--every", "--timezone"}
+
+
 def test_options_that_are_left_out_make_the_request_of_the_defaults(parse):
     values = parse("retrain", "--project", "pets")
     options = [*options_of(RetrainRequest), *options_of(GatePolicy)]
