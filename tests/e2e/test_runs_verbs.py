@@ -1,0 +1,31 @@
+"""``nasflow runs`` on a run that trains: shown, cancelled, retried, and completed from its checkpoint."""
+
+from tests.e2e.stack import wait_for
+from tests.e2e.test_interruptions import assert_resumed_to_the_end, start_long_run
+
+
+def test_a_cancelled_run_is_retried_and_goes_on_from_its_checkpoint(stack, export):
+    run, trainer, run_key = start_long_run(stack, export, "retried", 14)
+    (row,) = stack.nasflow("runs", "list", "--project", "retried", "--state", "running")["runs"]
+    assert (row["flow_run"], [child["flow"] for child in row["child_runs"]]) == (run, ["train"])
+    assert row["progress"]["text"].startswith("epoch ")
+    shown = stack.nasflow("runs", "show", run[:8])
+    assert (shown["request"]["seed"], shown["can"]) == (14, ["cancel"])
+    assert {"export labels", "check labels"} <= {step["name"] for step in shown["steps"]}
+    assert shown["last_heartbeat"]
+
+    cancelled = stack.nasflow("runs", "cancel", run)
+    assert cancelled["flow_run_state"] == "Cancelled"
+    assert [child["flow_run_state"] for child in cancelled["child_runs"]] == ["Cancelled"]
+    (kept,) = cancelled["kept"]
+    assert (kept["run_key"], kept["finished"]) == (run_key, False)
+    assert kept["epoch"] >= 1
+    wait_for(lambda: not trainer.is_running())
+
+    retried = stack.nasflow("runs", "retry", run)
+    assert (retried["flow_run"], retried["flow_run_state"]) == (run, "AwaitingRetry")
+    wait_for(lambda: stack.state(run)[0] not in ("AwaitingRetry", "Cancelled"))
+    assert_resumed_to_the_end(stack, run, run_key)
+    done = stack.nasflow("runs", "show", run)
+    assert (done["flow_run_state"], done["can"], done["attempts"]) == ("Completed", [], 2)
+    assert [child["flow_run_state"] for child in done["child_runs"]][:2] == ["Cancelled", "Completed"]
