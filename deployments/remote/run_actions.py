@@ -30,7 +30,7 @@ def cancel_run(which: str, *, wait: bool) -> dict[str, Any]:
         wait: Whether to wait until all of them have ended, a minute at most.
 
     Returns:
-        The run with its new state, and what the store keeps of its training.
+        The run with its new state, and what the store has of its training by now.
 
     Raises:
         BadRequest: there is no such run, or there are several.
@@ -51,7 +51,7 @@ def cancel_run(which: str, *, wait: bool) -> dict[str, Any]:
         "ok": True,
         **describe(run),
         "child_runs": [describe(child) for child in family[1:]],
-        "kept": kept_of(family) if is_final(run) else [],
+        "kept": kept_of(family),
     }
 
 
