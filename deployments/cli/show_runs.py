@@ -68,8 +68,8 @@ def show_cancelled(document: Row) -> None:
             say(f"training run {run_key} is finished and kept; the same request later uses it again")
         elif kept["epoch"] is not None:
             say(
-                f"training run {run_key}: the checkpoint of epoch {kept['epoch']} is kept; the same request later "
-                "goes on from there"
+                f"training run {run_key}: the checkpoint with {kept['epoch']} whole epochs is kept; the same request "
+                "later goes on from there"
             )
         else:
             say(f"training run {run_key} has no checkpoint yet; the same request later begins anew")

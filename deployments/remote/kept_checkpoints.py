@@ -20,8 +20,8 @@ def kept_of(runs: Iterable[FlowRun]) -> list[dict[str, Any]]:
     """What is kept of the training runs of some flow runs, as far as the store can be asked.
 
     Returns:
-        For each train run its ``run_key``, the ``epoch`` of its newest checkpoint (None without one), and whether it is
-        ``finished``. Empty without a store, or if it does not answer.
+        For each train run its ``run_key``, the whole epochs of its newest checkpoint as ``epoch`` (None without one),
+        and whether it is ``finished``. Empty without a store, or if it does not answer.
     """
     run_keys = [key for run in runs if (key := _run_key(run)) is not None]
     if not run_keys:
