@@ -7,6 +7,7 @@ from pydantic.json_schema import SkipJsonSchema
 from tasks.errors import LostRace
 from tasks.evaluation.task import evaluate_on_worker, write_verdict
 from tasks.labeling.task import check_labels, compare_labels, export_labels
+from tasks.orchestration.announcements import announce_failure
 from tasks.orchestration.scheduled_runs import find_run_that_takes_over, require_request
 from tasks.promotion.task import (
     compare_models,
@@ -24,7 +25,7 @@ JUDGEMENTS = 5
 """So often a model is judged when other runs keep moving the champion."""
 
 
-@flow(name="retrain", persist_result=False)
+@flow(name="retrain", persist_result=False, on_failure=[announce_failure])
 def retrain(request: RetrainRequest | SkipJsonSchema[None] = None) -> RetrainOutcome | State[None]:
     """Export the labels, check them, train, evaluate, judge against the champion, publish, and promote if better.
 

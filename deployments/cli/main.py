@@ -10,7 +10,7 @@ from typing import Annotated
 import click
 import typer
 
-from deployments.cli import labels, models, schedule, service, stack, training
+from deployments.cli import labels, models, runs, schedule, service, stack, training
 from tasks.errors import NasflowError, TrainingStopped
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ for group in (stack, labels, training, service):
     app.add_typer(group.app)
 app.add_typer(models.app, name="models")
 app.add_typer(schedule.app, name="schedule")
+app.add_typer(runs.app, name="runs")
 
 STOPPED = 130
 """The exit code of shells for an end by SIGINT."""

@@ -1,6 +1,13 @@
 """The Prefect server that the settings name: its address, and the error when it does not answer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 from tasks.errors import BadSettings, ServerProblem
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 
 def server_url() -> str:
@@ -15,6 +22,25 @@ def server_url() -> str:
     if not url:
         raise BadSettings("PREFECT_API_URL is not set; set it to the server's API, such as http://server:4200/api")
     return str(url)
+
+
+@contextmanager
+def connected() -> Iterator["SyncPrefectClient"]:
+    """Prefect's client for a block of requests.
+
+    Raises:
+        BadSettings: no server is set.
+        ServerProblem: the server does not answer, or refuses.
+    """
+    from httpx import HTTPError
+    from prefect.client.orchestration import get_client
+
+    server_url()
+    try:
+        with get_client(sync_client=True) as client:
+            yield client
+    except (HTTPError, RuntimeError) as error:
+        raise no_answer(error) from None
 
 
 def no_answer(error: BaseException) -> ServerProblem:

@@ -26,7 +26,7 @@ LOOK_BACK = 100
 """Runs of all projects among which the last ones of a project are looked for."""
 
 
-def announce(kind: Kind, project: str, title: str, text: str, **numbers: Any) -> None:
+def announce(kind: Kind, project: str, title: str, text: str, **facts: Any) -> None:
     """Emit an event about a project's model; a server that does not answer is no reason to fail.
 
     Args:
@@ -34,12 +34,12 @@ def announce(kind: Kind, project: str, title: str, text: str, **numbers: Any) ->
         project: Project of the model.
         title: One line for people.
         text: A few lines for people, Markdown.
-        numbers: What programs may want, as JSON values.
+        facts: What programs may want, as JSON values.
     """
     resource = {"prefect.resource.id": f"nasflow.project.{project}", "prefect.resource.name": project}
-    if "in_a_row" in numbers:
-        resource["nasflow.in-a-row"] = str(numbers["in_a_row"])
-    payload = {"project": project, "title": title, "text": text, **numbers}
+    if "in_a_row" in facts:
+        resource["nasflow.in-a-row"] = str(facts["in_a_row"])
+    payload = {**facts, "project": project, "title": title, "text": text}
     report_to_server(lambda: emit_event(f"nasflow.model.{kind}", resource=resource, payload=payload))
 
 

@@ -1,5 +1,7 @@
 """The outcome of a retrain run in Markdown and in rows. Pure."""
 
+from typing import Literal
+
 from tasks.records import EvaluationReport, PromotionDecision, RetrainOutcome, Scores
 from tasks.rendering.markdown import as_cell, as_interval, as_number, as_text
 
@@ -59,7 +61,7 @@ def outcome_markdown(outcome: RetrainOutcome, report_link: str, validity: str) -
     numbers = ("map", "map50", "map75", "ar", "precision", "recall", "f1")
     values = " | ".join(f"{getattr(scores, name):.3f}" for name in numbers)
     intervals = " | ".join(as_interval(scores.ci95.get(name)) for name in numbers)
-    return f"""# {version.project} version {version.version}: {_verdict(decision)}
+    return f"""# {headline(outcome)}
 
 {as_text(decision.reason)}
 
@@ -82,6 +84,18 @@ Labels: {splits} images, snapshot `{outcome.snapshot.snapshot_digest[:12]}`. Tra
 {result.best_epoch}, {result.seconds:.0f} s at {result.images_per_second:.1f} images/s on {result.device}, \
 run `{model.run_key[:12]}`.
 """
+
+
+def headline(outcome: RetrainOutcome) -> str:
+    """The outcome in one line."""
+    return f"{outcome.version.project} version {outcome.version.version}: {_verdict(outcome.decision)}"
+
+
+def kind_of(outcome: RetrainOutcome) -> Literal["promoted", "kept", "cannot-tell"]:
+    """The outcome as the name of its event."""
+    if outcome.decision.promote:
+        return "promoted"
+    return "kept" if outcome.decision.verdict == "keep" else "cannot-tell"
 
 
 def _verdict(decision: PromotionDecision) -> str:

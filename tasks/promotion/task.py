@@ -7,6 +7,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.errors import LostRace, NotInStore
 from tasks.local.scratch import scratch_folder
+from tasks.orchestration.announcements import announce
 from tasks.orchestration.progress import artifact_key, report_to_server
 from tasks.orchestration.retries import step
 from tasks.promotion import aliases, registry
@@ -14,7 +15,7 @@ from tasks.promotion.champion import find_champion_run
 from tasks.promotion.comparison import compare_in_store
 from tasks.promotion.gate import Case, decide
 from tasks.promotion.registry import CHAMPION, Publication
-from tasks.promotion.summary import OUTCOME, class_rows, outcome_markdown, outcome_row
+from tasks.promotion.summary import OUTCOME, class_rows, headline, kind_of, outcome_markdown, outcome_row
 from tasks.records import (
     AliasMove,
     Comparison,
@@ -196,7 +197,7 @@ def promote(version: ModelVersion, champion: ModelVersion | None) -> str | None:
 
 @step("summarise")
 def summarise(outcome: RetrainOutcome) -> RetrainOutcome:
-    """Show the outcome as a page in Prefect, with a link to the report."""
+    """Show the outcome as a page in Prefect, with a link to the report, and emit the event that tells of it."""
     store, project = Store.from_environment(), outcome.version.project
     link = store.link(outcome.version.report.key)
     text = outcome_markdown(outcome, link.url, link.validity)
@@ -206,4 +207,6 @@ def summarise(outcome: RetrainOutcome) -> RetrainOutcome:
     report_to_server(lambda: create_table_artifact(rows, artifact_key("classes", project), description))
     key, title = artifact_key("retrain", project), "Outcome of the retrain run"
     report_to_server(lambda: create_markdown_artifact(text, key, title))
+    news = f"{outcome.decision.reason}\n\n[Open the report]({link.url}) ({link.validity})"
+    announce(kind_of(outcome), project, headline(outcome), news, report=link.url, **outcome_row(outcome))
     return outcome

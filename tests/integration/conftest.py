@@ -8,6 +8,7 @@ import pytest
 from deployments.local_stack.seaweed import Seaweed
 from tasks.settings import StoreSettings
 from tasks.storage.s3 import Store
+from tests.integration.prefect_server import PrefectServer
 
 LONGEST_FIRST = (
     "test_trainer_resume", "test_trainer", "test_devices", "test_cli", "test_training_in_store", "test_memory_safety",
@@ -48,3 +49,10 @@ def store_environment(store_settings: StoreSettings) -> dict[str, str]:
     values = store_settings.model_dump(exclude={"secret_access_key", "ca_bundle"}, exclude_none=True)
     secret = store_settings.secret_access_key.get_secret_value()
     return {f"NASFLOW_STORE_{name}".upper(): str(v) for name, v in {**values, "secret_access_key": secret}.items()}
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """A Prefect server without workers, started once."""
+    with PrefectServer(tmp_path_factory.mktemp("prefect")) as server:
+        yield server

@@ -72,7 +72,7 @@ def error_of(done, code=2):
 
 
 def test_without_a_verb_the_help_is_shown(nasflow):
-    for arguments in ([], ["models"]):
+    for arguments in ([], ["models"], ["runs"]):
         done = nasflow(*arguments)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("Usage: nasflow")
@@ -504,7 +504,7 @@ def test_doctor_finds_wrong_settings_and_names_remedies(nasflow, tmp_path):
     content = json.loads(done.stdout)
     assert content["ok"] is False
     checks = {check["name"]: check for check in content["checks"]}
-    assert list(checks) == ["python", "memory", "disk", "trainer", "store", "server", "roboflow"]
+    assert list(checks) == ["python", "memory", "disk", "trainer", "store", "server", "clock", "roboflow"]
     errors = {name for name, check in checks.items() if check["status"] == "error"}
     assert errors == {"disk", "store", "server"}
     assert all(check["remedy"] for check in checks.values() if check["status"] != "ok")

@@ -64,7 +64,7 @@ def options_by_verb() -> dict[str, set[str]]:
 
 
 def verb_of(words: list[str]) -> str:
-    return " ".join(words[:2] if words[0] in {"models", "schedule"} else words[:1])
+    return " ".join(words[:2] if words[0] in {"models", "runs", "schedule"} else words[:1])
 
 
 def settings_variables() -> set[str]:
