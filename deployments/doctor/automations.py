@@ -6,9 +6,6 @@ from prefect.client.orchestration import SyncPrefectClient
 
 from deployments.doctor.check import Check, check_of_faults
 
-AUTOMATIONS: tuple[str, ...] = ()
-"""Names of the automations that `nasflow deploy` makes."""
-
 
 def automations(client: SyncPrefectClient, expected: Sequence[str]) -> Check:
     """Whether the server has all automations, switched on.

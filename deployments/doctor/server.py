@@ -15,12 +15,13 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from deployments.doctor.automations import AUTOMATIONS, automations
+from deployments.doctor.automations import automations
 from deployments.doctor.check import Check, check
 from deployments.doctor.flow_runs import silent_runs, waiting_runs
 from deployments.doctor.leases import lease_storage
 from deployments.doctor.schedules import schedules
 from deployments.doctor.workers import workers
+from deployments.remote.automations import NAMES
 from deployments.remote.server import first_line, server_url
 from tasks.errors import NasflowError
 
@@ -33,9 +34,9 @@ ServerCheck = Callable[[SyncPrefectClient], Check]
 def server_checks() -> list[Check]:
     """Whether the server answers; if it does, and has our deployments, all that it can be asked."""
     checks: list[Check] = []
-    functions: list[ServerCheck] = [_server, workers, schedules, silent_runs, waiting_runs, lease_storage]
-    if AUTOMATIONS:
-        functions.append(lambda client: automations(client, AUTOMATIONS))
+    functions: list[ServerCheck] = [
+        _server, workers, schedules, silent_runs, waiting_runs, lease_storage, lambda client: automations(client, NAMES),
+    ]  # fmt: skip
     try:
         with _impatient_client() as client:
             for function in functions:

@@ -21,7 +21,7 @@ from deployments.local_stack.seaweed import Seaweed
 from deployments.remote.register import POOLS, register
 from tasks.errors import ServerProblem
 
-SERVER_SECONDS = 90
+SERVER_SECONDS = 300
 STOP_SECONDS = 10
 PREFECT_PORT = 4200
 PORT_ATTEMPTS = 3

@@ -44,6 +44,7 @@ class LocalStack:
                 raise AssertionError((self.folder / "up.log").read_text())
             document += line
         self.addresses = json.loads(document)
+        assert self.addresses["ok"], self.addresses["error"]
         self.environment = {}
         for line in (self.folder / "env.sh").read_text().splitlines():
             name, _, value = line.removeprefix("export ").partition("=")
