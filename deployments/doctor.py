@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 
-from deployments.remote.server import server_url
-from tasks.errors import BadSettings, NasflowError
+from deployments.remote.server import asking_server, no_answer, server_url
+from tasks.errors import BadSettings
 from tasks.settings import RoboflowSettings, WorkSettings, from_environment
 from tasks.storage.probe import probe
 from tasks.storage.s3 import Store
@@ -117,9 +117,9 @@ def _ask_server() -> str:
     from prefect.client.orchestration import get_client
 
     url = server_url()
-    with get_client(sync_client=True) as client:
+    with asking_server(), get_client(sync_client=True) as client:
         if (problem := client.api_healthcheck()) is not None:
-            raise NasflowError(f"{url}: {problem}")
+            raise no_answer(problem)
         client.read_deployment_by_name("retrain/retrain")
     return f"{url} answers, and has the retrain deployment"
 

@@ -76,13 +76,13 @@ def study(context: typer.Context, export: SentExport = None, wait: Wait = True, 
 
 @app.command(cls=Verb)
 def deploy(as_json: Json = False) -> None:
-    """Register work pools and deployments on the server that PREFECT_API_URL names."""
-    from deployments.cli.show import show
+    """Register work pools and deployments on the server that PREFECT_API_URL names, and keep what people set there."""
+    from deployments.cli.show import show, show_registered
     from deployments.remote.register import register
-    from deployments.terminal.console import say
 
-    names = register()
-    show({"ok": True, "deployments": names}, as_json, lambda _: say(f"registered {', '.join(names)}"))
+    registered = register()
+    names = [one["deployment"] for one in registered]
+    show({"ok": True, "deployments": names, "changes": registered}, as_json, show_registered)
 
 
 @app.command(cls=Verb)

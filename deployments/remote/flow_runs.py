@@ -24,7 +24,7 @@ from prefect.client.schemas.sorting import ArtifactSort
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
-from deployments.remote.server import first_line, no_answer, server_url
+from deployments.remote.server import first_line, is_answer_of_prefect, no_answer, server_url
 from tasks.errors import BadRequest, NasflowError, ServerProblem
 from tasks.records import RetrainRequest
 
@@ -52,9 +52,9 @@ def ask_for(name: str, request: RetrainRequest) -> FlowRun:
             )
     except ObjectNotFound:
         raise ServerProblem(f"{url}: no deployment {name}; run `nasflow deploy` first") from None
-    except HTTPStatusError as error:
-        raise BadRequest(f"{url}: {error.response.text[:300]}") from None
     except (HTTPError, RuntimeError) as error:
+        if isinstance(error, HTTPStatusError) and is_answer_of_prefect(error):
+            raise BadRequest(f"{url}: {error.response.text[:300]}") from None
         raise no_answer(error) from None
 
 
