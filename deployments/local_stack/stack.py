@@ -24,7 +24,8 @@ from deployments.remote.register import describe_registered, register
 from tasks.errors import ServerProblem
 from tasks.local.proxies import LOOPBACK
 
-SERVER_SECONDS = 90
+SERVER_SECONDS = 300
+"""Half a minute is usual; a busy machine may take minutes."""
 STOP_SECONDS = 10
 PREFECT_PORT = 4200
 PORT_ATTEMPTS = 3

@@ -13,7 +13,7 @@ Process = subprocess.Popen[bytes]
 MAX_WAIT_SECONDS = 60
 QUIET_SECONDS = 180
 """After so long without an end, the next one is the first again."""
-ANSWER_SECONDS = 180
+ANSWER_SECONDS = 300
 """A process that does not answer by then counts as one that did not come up."""
 MAX_FAILED_STARTS = 5
 STOP_SECONDS = 10

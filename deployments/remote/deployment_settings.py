@@ -45,7 +45,7 @@ def flatten(fields: dict[str, Any]) -> Settings:
     settings: Settings = {}
     for name, default in DEFAULTS.items():
         if (value := fields.get(name, default)) not in (None, default):
-            settings.update(_leaves((name,), value, DEPTHS.get(name, 0)))
+            settings.update(_flatten_field((name,), value, DEPTHS.get(name, 0)))
     return settings
 
 
@@ -60,10 +60,12 @@ def unflatten(settings: Settings) -> dict[str, Any]:
     return fields
 
 
-def _leaves(key: Key, value: Any, depth: int) -> Settings:
+def _flatten_field(key: Key, value: Any, depth: int) -> Settings:
     if not depth or not isinstance(value, dict):
         return {key: value}
-    return {p: leaf for name, child in value.items() for p, leaf in _leaves((*key, name), child, depth - 1).items()}
+    return {
+        p: leaf for name, child in value.items() for p, leaf in _flatten_field((*key, name), child, depth - 1).items()
+    }
 
 
 def of_file(entry: dict[str, Any]) -> Settings:

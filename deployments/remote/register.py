@@ -6,11 +6,14 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any
 
+from httpx import HTTPStatusError
+
 from deployments.remote.deployment_settings import Settings, of_file, of_server, unflatten
 from deployments.remote.merge import merge
 from deployments.remote.pools import create_pools
 from deployments.remote.remembered import read_written, remember_written
 from deployments.remote.server import asking_server, server_url
+from tasks.errors import ServerProblem
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -92,7 +95,6 @@ def _code_of(entry: dict[str, Any]) -> dict[str, Any]:
     return {
         "flow_name": flow.name,
         "entrypoint": entry["entrypoint"],
-        "version": flow.version,
         "pull_steps": [],
         "parameter_openapi_schema": schema,
     }
@@ -117,7 +119,15 @@ def _update(
     before, after = unflatten(of_server(deployment)), unflatten(settings)
     changes = {field: after[field] for field in after if after[field] != before[field] and field != "schedules"}
     if fields := {**_to_send(changes), **code}:
-        client.update_deployment(deployment.id, DeploymentUpdate(**fields))
+        try:
+            client.update_deployment(deployment.id, DeploymentUpdate(**fields))
+        except HTTPStatusError as error:
+            if error.response.status_code != 409:
+                raise
+            raise ServerProblem(
+                f"{deployment.name}: what is set on the server does not fit: {error.response.text[:200]}; "
+                f"correct its parameters and job variables in Prefect's UI, and deploy again"
+            ) from None
     _update_schedules(client, deployment, before["schedules"], after["schedules"])
 
 
@@ -141,8 +151,6 @@ def _update_schedules(
 
 
 def _create_schedule(client: "SyncPrefectClient", deployment: "DeploymentResponse", schedule: Any) -> None:
-    from httpx import HTTPStatusError
-
     try:
         client.create_deployment_schedules(deployment.id, [schedule])
     except HTTPStatusError:

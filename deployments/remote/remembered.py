@@ -18,7 +18,13 @@ def read_written(client: "SyncPrefectClient", name: str) -> list[Settings]:
 
 
 def remember_written(client: "SyncPrefectClient", name: str, written: list[Settings]) -> None:
-    """Remember what nasflow may have written last to a deployment."""
+    """Remember what nasflow may have written last to a deployment.
+
+    Args:
+        client: Client of the server.
+        name: The deployment, as flow/deployment.
+        written: The settings; several while one is written over another.
+    """
     from prefect.client.schemas.actions import VariableCreate, VariableUpdate
     from prefect.exceptions import ObjectAlreadyExists
 

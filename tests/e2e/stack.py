@@ -45,6 +45,7 @@ class LocalStack:
                 raise AssertionError((self.folder / "up.log").read_text())
             document += line
         self.addresses = json.loads(document)
+        assert self.addresses["ok"], (self.folder / "up.log").read_text()
         self.environment = {}
         for line in (self.folder / "env.sh").read_text().splitlines():
             if not line.startswith("export "):

@@ -16,6 +16,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.local_stack import processes
 from deployments.remote.register import PREFECT_FILE, describe_registered, register
+from tasks.errors import ServerProblem
 
 PREFECT = str(Path(sys.executable).with_name("prefect"))
 NAMES = ["retrain/retrain", "study/study", "train/train", "evaluate/evaluate"]
@@ -53,7 +54,7 @@ class Server:
         return self.ask("GET", f"/deployments/name/{name}")
 
     def settings(self, name):
-        """All of a deployment that is not about when it was written or asked for."""
+        """All of a deployment that is not about when or by which client it was written."""
         return without_times(self.deployment(name))
 
     def set(self, name, fields):
@@ -78,7 +79,7 @@ class Server:
 
 
 def without_times(value):
-    times = ("created", "updated", "last_polled", "status", "global_concurrency_limit")
+    times = ("created", "updated", "last_polled", "status", "version", "global_concurrency_limit")
     if isinstance(value, dict):
         kept = {name: without_times(child) for name, child in value.items() if name not in times}
         if limit := value.get("global_concurrency_limit"):
@@ -294,6 +295,18 @@ def test_a_registration_that_was_killed_is_not_taken_for_a_person(server, file):
         third = file(lambda entries: entries["train/train"].update(description="third"))
         assert changes(register(third)) == {"train/train": ["description changed"]}
         assert server.deployment("train/train")["description"] == "third"
+
+
+def test_default_parameters_that_the_flow_no_longer_takes_are_named(server):
+    # As if people had set them while the flow still took them.
+    schema = {"type": "object", "properties": {"epochs": {"type": "integer"}}}
+    server.set("study/study", {"parameter_openapi_schema": schema, "parameters": {"epochs": 3}})
+    with pytest.raises(ServerProblem) as refused:
+        register()
+    message = str(refused.value)
+    assert message.startswith("study: what is set on the server does not fit: ")
+    assert "epochs" in message
+    assert message.endswith("correct its parameters and job variables in Prefect's UI, and deploy again")
 
 
 def test_registering_from_several_machines_at_once_is_harmless(server, file):
