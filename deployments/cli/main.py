@@ -44,7 +44,9 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run the command, and give its exit code."""
     from deployments.terminal import console
+    from tasks.local.proxies import keep_loopback_direct
 
+    keep_loopback_direct()
     command = typer.main.get_command(app)
     try:
         code = command.main(arguments, prog_name="nasflow", standalone_mode=False)

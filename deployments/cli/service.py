@@ -85,21 +85,21 @@ def study(context: typer.Context, export: SentExport = None, wait: Wait = True, 
 
 @app.command(cls=Verb)
 def deploy(notify: NotifyUrl = None, as_json: Json = False) -> None:
-    """Register work pools, deployments and automations on the server that PREFECT_API_URL names.
+    """Register pools, deployments and automations on the server of PREFECT_API_URL, and keep what people set there.
 
     Args:
         notify: Where to send what happens to models, or None to leave that as it is.
         as_json: Whether stdout gets one JSON document.
     """
-    from deployments.cli.show import show
+    from deployments.cli.show import show, show_registered
     from deployments.remote.notifications import register_notifications
     from deployments.remote.register import register
-    from deployments.terminal.console import say
 
-    names = register()
+    registered = register()
     if notify is not None:
         register_notifications(notify)
-    show({"ok": True, "deployments": names}, as_json, lambda _: say(f"registered {', '.join(names)}"))
+    names = [one["deployment"] for one in registered]
+    show({"ok": True, "deployments": names, "changes": registered}, as_json, show_registered)
 
 
 @app.command(cls=Verb)

@@ -96,6 +96,20 @@ def show_outcome(document: Document) -> None:
         say(f"Prefect's UI: {document['ui']}, while `nasflow up` runs with the same --dir")
 
 
+def show_registered(document: Document) -> None:
+    """Print what ``deploy`` created, changed and kept."""
+    from deployments.remote.register import describe_registered
+
+    changes = document["changes"]
+    if created := [change["deployment"] for change in changes if change["created"]]:
+        say(f"registered {', '.join(created)}")
+    for change in changes:
+        for line in describe_registered(change):
+            say(line)
+    if not any(change["created"] or change["changed"] for change in changes):
+        say(f"nothing to change in {', '.join(document['deployments'])}")
+
+
 def show_study(document: Document) -> None:
     """Print what ``study`` came to, or which run was asked for."""
     if "points" not in document:

@@ -35,7 +35,7 @@ def server_checks() -> list[Check]:
     """Whether the server answers; if it does, and has our deployments, all that it can be asked."""
     checks: list[Check] = []
     functions: list[ServerCheck] = [
-        _server, workers, schedules, silent_runs, waiting_runs, lease_storage, lambda client: automations(client, NAMES),
+        _server, workers, schedules, silent_runs, waiting_runs, lease_storage, _automations,
     ]  # fmt: skip
     try:
         with _impatient_client() as client:
@@ -55,6 +55,10 @@ def _impatient_client() -> Iterator[SyncPrefectClient]:
     with temporary_settings(impatient):
         with get_client(httpx_settings={"timeout": REQUEST_SECONDS}, sync_client=True) as client:
             yield client
+
+
+def _automations(client: SyncPrefectClient) -> Check:
+    return automations(client, NAMES)
 
 
 def _server(client: SyncPrefectClient) -> Check:

@@ -6,7 +6,8 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound
 
 from deployments.doctor.check import Check, check_of_faults
-from deployments.remote.register import DEPLOYMENTS, POOLS
+from deployments.remote.automations import SUPERVISE, WATCHED
+from deployments.remote.pools import POOLS
 
 
 def workers(client: SyncPrefectClient) -> Check:
@@ -20,7 +21,7 @@ def workers(client: SyncPrefectClient) -> Check:
 
 
 def _missing_deployments(client: SyncPrefectClient) -> Iterator[str]:
-    for name in DEPLOYMENTS:
+    for name in (*WATCHED, SUPERVISE):
         try:
             if client.read_deployment_by_name(name).paused:
                 yield f"deployment {name} is paused"

@@ -7,13 +7,15 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from deployments.remote.server import no_answer
-
 if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
     from prefect.events import ActionTypes, AutomationCore, EventTrigger
 
 NAMES = ("nasflow: crashed runs", "nasflow: silent runs", "nasflow: cancelled runs", "nasflow: runs that do not end")
 """The automations, by what they look after."""
+WATCHED = ("retrain/retrain", "study/study", "train/train", "evaluate/evaluate")
+"""The deployments whose runs are looked after."""
+SUPERVISE = "supervise/supervise"
 
 SILENT_SECONDS = 60
 """After two heartbeats that did not come, a run is looked at."""
@@ -89,39 +91,30 @@ def _end_run() -> "ActionTypes":
     return ChangeFlowRunState(state=StateType.CANCELLED, name="Cancelled", message=message, force=False)
 
 
-def register_automations(watched: dict[str, UUID], supervise: UUID) -> list[str]:
+def register_automations(client: "SyncPrefectClient") -> list[str]:
     """Create the automations, or bring those of the same names to this form; one that a person disabled stays so.
 
     Args:
-        watched: Id of each deployment whose runs are looked after, as flow/deployment.
-        supervise: Id of the supervise deployment.
+        client: Prefect's client; the server has the deployments.
 
     Returns:
         Names of those that were created or changed.
-
-    Raises:
-        ServerProblem: the server does not answer, or refuses.
     """
-    from httpx import HTTPError
-    from prefect.client.orchestration import get_client
-
+    watched = {name: client.read_deployment_by_name(name).id for name in WATCHED}
+    supervise = client.read_deployment_by_name(SUPERVISE).id
     changed = []
-    try:
-        with get_client(sync_client=True) as client:
-            for wanted in automations(watched, supervise):
-                existing = client.read_automations_by_name(wanted.name)
-                if not existing:
-                    client.create_automation(wanted)
-                    changed.append(wanted.name)
-                    continue
-                wanted.enabled = existing[0].enabled
-                if _content(existing[0]) != _content(wanted):
-                    client.update_automation(existing[0].id, wanted)
-                    changed.append(wanted.name)
-                for double in existing[1:]:  # two machines registered at the same time
-                    client.delete_automation(double.id)
-    except (HTTPError, RuntimeError) as error:
-        raise no_answer(error) from None
+    for wanted in automations(watched, supervise):
+        existing = client.read_automations_by_name(wanted.name)
+        for double in existing[1:]:  # two machines registered at the same time
+            client.delete_automation(double.id)
+        if not existing:
+            client.create_automation(wanted)
+            changed.append(wanted.name)
+            continue
+        wanted.enabled = existing[0].enabled
+        if _content(existing[0]) != _content(wanted):
+            client.update_automation(existing[0].id, wanted)
+            changed.append(wanted.name)
     return changed
 
 

@@ -27,7 +27,7 @@ from deployments.remote.run_queries import (
     steps_of,
     task_runs,
 )
-from deployments.remote.server import first_line, no_answer, server_url
+from deployments.remote.server import first_line, is_answer_of_prefect, no_answer, server_url
 from tasks.errors import BadRequest, NasflowError, ServerProblem
 from tasks.records import RetrainRequest
 
@@ -55,9 +55,9 @@ def ask_for(name: str, request: RetrainRequest) -> FlowRun:
             )
     except ObjectNotFound:
         raise ServerProblem(f"{url}: no deployment {name}; run `nasflow deploy` first") from None
-    except HTTPStatusError as error:
-        raise BadRequest(f"{url}: {error.response.text[:300]}") from None
     except (HTTPError, RuntimeError) as error:
+        if isinstance(error, HTTPStatusError) and is_answer_of_prefect(error):
+            raise BadRequest(f"{url}: {error.response.text[:300]}") from None
         raise no_answer(error) from None
 
 

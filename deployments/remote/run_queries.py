@@ -26,7 +26,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import Artifact, FlowRun, StateType, TaskRun
 from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
 
-from deployments.remote.register import DEPLOYMENTS
+from deployments.remote.automations import WATCHED
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ PAGE = 200
 """Objects that the server returns for one request at most."""
 TAG = "nasflow"
 """Tag of all deployments of prefect.yaml, which their flow runs get."""
-FLOWS = [name.partition("/")[0] for name in DEPLOYMENTS]
+FLOWS = [name.partition("/")[0] for name in WATCHED]
 AHEAD = timedelta(minutes=5)
 """Runs of a schedule that are due later than this are left out: Prefect makes up to 100 of them."""
 

@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import JSONDecodeError
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from httpx import HTTPError, HTTPStatusError, Response
 
 from tasks.errors import BadSettings, ServerProblem
+from tasks.local.proxies import proxy_for
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -32,20 +37,47 @@ def connected() -> Iterator["SyncPrefectClient"]:
         BadSettings: no server is set.
         ServerProblem: the server does not answer, or refuses.
     """
-    from httpx import HTTPError
     from prefect.client.orchestration import get_client
 
     server_url()
+    with asking_server(), get_client(sync_client=True) as client:
+        yield client
+
+
+@contextmanager
+def asking_server() -> Iterator[None]:
+    """Requests to the server in this block fail with one line.
+
+    Raises:
+        ServerProblem: the server does not answer, or refuses.
+    """
     try:
-        with get_client(sync_client=True) as client:
-            yield client
-    except (HTTPError, RuntimeError) as error:
+        yield
+    except (HTTPError, JSONDecodeError, RuntimeError) as error:
         raise no_answer(error) from None
 
 
 def no_answer(error: BaseException) -> ServerProblem:
     """The error to raise when a request to the server failed with ``error``."""
-    return ServerProblem(f"{server_url()}: {first_line(error)}; is PREFECT_API_URL right, and the server up?")
+    url = server_url()
+    if (proxy := proxy_for(url)) is not None and not is_answer_of_prefect(error):
+        return ServerProblem(
+            f"{url}: {first_line(error)}; a proxy is in between: {proxy.variable} names {proxy.address}; "
+            f"if the server can be reached without it, add {urlsplit(url).hostname} to NO_PROXY, else ask who runs it"
+        )
+    if isinstance(error, HTTPStatusError):
+        asked = f"{error.request.method} {error.request.url.path}"
+        return ServerProblem(f"{url}: {asked}: {error.response.status_code} {error.response.text[:200]}")
+    return ServerProblem(f"{url}: {first_line(error)}; is PREFECT_API_URL right, and the server up?")
+
+
+def is_answer_of_prefect(error: BaseException) -> bool:
+    """Whether an error is a refusal by a Prefect server, and not by what is between."""
+    return isinstance(error, HTTPStatusError) and _is_json(error.response) and error.response.status_code != 407
+
+
+def _is_json(response: Response) -> bool:
+    return "json" in response.headers.get("content-type", "")
 
 
 def first_line(error: BaseException) -> str:

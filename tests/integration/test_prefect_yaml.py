@@ -10,7 +10,8 @@ import yaml
 from pydantic import ValidationError
 
 import deployments
-from deployments.remote import register
+from deployments.remote.deployment_settings import FILE_KEYS
+from deployments.remote.pools import POOLS
 from tasks.records import Record
 
 FILE = Path(deployments.__file__).with_name("prefect.yaml")
@@ -28,14 +29,18 @@ def deployment(request):
     return request.param
 
 
-def test_the_deployments_are_those_that_are_registered():
-    assert [f"{flow_of(d).name}/{d['name']}" for d in DEPLOYMENTS] == list(register.DEPLOYMENTS)
+def test_each_deployment_has_its_pool():
     assert {d["name"]: d["work_pool"]["name"] for d in DEPLOYMENTS} == {
         "retrain": "default",
         "study": "default",
         "train": "gpu",
         "evaluate": "gpu",
     }
+
+
+def test_every_key_is_one_that_is_registered(deployment):
+    assert set(deployment) <= FILE_KEYS
+    assert set(deployment["work_pool"]) <= {"name", "work_queue_name", "job_variables"}
 
 
 def test_the_entrypoint_is_a_flow_of_that_name(deployment):
@@ -96,5 +101,5 @@ def test_no_schedule_is_shipped_since_it_would_have_no_request(deployment):
 
 
 def test_work_pools_are_the_ones_that_are_registered(deployment):
-    assert deployment["work_pool"]["name"] in register.POOLS
+    assert deployment["work_pool"]["name"] in POOLS
     assert deployment["work_pool"]["job_variables"]["env"]["PREFECT_LOGGING_EXTRA_LOGGERS"] == "tasks"
