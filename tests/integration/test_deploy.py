@@ -297,6 +297,18 @@ def test_a_registration_that_was_killed_is_not_taken_for_a_person(server, file):
         assert server.deployment("train/train")["description"] == "third"
 
 
+def test_old_and_new_are_remembered_before_the_deployment_is_written(server, file):
+    variable = "/variables/name/nasflow_deployed_train_train"
+    (first,) = server.ask("GET", variable)["value"]
+    wrong = {"description": "second", "parameters": {"nonsense": 1}}
+    with pytest.raises(ServerProblem, match="does not fit"):
+        register(file(lambda entries: entries["train/train"].update(wrong)))
+    assert server.ask("GET", variable)["value"] == [first, {**first, **wrong}]
+    assert server.deployment("train/train")["description"] == first["description"]
+    assert changes(register()) == {}
+    assert server.ask("GET", variable)["value"] == [first]
+
+
 def test_default_parameters_that_the_flow_no_longer_takes_are_named(server):
     # As if people had set them while the flow still took them.
     schema = {"type": "object", "properties": {"epochs": {"type": "integer"}}}
