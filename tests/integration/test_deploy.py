@@ -15,17 +15,19 @@ import yaml
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.local_stack import processes
+from deployments.remote.automations import NAMES as AUTOMATIONS
 from deployments.remote.register import PREFECT_FILE, describe_registered, register
 from tasks.errors import ServerProblem
 
 PREFECT = str(Path(sys.executable).with_name("prefect"))
-NAMES = ["retrain/retrain", "study/study", "train/train", "evaluate/evaluate"]
+NAMES = ["retrain/retrain", "study/study", "train/train", "evaluate/evaluate", "supervise/supervise"]
 REGISTER = """
 import sys
 from pathlib import Path
 from deployments.remote.register import register
 register(Path(sys.argv[1]))
 """
+SHIPPED_ENVIRONMENT = {"PREFECT_LOGGING_EXTRA_LOGGERS": "tasks", "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
 WEEKLY = {
     "active": True,
     "schedule": {"cron": "0 5 * * 1", "timezone": "Europe/Berlin", "day_or": True},
@@ -118,20 +120,32 @@ def answers(url):
         return False
 
 
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """The shipped prefect.yaml with a schedule."""
+    content = yaml.safe_load(PREFECT_FILE.read_text())
+    content["deployments"][0]["schedules"] = [
+        {"slug": "daily", "cron": "0 3 * * *", "timezone": "UTC", "active": False}
+    ]
+    path = tmp_path_factory.mktemp("base") / "prefect.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
 @pytest.fixture
-def server(running_server):
+def server(running_server, base):
     """A server on which all deployments were registered once."""
     running_server.clear()
-    assert [(one["deployment"], one["created"]) for one in register()] == [(name, True) for name in NAMES]
+    assert [(one["deployment"], one["created"]) for one in register(base)] == [(name, True) for name in NAMES]
     return running_server
 
 
 @pytest.fixture
-def file(tmp_path):
+def file(tmp_path, base):
     """Write a prefect.yaml that differs from the shipped one."""
 
     def file(change):
-        content = yaml.safe_load(PREFECT_FILE.read_text())
+        content = yaml.safe_load(base.read_text())
         change({f"{entry['name']}/{entry['name']}": entry for entry in content["deployments"]})
         path = tmp_path / "prefect.yaml"
         path.write_text(yaml.safe_dump(content))
@@ -162,7 +176,13 @@ def set_everything(server, name):
             "concurrency_limit": 2,
             "concurrency_options": {"collision_strategy": "CANCEL_NEW"},
             "parameters": {"request": {"project": "pets", "workspace": "acme"}},
-            "job_variables": {"env": {"PREFECT_LOGGING_EXTRA_LOGGERS": "tasks", "SECRET": "hunter2"}},
+            "job_variables": {
+                "env": {
+                    "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks",
+                    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+                    "SECRET": "hunter2",
+                }
+            },
             "tags": ["nasflow", "night"],
             "enforce_parameter_schema": False,
         },
@@ -178,29 +198,29 @@ KEPT = [
 ]  # fmt: skip
 
 
-def test_registering_twice_changes_nothing(server):
+def test_registering_twice_changes_nothing(server, base):
     before = [server.deployment(name) for name in NAMES]
-    again = register()
+    again = register(base)
     assert [(one["created"], one["changed"], one["kept"]) for one in again] == [(False, [], [])] * len(NAMES)
     after = [server.deployment(name) for name in NAMES]
     assert [one["updated"] for one in after] == [one["updated"] for one in before]
     assert lines(again) == []
 
 
-def test_what_people_set_stays_and_is_named_without_its_values(server):
+def test_what_people_set_stays_and_is_named_without_its_values(server, base):
     set_everything(server, "retrain/retrain")
     before = server.settings("retrain/retrain")
     assert (before["paused"], before["limit"], len(before["schedules"])) == (True, 2, 3)
-    registered = register()
+    registered = register(base)
     assert server.settings("retrain/retrain") == before
     assert (changes(registered), kept(registered)) == ({}, {"retrain/retrain": KEPT})
     (line,) = lines(registered)
     assert line.startswith("retrain/retrain: kept what was set here: ")
     assert "hunter2" not in line
-    assert register() == registered
+    assert register(base) == registered
 
 
-def test_what_the_file_changes_arrives_beside_what_people_set(server, file):
+def test_what_the_file_changes_arrives_beside_what_people_set(server, file, base):
     set_everything(server, "retrain/retrain")
 
     def change(entries):
@@ -220,9 +240,7 @@ def test_what_the_file_changes_arrives_beside_what_people_set(server, file):
     assert (train["description"], train["tags"]) == ("new", ["nasflow", "new"])
     assert (train["global_concurrency_limit"]["limit"], train["job_variables"]["env"]["NEW"]) == (3, "1")
     assert (retrain["description"], retrain["paused"], retrain["tags"]) == ("ours", True, ["nasflow", "night", "new"])
-    assert retrain["job_variables"]["env"] == {
-        "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks", "SECRET": "hunter2", "NEW": "1",
-    }  # fmt: skip
+    assert retrain["job_variables"]["env"] == {**SHIPPED_ENVIRONMENT, "SECRET": "hunter2", "NEW": "1"}
     schedules = server.schedules("retrain/retrain")
     assert schedules["daily"]["schedule"]["cron"] == "0 4 * * *"
     assert schedules["hourly"]["active"] is False
@@ -243,7 +261,7 @@ def test_what_the_file_changes_arrives_beside_what_people_set(server, file):
         f"/deployments/{retrain['id']}/schedules/{schedules['hourly']['id']}",
         {"active": True, "parameters": WEEKLY["parameters"]},
     )
-    registered = register()
+    registered = register(base)
     train = server.deployment("train/train")
     assert (train["global_concurrency_limit"], train["tags"]) == (None, ["nasflow"])
     assert "concurrency limit removed" in changes(registered)["train/train"]
@@ -251,7 +269,7 @@ def test_what_the_file_changes_arrives_beside_what_people_set(server, file):
     assert "schedule hourly" in kept(registered)["retrain/retrain"]
 
 
-def test_a_schedule_that_people_edited_or_deleted_stays_so(server, file):
+def test_a_schedule_that_people_edited_or_deleted_stays_so(server, file, base):
     deployment = server.deployment("retrain/retrain")
     (daily,) = deployment["schedules"]
     path = f"/deployments/{deployment['id']}/schedules/{daily['id']}"
@@ -263,23 +281,23 @@ def test_a_schedule_that_people_edited_or_deleted_stays_so(server, file):
     assert edited["schedule"]["cron"] == "30 3 * * *"
 
     server.ask("DELETE", path)
-    registered = register()
+    registered = register(base)
     assert server.schedules("retrain/retrain") == {}
     assert (changes(registered), kept(registered)) == ({}, {"retrain/retrain": ["schedule daily removed"]})
 
 
-def test_on_the_server_of_an_older_nasflow_what_differs_stays_and_what_lacks_is_added(server):
+def test_on_the_server_of_an_older_nasflow_what_differs_stays_and_what_lacks_is_added(server, base):
     set_everything(server, "retrain/retrain")
     server.set("train/train", {"tags": []})
     server.forget()
     before = server.settings("retrain/retrain")
-    registered = register()
+    registered = register(base)
     assert server.settings("retrain/retrain") == before
     assert (changes(registered), kept(registered)) == (
         {"train/train": ["tag nasflow added"]},
         {"retrain/retrain": KEPT},
     )
-    assert register()[0] == registered[0]
+    assert register(base)[0] == registered[0]
 
 
 def test_a_registration_that_was_killed_is_not_taken_for_a_person(server, file):
@@ -297,7 +315,7 @@ def test_a_registration_that_was_killed_is_not_taken_for_a_person(server, file):
         assert server.deployment("train/train")["description"] == "third"
 
 
-def test_old_and_new_are_remembered_before_the_deployment_is_written(server, file):
+def test_old_and_new_are_remembered_before_the_deployment_is_written(server, file, base):
     variable = "/variables/name/nasflow_deployed_train_train"
     (first,) = server.ask("GET", variable)["value"]
     wrong = {"description": "second", "parameters": {"nonsense": 1}}
@@ -305,16 +323,16 @@ def test_old_and_new_are_remembered_before_the_deployment_is_written(server, fil
         register(file(lambda entries: entries["train/train"].update(wrong)))
     assert server.ask("GET", variable)["value"] == [first, {**first, **wrong}]
     assert server.deployment("train/train")["description"] == first["description"]
-    assert changes(register()) == {}
+    assert changes(register(base)) == {}
     assert server.ask("GET", variable)["value"] == [first]
 
 
-def test_default_parameters_that_the_flow_no_longer_takes_are_named(server):
+def test_default_parameters_that_the_flow_no_longer_takes_are_named(server, base):
     # As if people had set them while the flow still took them.
     schema = {"type": "object", "properties": {"epochs": {"type": "integer"}}}
     server.set("study/study", {"parameter_openapi_schema": schema, "parameters": {"epochs": 3}})
     with pytest.raises(ServerProblem) as refused:
-        register()
+        register(base)
     message = str(refused.value)
     assert message.startswith("study: what is set on the server does not fit: ")
     assert "epochs" in message
@@ -338,10 +356,41 @@ def test_registering_from_several_machines_at_once_is_harmless(server, file):
     assert after == before
 
 
-def test_prefects_own_deploy_still_works_and_leaves_nothing_to_change_but_the_refusal(server):
+def test_prefects_own_deploy_still_works_and_leaves_nothing_to_change_but_the_refusal(server, base):
     command = [sys.executable, PREFECT, "--no-prompt", "deploy", "--prefect-file", str(PREFECT_FILE), "--all"]
     before = [server.settings(name) for name in NAMES]
     done = subprocess.run(command, env=server.environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert changes(register()) == {name: ["parameters of the flow changed"] for name in NAMES}
+    assert changes(register(base)) == {name: ["parameters of the flow changed"] for name in NAMES}
     assert [server.settings(name) for name in NAMES] == before
+
+
+# Automations --------------------------------------------------------------------------------------
+
+
+def automations(server):
+    return {each["name"]: each for each in server.ask("POST", "/automations/filter", {})}
+
+
+def test_each_automation_is_there_once_and_one_that_was_switched_off_stays_so(server, base):
+    register(base)
+    before = automations(server)
+    assert set(before) == set(AUTOMATIONS)
+    switched_off, changed = (before[name] for name in AUTOMATIONS[:2])
+    server.ask("PATCH", f"/automations/{switched_off['id']}", {"enabled": False})
+    body = {**changed, "trigger": {**changed["trigger"], "within": 900}}
+    server.ask("PUT", f"/automations/{changed['id']}", {name: body[name] for name in ("name", "trigger", "actions")})
+    register(base)
+    after = automations(server)
+    assert len(server.ask("POST", "/automations/filter", {})) == len(AUTOMATIONS)
+    assert after[switched_off["name"]]["enabled"] is False
+    assert after[changed["name"]]["trigger"]["within"] == changed["trigger"]["within"]
+
+
+def test_automations_see_the_runs_of_our_deployments_alone(server, base):
+    register(base)
+    ours = {f"prefect.deployment.{server.deployment(name)['id']}" for name in NAMES if "supervise" not in name}
+    for automation in automations(server).values():
+        related = automation["trigger"]["match_related"]
+        assert related["prefect.resource.role"] == "deployment"
+        assert set(related["prefect.resource.id"]) <= ours

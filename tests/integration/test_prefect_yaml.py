@@ -35,6 +35,7 @@ def test_each_deployment_has_its_pool():
         "study": "default",
         "train": "gpu",
         "evaluate": "gpu",
+        "supervise": "default",
     }
 
 
