@@ -10,6 +10,7 @@
 The resource of each is ``nasflow.project.PROJECT``. The payload has ``title`` and ``text`` for people.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from prefect.client.orchestration import get_client
@@ -26,7 +27,7 @@ LOOK_BACK = 100
 """Runs of all projects among which the last ones of a project are looked for."""
 
 
-def announce(kind: Kind, project: str, title: str, text: str, **facts: Any) -> None:
+def announce(kind: Kind, project: str, title: str, text: str, facts: Mapping[str, Any]) -> None:
     """Emit an event about a project's model; a server that does not answer is no reason to fail.
 
     Args:
@@ -55,7 +56,9 @@ def announce_failure(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
     in_a_row = report_to_server(lambda: _failures_in_a_row(project)) or 1
     reason = (state.message or state.name or "").removeprefix("Flow run encountered an exception: ")
     times = "" if in_a_row == 1 else f", {in_a_row} times in a row"
-    announce("failed", project, f"{project}: retrain failed{times}", reason, in_a_row=in_a_row, run=str(flow_run.id))
+    announce(
+        "failed", project, f"{project}: retrain failed{times}", reason, {"in_a_row": in_a_row, "run": str(flow_run.id)}
+    )
 
 
 def project_of(run: FlowRun) -> str:

@@ -208,5 +208,5 @@ def summarise(outcome: RetrainOutcome) -> RetrainOutcome:
     key, title = artifact_key("retrain", project), "Outcome of the retrain run"
     report_to_server(lambda: create_markdown_artifact(text, key, title))
     news = f"{outcome.decision.reason}\n\n[Open the report]({link.url}) ({link.validity})"
-    announce(kind_of(outcome), project, headline(outcome), news, report=link.url, **outcome_row(outcome))
+    announce(kind_of(outcome), project, headline(outcome), news, {**outcome_row(outcome), "report": link.url})
     return outcome

@@ -49,11 +49,11 @@ def told(tmp_path_factory, webhook):
         yield received
 
 
-def announce_until_told(told, *args, **facts):
+def announce_until_told(told, *args):
     """The first message after an announcement; the server begins to look for a new automation's events a bit later."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        announce(*args, **facts)
+        announce(*args)
         try:
             return told.get(timeout=15)
         except queue.Empty:
@@ -74,7 +74,7 @@ def drain(told):
 @pytest.mark.parametrize("kind", ["promoted", "cannot-tell"])
 def test_a_verdict_is_told_with_its_words(told, kind):
     name = uuid.uuid4().hex[:8]
-    message = announce_until_told(told, kind, name, f"{name} version 2: champion", "better by 0.1", version=2)
+    message = announce_until_told(told, kind, name, f"{name} version 2: champion", "better by 0.1", {"version": 2})
     assert message["title"] == f"{name} version 2: champion"
     assert message["message"] == "better by 0.1"
     drain(told)
@@ -82,12 +82,12 @@ def test_a_verdict_is_told_with_its_words(told, kind):
 
 def test_failures_are_told_once_when_there_were_three_in_a_row(told):
     name = uuid.uuid4().hex[:8]
-    message = announce_until_told(told, "failed", name, f"{name}: failed", "no labels", in_a_row=FAILURES)
+    message = announce_until_told(told, "failed", name, f"{name}: failed", "no labels", {"in_a_row": FAILURES})
     assert message["title"] == f"{name}: failed"
     drain(told)
     for in_a_row in (*range(1, FAILURES), FAILURES + 1, 10 * FAILURES):
-        announce("failed", name, f"{name}: failed", "no labels", in_a_row=in_a_row)
-    announce("kept", name, f"{name} version 2: kept", "not better")
+        announce("failed", name, f"{name}: failed", "no labels", {"in_a_row": in_a_row})
+    announce("kept", name, f"{name} version 2: kept", "not better", {})
     assert drain(told) == []
 
 
