@@ -364,7 +364,7 @@ def write_files(folder, **contents):
 @pytest.mark.parametrize(
     ("contents", "match"),
     [
-        ({}, "empty; name an export, its folder or zip: COCO JSON"),
+        ({}, "empty; name an export, its folder or zip, as one of: COCO JSON"),
         ({"note.txt": b"x"}, "no labels in it; export it as one of: COCO JSON, "),
         ({"data.yaml": b"x", "train__labels__a.txt": b""}, "data.yaml: has no list of class names"),
         ({"train__labels__a.txt": b""}, "no data.yaml, so class ids have no names"),
