@@ -9,8 +9,6 @@ import pytest
 from tasks.storage import keys
 
 SHA, OTHER, RUN = "ab" * 32, "cd" * 32, "ef" * 32
-
-
 FOLDER = keys.evaluation(RUN, SHA, OTHER, "recall")
 KEYS = {
     keys.blob: (SHA,),
