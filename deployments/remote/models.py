@@ -6,11 +6,10 @@ from typing import Any
 
 from tasks.errors import BadInput
 from tasks.promotion import aliases, registry
+from tasks.promotion.registry import CHAMPION
 from tasks.records import PROJECT_PATTERN, ModelAlias, ModelVersion
 from tasks.storage.s3 import Store
 from tasks.storage.s3_links import Link
-
-CHAMPION = "champion"
 
 
 def list_models(store: Store, project: str | None) -> list[dict[str, Any]]:

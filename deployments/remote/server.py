@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from json import JSONDecodeError
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from httpx import HTTPError, HTTPStatusError, Response
 
 from tasks.errors import BadSettings, ServerProblem
-from tasks.local.proxies import proxy_for
+from tasks.local.proxies import describe_proxy
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -60,11 +59,8 @@ def asking_server() -> Iterator[None]:
 def no_answer(error: BaseException) -> ServerProblem:
     """The error to raise when a request to the server failed with ``error``."""
     url = server_url()
-    if (proxy := proxy_for(url)) is not None and not is_answer_of_prefect(error):
-        return ServerProblem(
-            f"{url}: {first_line(error)}; a proxy is in between: {proxy.variable} names {proxy.address}; "
-            f"if the server can be reached without it, add {urlsplit(url).hostname} to NO_PROXY, else ask who runs it"
-        )
+    if (proxy := describe_proxy(url, "the server")) and not is_answer_of_prefect(error):
+        return ServerProblem(f"{url}: {first_line(error)}; {proxy}")
     if isinstance(error, HTTPStatusError):
         asked = f"{error.request.method} {error.request.url.path}"
         return ServerProblem(f"{url}: {asked}: {error.response.status_code} {error.response.text[:200]}")

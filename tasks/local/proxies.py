@@ -47,3 +47,21 @@ def proxy_for(url: str) -> Proxy | None:
     proxy = proxies[scheme]
     address = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
     return Proxy(variable, f"{address.scheme}://{address.netloc.rpartition('@')[2]}")
+
+
+def describe_proxy(url: str, service: str) -> str | None:
+    """Say which proxy is between this machine and a service, and what to do about it.
+
+    Args:
+        url: Address of the service.
+        service: What people call it, such as "the store".
+
+    Returns:
+        Words for the end of an error's message; None if requests go directly.
+    """
+    if (proxy := proxy_for(url)) is None:
+        return None
+    return (
+        f"a proxy is in between: {proxy.variable} names {proxy.address}; "
+        f"if {service} can be reached without it, add {urlsplit(url).hostname} to NO_PROXY, else ask who runs it"
+    )

@@ -19,6 +19,7 @@ from tasks.errors import (
     StoreError,
     StoreUnavailable,
 )
+from tasks.local.proxies import describe_proxy
 from tasks.settings import StoreSettings
 from tasks.storage.s3_refusals import Refusal, remedy
 
@@ -68,9 +69,20 @@ def translate(error: Exception, settings: StoreSettings, action: str) -> Nasflow
         action: What was being done, such as "read datasets/x.json".
 
     Returns:
-        The error to raise, with a message of one line.
+        The error to raise, with a message of one line. It names a proxy that may have answered for the store.
     """
-    where = f"{action} at {settings.endpoint}, bucket {settings.bucket}"
+    ours = _translate(error, settings, f"{action} at {settings.endpoint}, bucket {settings.bucket}")
+    if not is_answer_of_store(error) and (proxy := describe_proxy(settings.endpoint, "the store")):
+        return type(ours)(f"{ours}; {proxy}")
+    return ours
+
+
+def is_answer_of_store(error: Exception) -> bool:
+    """Say whether the store itself answered: with a code of S3, or without a body that an object is not there."""
+    return isinstance(error, ClientError) and (_code(error) == "404" or not (_code(error) or "0").isdecimal())
+
+
+def _translate(error: Exception, settings: StoreSettings, where: str) -> NasflowError:
     if isinstance(error, ClientError):
         return _error_answer(error, settings, where)
     if isinstance(error, BotoCoreError):

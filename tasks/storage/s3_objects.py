@@ -6,12 +6,13 @@ ourselves. Files belong to ``s3.py``; what objects mean belongs to whoever keeps
 
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
 from tasks.errors import LostRace, NotInStore
 from tasks.local.threads import in_context
@@ -43,7 +44,7 @@ class ObjectStore(Bucket):
 
         def call(client: "S3Client") -> tuple[bytes, str]:
             answer = client.get_object(**self._address(key))
-            return answer["Body"].read(), answer["ETag"]
+            return answer["Body"].read(), _etag(answer)
 
         return self._request(f"read {key}", call)
 
@@ -117,7 +118,7 @@ class ObjectStore(Bucket):
 
         def call(client: "S3Client") -> str:
             answer = client.put_object(**address, Body=data, ContentType=content_type, **options, **self._encryption())
-            return answer["ETag"]
+            return _etag(answer)
 
         return self._request(f"write {key}", lambda client: _retry_conflicts(lambda: call(client)))
 
@@ -174,6 +175,13 @@ class ObjectStore(Bucket):
 
         with ThreadPoolExecutor(DELETE_THREADS) as pool:
             list(pool.map(in_context(delete_object), keys))
+
+
+def _etag(answer: Mapping[str, Any]) -> str:
+    """The ETag that every store gives; a page of a proxy or a login page has none."""
+    if not (etag := answer.get("ETag")):
+        raise ResponseParserError("an answer without an ETag")
+    return str(etag)
 
 
 def _retry_conflicts(write: Callable[[], str]) -> str:

@@ -6,8 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from deployments.local_stack import processes
+from tasks.errors import NasflowError
+from tasks.settings import StoreSettings
+from tasks.storage.s3 import Store
 from tests.fakes.proxy import refusing_proxy
 
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
@@ -62,3 +66,20 @@ def test_a_server_on_this_machine_is_asked_directly(deploy, host):
     assert asked == []
     assert error.endswith("is PREFECT_API_URL right, and the server up?")
     assert "proxy" not in error
+
+
+@pytest.mark.parametrize("code", [407, 502, 503, 403, 200])
+def test_a_proxy_that_answers_for_the_store_is_named_with_the_remedy(monkeypatch, code):
+    for name in ("NO_PROXY", "no_proxy", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    settings = StoreSettings(
+        endpoint="http://store.example:8333", bucket="b", access_key_id="key", secret_access_key=SecretStr("s3cret")
+    )
+    with refusing_proxy(code) as (address, asked):
+        monkeypatch.setenv("HTTP_PROXY", f"http://me:secret@{address}")
+        with pytest.raises(NasflowError) as caught:
+            Store(settings).answering_within(5).get("x")
+    assert asked
+    assert f"a proxy is in between: HTTP_PROXY names http://{address}; " in str(caught.value)
+    assert "add store.example to NO_PROXY" in str(caught.value)
+    assert "secret" not in str(caught.value)
