@@ -3,7 +3,7 @@
 import pytest
 from markdown_it import MarkdownIt
 
-from tasks.promotion.summary import class_rows, outcome_markdown
+from tasks.promotion.summary import class_rows, headline, kind_of, outcome_markdown
 from tasks.records import (
     ClassScore,
     EvaluationReport,
@@ -26,7 +26,7 @@ PLAIN = ClassScore(ap=0.111, ap50=0.222, precision=0.333, recall=0.444, threshol
 UNSEEN = ClassScore(ap=None, ap50=None, precision=None, recall=None, threshold=None, truths=0)
 
 
-def summary(
+def outcome_of(
     per_class, *, promote=True, verdict="promote", overridden=None, ended="epochs",
     reason="First model: mAP 0.6 on 3 test images.",
 ):  # fmt: skip
@@ -49,7 +49,7 @@ def summary(
         promote=promote, verdict=verdict, reason=reason, candidate_map=0.6, champion_map=None, champion_version=None,
         overridden=overridden, checks=[GateCheck(name="a", passed=None, text="AP of <b>cat</b> | dog is open.")],
     )  # fmt: skip
-    outcome = RetrainOutcome.model_construct(
+    return RetrainOutcome.model_construct(
         snapshot=SnapshotRef(
             snapshot_digest=SHA, classes=classes, splits={"train": counts, "test": counts}, findings=()
         ),
@@ -62,7 +62,10 @@ def summary(
         version=ModelVersion.model_construct(project="pets", version=4, report=file),
         alias=None,
     )  # fmt: skip
-    return outcome_markdown(outcome, LINK, "works until 2026-12-04 14:02 UTC")
+
+
+def summary(per_class, **changes):
+    return outcome_markdown(outcome_of(per_class, **changes), LINK, "works until 2026-12-04 14:02 UTC")
 
 
 def cells(text):
@@ -132,3 +135,21 @@ def test_rows_of_classes_come_worst_first_and_the_unmeasured_last():
     assert [row["class"] for row in rows] == ["cow", "cat", "dog"]
     assert [row["95 % interval"] for row in rows] == ["0.010 to 0.090", "\N{EN DASH}", "\N{EN DASH}"]
     assert (rows[1]["AP"], rows[1]["boxes"], rows[2]["AP"]) == (0.111, 55, None)
+
+
+@pytest.mark.parametrize(
+    ("decision", "kind", "words"),
+    [
+        ({"promote": True}, "promoted", "champion"),
+        ({"promote": True, "verdict": "keep", "overridden": "asked for"}, "promoted", "champion, on request"),
+        ({"promote": False, "verdict": "keep"}, "kept", "not promoted"),
+        (
+            {"promote": False, "verdict": "cannot tell"},
+            "cannot-tell",
+            "not promoted, it cannot be told whether it is better",
+        ),
+    ],
+)
+def test_the_outcome_has_the_name_of_its_event_and_one_line_for_people(decision, kind, words):
+    outcome = outcome_of({"cat": PLAIN}, **decision)
+    assert (kind_of(outcome), headline(outcome)) == (kind, f"pets version 4: {words}")
