@@ -70,18 +70,19 @@ def test_what_is_paused_is_found(prefect_server, client, path, values, words):
 
 def test_an_active_schedule_without_a_request_is_an_error(prefect_server, client):
     assert schedules(client)["status"] == "ok"
-    deployment = prefect_server.api("/deployments/name/retrain/retrain")
-    path = f"/deployments/{deployment['id']}/schedules/{deployment['schedules'][0]['id']}"
-    prefect_server.api(path, {"active": True}, method="PATCH")
+    deployment = prefect_server.api("/deployments/name/retrain/retrain")["id"]
+    times = {"schedule": {"cron": "0 3 * * *", "timezone": "UTC"}, "slug": "by-hand"}
+    (made,) = prefect_server.api(f"/deployments/{deployment}/schedules", [{**times, "active": True}])
+    path = f"/deployments/{deployment}/schedules/{made['id']}"
     try:
         found = schedules(client)
         assert (found["status"], bool(found["remedy"])) == ("error", True)
-        assert "schedule daily of retrain/retrain is switched on without a request" in found["message"]
+        assert "schedule by-hand of retrain/retrain is switched on without a request" in found["message"]
         parameters = {"request": {"project": "pets", "workspace": "acme"}}
-        prefect_server.api(path, {"active": True, "parameters": parameters}, method="PATCH")
+        prefect_server.api(path, {**times, "active": True, "parameters": parameters}, method="PATCH")
         assert schedules(client)["status"] == "ok"
     finally:
-        prefect_server.api(path, {"active": False, "parameters": {}}, method="PATCH")
+        prefect_server.api(path, method="DELETE")
 
 
 def test_missing_and_switched_off_automations_are_found(prefect_server, client):
@@ -109,9 +110,8 @@ def test_a_running_flow_run_without_a_heartbeat_is_found_and_one_with_is_not(pre
     for run in (alive, silent):
         prefect_server.set_state(run, "RUNNING")
     assert silent not in silent_runs(client)["message"]
-    # By default a flow run has a heartbeat each three minutes, and three may be missed.
     began = datetime.fromisoformat(prefect_server.api(f"/flow_runs/{silent}")["state"]["timestamp"])
-    later = began + timedelta(minutes=9, seconds=2)
+    later = began + timedelta(minutes=3, seconds=2)
     assert all(run in silent_runs(client, later)["message"] for run in (alive, silent))
     event = {
         "id": str(uuid.uuid4()),
@@ -123,8 +123,14 @@ def test_a_running_flow_run_without_a_heartbeat_is_found_and_one_with_is_not(pre
     wait_for(lambda: alive not in silent_runs(client, later)["message"])
     found = silent_runs(client, later)
     assert found["status"] == "warning"
-    assert f"({silent}) shows no sign of life for 9 minutes" in found["message"]
-    assert "does not set PREFECT_FLOWS_HEARTBEAT_FREQUENCY: run `nasflow deploy` again" in found["remedy"]
+    assert f"({silent}) shows no sign of life for 3 minutes" in found["message"]
+    # Without the deployment's setting a run has a heartbeat each three minutes, and three may be missed.
+    deployment = prefect_server.api("/deployments/name/retrain/retrain")["id"]
+    with changed(prefect_server, f"/deployments/{deployment}", {"job_variables": {}}):
+        assert silent not in silent_runs(client, later)["message"]
+        found = silent_runs(client, began + timedelta(minutes=9, seconds=2))
+        assert silent in found["message"]
+        assert "does not set PREFECT_FLOWS_HEARTBEAT_FREQUENCY: run `nasflow deploy` again" in found["remedy"]
     for run in (alive, silent):
         prefect_server.set_state(run, "CANCELLED")
     assert silent not in silent_runs(client, later)["message"]
@@ -207,7 +213,8 @@ def test_a_server_that_takes_connections_and_never_answers_is_one_error():
 
 def test_all_checks_of_a_server_that_answers(prefect_server):
     checks = {check["name"]: check for check in prefect_server.nasflow("doctor", code=1)["checks"]}
-    assert list(checks)[5:] == ["server", "workers", "schedules", "running", "waiting", "leases", "clock", "roboflow"]
+    of_server = ["server", "workers", "schedules", "running", "waiting", "leases", "automations"]
+    assert list(checks)[5:] == [*of_server, "clock", "roboflow"]
     assert checks["server"]["status"] == "ok"
     assert checks["clock"]["message"] == "agrees with the Prefect server"
     assert all(check["remedy"] for check in checks.values() if check["status"] != "ok")
