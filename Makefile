@@ -41,6 +41,7 @@ integration e2e browser: export OMP_NUM_THREADS := 1
 
 gpu: setup
 	$(BIN)/pytest tests/gpu -q
+	$(BIN)/python -m tests.benchmarks.bench_gpu
 
 # Two files at a time. Each test process has its own stack.
 e2e: setup

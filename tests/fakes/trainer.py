@@ -15,6 +15,9 @@ from tests.fakes.warm_start_server import ForkedProcess, WarmStartServer
 TRAIN = "tasks.training.worker"
 DETECT = "tasks.training.worker.detect"
 PATIENCE = 240
+WARM_START = True
+"""Whether trainers are forks of a process that has imported everything. Such a fork cannot use a GPU, since an import
+has looked for GPUs before it."""
 EVERY_STEP = ("--checkpoint-every-minutes", 0.00001)
 """Options of a trainer that saves after each step."""
 
@@ -81,7 +84,7 @@ def _started(
     module: str, arguments: list[str], environment: dict[str, str], stdout: IO[bytes], stderr: IO[bytes]
 ) -> "subprocess.Popen[bytes] | ForkedProcess":
     """A new trainer; lightning-fabric starts those of further devices by the command line of the first one."""
-    if "--devices" not in arguments:
+    if WARM_START and "--devices" not in arguments:
         return _server().start(module, arguments, environment, stdout, stderr)
     command = [sys.executable, "-m", module, *arguments]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stdout, stderr=stderr, env=environment)

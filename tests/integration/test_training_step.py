@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 import torch
+from torch import Tensor
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from tests.fakes.datasets import make_spec, write_dataset
 from tests.fakes.libraries import imported
@@ -11,6 +14,7 @@ from tests.fakes.training_steps import make_training_step
 
 def test_frozen_parameters_get_no_moments_and_keep_their_values_in_the_ema(tmp_path: Path) -> None:
     batches = imported("tasks.training.worker.data.loaders", tmp_path)
+    room = imported("tasks.training.worker.model.flat_state", tmp_path).room
     learning = make_training_step(make_spec(write_dataset(tmp_path / "data", 2, 1)), tmp_path)
     parameters = dict(learning.network.named_parameters())
     trainable = {name: p for name, p in parameters.items() if p.requires_grad}
@@ -26,8 +30,19 @@ def test_frozen_parameters_get_no_moments_and_keep_their_values_in_the_ema(tmp_p
         assert learning.run(batches.plan_step([0, 1], 2), iter([batch]), 1e-3).bad is None
 
     moments = learning.optimizer.state_dict()["state"].values()
-    assert sum(of_group["exp_avg"].numel() for of_group in moments) == sum(p.numel() for p in trainable.values())
+    assert sum(of_group["exp_avg"].numel() for of_group in moments) == sum(map(room, trainable.values()))
     ema_state = learning.named(learning.ema_state())
     assert ema_state.keys() == learning.network.state_dict().keys()
     assert all((ema_state[name] == 7).all() for name in fixed)
     assert not all(torch.equal(ema_state[name], parameter) for name, parameter in trainable.items())
+
+
+def test_a_batch_is_pinned_by_torchs_loader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what is neither tensor nor collection, torch pins only what can do it itself, and tells nobody."""
+    batches = imported("tasks.training.worker.data.loaders", tmp_path)
+    monkeypatch.setattr(Tensor, "pin_memory", lambda tensor, device=None: tensor + 1)  # pinning needs a GPU
+    batch = batches.Batch(torch.zeros(1, 3, 2, 2, dtype=torch.uint8), torch.zeros(2, 6), [5])
+    pinned = pin_memory(batch)
+    assert (pinned.images == 1).all()
+    assert (pinned.targets == 1).all()
+    assert pinned.indices == [5]

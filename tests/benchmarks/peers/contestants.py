@@ -23,7 +23,7 @@ INSTALLED = ROOT / ".bench"
 
 
 class Failed(Exception):
-    """A contestant's process failed; the message is the last line of its output."""
+    """A contestant's process failed; the message is the last line of its output that names an error."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,11 @@ def measure(
     packages: Path | None = None,
     variables: Mapping[str, str] = os.environ,
 ) -> Run:
-    """Run ``python -m module`` on the CPU and measure it; ``packages`` is a folder that is imported from first."""
+    """Run ``python -m module`` on the job's device and measure it; imports look into ``packages`` first."""
     path = [str(folder) for folder in (packages, os.environ.get("PYTHONPATH")) if folder]
-    process_environment = {**variables, "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": os.pathsep.join(path)}
+    process_environment = {**variables, "PYTHONPATH": os.pathsep.join(path)}
+    if job.device == "cpu":
+        process_environment["CUDA_VISIBLE_DEVICES"] = ""
     log = job.folder / f"{module}.{arguments[0]}.log"
     command = [sys.executable, "-m", module, *map(str, arguments)]
     with log.open("wb") as file:
@@ -136,7 +138,7 @@ def measure(
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         lines = log.read_text(errors="replace").strip().splitlines() or [f"exit code {process.returncode}"]
-        raise Failed(lines[-1][:200])
+        raise Failed(([line for line in lines if "Error" in line] or lines)[-1][:200])
     return Run(seconds, usage.ru_maxrss * 1024, written)
 
 

@@ -1,4 +1,4 @@
-"""The demo's labelled images in one folder, in the layouts of all contestants; the labels are exactly the same.
+"""Labelled images in one folder, in the layouts of all contestants; the labels are exactly the same.
 
 ``data/`` is our dataset folder; ``peers/`` has ``images/`` and ``labels/`` with ``train``, ``val`` and ``test``,
 ``data.yaml`` (YOLO), and ``annotations/`` (COCO).
@@ -6,13 +6,17 @@
 
 import json
 import os
+import random
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from deployments.demo.cartoons import draw_export
 from tasks import metrics
 from tasks.labeling.inspection import inspect_export, require_snapshot
 from tasks.local import dataset_folder
-from tasks.records import DatasetSnapshot, LabelledImage
+from tasks.local.files import file_sha256
+from tasks.records import Box, DatasetSnapshot, LabelledImage, LabelSource, Split
 
 SPLITS = {"train": "train", "valid": "val", "test": "test"}
 """Our names of the splits, and those of the peers."""
@@ -23,9 +27,50 @@ def write_images(folder: Path, train: int, valid: int, *, test: int = 1, side: i
     draw_export(folder / "export", 0, train=train, valid=valid, test=test, size=side)
     inspection = inspect_export(folder / "export", folder / "scratch")
     snapshot = require_snapshot(inspection)
-    dataset_folder.fill(
-        folder / "data", snapshot, lambda image, path: os.link(inspection.files[image.sha256], path)
+    _write_layouts(folder, snapshot, inspection.files)
+    return snapshot
+
+
+def write_discs(folder: Path, train: int, valid: int, side: int, objects: int = 5) -> DatasetSnapshot:
+    """Draw JPEGs of discs and squares on clouds, and write them in all layouts: a hundred times as fast as cartoons."""
+    (folder / "drawn").mkdir(parents=True)
+    splits: list[tuple[Split, int]] = [("train", train), ("valid", valid), ("test", 1)]
+    numbered = [(split, number) for split, count in splits for number in range(count)]
+    with ThreadPoolExecutor() as pool:
+        images = list(pool.map(lambda one: _draw_discs(folder / "drawn", *one, side, objects), numbered))
+    source = LabelSource(kind="file", name="drawn")
+    snapshot = DatasetSnapshot(classes=("disc", "square"), images=tuple(images), source=source)
+    _write_layouts(folder, snapshot, {image.sha256: folder / "drawn" / image.file_name for image in images})
+    return snapshot
+
+
+def _draw_discs(folder: Path, split: Split, number: int, side: int, objects: int) -> LabelledImage:
+    import cv2
+    import numpy as np
+
+    rng = random.Random(f"{split}/{number}")
+    clouds = np.frombuffer(rng.randbytes(3 * (side // 8) ** 2), np.uint8).reshape(side // 8, side // 8, 3)
+    pixels = cv2.resize(clouds // 2 + 60, (side, side), interpolation=cv2.INTER_CUBIC)
+    boxes = []
+    for place in range(objects):
+        length = rng.randint(side // 10, side // 3) // 2 * 2
+        x, y = rng.randrange(side - length), rng.randrange(side - length)
+        colour = tuple(rng.randrange(256) for _ in range(3))
+        if place % 2:
+            cv2.rectangle(pixels, (x, y), (x + length, y + length), colour, -1)
+        else:
+            cv2.circle(pixels, (x + length // 2, y + length // 2), length // 2, colour, -1)
+        boxes.append(Box(place % 2, x, y, x + length, y + length))
+    path = folder / f"{split}{number}.jpg"
+    cv2.imwrite(str(path), pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    return LabelledImage(
+        file_name=path.name, split=split, sha256=file_sha256(path), size=path.stat().st_size, width=side, height=side,
+        boxes=tuple(boxes),
     )  # fmt: skip
+
+
+def _write_layouts(folder: Path, snapshot: DatasetSnapshot, files: Mapping[str, Path]) -> None:
+    dataset_folder.fill(folder / "data", snapshot, lambda image, path: os.link(files[image.sha256], path))
     for split, peers_split in SPLITS.items():
         _write_for_peers(folder, snapshot, snapshot.of_split(split), peers_split)
     names = json.dumps(list(snapshot.classes))
@@ -33,7 +78,6 @@ def write_images(folder: Path, train: int, valid: int, *, test: int = 1, side: i
         f"path: {folder / 'peers'}\ntrain: images/train\nval: images/val\ntest: images/test\n"
         f"nc: {len(snapshot.classes)}\nnames: {names}\n"
     )
-    return snapshot
 
 
 def _write_for_peers(folder: Path, snapshot: DatasetSnapshot, images: tuple[LabelledImage, ...], split: str) -> None:

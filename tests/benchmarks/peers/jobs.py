@@ -1,4 +1,4 @@
-"""The job of a contestant of a benchmark, and what the programs of the peers share. No torch here.
+"""The job of a contestant of a benchmark, and what the programs of the peers share. No torch on a CPU.
 
 A peer is a module of this package with two verbs, each a process of its own. ``train`` writes ``peer.json`` into the
 job's folder: images per second in the training loop, and what else it reports. ``detect`` writes ``detections.json``:
@@ -34,6 +34,10 @@ class Job:
     seed: int = 1
     warmup: int | None = None
     """Steps of linear warm-up of a peer; None for its own."""
+    device: str = "cpu"
+    """``cpu``, or ``cuda`` for the first GPU, with mixed precision."""
+    loaders: int = LOADERS
+    """Processes that load images for a peer."""
 
     @property
     def folder(self) -> Path:
@@ -75,6 +79,12 @@ class Laps:
         """Seconds of all laps."""
         return sum(end - began for began, end in self.spans)
 
+    @property
+    def later_seconds(self) -> float:
+        """Mean seconds of a lap, without the first one where there are more: it chooses kernels and fills caches."""
+        later = self.spans[1:] or self.spans
+        return sum(end - began for began, end in later) / len(later)
+
 
 def warmup_steps(images: int, job: Job) -> int:
     """Steps of super-gradients' warm-up: a tenth of the run, since the 1000 of its recipe are more than a run."""
@@ -85,7 +95,15 @@ def warmup_steps(images: int, job: Job) -> int:
 
 def write_report(job: Job, images: int, laps: Laps, **more: float) -> None:
     """Write ``peer.json`` for a run with so many images per epoch."""
-    content = {"images_per_second": images * job.epochs / laps.seconds, **more}
+    content = {
+        "images_per_second": images * job.epochs / laps.seconds,
+        "later_images_per_second": images / laps.later_seconds,
+        **more,
+    }
+    if job.device == "cuda":
+        import torch
+
+        content["peak_memory_bytes"] = torch.cuda.max_memory_allocated()
     (job.folder / "peer.json").write_text(json.dumps(content))
 
 

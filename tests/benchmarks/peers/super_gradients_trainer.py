@@ -1,5 +1,7 @@
-"""super-gradients' ``Trainer``, run as its users run it: fp32, its dataset, its validation and its checkpoints.
+"""super-gradients' ``Trainer``, run as its users run it: its dataset, its validation and its checkpoints.
 
+It computes in fp32 on a CPU, and in fp16 on a GPU, which is its mixed precision; there its loaders pin memory, as its
+recipes have it.
 Its YOLO-NAS recipe with our augmentation, in its own transforms. ``average_best_models`` is off: with torch >= 2.6 it
 ends a run after the first validation.
 """
@@ -71,7 +73,10 @@ def loader(job: jobs.Job, images, *, shuffle: bool):
     from super_gradients.training import dataloaders
     from super_gradients.training.utils.collate_fn import DetectionCollateFN
 
-    settings = {"batch_size": job.batch, "num_workers": jobs.LOADERS, "collate_fn": DetectionCollateFN()}
+    settings = {
+        "batch_size": job.batch, "num_workers": job.loaders, "collate_fn": DetectionCollateFN(),
+        "pin_memory": job.device == "cuda",
+    }  # fmt: skip
     return dataloaders.get(dataset=images, dataloader_params={**settings, "shuffle": shuffle, "drop_last": False})
 
 
@@ -111,7 +116,7 @@ def recipe(job: jobs.Job, images: int, classes: int, laps: jobs.Laps) -> dict:
         "criterion_params": {"use_static_assigner": False, "num_classes": classes},
         "ema": True,
         "ema_params": {"decay": 0.9997, "decay_type": "threshold"},
-        "mixed_precision": False,
+        "mixed_precision": job.device == "cuda",
         "average_best_models": False,
         "valid_metrics_list": [validation_metric],
         "metric_to_watch": "mAP@0.50:0.95",

@@ -1,7 +1,7 @@
 """Ultralytics' trainer on a network built from its yaml, from scratch, offline and without plots.
 
-fp32, since its mixed precision is for CUDA; affine, HSV and flip as its defaults have them, and no mosaic, as with the
-others. Every batch is a step (``nbs``), as with the others.
+fp32 on a CPU, and its mixed precision on a GPU; affine, HSV and flip as its defaults have them, and no mosaic, as with
+the others. Every batch is a step (``nbs``), as with the others.
 """
 
 import json
@@ -19,6 +19,11 @@ def quiet(job: jobs.Job) -> None:
     (job.folder / "settings").mkdir(exist_ok=True)
 
 
+def device(job: jobs.Job) -> str:
+    """Give its name of the job's device."""
+    return "0" if job.device == "cuda" else "cpu"
+
+
 def train(job: jobs.Job) -> None:
     """Train, and report images per second."""
     quiet(job)
@@ -30,8 +35,8 @@ def train(job: jobs.Job) -> None:
     model.train(
         data=str(job.peers_data / "data.yaml"), epochs=job.epochs, patience=job.epochs, imgsz=job.size, batch=job.batch,
         nbs=job.batch, lr0=job.learning_rate, lrf=jobs.FINAL_RATIO, cos_lr=True, optimizer="AdamW",
-        weight_decay=jobs.WEIGHT_DECAY, mosaic=0.0, pretrained=False, amp=False, plots=False, device="cpu",
-        workers=jobs.LOADERS, seed=job.seed, project=str(job.folder), name="run", verbose=False,
+        weight_decay=jobs.WEIGHT_DECAY, mosaic=0.0, pretrained=False, amp=job.device == "cuda", plots=False,
+        device=device(job), workers=job.loaders, seed=job.seed, project=str(job.folder), name="run", verbose=False,
     )  # fmt: skip
     jobs.write_report(job, len(list((job.peers_data / "images" / "train").iterdir())), laps)
 
@@ -42,8 +47,9 @@ def detect(job: jobs.Job) -> None:
     from ultralytics import YOLO
 
     YOLO(str(job.folder / "run" / "weights" / "best.pt")).val(
-        data=str(job.peers_data / "data.yaml"), imgsz=job.size, batch=job.batch, device="cpu", workers=jobs.LOADERS,
-        save_json=True, plots=False, project=str(job.folder), name="test", split="test", verbose=False,
+        data=str(job.peers_data / "data.yaml"), imgsz=job.size, batch=job.batch, device=device(job),
+        workers=job.loaders, save_json=True, plots=False, project=str(job.folder), name="test", split="test",
+        verbose=False,
     )  # fmt: skip
     predictions = json.loads((job.folder / "test" / "predictions.json").read_text())
     ground_truth = json.loads((job.peers_data / "annotations" / "test.json").read_text())

@@ -26,6 +26,10 @@ class Batch:
     indices: list[int]
     """Which image of the split each one is."""
 
+    def pin_memory(self) -> "Batch":
+        """Copy to memory from which a GPU takes it while the process goes on. torch's loader calls this."""
+        return Batch(self.images.pin_memory(), self.targets.pin_memory(), self.indices)
+
 
 def collate(samples: list[tuple[Tensor, Tensor, int]]) -> Batch:
     """Put samples of a data set together."""

@@ -5,6 +5,7 @@ AdamW's fused kernel copies every channels-last weight before and after.
 """
 
 import hashlib
+import math
 from collections.abc import Hashable, Iterable, Mapping
 from typing import TypeVar
 
@@ -14,6 +15,13 @@ from torch import Tensor, nn
 from tasks.training.worker.model.batch_norms import batch_norms
 
 Name = TypeVar("Name", bound=Hashable)
+
+ALIGNMENT = 64
+"""Each tensor begins at a multiple of so many elements; the gaps are 0.
+
+Some kernels of a GPU read in pieces of 16 bytes, and fail where a tensor begins between two of them. 64 elements are
+128 bytes in half precision.
+"""
 
 
 class FlatState:
@@ -36,10 +44,10 @@ class FlatState:
         self._counters = {name: value for name, value in buffers.items() if name not in self._numbers}
         self._fixed = {name: tensors[name] for name in tensors if name not in self._trainable and name not in buffers}
         self.numbers = flattened(self._numbers.values())
-        """``[N]``: parameters with weight decay, parameters without, running statistics."""
+        """``[N]``: parameters with weight decay, parameters without, running statistics; with gaps."""
         self.counters = flattened(self._counters.values())
-        """``[K]`` int64: how many batches each batch norm has seen."""
-        parts = [sum(tensors[name].numel() for name in names) for names in (decayed, undecayed, statistics)]
+        """``[K]`` int64: how many batches each batch norm has seen; with gaps."""
+        parts = [sum(room(tensors[name]) for name in names) for names in (decayed, undecayed, statistics)]
         self.decayed, self.undecayed, self.statistics = torch.split(self.numbers, parts)
         self.trainable = self.numbers[: parts[0] + parts[1]]
 
@@ -64,16 +72,21 @@ class FlatState:
 
     @property
     def layout(self) -> str:
-        """SHA-256 of the order of the tensors: the same for networks that can load each other's states."""
+        """SHA-256 of the places of the tensors: the same for networks that can load each other's states."""
         places = [(name, tuple(value.shape), value.stride()) for name, value in self._numbers.items()]
-        return hashlib.sha256(repr((places, list(self._counters))).encode()).hexdigest()
+        return hashlib.sha256(repr((ALIGNMENT, places, list(self._counters))).encode()).hexdigest()
+
+
+def room(tensor: Tensor) -> int:
+    """Elements that a tensor takes of a flat one, with the gap after it."""
+    return math.ceil(tensor.numel() / ALIGNMENT) * ALIGNMENT
 
 
 @torch.no_grad()
 def flattened(tensors: Iterable[Tensor]) -> Tensor:
     """Copy tensors of one dtype into a flat one, and make them views of it, each in its own memory layout."""
     parts = dict(enumerate(tensors))
-    flat = torch.empty(sum(part.numel() for part in parts.values()), dtype=parts[0].dtype, device=parts[0].device)
+    flat = torch.zeros(sum(map(room, parts.values())), dtype=parts[0].dtype, device=parts[0].device)
     for number, view in views(flat, parts).items():
         parts[number].data = view.copy_(parts[number])
     return flat
@@ -88,7 +101,7 @@ def views(flat: Tensor, like: Mapping[Name, Tensor]) -> dict[Name, Tensor]:
         if start == end:
             break
         pieces[name] = flat.as_strided(tensor.shape, tensor.stride(), start)
-        start += tensor.numel()
+        start += room(tensor)
     return pieces
 
 
