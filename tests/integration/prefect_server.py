@@ -6,8 +6,10 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from deployments.local_stack import processes
 
@@ -99,8 +101,9 @@ class PrefectServer:
 
     @contextmanager
     def worker(self, pool, queue):
-        """A process worker of a new queue of a pool, for the duration of a block; it takes no runs of other tests."""
-        self.api(f"/work_pools/{pool}/queues", {"name": queue})
+        """A process worker of a queue of a pool, for the duration of a block; of a new one it takes no other runs."""
+        if queue != "default":
+            self.api(f"/work_pools/{pool}/queues", {"name": queue})
         prefect = str(Path(sys.executable).with_name("prefect"))
         command = [sys.executable, prefect, "worker", "start", "--pool", pool, "--work-queue", queue]
         command += ["--type", "process", "--name", queue]
@@ -108,7 +111,7 @@ class PrefectServer:
         try:
             yield
         finally:
-            processes.stop_with_children(worker, 20)
+            stop_with_children(worker, 20)
 
 
 def wait_for(condition):
@@ -119,3 +122,13 @@ def wait_for(condition):
             return value
         time.sleep(0.2)
     raise AssertionError(f"did not happen within {PATIENCE} s")
+
+
+def stop_with_children(process, seconds):
+    """End a worker and its flow runs, which a worker does not end on SIGTERM."""
+    family = psutil.Process(process.pid).children(recursive=True)
+    processes.stop(process, seconds)
+    _, alive = psutil.wait_procs(family, timeout=0)
+    for member in alive:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()

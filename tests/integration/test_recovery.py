@@ -18,6 +18,7 @@ from tasks.records import RunState, TrainJob
 from tasks.storage import keys
 from tasks.storage.documents import put_record
 from tests.fakes.evaluations import spec
+from tests.fakes.lease_holders import holder
 from tests.fakes.prefect_server import prefect_server
 
 JOB = TrainJob(spec=spec())
@@ -232,8 +233,9 @@ def test_a_run_that_a_person_starts_again_is_counted_anew(server, store):
 
 def run_state(epochs_done):
     return RunState(
-        run_key=JOB.spec.digest, status="running", owner="x", lease_until=datetime.now(UTC), epochs_done=epochs_done
-    )
+        run_key=JOB.spec.digest, status="running", holder=holder("a test"), lease="a lease", lease_seconds=60,
+        renewals=0, renewed_at=datetime.now(UTC), epochs_done=epochs_done,
+    )  # fmt: skip
 
 
 def test_a_training_run_that_gets_on_is_never_given_up(server, store):
