@@ -29,7 +29,7 @@ from deployments.remote.run_queries import (
 )
 from deployments.remote.server import first_line, is_answer_of_prefect, no_answer, server_url
 from tasks.errors import BadRequest, NasflowError, ServerProblem
-from tasks.orchestration.questions import QUESTION, is_asking
+from tasks.orchestration.asking_runs import QUESTION, is_asking
 from tasks.records import RetrainRequest
 
 POLL_SECONDS = 1.0

@@ -10,7 +10,7 @@ from deployments.remote.find_run import find_run
 from deployments.remote.flow_runs import describe
 from deployments.remote.server import connected
 from tasks.errors import NasflowError
-from tasks.orchestration.questions import answer_until, in_words, is_asking
+from tasks.orchestration.asking_runs import answer_until, in_words, is_asking
 
 
 def answer_run(which: str, answer: Literal["promote", "keep"], by: str, why: str) -> dict[str, Any]:

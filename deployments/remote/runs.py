@@ -15,7 +15,7 @@ from deployments.remote.heartbeats import last_heartbeats
 from deployments.remote.run_queries import PAGE, is_final, parent_of, plain_name, steps_of, top_runs
 from deployments.remote.run_rows import project_of, rows_of
 from deployments.remote.server import connected
-from tasks.orchestration.questions import is_asking
+from tasks.orchestration.asking_runs import is_asking
 
 StateWord = Literal["waiting", "running", "completed", "failed", "crashed", "cancelled"]
 

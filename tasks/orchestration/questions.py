@@ -8,14 +8,14 @@ deployment is scheduled for the end of that time, and lets the run go on without
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 from httpx import HTTPError
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
-from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.flow_runs import suspend_flow_run
@@ -29,13 +29,12 @@ from pydantic import Field
 
 from tasks.errors import ServerProblem, ServerUnavailable
 from tasks.orchestration.announcements import project_of
+from tasks.orchestration.asking_runs import ABOUT, QUESTION, UNTIL, is_asking, is_over, question_of
 from tasks.orchestration.run_watch import sleep
 from tasks.orchestration.server_time import time_of_server
 from tasks.outages import wait_out
 from tasks.records import Answer
 
-ABOUT, QUESTION, UNTIL = "nasflow.asked-about", "nasflow.question", "nasflow.answer-until"
-"""Labels of a flow run: the version that it asked about, the question with the run's attempt, and the time limit."""
 SUPERVISE = "supervise/supervise"
 LOOK_BACK = 200
 """Suspended runs among which one that asks the same is looked for."""
@@ -67,9 +66,6 @@ class Question:
     text: str
 
 
-# In the run that asks -----------------------------------------------------------------------------
-
-
 def find_subject() -> int | None:
     """The version that this flow run has asked about; None if it has not asked.
 
@@ -93,7 +89,7 @@ def find_answer(key: str) -> Answer | None:
         ServerUnavailable: the server does not answer.
     """
     this = _this_run()
-    if _asks(this) != key:
+    if question_of(this) != key:
         return None
     asked = str(this.labels[QUESTION])
     try:
@@ -128,7 +124,7 @@ def find_other_run(key: str, project: str) -> str | None:
     except HTTPError as error:
         raise _no_answer(error) from None
     others = [run for run in runs if run.id != _id() and is_asking(run) and project_of(run) == project]
-    return next((run.name for run in others if _asks(run) == key), None)
+    return next((run.name for run in others if question_of(run) == key), None)
 
 
 def prepare(question: Question, hours: float) -> datetime:
@@ -203,11 +199,6 @@ def _id() -> UUID:
     return UUID(str(flow_run.id))
 
 
-def _asks(run: FlowRun) -> str:
-    """Key of the question that a run has asked, without the attempt; empty if it has not."""
-    return str(run.labels.get(QUESTION, "")).rpartition("/")[0]
-
-
 def _pause_key(asked: str) -> str:
     """Prefect takes no slash in the names of a run's inputs."""
     return asked.replace("/", "-")
@@ -220,53 +211,3 @@ def _keys(asked: str) -> dict[str, str]:
 
 def _no_answer(error: HTTPError) -> ServerUnavailable:
     return ServerUnavailable(f"the Prefect server does not answer: {error}")
-
-
-# For others ---------------------------------------------------------------------------------------
-
-
-def is_asking(run: FlowRun) -> bool:
-    """Whether a flow run is suspended because it asks a person. People can suspend runs, too."""
-    return run.state is not None and run.state.is_paused() and QUESTION in run.labels
-
-
-def has_asked(run: FlowRun) -> bool:
-    """Whether a flow run has asked a person. Then it has no more to do than to take the answer."""
-    return ABOUT in run.labels
-
-
-def answer_until(run: FlowRun) -> datetime | None:
-    """The end of the time for an answer; None if the run has not asked."""
-    until = run.labels.get(UNTIL)
-    return None if until is None else datetime.fromisoformat(str(until))
-
-
-def is_over(client: SyncPrefectClient, run: FlowRun) -> bool:
-    """Whether the time for an answer is over, by the server's clock."""
-    until = answer_until(run)
-    return until is not None and time_of_server(client) >= until
-
-
-def in_words(time: datetime) -> str:
-    """A time as questions name it."""
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def end_question(client: SyncPrefectClient, run: FlowRun) -> str:
-    """Have a suspended flow run go on if nobody answered in time.
-
-    Args:
-        client: Of the server.
-        run: The flow run, which is paused or suspended.
-
-    Returns:
-        What was found, and done, in a sentence.
-    """
-    until = answer_until(run)
-    if until is None or not is_asking(run):
-        return "a person paused it"
-    if not is_over(client, run):
-        return f"it waits for an answer until {in_words(until)}"
-    resuming: State = Scheduled(name="Resuming", message="nobody answered in time")
-    client.set_flow_run_state(UUID(str(run.id)), resuming)
-    return "nobody answered in time, so it goes on without an answer"

@@ -24,8 +24,8 @@ from prefect.runtime import deployment, flow_run
 from prefect.settings import get_current_settings
 
 from tasks.errors import BadRequest, ServerUnavailable
+from tasks.orchestration.asking_runs import has_asked
 from tasks.orchestration.overlapping_runs import SILENT, RetrainRun, give_way
-from tasks.orchestration.questions import has_asked
 from tasks.orchestration.retries import step
 from tasks.records import RetrainRequest
 

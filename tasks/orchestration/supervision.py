@@ -18,8 +18,8 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 
+from tasks.orchestration.asking_runs import end_question
 from tasks.orchestration.liveness import Liveness
-from tasks.orchestration.questions import end_question
 from tasks.orchestration.recovery import is_given_up, recover
 from tasks.storage.s3 import Store
 

@@ -10,6 +10,7 @@ from tasks.errors import LostRace, NotInStore
 from tasks.local.scratch import scratch_folder
 from tasks.orchestration import questions
 from tasks.orchestration.announcements import announce
+from tasks.orchestration.asking_runs import in_words
 from tasks.orchestration.progress import artifact_key, report_to_server
 from tasks.orchestration.retries import step
 from tasks.promotion import aliases, registry
@@ -235,7 +236,7 @@ def pose_question(version: ModelVersion, champion: ModelVersion | None, hours: f
     question = questions.Question(version.version, question_key(version, champion), text)
     until, page = questions.prepare(question, hours), questions.page_of_run()
     title = question_title(version)
-    how = f"Until {questions.in_words(until)}: press Resume at {page}, or `nasflow runs answer {flow_run.id}`."
+    how = f"Until {in_words(until)}: press Resume at {page}, or `nasflow runs answer {flow_run.id}`."
     get_run_logger().warning("%s %s", title, how)
     facts = {"report": link.url, "page": page, "flow_run": flow_run.id, "answer_until": until.isoformat()}
     news = f"{text}\n\n{how} Without an answer the champion stays."

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tasks.promotion.aliases import find_alias
-from tasks.promotion.registry import find_version
+from tasks.promotion.aliases import find_alias, move_alias
+from tasks.promotion.registry import Publication, find_version, publish
+from tasks.records import AliasMove
 from tasks.storage.s3 import Store
+from tests.fakes.evaluations import decision
 from tests.fakes.finished_runs import evaluated, finished_run, stored_labels
 from tests.integration.prefect_server import NASFLOW, PrefectServer, wait_for
 
@@ -55,12 +57,43 @@ def project():
 
 
 @pytest.fixture
-def retrain(server, store, labels, folder, project):
+def measured(store, labels, folder):
+    """A finished run and its report."""
+
+    def measured(model):
+        seed, share = model
+        run = finished_run(store, folder, labels, seed)
+        return run, evaluated(store, folder, labels, run, share)
+
+    return measured
+
+
+@pytest.fixture
+def promoted(store, project, measured, folder):
+    """Make this model the champion, as another run would."""
+
+    def promoted(model):
+        run, report = measured(model)
+        weights, page = folder / "weights", folder / "page.html"
+        store.download(run.weights, weights)
+        page.write_text("a page")
+        before = find_alias(store, project, "champion")
+        publication = Publication(project, run, report, decision(), weights, page)
+        version = publish(store, publication, lambda: datetime.now(UTC)).version
+        move = AliasMove(version=version, at=datetime.now(UTC), reason="a test")
+        move_alias(store, project, "champion", move, before.version if before else None)
+        return version
+
+    return promoted
+
+
+@pytest.fixture
+def retrain(server, project, measured, folder):
     """Ask for a run that finds this model finished; it asks a person if it has to."""
 
     def retrain(model, **request):
-        seed, share = model
-        evaluated(store, folder, labels, finished_run(store, folder, labels, seed), share)
+        measured(model)
+        seed, _ = model
         request = {"project": project, "export": str(folder / "labels-1"), "seed": seed, "ask": True, **request}
         return server.ask_for("retrain/retrain", {"request": request})
 
@@ -78,11 +111,11 @@ def end(server):
 
 
 @pytest.fixture
-def ask(server, retrain, end):
+def ask(server, promoted, retrain):
     """A run that asks about a model which may be better than the champion."""
 
     def ask(**request):
-        assert end(retrain(CHAMPION)) == "Completed"
+        promoted(CHAMPION)
         return wait_until_asked(server, retrain(OPEN, **request))
 
     return ask
@@ -116,8 +149,8 @@ def test_an_answer_promotes_the_version_that_was_asked_about_whatever_became_of_
     shutil.copytree(folder / "labels-1", tmp_path / "labels")
     run = ask(export=str(tmp_path / "labels"))
     assert champion(store, project) == 1
-    decision = find_version(store, project, 2).decision
-    assert (decision.verdict, decision.promote, decision.answer) == ("cannot tell", False, None)
+    card = find_version(store, project, 2).decision
+    assert (card.verdict, card.promote, card.answer) == ("cannot tell", False, None)
     text = question_of(server, run)
     for words in (
         f"Promote version 2 of {project}?",
@@ -131,11 +164,11 @@ def test_an_answer_promotes_the_version_that_was_asked_about_whatever_became_of_
     assert answer(server, run, answer="promote", by="Ada", why="looked at all images") == "ACCEPT"
     assert end(run) == "Completed"
     assert champion(store, project) == 2
-    decision = find_version(store, project, 2).decision
-    assert (decision.verdict, decision.promote, decision.answer) == ("cannot tell", True, "promote")
-    assert (decision.answered_by, decision.answered_why) == ("Ada", "looked at all images")
-    assert decision.reason.startswith("Promoted, as Ada answered (looked at all images). mAP ")
-    assert find_alias(store, project, "champion").history[-1].reason == decision.reason
+    card = find_version(store, project, 2).decision
+    assert (card.verdict, card.promote, card.answer) == ("cannot tell", True, "promote")
+    assert (card.answered_by, card.answered_why) == ("Ada", "looked at all images")
+    assert card.reason.startswith("Promoted, as Ada answered (looked at all images). mAP ")
+    assert find_alias(store, project, "champion").history[-1].reason == card.reason
 
 
 def test_an_answer_of_the_command_keeps_the_champion_and_the_same_is_not_asked_again(
@@ -160,28 +193,27 @@ def test_without_an_answer_in_time_the_champion_stays(server, store, project, as
     run = ask(ask_hours=0.004)
     assert end(run) == "Completed"
     assert champion(store, project) == 1
-    decision = find_version(store, project, 2).decision
-    assert (decision.verdict, decision.promote, decision.answer) == ("cannot tell", False, "none")
-    assert decision.reason.startswith("Kept: it was asked, and nobody answered within 0.004 hours. mAP ")
+    card = find_version(store, project, 2).decision
+    assert (card.verdict, card.promote, card.answer) == ("cannot tell", False, "none")
+    assert card.reason.startswith("Kept: it was asked, and nobody answered within 0.004 hours. mAP ")
 
 
-def test_when_the_champion_moved_meanwhile_the_model_is_judged_anew(server, store, project, ask, retrain, end):
+def test_when_the_champion_moved_meanwhile_the_model_is_judged_anew(server, store, project, ask, promoted, end):
     run = ask()
-    assert end(retrain(BETTER)) == "Completed"
-    assert champion(store, project) == 3
+    assert promoted(BETTER) == 3
     assert answer(server, run, answer="promote") == "ACCEPT"
     assert end(run) == "Completed"
     assert champion(store, project) == 3
-    decision = find_version(store, project, 2).decision
-    assert (decision.verdict, decision.promote, decision.answer) == ("keep", False, None)
-    assert decision.champion_version == 3
+    card = find_version(store, project, 2).decision
+    assert (card.verdict, card.promote, card.answer) == ("keep", False, None)
+    assert card.champion_version == 3
 
 
 def test_it_is_asked_again_if_it_cannot_be_told_against_the_new_champion_either(
-    server, store, project, ask, retrain, end
+    server, store, project, ask, promoted, end
 ):
     run = ask()
-    assert end(retrain(RIVAL, promote_anyway="for this test")) == "Completed"
+    assert promoted(RIVAL) == 3
     first = question_of(server, run)
     assert answer(server, run, answer="promote") == "ACCEPT"
     wait_for(lambda: server.state(run) == "Suspended" and question_of(server, run) not in (None, first))
@@ -216,8 +248,22 @@ def test_a_run_of_a_schedule_goes_on_while_another_run_asks(server, store, proje
     assert champion(store, project) == 2
 
 
-def test_a_cancelled_question_is_asked_again_when_the_run_is_retried(server, store, project, ask, end):
+def test_a_suspended_run_is_not_taken_for_lost_and_asks_again_when_it_is_cancelled_and_retried(
+    server, store, project, ask, end
+):
     run = ask()
+    look = server.ask_for("supervise/supervise", {"job": {"flow_run": run}})
+    assert end(look) == "Completed"
+    assert "it waits for an answer until " in server.api(f"/flow_runs/{look}")["state"]["message"]
+    assert server.state(run) == "Suspended"
+
+    chosen = {"event": {"name": ["nasflow.model.cannot-tell"]}, "resource": {"id": [f"nasflow.project.{project}"]}}
+    (event,) = wait_for(lambda: server.api("/events/filter", {"filter": chosen})["events"])
+    payload = event["payload"]
+    assert payload["title"] == f"Promote version 2 of {project}?"
+    assert f"/runs/flow-run/{run}, or `nasflow runs answer {run}`" in payload["text"]
+    assert (payload["version"], payload["flow_run"], payload["promote"]) == (2, run, False)
+
     assert server.nasflow("runs", "cancel", run)["flow_run_state"] == "Cancelled"
     server.nasflow("runs", "retry", run)
     wait_until_asked(server, run)
@@ -227,31 +273,10 @@ def test_a_cancelled_question_is_asked_again_when_the_run_is_retried(server, sto
     assert champion(store, project) == 2
 
 
-def test_a_suspended_run_is_not_taken_for_lost(server, store, project, ask, end):
-    run = ask()
-    job = {"job": {"flow_run": run}}
-    look = server.ask_for("supervise/supervise", job)
-    assert end(look) == "Completed"
-    assert "it waits for an answer until " in server.api(f"/flow_runs/{look}")["state"]["message"]
-    assert server.state(run) == "Suspended"
-    assert server.nasflow("runs", "cancel", run)["flow_run_state"] == "Cancelled"
-
-
-def test_an_event_tells_that_an_answer_is_awaited_and_how(server, project, ask):
-    run = ask()
-    chosen = {"event": {"name": ["nasflow.model.cannot-tell"]}, "resource": {"id": [f"nasflow.project.{project}"]}}
-    (event,) = wait_for(lambda: server.api("/events/filter", {"filter": chosen})["events"])
-    payload = event["payload"]
-    assert payload["title"] == f"Promote version 2 of {project}?"
-    assert f"/runs/flow-run/{run}, or `nasflow runs answer {run}`" in payload["text"]
-    assert (payload["version"], payload["flow_run"], payload["promote"]) == (2, run, False)
-    server.nasflow("runs", "cancel", run)
-
-
-def test_the_command_says_where_to_answer(server, store, labels, project, ask, end, folder):
-    run = ask()
+def test_the_command_says_where_to_answer(server, project, measured, promoted, end, folder):
+    promoted(CHAMPION)
+    measured(OPEN)
     command = [NASFLOW, "retrain", "--export", str(folder / "labels-1"), "--project", project, "--seed", "2", "--ask"]
-    server.nasflow("runs", "cancel", run)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=server.environment) as follower:
         lines = iter(follower.stderr.readline, "")
         line = next(line for line in lines if " asks whether to promote its model until " in line)
