@@ -236,7 +236,8 @@ def pose_question(version: ModelVersion, champion: ModelVersion | None, hours: f
     question = questions.Question(version.version, question_key(version, champion), text)
     until, page = questions.prepare(question, hours), questions.page_of_run()
     title = question_title(version)
-    how = f"Until {in_words(until)}: press Resume at {page}, or `nasflow runs answer {flow_run.id}`."
+    command = f"`nasflow runs answer {flow_run.id} --promote`, or `--keep`"
+    how = f"Until {in_words(until)}: press Resume at {page}, or {command}."
     get_run_logger().warning("%s %s", title, how)
     facts = {"report": link.url, "page": page, "flow_run": flow_run.id, "answer_until": until.isoformat()}
     news = f"{text}\n\n{how} Without an answer the champion stays."

@@ -39,11 +39,11 @@ def test_a_person_answers_in_the_form_and_the_version_is_promoted(browser, stack
     text = browser.find_element(By.XPATH, dialog).text
     for words in (f"Promote version 1 of {PROJECT}?", "Class bird is no class of this model, so its AP is not known."):
         assert words in text
-    keep_screenshot(browser, "question")
+    keep_screenshot(browser, "question", whole=False)
     choose(browser, "Answer", "promote")
     fill(browser, "By", "Ada")
     fill(browser, "Why", "birds come later")
-    keep_screenshot(browser, "question-answered")
+    keep_screenshot(browser, "question-answered", whole=False)
     shown(browser, f"{dialog}//button[normalize-space()='Submit']").click()
 
     wait_for(lambda: stack.state(run)[0] in ENDED)

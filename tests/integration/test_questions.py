@@ -189,9 +189,11 @@ def test_an_answer_of_the_command_keeps_the_champion_and_the_same_is_not_asked_a
     assert find_version(store, project, 2).decision == kept
 
 
-def test_without_an_answer_in_time_the_champion_stays(server, store, project, ask, end):
-    run = ask(ask_hours=0.004)
+def test_without_an_answer_in_time_the_champion_stays(server, store, project, promoted, retrain, end):
+    promoted(CHAMPION)
+    run = retrain(OPEN, ask_hours=0.004)
     assert end(run) == "Completed"
+    assert "Suspended" in {state["name"] for state in server.api(f"/flow_run_states/?flow_run_id={run}")}
     assert champion(store, project) == 1
     card = find_version(store, project, 2).decision
     assert (card.verdict, card.promote, card.answer) == ("cannot tell", False, "none")
@@ -261,7 +263,7 @@ def test_a_suspended_run_is_not_taken_for_lost_and_asks_again_when_it_is_cancell
     (event,) = wait_for(lambda: server.api("/events/filter", {"filter": chosen})["events"])
     payload = event["payload"]
     assert payload["title"] == f"Promote version 2 of {project}?"
-    assert f"/runs/flow-run/{run}, or `nasflow runs answer {run}`" in payload["text"]
+    assert f"/runs/flow-run/{run}, or `nasflow runs answer {run} --promote`" in payload["text"]
     assert (payload["version"], payload["flow_run"], payload["promote"]) == (2, run, False)
 
     assert server.nasflow("runs", "cancel", run)["flow_run_state"] == "Cancelled"
@@ -281,7 +283,7 @@ def test_the_command_says_where_to_answer(server, project, measured, promoted, e
         lines = iter(follower.stderr.readline, "")
         line = next(line for line in lines if " asks whether to promote its model until " in line)
         run = re.search(r"press Resume at \S+/([0-9a-f-]{36}), or `nasflow runs answer", line)[1]
-        assert answer(server, run, answer="keep") == "ACCEPT"
+        wait_for(lambda: answer(server, run, answer="keep") == "ACCEPT")  # the form is there a moment later
         rest = follower.stderr.read()
     assert follower.returncode == 0, rest
     assert end(run) == "Completed"
