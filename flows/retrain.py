@@ -8,17 +8,29 @@ from tasks.errors import LostRace
 from tasks.evaluation.task import evaluate_on_worker, write_verdict
 from tasks.labeling.task import check_labels, compare_labels, export_labels
 from tasks.orchestration.announcements import announce_failure
+from tasks.orchestration.questions import suspend
 from tasks.orchestration.scheduled_runs import find_run_that_takes_over, require_request
 from tasks.promotion.task import (
     compare_models,
     decide_promotion,
     find_champion,
     find_run,
+    find_subject,
+    pose_question,
     promote,
     publish_model,
     summarise,
+    take_answer,
 )
-from tasks.records import EvaluationReport, ModelVersion, RetrainOutcome, RetrainRequest, SnapshotRef, TrainedModel
+from tasks.records import (
+    EvaluationReport,
+    ModelVersion,
+    PromotionDecision,
+    RetrainOutcome,
+    RetrainRequest,
+    SnapshotRef,
+    TrainedModel,
+)
 from tasks.training.task import find_reason_to_skip, plan_training, train_on_worker
 
 JUDGEMENTS = 5
@@ -30,10 +42,13 @@ def retrain(request: RetrainRequest | SkipJsonSchema[None] = None) -> RetrainOut
     """Export the labels, check them, train, evaluate, judge against the champion, publish, and promote if better.
 
     A run ends as Skipped if a schedule made it and another run of the project takes over, or if there is nothing to do,
-    with the labels and settings that the champion was trained with. Were the request required, Prefect would end a run
+    with the labels and settings that the champion was trained with. A run that asks a person is suspended; when it
+    begins again, it goes on with the model that it asked about. Were the request required, Prefect would end a run
     without one as Crashed, and give no reason.
     """
     request = require_request(request)
+    if request.ask and (asked_about := find_subject(request)):
+        return finish(request, *asked_about)
     if reason := find_run_that_takes_over():
         return Completed(name="Skipped", message=reason)
     export = export_labels(request)
@@ -44,7 +59,20 @@ def retrain(request: RetrainRequest | SkipJsonSchema[None] = None) -> RetrainOut
     if reason := find_reason_to_skip(job, champion, changes):
         return Completed(name="Skipped", message=reason)
 
-    model = train_on_worker(job)
+    return finish(request, snapshot, train_on_worker(job))
+
+
+def finish(request: RetrainRequest, snapshot: SnapshotRef, model: TrainedModel) -> RetrainOutcome:
+    """Evaluate a trained model, judge it, and show the outcome.
+
+    Args:
+        request: What was asked for.
+        snapshot: The labels.
+        model: The finished run.
+
+    Returns:
+        The outcome.
+    """
     report = evaluate_on_worker(model, snapshot, request.threshold_for)
     version, alias = judge(request, snapshot, model, report)
     decision = version.decision
@@ -79,6 +107,10 @@ def judge(
 
         page = write_verdict(model, report, comparison, decision)
         version = publish_model(request.project, model, report, page, decision)
+        if request.ask and version.decision.is_open:
+            decision = ask_person(version, champion, request.ask_hours)
+            page = write_verdict(model, report, comparison, decision)
+            version = publish_model(request.project, model, report, page, decision)
         if not version.decision.promote:
             return version, None
         if alias := promote(version, champion):
@@ -87,3 +119,19 @@ def judge(
         f"{request.project}: other runs moved the champion {JUDGEMENTS} times while this model was judged; "
         "ask again when they are done, nothing is trained anew"
     )
+
+
+def ask_person(version: ModelVersion, champion: ModelVersion | None, hours: float) -> PromotionDecision:
+    """Suspend the flow run until a person says whether to promote a version; it then begins again, and comes here.
+
+    Args:
+        version: The published version, with a decision that is open.
+        champion: The champion that it was compared with; None if there is none.
+        hours: Hours that there are for an answer.
+
+    Returns:
+        The decision with the answer.
+    """
+    while (decision := take_answer(version, champion, hours)) is None:
+        suspend(pose_question(version, champion, hours))
+    return decision

@@ -1,4 +1,4 @@
-"""Verbs about flow runs: runs list, runs show, runs cancel and runs retry."""
+"""Verbs about flow runs: runs list, runs show, runs cancel, runs retry and runs answer."""
 
 from typing import Annotated, Literal
 
@@ -72,3 +72,29 @@ def retry(run: Run, as_json: Json = False) -> None:
     from deployments.remote.run_actions import retry_run
 
     show(retry_run(run), as_json, show_retried)
+
+
+@app.command(cls=Verb)
+def answer(
+    run: Run,
+    promote: Annotated[
+        bool, typer.Option("--promote/--keep", help="Make the new version the champion, or keep the old.")
+    ],
+    by: Annotated[str, typer.Option(help="Who answers; kept with the model.")] = "",
+    why: Annotated[str, typer.Option(help="Reason; kept with the model.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Answer a run that asks whether to promote its model; the run goes on.
+
+    Args:
+        run: Id of the flow run, the beginning of it, or its name.
+        promote: Whether the version becomes the champion.
+        by: Who answers; may be empty.
+        why: Reason; may be empty.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show
+    from deployments.cli.show_runs import show_retried
+    from deployments.remote.run_answers import answer_run
+
+    show(answer_run(run, "promote" if promote else "keep", by, why), as_json, show_retried)

@@ -48,7 +48,7 @@ class StudyVerb(Verb):
         """Make an option of each field of a request, without what is about the gate."""
         from tasks.records import RetrainRequest
 
-        return options_of(RetrainRequest, without={"promote_anyway"})
+        return options_of(RetrainRequest, without={"promote_anyway", "ask", "ask_hours"})
 
 
 @app.command(cls=RetrainVerb)

@@ -55,7 +55,8 @@ def show_run(document: Row) -> None:
     if document["url"]:
         say(f"Prefect's UI: {document['url']}")
     for verb in document["can"]:
-        say(f"to {verb} it: nasflow runs {verb} {_short(document)}")
+        options = " --promote, or --keep" if verb == "answer" else ""
+        say(f"to {verb} it: nasflow runs {verb} {_short(document)}{options}")
 
 
 def show_cancelled(document: Row) -> None:

@@ -29,6 +29,7 @@ from deployments.remote.run_queries import (
 )
 from deployments.remote.server import first_line, is_answer_of_prefect, no_answer, server_url
 from tasks.errors import BadRequest, NasflowError, ServerProblem
+from tasks.orchestration.asking_runs import QUESTION, is_asking
 from tasks.records import RetrainRequest
 
 POLL_SECONDS = 1.0
@@ -61,14 +62,22 @@ def ask_for(name: str, request: RetrainRequest) -> FlowRun:
         raise no_answer(error) from None
 
 
-def follow(run: FlowRun, on_progress: OnProgress) -> FlowRun:
+def follow(run: FlowRun, on_progress: OnProgress, on_question: Callable[[FlowRun], None]) -> FlowRun:
     """Wait for the end of a run, reporting the progress of it and its child flow runs.
+
+    Args:
+        run: The run.
+        on_progress: Called with its progress.
+        on_question: Called once whenever it is suspended to ask a person.
+
+    Returns:
+        The completed run.
 
     Raises:
         ServerProblem: the server does not answer for too long.
         NasflowError: the run did not complete; the message is its own.
     """
-    last_answer = time.monotonic()
+    last_answer, asked = time.monotonic(), None
     with get_client(sync_client=True) as client:
         while True:
             try:
@@ -82,6 +91,9 @@ def follow(run: FlowRun, on_progress: OnProgress) -> FlowRun:
                     ) from None
             if run.state is not None and run.state.is_final():
                 break
+            if is_asking(run) and run.labels[QUESTION] != asked:
+                asked = run.labels[QUESTION]
+                on_question(run)
             time.sleep(POLL_SECONDS)
     if not run.state.is_completed():
         message = (run.state.message or run.state.name or "").removeprefix("Flow run encountered an exception: ")

@@ -98,6 +98,7 @@ def _run(
 ) -> tuple[Store | None, "FlowRun"]:
     """Send the export, ask for a run, and follow it; the store is None if it was not needed."""
     from deployments.remote import flow_runs
+    from deployments.remote.run_answers import how_to_answer
 
     server_url()
     # Connected to before the run, so that a wrong setting does not show only after hours of training.
@@ -109,7 +110,7 @@ def _run(
     say(f"flow run {run.name}: {flow_runs.describe(run)['url'] or run.id}")
     if wait:
         with progress_bar(run.name) as bar:
-            run = flow_runs.follow(run, bar.show)
+            run = flow_runs.follow(run, bar.show, lambda asking: say(how_to_answer(asking)))
     return store, run
 
 

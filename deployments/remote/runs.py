@@ -15,6 +15,7 @@ from deployments.remote.heartbeats import last_heartbeats
 from deployments.remote.run_queries import PAGE, is_final, parent_of, plain_name, steps_of, top_runs
 from deployments.remote.run_rows import project_of, rows_of
 from deployments.remote.server import connected
+from tasks.orchestration.asking_runs import is_asking
 
 StateWord = Literal["waiting", "running", "completed", "failed", "crashed", "cancelled"]
 
@@ -132,5 +133,5 @@ def _warnings(client: SyncPrefectClient, runs: list[UUID]) -> list[dict[str, Any
 def _can(run: FlowRun) -> list[str]:
     """Verbs that do something with a run in its state."""
     if run.state is None or not is_final(run):
-        return ["cancel"]
+        return ["answer", "cancel"] if is_asking(run) else ["cancel"]
     return [] if run.state.is_completed() else ["retry"]

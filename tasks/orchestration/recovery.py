@@ -5,8 +5,7 @@ by an error of its own is not started again.
 """
 
 import logging
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from prefect.states import AwaitingRetry, Crashed
 
 from tasks.orchestration.liveness import lease_key
 from tasks.orchestration.restarts import GIVEN_UP, PROGRESS, RESTART_DELAYS, STARTS, decide
+from tasks.orchestration.server_time import time_of_server
 from tasks.records import RunState
 from tasks.storage.documents import find_record
 from tasks.storage.s3 import Store
@@ -61,7 +61,7 @@ def recover(client: SyncPrefectClient, store: Store, run: FlowRun, reason: str) 
         return False
     client.update_flow_run_labels(_id(run), {STARTS: decision.starts, PROGRESS: progress, GIVEN_UP: -1})
     attempt = f"{decision.starts} of at most {len(RESTART_DELAYS)} without progress"
-    at = _time_of_server(client) + timedelta(seconds=decision.delay)
+    at = time_of_server(client) + timedelta(seconds=decision.delay)
     client.set_flow_run_state(
         _id(run), AwaitingRetry(scheduled_time=at, message=f"{reason}; it is started again, {attempt}")
     )
@@ -87,11 +87,6 @@ def _progress_of(client: SyncPrefectClient, store: Store, run: FlowRun) -> int:
         return state.epochs_done if state else 0
     steps = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[_id(run)])))
     return len({step.task_key for step in steps if step.state is not None and step.state.is_completed()})
-
-
-def _time_of_server(client: SyncPrefectClient) -> datetime:
-    """The server's time, since it is the server that starts runs, and clocks differ."""
-    return parsedate_to_datetime(client.request("GET", "/health").headers["date"])
 
 
 def _id(run: FlowRun) -> UUID:

@@ -24,6 +24,7 @@ from prefect.runtime import deployment, flow_run
 from prefect.settings import get_current_settings
 
 from tasks.errors import BadRequest, ServerUnavailable
+from tasks.orchestration.asking_runs import has_asked
 from tasks.orchestration.overlapping_runs import SILENT, RetrainRun, give_way
 from tasks.orchestration.retries import step
 from tasks.records import RetrainRequest
@@ -108,8 +109,13 @@ def _not_ended(client: SyncPrefectClient, me: RetrainRun, flow_id: UUID, now: da
 
 
 def _run(client: SyncPrefectClient, run: FlowRun, now: datetime) -> RetrainRun | None:
-    """A run as the decision takes it; None for one whose request names no project."""
+    """A run as the decision takes it; None for one whose request names no project, or that has asked a person.
+
+    What is left to do of such a run takes moments, and is about a model that it published before.
+    """
     request = run.parameters.get("request")
+    if has_asked(run):
+        return None
     if not isinstance(request, dict) or run.state is None or run.state.timestamp is None or run.created is None:
         return None
     since = run.state.timestamp

@@ -1,7 +1,7 @@
 """What is done about a flow run that crashed, went silent, or is being cancelled, when no run waits for it.
 
 A child flow run is looked after by the run that waits for it. This is for the runs that nobody waits for, and for
-children whose parent has ended.
+children whose parent has ended. A run that asks a person something goes on without an answer when time is up.
 """
 
 import time
@@ -18,6 +18,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 
+from tasks.orchestration.asking_runs import end_question
 from tasks.orchestration.liveness import Liveness
 from tasks.orchestration.recovery import is_given_up, recover
 from tasks.storage.s3 import Store
@@ -49,6 +50,8 @@ def supervise_run(run_id: UUID) -> str:
 def _look_after(client: SyncPrefectClient, run: FlowRun) -> str:
     if run.state is not None and (run.state.is_cancelling() or run.state.is_cancelled()):
         return f"{_cancel_children(client, run)} child flow runs are cancelled with it"
+    if run.state is not None and run.state.is_paused():
+        return end_question(client, run)
     if (parent := _parent_of(client, run)) is not None:
         comes_back = parent.state is not None and parent.state.is_crashed() and not is_given_up(parent)
         if parent.state is None or not parent.state.is_final() or comes_back:
@@ -70,7 +73,7 @@ def _look_after(client: SyncPrefectClient, run: FlowRun) -> str:
 def _is_lost(client: SyncPrefectClient, store: Store, run: FlowRun) -> bool:
     """Watch a running flow run until it shows a sign of life, or has been silent for too long."""
     liveness = Liveness(client, store)
-    while run.state is not None and not run.state.is_final() and not run.state.is_scheduled():
+    while run.state is not None and not (run.state.is_final() or run.state.is_scheduled() or run.state.is_paused()):
         if (sighting := liveness.look(run)) != "unclear":
             return sighting == "lost"
         time.sleep(LOOK_SECONDS)

@@ -2,7 +2,7 @@
 
 A version is claimed first, so that each number is used once, and each run has one version in a project. Then its files
 are written, and its card last: a version without a card does not exist. A card has the latest decision of the gate; the
-champion's card has the decision that promoted it.
+champion's card has the decision that promoted it. Who answered to keep the champion is not asked the same again.
 """
 
 import logging
@@ -85,7 +85,7 @@ def publish(store: Store, publication: Publication, clock: Clock) -> ModelVersio
     version = _claim_version(store, publication.project, publication.model)
     while True:
         current, etag = _read_card(store, publication.project, version)
-        if current and (current.decision == publication.decision or _is_champion(store, current)):
+        if current and (_stands(current.decision, publication.decision) or _is_champion(store, current)):
             return current
         card = _upload(store, publication, version, current.created_at if current else clock())
         if not _write_card(store, card, etag):
@@ -136,6 +136,12 @@ def find_version(store: Store, project: str, version: int) -> ModelVersion | Non
         The card of the version, or None if it is not published.
     """
     return find_record(store, keys.model_card(project, version), ModelVersion)
+
+
+def _stands(current: PromotionDecision, new: PromotionDecision) -> bool:
+    """Whether the decision on a card stays: it is the new one, or what a person answered when it was asked."""
+    asked_before = current.answer == "keep" and new.is_open and current.checks == new.checks
+    return current == new or (asked_before and current.policy == new.policy)
 
 
 def _check_weights(publication: Publication) -> None:

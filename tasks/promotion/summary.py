@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from tasks.records import EvaluationReport, PromotionDecision, RetrainOutcome, Scores
+from tasks.records import EvaluationReport, ModelVersion, PromotionDecision, RetrainOutcome, Scores
 from tasks.rendering.markdown import as_cell, as_interval, as_number, as_text
 
 OUTCOME = "retrain-outcome"
@@ -11,11 +11,26 @@ OUTCOME = "retrain-outcome"
 
 def outcome_row(outcome: RetrainOutcome) -> dict[str, str | int | float | bool | None]:
     """The outcome in one row: the published version, and the decision of the gate."""
-    decision, version = outcome.decision, outcome.version
+    return version_row(outcome.version, outcome.decision, outcome.alias)
+
+
+def version_row(
+    version: ModelVersion, decision: PromotionDecision, alias: str | None
+) -> dict[str, str | int | float | bool | None]:
+    """A published version and a decision about it in one row.
+
+    Args:
+        version: The version.
+        decision: The decision of the gate.
+        alias: Its alias; None if it has none.
+
+    Returns:
+        The row.
+    """
     return {
         "project": version.project,
         "version": version.version,
-        "alias": outcome.alias,
+        "alias": alias,
         "run_key": version.run_key,
         **decision.model_dump(mode="json", exclude={"schema_version", "checks", "policy"}),
     }
@@ -65,7 +80,7 @@ def outcome_markdown(outcome: RetrainOutcome, report_link: str, validity: str) -
 
 {as_text(decision.reason)}
 
-{_checks(decision)}| | mAP | mAP50 | mAP75 | AR | precision | recall | F1 |
+{checks_in_lines(decision)}| | mAP | mAP50 | mAP75 | AR | precision | recall | F1 |
 |---|---|---|---|---|---|---|---|
 | | {values} |
 | 95 % interval | {intervals} |
@@ -95,17 +110,20 @@ def kind_of(outcome: RetrainOutcome) -> Literal["promoted", "kept", "cannot-tell
     """The outcome as the name of its event."""
     if outcome.decision.promote:
         return "promoted"
-    return "kept" if outcome.decision.verdict == "keep" else "cannot-tell"
+    return "cannot-tell" if outcome.decision.is_open else "kept"
 
 
 def _verdict(decision: PromotionDecision) -> str:
+    if decision.answer is not None:
+        words = {"promote": "champion, as was answered", "keep": "not promoted, as was answered"}
+        return words.get(decision.answer, "not promoted, nobody answered whether to")
     if decision.promote:
         return "champion" if decision.overridden is None else "champion, on request"
     return "not promoted" if decision.verdict == "keep" else "not promoted, it cannot be told whether it is better"
 
 
-def _checks(decision: PromotionDecision) -> str:
-    """A line for each check of the gate except the deciding one."""
+def checks_in_lines(decision: PromotionDecision) -> str:
+    """A line of Markdown for each check of the gate except the deciding one, and an empty line after them."""
     signs = {True: "passed", False: "failed", None: "open"}
     lines = [
         f"- {signs[check.passed]}: {as_text(check.text)}\n"

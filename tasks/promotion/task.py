@@ -1,21 +1,25 @@
-"""Prefect surface of promotion: champion, comparison, gate, publishing, alias, and the summary of the run."""
+"""Prefect surface of promotion: champion, comparison, gate, publishing, question, alias, and the summary of the run."""
 
 from datetime import UTC, datetime
 
 from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.runtime import flow_run
 
 from tasks.errors import LostRace, NotInStore
 from tasks.local.scratch import scratch_folder
+from tasks.orchestration import questions
 from tasks.orchestration.announcements import announce
+from tasks.orchestration.asking_runs import in_words
 from tasks.orchestration.progress import artifact_key, report_to_server
 from tasks.orchestration.retries import step
 from tasks.promotion import aliases, registry
 from tasks.promotion.champion import find_champion_run
 from tasks.promotion.comparison import compare_in_store
 from tasks.promotion.gate import Case, decide
+from tasks.promotion.questions import question_key, question_markdown, question_title, settle
 from tasks.promotion.registry import CHAMPION, Publication
-from tasks.promotion.summary import OUTCOME, class_rows, headline, kind_of, outcome_markdown, outcome_row
+from tasks.promotion.summary import OUTCOME, class_rows, headline, kind_of, outcome_markdown, outcome_row, version_row
 from tasks.records import (
     AliasMove,
     Comparison,
@@ -31,6 +35,8 @@ from tasks.records import (
 )
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage import keys
+from tasks.storage.datasets import load_snapshot
+from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 
 
@@ -169,6 +175,74 @@ def publish_model(
         version = registry.publish(store, publication, utc_now)
     get_run_logger().info("published %s version %d", project, version.version)
     return version
+
+
+@step("look for a question")
+def find_subject(request: RetrainRequest) -> tuple[SnapshotRef, TrainedModel] | None:
+    """The labels and the model that this flow run has asked a person about, which it goes on with after the answer.
+
+    Labels, champion and weights to start from may be others by now, and nobody was asked about a model of those.
+
+    Returns:
+        Labels and model; None if it has not asked, or the model is not in the store any more.
+    """
+    store, number = Store.from_environment(), questions.find_subject()
+    version = registry.find_version(store, request.project, number) if number else None
+    model = find_model(store, version.run_key) if version else None
+    if version is None or model is None or not store.exists(keys.snapshot(version.snapshot_digest)):
+        return None
+    get_run_logger().info("going on with %s version %d, which was asked about", version.project, version.version)
+    return SnapshotRef.of(load_snapshot(store, version.snapshot_digest)), model
+
+
+@step("look for an answer")
+def take_answer(version: ModelVersion, champion: ModelVersion | None, hours: float) -> PromotionDecision | None:
+    """Settle a decision that could not be told by what a person answered to this flow run.
+
+    Args:
+        version: The version that it is about.
+        champion: The champion that it was compared with; None if there is none.
+        hours: How long there was time to answer.
+
+    Returns:
+        The decision with the answer, or that nobody answered in time; the same decision if another flow run asks that
+        already; None if it has to be asked.
+    """
+    key = question_key(version, champion)
+    answer = questions.find_answer(key)
+    if answer is None:
+        if other := questions.find_other_run(key, version.project):
+            get_run_logger().info("%s asks already whether to promote version %d", other, version.version)
+        return version.decision if other else None
+    settled = settle(version.decision, answer, hours)
+    get_run_logger().info("%s", settled.reason)
+    return settled
+
+
+@step("ask a person")
+def pose_question(version: ModelVersion, champion: ModelVersion | None, hours: float) -> questions.Question:
+    """Write the question, and tell that an answer is awaited; the flow run is suspended after this step.
+
+    Args:
+        version: The published version, with a decision that is open.
+        champion: The champion that it was compared with; None if there is none.
+        hours: Hours that there are for an answer.
+
+    Returns:
+        The question.
+    """
+    link = Store.from_environment().link(version.report.key)
+    text = question_markdown(version, link.url, link.validity)
+    question = questions.Question(version.version, question_key(version, champion), text)
+    until, page = questions.prepare(question, hours), questions.page_of_run()
+    title = question_title(version)
+    command = f"`nasflow runs answer {flow_run.id} --promote`, or `--keep`"
+    how = f"Until {in_words(until)}: press Resume at {page}, or {command}."
+    get_run_logger().warning("%s %s", title, how)
+    facts = {"report": link.url, "page": page, "flow_run": flow_run.id, "answer_until": until.isoformat()}
+    news = f"{text}\n\n{how} Without an answer the champion stays."
+    announce("cannot-tell", version.project, title, news, {**version_row(version, version.decision, None), **facts})
+    return question
 
 
 @step("promote")

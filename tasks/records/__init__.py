@@ -45,7 +45,7 @@ from tasks.records.evaluation import (
     Speed,
     ThresholdGoal,
 )
-from tasks.records.gate import GateCheck, GatePolicy, PromotionDecision
+from tasks.records.gate import Answer, GateCheck, GatePolicy, PromotionDecision
 from tasks.records.jobs import DetectionResult, EvaluateJob, RetrainOutcome, SuperviseJob, TrainJob
 from tasks.records.labels import (
     Box,
@@ -81,6 +81,7 @@ __all__ = [
     "SPLITS",
     "AliasMove",
     "Analysis",
+    "Answer",
     "Augmentation",
     "BestEpoch",
     "Box",

@@ -7,8 +7,20 @@ from uuid import UUID
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.states import Cancelled, Cancelling, Completed, Crashed, Failed, Pending, Running, Scheduled
+from prefect.states import (
+    Cancelled,
+    Cancelling,
+    Completed,
+    Crashed,
+    Failed,
+    Paused,
+    Pending,
+    Running,
+    Scheduled,
+    Suspended,
+)
 
+from tasks.orchestration.asking_runs import ABOUT, QUESTION, UNTIL
 from tasks.orchestration.liveness import HEARTBEAT, LONGEST_STEP, LOST_SECONDS, PENDING_SECONDS, Liveness
 from tasks.orchestration.recovery import is_given_up, recover
 from tasks.orchestration.restarts import RESTART_DELAYS
@@ -312,3 +324,37 @@ def test_a_run_that_lives_or_is_gone_is_left_alone(server):
     assert supervise_run(run.id).endswith(": it lives, or has ended")
     server.delete_flow_run(run.id)
     assert supervise_run(run.id) == "it was deleted"
+
+
+# Runs that wait for a person ----------------------------------------------------------------------
+
+
+def asking(server, until):
+    """A suspended run that has a heartbeat and asks, until this time."""
+    run = start(server, "retrain", Running(), Suspended())
+    beat(server, run)
+    labels = {ABOUT: 2, QUESTION: "promote-2-over-1/1", UNTIL: until.isoformat()}
+    server.update_flow_run_labels(run.id, labels)
+    return run
+
+
+@pytest.mark.parametrize("state", [Paused(), Suspended()])
+def test_a_run_that_a_person_paused_is_not_taken_for_lost(server, state):
+    run = start(server, "retrain", Running(), state)
+    beat(server, run)
+    assert supervise_run(run.id).endswith(": a person paused it")
+    assert state_of(server, run) == state.name
+
+
+def test_a_run_that_asks_waits_until_its_time_is_up(server, store):
+    run = asking(server, datetime(2100, 1, 1, tzinfo=UTC))
+    assert supervise_run(run.id).endswith(": it waits for an answer until 2100-01-01 00:00 UTC")
+    assert state_of(server, run) == "Suspended"
+    assert Liveness(server, store).look(server.read_flow_run(run.id)) == "unclear"
+    assert fate_of(server.read_flow_run(run.id), 1) == "running"
+
+
+def test_a_run_that_nobody_answered_in_time_goes_on(server):
+    run = asking(server, datetime.now(UTC) - timedelta(minutes=1))
+    assert supervise_run(run.id).endswith(": nobody answered in time, so it goes on without an answer")
+    assert state_of(server, run) == "Resuming"

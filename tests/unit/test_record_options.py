@@ -19,8 +19,8 @@ MACHINE = ["--devices", "--precision", "--checkpoint-every-minutes", "--compile"
 ROBOFLOW = ["--project", "--workspace", "--version", "--generate-after"]
 SENT = ["--export", "--wait", "--weights-sha256", "--threshold-for"]
 GATE = [
-    "--promote-anyway", "--min-gain", "--confidence-level", "--min-images", "--min-ap", "--max-latency-ms",
-    "--max-file-mb",
+    "--promote-anyway", "--ask", "--ask-hours", "--min-gain", "--confidence-level", "--min-images", "--min-ap",
+    "--max-latency-ms", "--max-file-mb",
 ]  # fmt: skip
 ALL_VERBS = ["--json", "--help"]
 

@@ -27,7 +27,7 @@ UNSEEN = ClassScore(ap=None, ap50=None, precision=None, recall=None, threshold=N
 
 
 def outcome_of(
-    per_class, *, promote=True, verdict="promote", overridden=None, ended="epochs",
+    per_class, *, promote=True, verdict="promote", overridden=None, answer=None, ended="epochs",
     reason="First model: mAP 0.6 on 3 test images.",
 ):  # fmt: skip
     classes = tuple(per_class)
@@ -47,7 +47,8 @@ def outcome_of(
     )  # fmt: skip
     decision = PromotionDecision(
         promote=promote, verdict=verdict, reason=reason, candidate_map=0.6, champion_map=None, champion_version=None,
-        overridden=overridden, checks=[GateCheck(name="a", passed=None, text="AP of <b>cat</b> | dog is open.")],
+        overridden=overridden, answer=answer,
+        checks=[GateCheck(name="a", passed=None, text="AP of <b>cat</b> | dog is open.")],
     )  # fmt: skip
     return RetrainOutcome.model_construct(
         snapshot=SnapshotRef(
@@ -108,6 +109,10 @@ def test_the_title_says_whether_the_model_is_promoted():
     assert summary({"cat": PLAIN}, verdict="keep", overridden="why").startswith(
         "# pets version 4: champion, on request\n"
     )
+    answered = {"promote": "champion, as was answered", "keep": "not promoted, as was answered"}
+    for answer, words in {**answered, "none": "not promoted, nobody answered whether to"}.items():
+        title = summary({"cat": PLAIN}, promote=answer == "promote", verdict="cannot tell", answer=answer)
+        assert title.startswith(f"# pets version 4: {words}\n")
     assert "8 epochs (stopped since nothing more was gained)" in text
 
 
