@@ -5,7 +5,6 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-
 PATIENCE = 180
 """Seconds that the page may take: on a busy machine each key takes some."""
 
