@@ -13,11 +13,11 @@ from prefect.states import Scheduled
 from tasks.orchestration.server_time import time_of_server
 
 ABOUT, QUESTION, UNTIL = "nasflow.asked-about", "nasflow.question", "nasflow.answer-until"
-"""Labels of a flow run: the version that it asked about, the question with the run's attempt, and the time limit."""
+"""Labels of a flow run: the version that it asked about, the question with a token, and the time limit."""
 
 
 def question_of(run: FlowRun) -> str:
-    """Key of the question that a run has asked, without the attempt; empty if it has not."""
+    """Key of the question that a run has asked, without the token; empty if it has not."""
     return str(run.labels.get(QUESTION, "")).rpartition("/")[0]
 
 

@@ -7,10 +7,10 @@ Prefect would end a run as Failed that nobody answers in time. So its own time l
 deployment is scheduled for the end of that time, and lets the run go on without an answer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from httpx import HTTPError
 from prefect.client.orchestration import get_client
@@ -59,11 +59,18 @@ class Question:
         about: Version of the model that it is about.
         key: What it asks, the same whenever the same is asked.
         text: What the form shows, Markdown.
+        token: Makes each time that it is asked another one. Prefect does not count a resumed run as a new attempt.
     """
 
     about: int
     key: str
     text: str
+    token: str = field(default_factory=lambda: uuid4().hex[:8])
+
+    @property
+    def asked(self) -> str:
+        """Key and token."""
+        return f"{self.key}/{self.token}"
 
 
 def find_subject() -> int | None:
@@ -141,7 +148,6 @@ def prepare(question: Question, hours: float) -> datetime:
         ServerProblem: there is no supervise deployment.
         ServerUnavailable: the server does not answer.
     """
-    asked = f"{question.key}/{flow_run.run_count}"
     try:
         with get_client(sync_client=True) as client:
             until = time_of_server(client) + timedelta(hours=hours)
@@ -153,7 +159,7 @@ def prepare(question: Question, hours: float) -> datetime:
             )
             labels: dict[str, bool | int | float | str] = {
                 ABOUT: question.about,
-                QUESTION: asked,
+                QUESTION: question.asked,
                 UNTIL: until.isoformat(),
             }
             client.update_flow_run_labels(_id(), labels)
@@ -170,12 +176,11 @@ def suspend(question: Question) -> None:
     Args:
         question: What is asked; it has been prepared.
     """
-    key = f"{question.key}/{flow_run.run_count}"
     form = AnswerForm.with_initial_data(description=question.text)
 
     def ask() -> None:
         try:
-            suspend_flow_run(wait_for_input=form, key=_pause_key(key))
+            suspend_flow_run(wait_for_input=form, key=_pause_key(question.asked))
         except HTTPError as error:
             raise _no_answer(error) from None
 

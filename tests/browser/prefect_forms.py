@@ -5,8 +5,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
+PATIENCE = 180
+"""Seconds that the page may take: on a busy machine each key takes some."""
 
-def shown(browser, path, seconds=60):
+
+def shown(browser, path, seconds=PATIENCE):
     """What an XPath finds, once it is there."""
     return WebDriverWait(browser, seconds).until(lambda b: b.find_element(By.XPATH, path))
 
@@ -31,7 +34,7 @@ def fill(browser, title, value):
         box.send_keys(value)
         return False
 
-    WebDriverWait(browser, 30, ignored_exceptions=[StaleElementReferenceException]).until(typed)
+    WebDriverWait(browser, PATIENCE, ignored_exceptions=[StaleElementReferenceException]).until(typed)
 
 
 def choose(browser, title, value):
