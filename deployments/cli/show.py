@@ -154,7 +154,7 @@ def show_cleaned(document: Document) -> None:
     if rows:
         table(["kind", "objects", "size", "oldest"], rows)
     total, days = document["total"], f"{document['older_than_days']:g} days"
-    amount = f"{total['objects']} objects, {_in_bytes(total['size'])}"
+    amount = f"{total['objects']} object{'' if total['objects'] == 1 else 's'}, {_in_bytes(total['size'])}"
     if unfinished := document["unfinished"]["objects"]:
         size = _in_bytes(document["unfinished"]["size"])
         say(f"kept: {unfinished} objects, {size}, of old runs that can still go on")

@@ -1,12 +1,13 @@
 """Housekeeping in a real store: what is needed stays whole, whoever is killed and whoever writes meanwhile."""
 
+import json
 import os
 import random
 import subprocess
 import sys
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from tasks.errors import LeaseHeld
 from tasks.evaluation.in_store import find_evaluation, job_for
 from tasks.evaluation.page_in_store import write_page
+from tasks.housekeeping import in_store, removal
 from tasks.labeling.in_store import check_to_store, export_to_store
 from tasks.promotion.aliases import find_alias, move_alias
 from tasks.promotion.champion import find_champion_run
@@ -24,6 +26,7 @@ from tasks.storage import keys, s3
 from tasks.storage.blob_cache import BlobCache
 from tasks.storage.checkpoints import restore_checkpoint, save_checkpoint
 from tasks.storage.datasets import fetch_dataset, load_snapshot, reuse_export, save_export, save_manifest
+from tasks.storage.documents import put_record
 from tasks.storage.lease_watch import RunObservation
 from tasks.storage.leases import hold_lease, wait_for_lease
 from tasks.storage.runs import find_model, reuse_model
@@ -32,8 +35,8 @@ from tests.fakes.cleaner import after, cleaned, counted
 from tests.fakes.finished_runs import evaluated, finished_run, stored_labels
 from tests.fakes.lease_holders import holder
 
-KILLS = 6
-ROUNDS = 4
+KILLS = 4
+ROUNDS = 3
 DEADLINE = 120
 
 
@@ -64,8 +67,10 @@ def published(store, folder, labels, model):
 
 def stopped_run(store, folder, labels):
     """A run that was cancelled, with a checkpoint."""
-    run_key = finished_run(store, folder, labels, 99).run_key
+    spec = finished_run(store, folder, labels, 99).spec
+    run_key = spec.digest
     store.delete([keys.run_state(run_key)])
+    put_record(store, keys.run_spec(run_key), spec)
     with wait_for_lease(store, run_key, holder("cancelled"), 60) as lease:
         (folder / "last.ckpt").write_bytes(b"state")
         save_checkpoint(lease.store, run_key, 3, {"last.ckpt": folder / "last.ckpt"})
@@ -140,8 +145,8 @@ def test_a_finished_run_loses_the_checkpoints_that_a_killed_worker_left(store, l
     model = finished_run(store, tmp_path, labels, 1)
     (tmp_path / "last.ckpt").write_bytes(b"state")
     save_checkpoint(store, model.run_key, 3, {"last.ckpt": tmp_path / "last.ckpt"})
-    young = store.now()
-    assert {kind for kind, amount in cleaned(store, young).kinds.items() if amount.objects} == {"checkpoints"}
+    removed = in_store.remove(store, timedelta(days=1))
+    assert {kind for kind, amount in removed.kinds.items() if amount.objects} == {"checkpoints"}
     assert store.list(keys.checkpoints(model.run_key)) == []
     assert find_model(store, model.run_key) == model
 
@@ -292,11 +297,26 @@ def test_labels_that_are_saved_again_at_about_the_same_time_are_whole(store, sto
         fetch_dataset(store, labels.snapshot_digest, tmp_path / f"data-{at}", BlobCache(tmp_path / "none", 0))
 
 
-def test_of_two_at_once_one_says_so_and_a_killed_one_is_followed(store, store_environment, labels):
+def test_of_two_at_once_one_says_so_and_a_killed_one_is_followed(store, store_environment, labels, monkeypatch):
     now = after(store)
     with Cleaner(store_environment, now) as cleaner:
         assert cleaner.step()
         with pytest.raises(LeaseHeld, match="removed already"):
             cleaned(store, now)
-    assert cleaned(store, now).total.objects > 0
+    monkeypatch.setattr(in_store, "ROUND_SECONDS", 0)
+    monkeypatch.setattr(removal, "BATCH", 10)
+    assert cleaned(store, now).total.objects > 10  # in several rounds
     assert store.list(keys.blobs()) == []
+
+
+def test_the_flow_removes_and_shows_a_table(prefect_server, store, store_environment, labels, tmp_path):
+    model = finished_run(store, tmp_path, labels, 1)
+    store.put(keys.checkpoint_manifest(model.run_key, 1), b"left by a killed worker")
+    code = "from flows.clean import clean; from tasks.records import CleanJob; clean(CleanJob(remove=True))"
+    environment = {**prefect_server.environment, **store_environment}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=300)
+    assert store.list(keys.checkpoints(model.run_key)) == []
+    (artifact,) = prefect_server.api("/artifacts/filter", {"artifacts": {"key": {"any_": ["clean"]}}})
+    counts = {row["kind"]: row["objects"] for row in json.loads(artifact["data"])}
+    assert counts["checkpoints"] == 1
+    assert sum(counts.values()) == 1
