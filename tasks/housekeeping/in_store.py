@@ -13,6 +13,7 @@ from tasks.records import CleanReport
 from tasks.storage import keys
 from tasks.storage.held_lease import Lease
 from tasks.storage.lease_watch import LOOK_SHARE
+from tasks.storage.leases import wait_for_lease
 from tasks.storage.s3 import Store
 from tasks.storage.sweeps import LEASE_SECONDS, housekeeper, take_lease
 
@@ -69,19 +70,23 @@ def remove(
     def report_progress() -> None:
         on_progress(removed.objects, max(total, removed.objects))
 
-    is_done = total == 0
+    is_done, is_first = total == 0, True
     while not is_done:
-        with _housekeeping(store, lease_seconds) as lease:
+        with _housekeeping(store, lease_seconds, is_first=is_first) as lease:
             found = find_removable(read_contents(store), older_than, images.of)
             removal = Removal(store, lease, lease_seconds, removed, report_progress)
             is_done = removal.run(found, ROUND_SECONDS)
             left |= removal.left
+        is_first = False
         if not is_done:
             time.sleep(2 * LOOK_SHARE * lease_seconds)
     return _report(found, removed, older_than, removed=True).model_copy(update={"left": len(left)})
 
 
-def _housekeeping(store: Store, seconds: float) -> Lease:
+def _housekeeping(store: Store, seconds: float, *, is_first: bool) -> Lease:
+    """Take the lease of housekeeping; in later rounds, after the runs that waited for it."""
+    if not is_first:
+        return wait_for_lease(store, keys.HOUSEKEEPING, housekeeper(), seconds)
     try:
         return take_lease(store, keys.HOUSEKEEPING, housekeeper(), seconds)
     except LeaseHeld as error:

@@ -30,7 +30,7 @@ from tasks.storage.documents import put_record
 from tasks.storage.lease_watch import RunObservation
 from tasks.storage.leases import hold_lease, wait_for_lease
 from tasks.storage.runs import find_model, reuse_model
-from tasks.storage.sweeps import housekeeper, take_for_removal
+from tasks.storage.sweeps import housekeeper, take_for_removal, undisturbed
 from tests.fakes.cleaner import after, cleaned, counted
 from tests.fakes.finished_runs import evaluated, finished_run, stored_labels
 from tests.fakes.lease_holders import holder
@@ -306,6 +306,33 @@ def test_of_two_at_once_one_says_so_and_a_killed_one_is_followed(store, store_en
     monkeypatch.setattr(in_store, "ROUND_SECONDS", 0)
     monkeypatch.setattr(removal, "BATCH", 10)
     assert cleaned(store, now).total.objects > 10  # in several rounds
+    assert store.list(keys.blobs()) == []
+
+
+def test_a_run_that_waits_comes_in_between_two_rounds(store, labels, monkeypatch):
+    monkeypatch.setattr(in_store, "ROUND_SECONDS", 0)
+    calls, waiting = [], []
+
+    def use():
+        calls.append(store.list(keys.blobs()))
+        time.sleep(2 * len(calls) - 2)  # the second time until the next round would begin
+        return "used"
+
+    def on_progress(done, total):
+        if not waiting:
+            thread = threading.Thread(target=lambda: waiting.append(undisturbed(store, use)))
+            waiting.append(thread)
+            thread.start()
+            while not store.exists(keys.run_waiting(keys.HOUSEKEEPING)):
+                assert thread.is_alive()
+                time.sleep(0.01)
+
+    cleaned(store, after(store), on_progress)
+    thread, result = waiting
+    thread.join(DEADLINE)
+    assert result == "used"
+    assert len(calls) == 2
+    assert calls[1] != []  # it did not wait for the end
     assert store.list(keys.blobs()) == []
 
 
