@@ -1,4 +1,4 @@
-"""Verbs that talk to a Prefect server and a store: retrain, study, deploy and report."""
+"""Verbs that talk to a Prefect server or a store: retrain, study, deploy, report and clean."""
 
 import re
 from pathlib import Path
@@ -129,6 +129,26 @@ def report(
         show(link_to_report(store, project, which, days), as_json, show_link)
     else:
         show(copy_report(store, project, which, out), as_json, lambda document: say(f"report: {document['report']}"))
+
+
+@app.command(cls=Verb)
+def clean(
+    older_than: Annotated[str, typer.Option(help="Age up to which everything is kept, with d or w.")] = "30d",
+    remove: Annotated[bool, typer.Option("--remove", help="Remove it; without this it is only counted.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Count what is old in the store and not needed by any model or run, or remove it.
+
+    Args:
+        older_than: Age up to which everything is kept.
+        remove: Whether to remove it.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_cleaned
+    from deployments.remote.housekeeping import clean as clean_store
+    from tasks.storage.s3 import Store
+
+    show(clean_store(Store.from_environment(), older_than, remove=remove), as_json, show_cleaned)
 
 
 def _request(verb: str, values: dict[str, Any], export: Path | None) -> "RetrainRequest":

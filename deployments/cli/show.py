@@ -142,3 +142,35 @@ def show_model_card(document: Document) -> None:
     scores = document["scores"]
     rows += [[name, scores[name]] for name in ("map", "map50", "map75", "precision", "recall", "threshold")]
     table(["what", "value"], [[name, str(value)] for name, value in rows])
+
+
+def show_cleaned(document: Document) -> None:
+    """Print what ``clean`` found or removed."""
+    rows = [
+        [kind, amount["objects"], _in_bytes(amount["size"]), (amount["oldest"] or "")[:10]]
+        for kind, amount in document["kinds"].items()
+        if amount["objects"]
+    ]
+    if rows:
+        table(["kind", "objects", "size", "oldest"], rows)
+    total, days = document["total"], f"{document['older_than_days']:g} days"
+    amount = f"{total['objects']} object{'' if total['objects'] == 1 else 's'}, {_in_bytes(total['size'])}"
+    if unfinished := document["unfinished"]["objects"]:
+        size = _in_bytes(document["unfinished"]["size"])
+        say(f"kept: {unfinished} objects, {size}, of old runs that can still go on")
+    if document["left"]:
+        say(f"kept: {document['left']} runs that somebody began to use meanwhile")
+    if document["removed"]:
+        say(f"removed {amount}")
+    elif total["objects"]:
+        say(f"older than {days} and not needed: {amount}; add --remove to remove it")
+    else:
+        say(f"nothing is older than {days} and not needed")
+
+
+def _in_bytes(size: int) -> str:
+    """A size in the unit that fits, such as ``1.2 GB``."""
+    amount, units = float(size), ["B", "kB", "MB", "GB", "TB"]
+    while amount >= 1000 and len(units) > 1:
+        amount, units = amount / 1000, units[1:]
+    return f"{amount:.{0 if units[0] == 'B' else 1}f} {units[0]}"

@@ -30,6 +30,12 @@ STOP_SECONDS = 10
 PREFECT_PORT = 4200
 PORT_ATTEMPTS = 3
 
+VACUUM = {
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(90 * 86_400),
+}
+"""The server forgets flow runs that ended 90 days ago, with their logs and artifacts. By default it keeps them."""
+
 Say = Callable[[str], None]
 
 NO_PROXY_LINE = (
@@ -148,6 +154,7 @@ class Stack:
             "PREFECT_CLI_PROMPT": "false",
             # Otherwise a restarted server does not know who holds a concurrency slot.
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+            **VACUUM,
         }
 
     def _write_environment(self) -> None:

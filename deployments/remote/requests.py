@@ -14,6 +14,7 @@ from tasks.labeling.formats import zips
 from tasks.promotion.summary import OUTCOME
 from tasks.records import LearningCurve, RetrainRequest
 from tasks.storage import keys
+from tasks.storage.datasets import save_export
 from tasks.storage.documents import read_record
 from tasks.storage.s3 import Store
 
@@ -123,5 +124,5 @@ def _send_export(store: Store, export: Path) -> str:
         if export.is_dir():
             archive = Path(folder) / "export.zip"
             zips.pack(export, archive)
-        stored = store.upload(archive, keys.blob, content_type="application/zip")
+        stored = save_export(store, archive)
     return f"{keys.STORE_SCHEME}{stored.key}"

@@ -46,6 +46,7 @@ from tasks.records.evaluation import (
     ThresholdGoal,
 )
 from tasks.records.gate import Answer, GateCheck, GatePolicy, PromotionDecision
+from tasks.records.housekeeping import Amount, CleanJob, CleanReport
 from tasks.records.jobs import DetectionResult, EvaluateJob, RetrainOutcome, SuperviseJob, TrainJob
 from tasks.records.labels import (
     Box,
@@ -80,6 +81,7 @@ __all__ = [
     "PROJECT_PATTERN",
     "SPLITS",
     "AliasMove",
+    "Amount",
     "Analysis",
     "Answer",
     "Augmentation",
@@ -90,6 +92,8 @@ __all__ = [
     "CalibrationBin",
     "CheckpointManifest",
     "ClassScore",
+    "CleanJob",
+    "CleanReport",
     "Comparison",
     "Curves",
     "DatasetSnapshot",

@@ -70,6 +70,7 @@ class Lease:
         self._failed = float("-inf")
         self._reminder = OncePerMinute(self._clock)
         self._lock = threading.RLock()
+        self._removed = False
         self._ended, self._wake = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=in_context(self._keep_renewing), name="lease-renewal", daemon=True)
 
@@ -99,6 +100,8 @@ class Lease:
         self._ended.set()
         self._wake.set()
         self._thread.join(timeout=self._state.lease_seconds)
+        if self._removed:
+            return
         model = self._model if kind is None else None
         try:
             self._give_back(model)
@@ -111,6 +114,18 @@ class Lease:
     def finish(self, model: TrainedModel) -> None:
         """Declare the run finished: leaving the block records it, or raises if it cannot be recorded."""
         self._model = model
+
+    def remove(self) -> None:
+        """Delete the run's state, the last that is left of the run. This ends the lease.
+
+        Raises:
+            WorkerLost: another took the lease; the state is theirs.
+        """
+        with self._lock:
+            self.confirm()
+            self._patient.delete([keys.run_state(self._state.run_key)])
+            self._removed = True
+            self._ended.set()
 
     def report(self, epochs_done: int) -> None:
         """Report how many whole epochs are done; it is written soon, in the background."""
@@ -174,6 +189,8 @@ class Lease:
 
     def _renew(self) -> None:
         with self._lock:
+            if self._removed:
+                return
             try:
                 self._write(self._quick, "running", self._state.model)
             except WorkerLost as error:

@@ -8,6 +8,7 @@
     runs/<run key>/                              spec, state, checkpoints, weights, detections, report
     models/<project>/<version>/                  a published model
     models/<project>/aliases/<name>.json         where an alias points
+    probe/<token>                                written to try the store, and deleted at once
 
 To add a key, write a function in the section of its prefix, and add the key to the list in ``tests/unit/test_keys.py``.
 """
@@ -28,9 +29,14 @@ def blobs() -> str:
     return "datasets/blobs/sha256/"
 
 
+def snapshots() -> str:
+    """Prefix of the manifests of all snapshots."""
+    return "datasets/snapshots/"
+
+
 def snapshot(digest: str) -> str:
     """The manifest of a snapshot."""
-    return f"datasets/snapshots/{digest}.json"
+    return f"{snapshots()}{digest}.json"
 
 
 def version_count(workspace: str, project: str, version: int) -> str:
@@ -50,9 +56,18 @@ def version_count(workspace: str, project: str, version: int) -> str:
 # runs/: the run key is the digest of the TrainingSpec ----------------------------------------------
 
 
+HOUSEKEEPING = "0" * 64
+"""No digest is this: the run whose lease is held by who removes objects."""
+
+
+def all_runs() -> str:
+    """Prefix of all training runs."""
+    return "runs/"
+
+
 def run(run_key: str) -> str:
     """Prefix of a training run."""
-    return f"runs/{run_key}/"
+    return f"{all_runs()}{run_key}/"
 
 
 def run_spec(run_key: str) -> str:
@@ -214,3 +229,16 @@ def model_file(project: str, version: int, name: str) -> str:
 def model_alias(project: str, name: str) -> str:
     """Where an alias points."""
     return f"{models(project)}aliases/{name}.json"
+
+
+# probe/ --------------------------------------------------------------------------------------------
+
+
+def probes() -> str:
+    """Prefix of the objects that try the store."""
+    return "probe/"
+
+
+def probe(token: str) -> str:
+    """An object that tries the store, and is deleted at once."""
+    return f"{probes()}{token}"

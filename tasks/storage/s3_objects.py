@@ -9,12 +9,15 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from tasks.errors import LostRace, NotInStore
+from tasks.errors import LostRace, NotInStore, StoreError
 from tasks.local.threads import in_context
 from tasks.storage.s3_client import Bucket
 from tasks.storage.s3_errors import has_no_reason, is_status
@@ -25,11 +28,22 @@ if TYPE_CHECKING:
 
 Keys = list[str]
 """``ObjectStore.list`` hides the builtin where methods are annotated."""
+Entries = list["Entry"]
 
 CONFLICT_ATTEMPTS = 4
 """Attempts of a conditional write that the store answers with 409, which means neither yes nor no."""
 DELETE_THREADS = 8
 BINARY = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a listing says about an object."""
+
+    key: str
+    size: int
+    modified: datetime
+    """When it was last written, by the store's clock."""
 
 
 class ObjectStore(Bucket):
@@ -153,15 +167,45 @@ class ObjectStore(Bucket):
         return None
 
     def list(self, prefix: str) -> Keys:
-        """All keys that begin with ``prefix``, sorted here since not every store sorts as AWS does."""
+        """All keys that begin with ``prefix``, sorted."""
+        return [entry.key for entry in self.entries(prefix)]
 
-        def call(client: "S3Client") -> Keys:
+    def entries(self, prefix: str) -> Entries:
+        """All objects whose key begins with ``prefix``, sorted here since not every store sorts as AWS does."""
+
+        def call(client: "S3Client") -> Entries:
             pages = client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._settings.bucket, Prefix=self._prefix + prefix
             )
-            return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+            return [
+                Entry(found["Key"].removeprefix(self._prefix), found["Size"], found["LastModified"])
+                for page in pages
+                for found in page.get("Contents", [])
+            ]
 
-        return sorted(key.removeprefix(self._prefix) for key in self._request(f"list {prefix}", call))
+        return sorted(self._request(f"list {prefix}", call), key=lambda entry: entry.key)
+
+    def now(self) -> datetime:
+        """The time by the store's clock, which is the one that dates objects.
+
+        Raises:
+            StoreError: the store does not say.
+        """
+        bucket, prefix = self._settings.bucket, self._prefix
+        answer = self._request(
+            "ask for the time", lambda client: client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+        )
+        return self._answered_at(answer["ResponseMetadata"]["HTTPHeaders"])
+
+    def _answered_at(self, headers: Mapping[str, str]) -> datetime:
+        """When the store made an answer, by its own clock."""
+        date = headers.get("date", "")
+        try:
+            moment = parsedate_to_datetime(date)
+        except ValueError:
+            message = f"{self.uri('')}: the store's answer has no valid Date ({date!r}), so ages cannot be told"
+            raise StoreError(f"{message}; look at the store, and at a proxy before it") from None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; keys without an object are ignored.

@@ -25,7 +25,7 @@ from tasks.records import (
 )
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage.probe import probe
-from tasks.storage.runs import find_model
+from tasks.storage.runs import find_model, reuse_model
 from tasks.storage.s3 import Store
 from tasks.training.detection_in_store import detect_in_store
 from tasks.training.initial_weights import require_in_store
@@ -94,7 +94,7 @@ def train_on_worker(job: TrainJob) -> TrainedModel:
         NasflowError: the run ended without a model; or the error that it failed with.
     """
     store = Store.from_environment()
-    if model := find_model(store, job.spec.digest):
+    if model := reuse_model(store, job.spec.digest):
         get_run_logger().info("run %s is finished already; its model is used again", job.spec.digest[:12])
         return model
     run_child_flow("train/train", {"job": job.model_dump(mode="json")})

@@ -20,7 +20,7 @@ from tasks.storage.checkpoints import delete_checkpoints
 from tasks.storage.datasets import fetch_dataset
 from tasks.storage.held_lease import Lease
 from tasks.storage.leases import wait_for_lease
-from tasks.storage.runs import find_model
+from tasks.storage.runs import find_model, reuse_model
 from tasks.storage.s3 import Store
 from tasks.training import files
 from tasks.training.checkpoint_uploader import CheckpointUploader
@@ -59,7 +59,7 @@ def train_in_store(
         NasflowError: whatever else ended the trainer.
     """
     run_key = job.spec.digest
-    if model := find_model(store, run_key):
+    if model := reuse_model(store, run_key):
         logger.info("run %s is finished already; its model is used again", run_key[:12])
         delete_checkpoints(store, run_key)  # a worker that was lost right after it had finished the run left them
         return model

@@ -20,7 +20,7 @@ from deployments.remote.register import PREFECT_FILE, describe_registered, regis
 from tasks.errors import ServerProblem
 
 PREFECT = str(Path(sys.executable).with_name("prefect"))
-NAMES = ["retrain/retrain", "study/study", "train/train", "evaluate/evaluate", "supervise/supervise"]
+NAMES = ["retrain/retrain", "study/study", "train/train", "evaluate/evaluate", "clean/clean", "supervise/supervise"]
 REGISTER = """
 import sys
 from pathlib import Path

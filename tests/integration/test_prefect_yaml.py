@@ -36,6 +36,7 @@ def test_each_deployment_has_its_pool():
         "train": "gpu",
         "evaluate": "gpu",
         "supervise": "default",
+        "clean": "default",
     }
 
 

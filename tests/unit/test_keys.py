@@ -30,10 +30,14 @@ KEYS = {
     keys.model_card: ("p", 1),
     keys.model_file: ("p", 1, "model.onnx"),
     keys.model_alias: ("p", "champion"),
+    keys.probe: (SHA,),
 }
 """Every function that makes the key of an object, with arguments."""
 PREFIXES = {
     keys.blobs: (),
+    keys.snapshots: (),
+    keys.all_runs: (),
+    keys.probes: (),
     keys.run: (RUN,),
     keys.checkpoints: (RUN,),
     keys.evaluation: (RUN, SHA, OTHER, "recall"),
