@@ -84,11 +84,13 @@ def test_more_gpus_than_there_are(tmp_path: Path, gpus: int) -> None:
 
 
 def test_detects(tmp_path: Path) -> None:
+    import torch
+
     given = arguments(tmp_path)
     assert run(tmp_path, *given).process.returncode == 0
     done, out = detect(tmp_path, tmp_path / "out" / files.BEST, tmp_path / "data", "valid")
     assert done.process.returncode == 0, done.stderr[-3000:]
     assert (out / files.detections("valid")).exists()
     speed = Speed.model_validate_json((out / files.SPEED).read_bytes())
-    assert speed.device.startswith("cuda ")
+    assert speed.device.startswith(torch.cuda.get_device_name())
     assert 0 < speed.latency_ms <= speed.latency_p95_ms
