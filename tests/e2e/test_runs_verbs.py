@@ -2,17 +2,17 @@
 
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
+from tests.e2e.long_runs import start_long_run
 from tests.e2e.stack import wait_for
-from tests.e2e.test_interruptions import start_long_run
 
 
 def test_a_cancelled_run_is_retried_and_goes_on_from_its_checkpoint(stack, export):
-    run, trainer, run_key = start_long_run(stack, export, "retried", 14)
+    run, trainer, run_key = start_long_run(stack, export, "retried", 17)
     (row,) = stack.nasflow("runs", "list", "--project", "retried", "--state", "running")["runs"]
     assert (row["flow_run"], [child["flow"] for child in row["child_runs"]]) == (run, ["train"])
     assert row["progress"]["text"].startswith("epoch ")
     shown = stack.nasflow("runs", "show", run[:8])
-    assert (shown["request"]["seed"], shown["can"]) == (14, ["cancel"])
+    assert (shown["request"]["seed"], shown["can"]) == (17, ["cancel"])
     assert {"export labels", "check labels"} <= {step["name"] for step in shown["steps"]}
     assert shown["last_heartbeat"]
 
