@@ -45,7 +45,7 @@ def retrain(request: RetrainRequest | SkipJsonSchema[None] = None) -> RetrainOut
         return Completed(name="Skipped", message=reason)
 
     model = train_on_worker(job)
-    report = evaluate_on_worker(model, snapshot, request.threshold_for)
+    report = evaluate_on_worker(model, snapshot, request.threshold_for, export=True)
     version, alias = judge(request, snapshot, model, report)
     decision = version.decision
     return summarise(

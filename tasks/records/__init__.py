@@ -45,6 +45,7 @@ from tasks.records.evaluation import (
     Speed,
     ThresholdGoal,
 )
+from tasks.records.formats import FORMAT_FILES, Agreement, Export, ExportedFormat, ModelFormat, ModelFormats
 from tasks.records.gate import GateCheck, GatePolicy, PromotionDecision
 from tasks.records.jobs import DetectionResult, EvaluateJob, RetrainOutcome, SuperviseJob, TrainJob
 from tasks.records.labels import (
@@ -77,8 +78,10 @@ from tasks.records.training import (
 )
 
 __all__ = [
+    "FORMAT_FILES",
     "PROJECT_PATTERN",
     "SPLITS",
+    "Agreement",
     "AliasMove",
     "Analysis",
     "Augmentation",
@@ -99,6 +102,8 @@ __all__ = [
     "EvaluateJob",
     "Evaluation",
     "EvaluationReport",
+    "Export",
+    "ExportedFormat",
     "Finding",
     "Fraction",
     "Gain",
@@ -116,6 +121,8 @@ __all__ = [
     "LeaseHolder",
     "Measurement",
     "ModelAlias",
+    "ModelFormat",
+    "ModelFormats",
     "ModelVersion",
     "OperatingPoint",
     "Part",

@@ -14,6 +14,7 @@ from tests.fakes.warm_start_server import ForkedProcess, WarmStartServer
 
 TRAIN = "tasks.training.worker"
 DETECT = "tasks.training.worker.detect"
+EXPORT = "tasks.training.worker.export"
 PATIENCE = 240
 EVERY_STEP = ("--checkpoint-every-minutes", 0.00001)
 """Options of a trainer that saves after each step."""
