@@ -28,6 +28,7 @@ from tasks.storage.documents import put_record
 from tasks.storage.s3 import Store
 from tasks.training.spec import plan
 from tests.fakes.evaluations import epoch
+from tests.fakes.lease_holders import holder
 from tests.fakes.scores import speed
 
 
@@ -55,8 +56,9 @@ def finished_run(
     model = TrainedModel(run_key=spec.digest, spec=spec, result=result, weights=best, history=history)
     now = datetime.now(UTC)
     state = RunState(
-        run_key=spec.digest, status="finished", owner="a test", lease_until=now, epochs_done=1, model=model
-    )
+        run_key=spec.digest, status="finished", holder=holder("a test"), lease="a", lease_seconds=60, renewals=0,
+        renewed_at=now, epochs_done=1, model=model,
+    )  # fmt: skip
     put_record(store, keys.run_state(spec.digest), state)
     return model
 
