@@ -1,12 +1,11 @@
 """A measured model in all formats: from the store, through the exporter process, into the store."""
 
-import os
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tasks.errors import NasflowError, TrainingStopped, TransientError
+from tasks.local.scratch import scratch_folder
 from tasks.records import FORMAT_FILES, EvaluationReport, Export, ModelFormat, ModelFormats
 from tasks.settings import WorkSettings
 from tasks.storage import keys
@@ -46,31 +45,34 @@ def export_in_store(
     if model is None:
         raise NasflowError(f"run {report.run_key[:12]} has no finished model in the store; train it first")
     weights = fetch_file(store, model.weights.key, model.weights.sha256, settings.work_dir / "weights")
-    folder = settings.work_dir / "formats" / f"{report.run_key[:16]}-{report.snapshot_digest[:16]}-{os.getpid()}"
-    data, out = folder / files.DATASET, folder / "out"
-    fetch_dataset(store, report.snapshot_digest, data, BlobCache.of(settings))
-    arguments = export_arguments(weights, data, report.split, report.scores.threshold, out)
-    try:
-        with TrainerProcess(EXPORT, arguments, folder / files.LOG) as exporter:
-            for event in exporter.events():
-                on_event(event)
-            exporter.result()
-        export = Export.model_validate_json((out / files.EXPORT).read_bytes())
-    except (TransientError, TrainingStopped):
-        raise
-    except NasflowError as error:
-        export = Export(exported=(), refused=dict.fromkeys(FORMAT_FILES, f"it cannot be exported: {error}"))
-    formats = ModelFormats(
-        run_key=report.run_key,
-        weights_sha256=report.weights_sha256,
-        threshold=report.scores.threshold,
-        formats=_store_files(store, report.run_key, export, out),
-        refused=export.refused,
-        seconds=round(time.monotonic() - start, 1),
-    )
+    with scratch_folder(settings.work_dir / "scratch") as folder:
+        data, out = folder / files.DATASET, folder / "out"
+        fetch_dataset(store, report.snapshot_digest, data, BlobCache.of(settings))
+        arguments = export_arguments(weights, data, report.split, report.scores.threshold, out)
+        try:
+            export = _run_exporter(arguments, folder / files.LOG, out / files.EXPORT, on_event)
+        except (TransientError, TrainingStopped):
+            raise
+        except NasflowError as error:
+            export = Export(exported=(), refused=dict.fromkeys(FORMAT_FILES, f"it cannot be exported: {error}"))
+        formats = ModelFormats(
+            run_key=report.run_key,
+            weights_sha256=report.weights_sha256,
+            threshold=report.scores.threshold,
+            formats=_store_files(store, report.run_key, export, out),
+            refused=export.refused,
+            seconds=round(time.monotonic() - start, 1),
+        )
     put_record(store, keys.evaluation_formats(keys.evaluation_prefix(report.evaluation.key)), formats)
-    shutil.rmtree(folder, ignore_errors=True)
     return formats
+
+
+def _run_exporter(arguments: list[str], log: Path, result: Path, on_event: Callable[[Event], None]) -> Export:
+    with TrainerProcess(EXPORT, arguments, log) as exporter:
+        for event in exporter.events():
+            on_event(event)
+        exporter.result()
+    return Export.model_validate_json(result.read_bytes())
 
 
 def _store_files(store: Store, run_key: str, export: Export, out: Path) -> tuple[ModelFormat, ...]:

@@ -48,6 +48,7 @@ def test_a_stopped_export_is_done_again_and_published(store, measured, tmp_path)
     with pytest.raises(Cancelled):
         export(stop_at_first_batch)
     assert find_formats(store, report) is None
+    assert list((tmp_path / "work" / "scratch").iterdir()) == []
 
     formats = export(lambda event: None)
     assert find_formats(store, report) == formats

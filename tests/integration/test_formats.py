@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tasks.local.dataset_folder import image_path
-from tasks.records import FORMAT_FILES, DatasetSnapshot, Export
+from tasks.records import FORMAT_FILES, Agreement, DatasetSnapshot, Export
 from tasks.training import files
 from tasks.training.worker.model.weights_writer import PREPROCESSING
 from tests.fakes import trainer
@@ -185,6 +185,23 @@ def test_files_of_another_network_are_refused(exported, worker, tmp_path):
     assert (list(agreements), failures) == (list(FORMAT_FILES), {})
     for agreement in agreements.values():
         assert "detections differ" in worker("formats.agreement").disagreement(agreement)
+
+
+@pytest.mark.parametrize(
+    ("differs", "reason"),
+    [
+        ({}, None),
+        ({"unmatched": 2}, None),
+        ({"unmatched": 3}, "3 of 200 detections differ"),
+        ({"map_difference": 0.0009}, None),
+        ({"map_difference": 0.0011}, "its mAP is 0.5000, 0.0011 from"),
+    ],
+)
+def test_few_detections_and_little_map_may_differ(worker, differs, reason):
+    values = {"images": 40, "detections": 200, "unmatched": 0, "map": 0.5, "map_difference": 0.0,
+              "box_difference": 0.1, "score_difference": 0.0}  # fmt: skip
+    said = worker("formats.agreement").disagreement(Agreement(**{**values, **differs}))
+    assert said is None if reason is None else said.startswith(reason)
 
 
 def test_every_format_has_a_file_name(worker):
