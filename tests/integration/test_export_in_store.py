@@ -41,12 +41,11 @@ def test_a_stopped_export_is_done_again_and_published(store, measured, tmp_path)
     model, report = measured
     export = partial(export_in_store, store, report, WorkSettings(work_dir=tmp_path / "work"))
 
-    def stop_at_first_batch(event):
-        if event["event"] == "step":
-            raise Cancelled
+    def stop_at_first_event(event):
+        raise Cancelled
 
     with pytest.raises(Cancelled):
-        export(stop_at_first_batch)
+        export(stop_at_first_event)
     assert find_formats(store, report) is None
     assert list((tmp_path / "work" / "scratch").iterdir()) == []
 

@@ -43,10 +43,10 @@ class Exported(NamedTuple):
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """A network after 96 steps, which detects about half of the drawn discs and squares."""
+    """A network after 48 steps, which detects some of the drawn discs and squares."""
     folder = tmp_path_factory.mktemp("exported")
     snapshot = write_dataset(folder / "data", 48, 5, size=SIZE)
-    spec = make_spec(snapshot, epochs=8, image_size=SIZE, batch_size=4, learning_rate=2e-3, augmentation="none")
+    spec = make_spec(snapshot, epochs=4, image_size=SIZE, batch_size=4, learning_rate=2e-3, augmentation="none")
     spec_path = write_spec(folder / "spec.json", spec)
     done = trainer.run(folder, "--spec", spec_path, "--data", folder / "data", "--out", folder / "run")
     assert done.process.returncode == 0, done.stderr[-2000:]
@@ -102,14 +102,13 @@ def test_all_files_agree_with_the_trained_network(exported):
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:CUDA is not available:UserWarning")
-def test_stock_super_gradients_loads_the_pth_and_detects_the_same(exported, expected, trained, tmp_path):
+def test_stock_super_gradients_loads_the_pth_and_detects_the_same(exported, expected, tmp_path):
     models = imported("super_gradients.training.models", tmp_path)
     path = exported.out / "model.pth"
     network = models.get("yolo_nas_s", num_classes=2, checkpoint_path=str(path)).eval()
-    images = torch.from_numpy(exported.images())
-    with torch.no_grad():
-        for ours, theirs in zip(trained.network(images)[0], network(images)[0], strict=True):
-            assert torch.equal(ours, theirs)
+    tensors = load_file(exported.weights)
+    assert network.state_dict().keys() == tensors.keys()
+    assert all(torch.equal(tensor, tensors[name]) for name, tensor in network.state_dict().items())
     paths = [image_path(exported.data, image) for image in exported.snapshot.of_split("valid")]
     shown = network.predict(str(paths[0]), fuse_model=False).prediction
     sure = expected[0][expected[0][:, 4] >= THRESHOLD]

@@ -6,6 +6,7 @@ Export, which names the files that agree, and why the others do not.
 
 import argparse
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,14 +61,17 @@ def export(options: argparse.Namespace, events: Events, stop: threading.Event) -
         from tasks.training.worker.formats.measure import images_to_measure, measure
         from tasks.training.worker.formats.network import TrainedNetwork
 
-    def on_batch(done: int, total: int) -> None:
-        events.report("step", step=done, steps=total)
+    def refuse_if_stopped() -> None:
         if stop.is_set():
             raise TrainingStopped("stopped on request; what was exported is not used")
 
+    def on_batch(done: int, total: int) -> None:
+        refuse_if_stopped()
+        events.report("step", step=done, steps=total)
+
     trained = TrainedNetwork.load(options.weights, options.threshold)
     refuse_other_classes(trained.classes, snapshot)
-    written, refused = write_all(trained, options.out)
+    written, refused = write_all(trained, options.out, refuse_if_stopped)
     agreements, failures = measure(trained, written, options.data, images_to_measure(snapshot, options.split), on_batch)
     reasons = {name: disagreement(agreement) for name, agreement in agreements.items()}
     refused |= failures | {name: reason for name, reason in reasons.items() if reason}
@@ -79,12 +83,15 @@ def export(options: argparse.Namespace, events: Events, stop: threading.Event) -
     return {"exported": [one.name for one in exported], "refused": refused}
 
 
-def write_all(trained: "TrainedNetwork", out: Path) -> tuple[dict[str, "Detect"], dict[str, str]]:
+def write_all(
+    trained: "TrainedNetwork", out: Path, before_format: Callable[[], None]
+) -> tuple[dict[str, "Detect"], dict[str, str]]:
     """Write a file of each format, and load it.
 
     Args:
         trained: The trained network.
         out: Folder for the files.
+        before_format: Called before each format; may raise.
 
     Returns:
         How each file detects, and why a format could not be written or loaded, by format.
@@ -94,6 +101,7 @@ def write_all(trained: "TrainedNetwork", out: Path) -> tuple[dict[str, "Detect"]
 
     loaded, refused = {}, {}
     for name, format_ in FORMATS.items():
+        before_format()
         path = out / FORMAT_FILES[name]
         try:
             format_.write(trained, path)
