@@ -73,7 +73,7 @@ def finish(request: RetrainRequest, snapshot: SnapshotRef, model: TrainedModel) 
     Returns:
         The outcome.
     """
-    report = evaluate_on_worker(model, snapshot, request.threshold_for)
+    report = evaluate_on_worker(model, snapshot, request.threshold_for, export=True)
     version, alias = judge(request, snapshot, model, report)
     decision = version.decision
     return summarise(

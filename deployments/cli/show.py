@@ -142,6 +142,24 @@ def show_model_card(document: Document) -> None:
     scores = document["scores"]
     rows += [[name, scores[name]] for name in ("map", "map50", "map75", "precision", "recall", "threshold")]
     table(["what", "value"], [[name, str(value)] for name, value in rows])
+    formats = [(one["name"], one["file"], one["agreement"]) for one in document["formats"]]
+    columns = ("map_difference", "box_difference", "score_difference")
+    files = [["safetensors", document["weights"]["size"], None, None, None]]
+    files += [
+        [name, file["size"], *(f"{measured[column]:.1g}" for column in columns)] for name, file, measured in formats
+    ]
+    table(["format", "bytes", "mAP differs", "boxes, px", "scores"], files)
+    for name, reason in document["formats_refused"].items():
+        say(f"{name} is not published: {reason}")
+
+
+def show_pulled(document: Document) -> None:
+    """Print where a pulled model is, and how it is loaded."""
+    say(f"{document['project']} version {document['version']}: {document['file']}")
+    say(f"card: {document['card']}")
+    say(f"confidence threshold: {document['threshold']}")
+    for line in document["load"]:
+        say(f"    {line}")
 
 
 def show_cleaned(document: Document) -> None:

@@ -27,7 +27,7 @@ from tasks.records import (
     TrainedModel,
 )
 from tasks.settings import WorkSettings, from_environment
-from tasks.storage.runs import find_model
+from tasks.storage.runs import find_formats, find_model
 from tasks.storage.s3 import Store
 
 
@@ -56,13 +56,16 @@ def score_detections(job: EvaluateJob, detected: DetectionResult) -> EvaluationR
 
 
 @step("evaluate on a GPU worker")
-def evaluate_on_worker(model: TrainedModel, snapshot: SnapshotRef, threshold_for: ThresholdGoal) -> EvaluationReport:
+def evaluate_on_worker(
+    model: TrainedModel, snapshot: SnapshotRef, threshold_for: ThresholdGoal, *, export: bool = False
+) -> EvaluationReport:
     """Have the evaluate deployment measure a model on a snapshot; a finished evaluation is reused.
 
     Args:
         model: The model to measure.
         snapshot: The snapshot to measure on.
         threshold_for: What the confidence thresholds are chosen for.
+        export: Whether the model is exported in all formats, too.
 
     Returns:
         The report of the evaluation.
@@ -71,13 +74,20 @@ def evaluate_on_worker(model: TrainedModel, snapshot: SnapshotRef, threshold_for
         NasflowError: the child flow run completed without a report.
     """
     store = Store.from_environment()
-    job = job_for(model, snapshot, threshold_for)
-    if report := find_evaluation(store, job, model):
+    job = job_for(model, snapshot, threshold_for).model_copy(update={"export": export})
+    report = find_evaluation(store, job, model)
+    if report and not (export and _has_formats_to_make(store, report)):
         return report
     run_child_flow("evaluate/evaluate", {"job": job.model_dump(mode="json")})
     if report := find_evaluation(store, job, model):
         return report
     raise NasflowError(f"run {job.run_key[:12]}: the evaluate run completed without a report; look at its logs")
+
+
+def _has_formats_to_make(store: Store, report: EvaluationReport) -> bool:
+    """Whether a format is missing, or was refused: another machine may be able to make it."""
+    formats = find_formats(store, report)
+    return formats is None or bool(formats.refused)
 
 
 @step("write the report")

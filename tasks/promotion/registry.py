@@ -7,8 +7,8 @@ champion's card has the decision that promoted it. Who answered to keep the cham
 
 import logging
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -16,9 +16,13 @@ from pydantic import Field
 
 from tasks.errors import CorruptObject, LostRace, NotInStore
 from tasks.local.files import file_sha256
+from tasks.promotion.model_files import with_version
 from tasks.records import (
+    FORMAT_FILES,
     EvaluationReport,
     ModelAlias,
+    ModelFormat,
+    ModelFormats,
     ModelVersion,
     PromotionDecision,
     Record,
@@ -62,6 +66,10 @@ class Publication:
     """best.safetensors."""
     page_path: Path
     """The report page."""
+    formats: ModelFormats | None = None
+    """The other formats; None if the model was not exported."""
+    format_paths: Mapping[str, Path] = field(default_factory=dict)
+    """Their files, by format."""
 
 
 def publish(store: Store, publication: Publication, clock: Clock) -> ModelVersion:
@@ -200,6 +208,26 @@ def _upload(store: Store, publication: Publication, version: int, created_at: da
         scores=report.scores,
         decision=publication.decision,
         created_at=created_at,
+        formats=_upload_formats(store, publication, version),
+        formats_refused=publication.formats.refused if publication.formats else {},
+    )
+
+
+def _upload_formats(store: Store, publication: Publication, version: int) -> tuple[ModelFormat, ...]:
+    """Upload the other formats, named by content: their threshold depends on the report."""
+
+    def key(name: str) -> Callable[[str], str]:
+        return lambda sha256: keys.model_file(publication.project, version, f"{sha256[:16]}-{FORMAT_FILES[name]}")
+
+    return tuple(
+        one.model_copy(
+            update={
+                "file": store.upload(
+                    with_version(publication.format_paths[one.name], publication.project, version), key(one.name)
+                )
+            }
+        )
+        for one in (publication.formats.formats if publication.formats else ())
     )
 
 

@@ -98,6 +98,8 @@ Labels: {splits} images, snapshot `{outcome.snapshot.snapshot_digest[:12]}`. Tra
 {result.epochs_done} epochs ({result.why_ended}), best epoch \
 {result.best_epoch}, {result.seconds:.0f} s at {result.images_per_second:.1f} images/s on {result.device}, \
 run `{model.run_key[:12]}`.
+
+{_formats(version)}
 """
 
 
@@ -145,3 +147,10 @@ def _speed(report: EvaluationReport) -> str:
     if report.speed is None:
         return ""
     return f" One image takes {report.speed.latency_ms:.1f} ms on {report.speed.device}."
+
+
+def _formats(version: ModelVersion) -> str:
+    """The published formats, and why others are missing."""
+    published = f"Published as {', '.join(version.files)}."
+    refused = [f" {name} is not published: {as_text(reason)}." for name, reason in version.formats_refused.items()]
+    return published + "".join(refused)

@@ -17,6 +17,7 @@ from tasks.promotion import aliases, registry
 from tasks.promotion.champion import find_champion_run
 from tasks.promotion.comparison import compare_in_store
 from tasks.promotion.gate import Case, decide
+from tasks.promotion.model_files import fetch_formats
 from tasks.promotion.questions import question_key, question_markdown, question_title, settle
 from tasks.promotion.registry import CHAMPION, Publication
 from tasks.promotion.summary import OUTCOME, class_rows, headline, kind_of, outcome_markdown, outcome_row, version_row
@@ -36,7 +37,7 @@ from tasks.records import (
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage import keys
 from tasks.storage.datasets import load_snapshot
-from tasks.storage.runs import find_model
+from tasks.storage.runs import find_formats, find_model
 from tasks.storage.s3 import Store
 
 
@@ -143,7 +144,7 @@ def decide_promotion(
 def publish_model(
     project: str, model: TrainedModel, report: EvaluationReport, page: StoredFile, decision: PromotionDecision
 ) -> ModelVersion:
-    """Publish weights and report page as a version of the project.
+    """Publish weights, the other formats and the report page as a version of the project.
 
     Args:
         project: Project of the model.
@@ -162,6 +163,7 @@ def publish_model(
     store = Store.from_environment()
     scratch = from_environment(WorkSettings).work_dir / "scratch"
     with scratch_folder(scratch) as folder:
+        formats = find_formats(store, report)
         publication = Publication(
             project=project,
             model=model,
@@ -169,6 +171,8 @@ def publish_model(
             decision=decision,
             weights_path=folder / "weights.safetensors",
             page_path=folder / "report.html",
+            formats=formats,
+            format_paths=fetch_formats(store, formats.formats, folder) if formats else {},
         )
         store.download(model.weights, publication.weights_path)
         store.download(page, publication.page_path)

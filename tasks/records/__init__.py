@@ -45,6 +45,7 @@ from tasks.records.evaluation import (
     Speed,
     ThresholdGoal,
 )
+from tasks.records.formats import FORMAT_FILES, Agreement, Export, ExportedFormat, ModelFormat, ModelFormats
 from tasks.records.gate import Answer, GateCheck, GatePolicy, PromotionDecision
 from tasks.records.housekeeping import Amount, CleanJob, CleanReport
 from tasks.records.jobs import DetectionResult, EvaluateJob, RetrainOutcome, SuperviseJob, TrainJob
@@ -78,8 +79,10 @@ from tasks.records.training import (
 )
 
 __all__ = [
+    "FORMAT_FILES",
     "PROJECT_PATTERN",
     "SPLITS",
+    "Agreement",
     "AliasMove",
     "Amount",
     "Analysis",
@@ -104,6 +107,8 @@ __all__ = [
     "EvaluateJob",
     "Evaluation",
     "EvaluationReport",
+    "Export",
+    "ExportedFormat",
     "Finding",
     "Fraction",
     "Gain",
@@ -121,6 +126,8 @@ __all__ = [
     "LeaseHolder",
     "Measurement",
     "ModelAlias",
+    "ModelFormat",
+    "ModelFormats",
     "ModelVersion",
     "OperatingPoint",
     "Part",

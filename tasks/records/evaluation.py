@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from tasks.records.base import PROJECT_PATTERN, Fraction, Part, Record, Sha256, Split, StoredFile, Variant
+from tasks.records.formats import ModelFormat
 from tasks.records.gate import PromotionDecision
 from tasks.records.labels import SplitCounts
 
@@ -116,6 +117,16 @@ class ModelVersion(Record):
         description="Latest decision of the gate; of a champion, the one that promoted it."
     )
     created_at: datetime = Field(description="Time of publication, in UTC.")
+    # Cards of older versions do not have the fields below.
+    formats: tuple[ModelFormat, ...] = Field(default=(), description="Other files of the model, each measured.")
+    formats_refused: dict[str, str] = Field(
+        default_factory=dict, description="Why a format is not published, by its name."
+    )
+
+    @property
+    def files(self) -> dict[str, StoredFile]:
+        """All files of the model, by format."""
+        return {"safetensors": self.weights, **{one.name: one.file for one in self.formats}}
 
 
 class AliasMove(Part):

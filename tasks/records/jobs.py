@@ -34,6 +34,7 @@ class EvaluateJob(Record):
     snapshot_digest: Sha256 = Field(description="Digest of the snapshot to measure on.")
     split: Split = Field(description="Split to measure on.")
     threshold_for: ThresholdGoal = Field(default="balance", description="What the thresholds are chosen for.")
+    export: bool = Field(default=False, description="Whether the model is exported in all formats, too.")
 
 
 class SuperviseJob(Record):

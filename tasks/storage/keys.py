@@ -5,7 +5,7 @@
     datasets/blobs/sha256/<2>/<sha256>           an image, or the zip of an export
     datasets/snapshots/<digest>.json             what a snapshot holds
     datasets/versions/<workspace>/<project>/     what was labelled when a Roboflow version was generated
-    runs/<run key>/                              spec, state, checkpoints, weights, detections, report
+    runs/<run key>/                              spec, state, checkpoints, weights, detections, report, formats
     models/<project>/<version>/                  a published model
     models/<project>/aliases/<name>.json         where an alias points
     probe/<token>                                written to try the store, and deleted at once
@@ -158,6 +158,25 @@ def evaluation(run_key: str, snapshot_digest: str, trained_on: str, threshold_fo
 def evaluation_report(prefix: str) -> str:
     """The EvaluationReport; its presence means that the evaluation is done."""
     return f"{prefix}report.json"
+
+
+def evaluation_formats(prefix: str) -> str:
+    """The ModelFormats: files of the model that name the threshold of the report."""
+    return f"{prefix}formats.json"
+
+
+def format_file(run_key: str, sha256: str, name: str) -> str:
+    """A file of a run's model in another format.
+
+    Args:
+        run_key: Digest of the TrainingSpec.
+        sha256: SHA-256 of the file.
+        name: Name of the file, such as model.onnx.
+
+    Returns:
+        The key: it names the content, so that no file is overwritten.
+    """
+    return f"{run(run_key)}formats/{sha256[:16]}-{name}"
 
 
 def evaluation_prefix(numbers: str) -> str:

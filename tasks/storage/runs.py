@@ -1,7 +1,7 @@
 """Training runs in the store, as others see them. Who works on one: ``leases``; how far it is: ``checkpoints``."""
 
 from tasks.errors import LostRace, NotInStore
-from tasks.records import RunState, TrainedModel
+from tasks.records import EvaluationReport, ModelFormats, RunState, TrainedModel
 from tasks.storage import keys
 from tasks.storage.documents import find_record, read_record, replace_record
 from tasks.storage.s3 import Store
@@ -43,3 +43,21 @@ def reuse_model(store: Store, run_key: str) -> TrainedModel | None:
         except LostRace:
             continue
         return state.model
+
+
+def find_formats(store: Store, report: EvaluationReport) -> ModelFormats | None:
+    """Find the files of a measured model.
+
+    Args:
+        store: Store of the run.
+        report: An evaluation of the run.
+
+    Returns:
+        The files; None if they were not exported yet, or belong to other weights or to another threshold, or are gone.
+    """
+    key = keys.evaluation_formats(keys.evaluation_prefix(report.evaluation.key))
+    formats = find_record(store, key, ModelFormats)
+    if formats is None:
+        return None
+    fits = (formats.weights_sha256, formats.threshold) == (report.weights_sha256, report.scores.threshold)
+    return formats if fits and all(store.exists(one.file.key) for one in formats.formats) else None

@@ -3,6 +3,7 @@
 import os
 import platform
 import uuid
+from collections.abc import Callable
 
 from prefect import get_run_logger
 from prefect.runtime import flow_run
@@ -15,7 +16,9 @@ from tasks.orchestration.run_watch import check_run
 from tasks.records import (
     DetectionResult,
     EvaluateJob,
+    EvaluationReport,
     LeaseHolder,
+    ModelFormats,
     ModelVersion,
     RetrainRequest,
     SnapshotDifference,
@@ -25,9 +28,10 @@ from tasks.records import (
 )
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage.probe import probe
-from tasks.storage.runs import find_model, reuse_model
+from tasks.storage.runs import find_formats, find_model, reuse_model
 from tasks.storage.s3 import Store
 from tasks.training.detection_in_store import detect_in_store
+from tasks.training.export_in_store import export_in_store
 from tasks.training.initial_weights import require_in_store
 from tasks.training.progress import TrainingProgress
 from tasks.training.spec import check_classes, check_study, fitted_batch, plan, reason_to_skip
@@ -130,6 +134,27 @@ def lease_holder() -> LeaseHolder:
 @step("detect")
 def detect_split(job: EvaluateJob) -> DetectionResult:
     """Detect on the images that a model is measured on and those that its thresholds are chosen on; measure latency."""
+    return detect_in_store(Store.from_environment(), job, from_environment(WorkSettings), _show_batches())
+
+
+@step("export")
+def export_formats(report: EvaluationReport) -> ModelFormats:
+    """Write a measured model in all formats, and measure each; files that are there already are used again."""
+    store, logger = Store.from_environment(), get_run_logger()
+    formats = find_formats(store, report)
+    if formats and not formats.refused:
+        logger.info("run %s is exported already", report.run_key[:12])
+        return formats
+    formats = export_in_store(store, report, from_environment(WorkSettings), _show_batches())
+    names = ", ".join(one.name for one in formats.formats) or "nothing"
+    logger.info("exported %s in %.1f s, measured on the %s split", names, formats.seconds, report.split)
+    for name, reason in formats.refused.items():
+        logger.warning("%s is not published: %s", name, reason)
+    return formats
+
+
+def _show_batches() -> Callable[[Event], None]:
+    """Show the batches of images that a process has done."""
     bar = ProgressBar("batches of images")
 
     def on_event(event: Event) -> None:
@@ -137,4 +162,4 @@ def detect_split(job: EvaluateJob) -> DetectionResult:
         if event["event"] == "step":
             bar.show(event["step"], event["steps"])
 
-    return detect_in_store(Store.from_environment(), job, from_environment(WorkSettings), on_event)
+    return on_event

@@ -25,6 +25,8 @@ KEYS = {
     keys.report_page: (FOLDER, "verdict", SHA),
     keys.evaluation_report: (FOLDER,),
     keys.evaluation_numbers: (FOLDER, SHA),
+    keys.evaluation_formats: (FOLDER,),
+    keys.format_file: (RUN, SHA, "model.onnx"),
     keys.study_curve: (FOLDER, SHA),
     keys.model_claim: ("p", 1),
     keys.model_card: ("p", 1),

@@ -27,7 +27,7 @@ UNSEEN = ClassScore(ap=None, ap50=None, precision=None, recall=None, threshold=N
 
 
 def outcome_of(
-    per_class, *, promote=True, verdict="promote", overridden=None, answer=None, ended="epochs",
+    per_class, *, promote=True, verdict="promote", overridden=None, answer=None, ended="epochs", refused=None,
     reason="First model: mAP 0.6 on 3 test images.",
 ):  # fmt: skip
     classes = tuple(per_class)
@@ -60,7 +60,9 @@ def outcome_of(
             detections=file, evaluation=file, speed=speed(),
         ),
         decision=decision,
-        version=ModelVersion.model_construct(project="pets", version=4, report=file),
+        version=ModelVersion.model_construct(
+            project="pets", version=4, report=file, weights=file, formats_refused=refused or {}
+        ),
         alias=None,
     )  # fmt: skip
 
@@ -114,6 +116,12 @@ def test_the_title_says_whether_the_model_is_promoted():
         title = summary({"cat": PLAIN}, promote=answer == "promote", verdict="cannot tell", answer=answer)
         assert title.startswith(f"# pets version 4: {words}\n")
     assert "8 epochs (stopped since nothing more was gained)" in text
+
+
+def test_the_formats_are_named_and_why_one_is_missing():
+    assert "\nPublished as safetensors.\n" in summary({"cat": PLAIN})
+    text = summary({"cat": PLAIN}, refused={"onnx": "its mAP is 0.1, 0.5 from <b>another</b>"})
+    assert "Published as safetensors. onnx is not published: its mAP is 0.1, 0.5 from &#60;b&#62;another" in text
 
 
 @pytest.mark.parametrize(
