@@ -173,6 +173,8 @@ def prepare(question: Question, hours: float) -> datetime:
 def suspend(question: Question) -> None:
     """End this process, and have the flow run begin again when its question is answered.
 
+    Returns at once if the time for an answer is over already, as after an outage: nobody would end the suspension.
+
     Args:
         question: What is asked; it has been prepared.
     """
@@ -180,6 +182,9 @@ def suspend(question: Question) -> None:
 
     def ask() -> None:
         try:
+            with get_client(sync_client=True) as client:
+                if is_over(client, client.read_flow_run(_id())):
+                    return
             suspend_flow_run(wait_for_input=form, key=_pause_key(question.asked))
         except HTTPError as error:
             raise _no_answer(error) from None

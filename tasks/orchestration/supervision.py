@@ -18,12 +18,14 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelling
 
-from tasks.orchestration.asking_runs import end_question
+from tasks.orchestration.asking_runs import end_question, has_asked, is_over
 from tasks.orchestration.liveness import Liveness
 from tasks.orchestration.recovery import is_given_up, recover
 from tasks.storage.s3 import Store
 
 LOOK_SECONDS = 5.0
+SUSPENSION_SECONDS = 60.0
+"""A run that asks is suspended at most so long after it looked at the time."""
 UNFINISHED = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED]
 
 
@@ -50,6 +52,8 @@ def supervise_run(run_id: UUID) -> str:
 def _look_after(client: SyncPrefectClient, run: FlowRun) -> str:
     if run.state is not None and (run.state.is_cancelling() or run.state.is_cancelled()):
         return f"{_cancel_children(client, run)} child flow runs are cancelled with it"
+    if has_asked(run) and is_over(client, run):
+        run = _wait_until_suspended(client, run)
     if run.state is not None and run.state.is_paused():
         return end_question(client, run)
     if (parent := _parent_of(client, run)) is not None:
@@ -68,6 +72,15 @@ def _look_after(client: SyncPrefectClient, run: FlowRun) -> str:
     else:
         return "it lives, or has ended"
     return "it is started again" if recover(client, store, run, reason) else "it is given up"
+
+
+def _wait_until_suspended(client: SyncPrefectClient, run: FlowRun) -> FlowRun:
+    """A run may look at the time just before its end, and be suspended just after it."""
+    end = time.monotonic() + SUSPENSION_SECONDS
+    while run.state is not None and run.state.is_running() and time.monotonic() < end:
+        time.sleep(LOOK_SECONDS)
+        run = client.read_flow_run(run.id)
+    return run
 
 
 def _is_lost(client: SyncPrefectClient, store: Store, run: FlowRun) -> bool:

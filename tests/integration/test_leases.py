@@ -209,21 +209,21 @@ def test_after_a_store_was_away_for_longer_than_the_lease_its_holder_goes_on(tmp
         store = Store(seaweed.settings())
 
         def wait_and_note():
-            with wait_for_lease(store, RUN, holder("second"), 3) as lease:
+            with wait_for_lease(store, RUN, holder("second"), 9) as lease:
                 taken.append(lease)
 
         second = threading.Thread(target=wait_and_note)
-        with take(store, "first", 3) as lease:
+        with take(store, "first", 9) as lease:
             second.start()
             wait_until(lambda: state_of(store).renewals >= 2)
             seaweed.stop()
-            time.sleep(8)
+            time.sleep(20)
             lease.check()
             with pytest.raises(StoreUnavailable):
                 lease.store.put("note", b"x")
             seaweed.__enter__()
             before = state_of(store).renewals
-            wait_until(lambda: state_of(store).renewals >= before + 8)
+            wait_until(lambda: state_of(store).renewals >= before + 5)
             lease.store.put("note", b"x")
             assert (lease.lost.is_set(), taken) == (False, [])
         second.join(120)

@@ -23,6 +23,7 @@ from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 from tasks.training.spec import plan
 from tasks.training.training_in_store import train_in_store
+from tests.fakes.lease_holders import holder
 
 SOON = Patience(limit=300, first_pause=0.1, longest_pause=1)
 
@@ -112,7 +113,7 @@ def test_a_finished_training_waits_with_its_model_and_is_not_trained_again(tmp_p
         stopped, away = threading.Event(), threading.Event()
         settings = WorkSettings(work_dir=tmp_path / "work", lease_seconds=3600)
         with ThreadPoolExecutor(1) as pool:
-            training = pool.submit(train_in_store, store, job, "worker", settings, stop_at_the_end)
+            training = pool.submit(train_in_store, store, job, holder("worker"), settings, stop_at_the_end)
             assert stopped.wait(300)
             server.stop()
             away.set()

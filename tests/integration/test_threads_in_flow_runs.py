@@ -17,7 +17,7 @@ def test_lines_of_threads_reach_their_flow_run_and_its_attempts_are_counted():
     assert done.returncode == 0, done.stderr
     lines = json.loads(done.stdout.splitlines()[-1])
     assert len([line for line in lines if "not renewed, training goes on" in line]) == 2, lines
-    assert len([line for line in lines if "signing in again at the store" in line]) == 2, lines
+    assert len([line for line in lines if "signing in again" in line]) == 2, lines
     attempts = [line.split(", ")[1] for line in lines if line.startswith("holder: flow run ")]
     assert attempts == ["attempt 1", "attempt 2"]
     assert "without a flow run id" not in done.stderr
