@@ -36,13 +36,16 @@ def test_a_run_is_cancelled_with_the_menu(browser, stack, export):
     children = {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}}
     wait_for(lambda: [one for one in stack.api("/flow_runs/filter", children) if one["state_name"] == "Running"])
 
-    browser.get(f"{stack.addresses['ui']}/runs/flow-run/{run}")
-    shown(browser, "//*[contains(@class, 'p-icon-button-menu')]").click()
-    shown(browser, "//*[contains(@class, 'p-overflow-menu-item')][normalize-space()='Cancel']").click()
-    shown(browser, "//*[contains(@class, 'p-modal')]//button[normalize-space()='Confirm']")
-    keep_screenshot(browser, "cancel", whole=False)
-    shown(browser, "//*[contains(@class, 'p-modal')]//button[normalize-space()='Confirm']").click()
+    try:
+        browser.get(f"{stack.addresses['ui']}/runs/flow-run/{run}")
+        shown(browser, "//*[contains(@class, 'p-icon-button-menu')]").click()
+        shown(browser, "//*[contains(@class, 'p-overflow-menu-item')][normalize-space()='Cancel']").click()
+        shown(browser, "//*[contains(@class, 'p-modal')]//button[normalize-space()='Confirm']")
+        keep_screenshot(browser, "cancel", whole=False)
+        shown(browser, "//*[contains(@class, 'p-modal')]//button[normalize-space()='Confirm']").click()
 
-    for one in (run, *(child["id"] for child in stack.api("/flow_runs/filter", children))):
-        wait_for(lambda one=one: stack.state(one)[0] in ENDED)
-        assert stack.state(one)[0] == "Cancelled", stack.state(one)
+        for one in (run, *(child["id"] for child in stack.api("/flow_runs/filter", children))):
+            wait_for(lambda one=one: stack.state(one)[0] in ENDED)
+            assert stack.state(one)[0] == "Cancelled", stack.state(one)
+    finally:  # otherwise the run would keep the only place for all tests after it
+        stack.run("runs", "cancel", run, "--no-wait")
