@@ -26,8 +26,11 @@ class PrefectApi(BaseHTTPRequestHandler):
 
     def do_GET(self):
         """Find the deployment by its name."""
+        if self.server.busy:
+            self.server.busy -= 1
+            return self._answer(503, {"exception_message": "Service Unavailable"})
         known = self.path == "/api/deployments/name/retrain/retrain"
-        self._answer(200 if known else 404, {"id": DEPLOYMENT})
+        return self._answer(200 if known else 404, {"id": DEPLOYMENT})
 
     def do_POST(self):
         """Create a flow run."""
@@ -49,7 +52,7 @@ class PrefectApi(BaseHTTPRequestHandler):
 @pytest.fixture
 def prefect_api():
     server = ThreadingHTTPServer(("127.0.0.1", 0), PrefectApi)
-    server.calls, server.status = [], 201
+    server.calls, server.status, server.busy = [], 201, 0
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -128,3 +131,12 @@ def test_a_call_that_is_refused_fails_and_shows_the_reason(prefect_api, call, tm
     done = call(tmp_path)
     assert done.returncode != 0
     assert "the reason" in done.stdout
+
+
+@needs_curl
+def test_a_call_to_a_server_that_is_busy_at_first_succeeds(prefect_api, call, tmp_path):
+    prefect_api.busy = 2
+    done = call(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["id"] == "a-flow-run"
+    assert len(prefect_api.calls) == 1
