@@ -41,7 +41,8 @@ schedule = {
     "schedule": {"cron": "0 3 * * *", "timezone": "UTC"}, "active": True, "slug": "cats",
     "parameters": {"project": "cats"},
 }
-body = {"name": "train", "flow_id": flow, "schedules": [schedule], "enforce_parameter_schema": False}
+body = {"name": "train", "flow_id": flow, "schedules": [schedule], "parameters": {"epochs": 3},
+        "enforce_parameter_schema": False}
 deployment = api.post("/deployments/", json=body).json()
 
 
@@ -58,7 +59,10 @@ api.patch(address, json={"active": True}).raise_for_status()
 after = read()
 print("off and on again:  ", after)
 api.patch(f"/deployments/{deployment['id']}", json={"paused": True}).raise_for_status()
-print("the same PATCH of a deployment leaves the rest:", api.get(f"/deployments/{deployment['id']}").json()["name"])
+of_deployment = api.get(f"/deployments/{deployment['id']}").json()["parameters"]
+print("a PATCH of the deployment with {'paused': true} leaves its own parameters:", of_deployment)
+if of_deployment != {"epochs": 3}:
+    sys.exit("CHANGED: a PATCH of the deployment loses parameters, too")
 if before["parameters"] != {"project": "cats"} or after != {**before, "parameters": {}}:
     sys.exit("CHANGED: the parameters are kept, or something else is lost")
 print("as described")

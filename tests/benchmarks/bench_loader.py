@@ -16,8 +16,9 @@ from pathlib import Path
 
 from tasks.local import dataset_folder
 from tasks.local.files import file_sha256
-from tasks.records import Box, DatasetSnapshot, LabelledImage, LabelSource
+from tasks.records import DatasetSnapshot, LabelledImage, LabelSource
 from tasks.training.worker.runtime.process import quiet_libraries
+from tests.benchmarks.peers.images import draw_object
 from tests.fakes.datasets import CLASSES, make_spec
 
 IMAGES, WIDTH, HEIGHT, OBJECTS, SIZE, BATCH, ROUNDS = 64, 1280, 960, 5, 640, 8, 3
@@ -41,11 +42,7 @@ def write_images(folder: Path) -> DatasetSnapshot:
             side = int(rng.integers(60, 300))
             x, y = int(rng.integers(WIDTH - side)), int(rng.integers(HEIGHT - side))
             colour = tuple(int(part) for part in rng.integers(0, 256, 3))
-            if place % 2:
-                cv2.rectangle(pixels, (x, y), (x + side, y + side), colour, -1)
-            else:
-                cv2.circle(pixels, (x + side // 2, y + side // 2), side // 2, colour, -1)
-            boxes.append(Box(place % 2, x, y, x + side, y + side))
+            boxes.append(draw_object(pixels, place, x, y, side, colour))
         path = folder / f"{number}.jpg"
         cv2.imwrite(str(path), pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])
         images.append(

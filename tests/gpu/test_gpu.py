@@ -7,7 +7,6 @@ import pytest
 
 from tasks.records import Speed
 from tasks.training import files
-from tests.fakes import trainer
 from tests.fakes.datasets import make_spec, write_dataset, write_spec
 from tests.fakes.trainer import Trainer, detect, run
 
@@ -20,7 +19,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> int:
 
     if not torch.cuda.is_available():
         pytest.skip("no GPU here")
-    monkeypatch.setattr(trainer, "WARM_START", False)
+    monkeypatch.setattr("tests.fakes.trainer.WARM_START", False)
     return torch.cuda.device_count()
 
 
@@ -50,10 +49,10 @@ def test_a_killed_run_ends_in_the_same_bytes(tmp_path: Path, precision: str) -> 
     given = arguments(tmp_path, out="whole", epochs=4)
     assert run(tmp_path, *given, "--precision", precision).process.returncode == 0
     killed = (*given[:-1], tmp_path / "killed", "--precision", precision)
-    with Trainer(tmp_path, *killed) as process:
-        process.until(lambda: len(process.events_of("epoch")) == 2)
-        process.process.send_signal(signal.SIGKILL)
-        process.ended()
+    with Trainer(tmp_path, *killed) as trainer:
+        trainer.until(lambda: len(trainer.events_of("epoch")) == 2)
+        trainer.process.send_signal(signal.SIGKILL)
+        trainer.ended()
     assert run(tmp_path, *killed).process.returncode == 0
     assert result_of(tmp_path, "killed").weights_sha256 == result_of(tmp_path, "whole").weights_sha256
 

@@ -10,6 +10,7 @@ import random
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from deployments.demo.cartoons import draw_export
 from tasks import metrics
@@ -44,6 +45,29 @@ def write_discs(folder: Path, train: int, valid: int, side: int, objects: int = 
     return snapshot
 
 
+def draw_object(pixels: Any, number: int, x: int, y: int, length: int, colour: tuple[int, ...]) -> Box:
+    """Draw a disc or a square, by turns.
+
+    Args:
+        pixels: The image, ``[height, width, 3]`` uint8, which is drawn on.
+        number: Of the object in its image; even ones are discs, of class 0.
+        x: Left edge in pixels.
+        y: Top edge in pixels.
+        length: Side or diameter in pixels.
+        colour: Of three channels, 0 to 255.
+
+    Returns:
+        Its box.
+    """
+    import cv2
+
+    if number % 2:
+        cv2.rectangle(pixels, (x, y), (x + length, y + length), colour, -1)
+    else:
+        cv2.circle(pixels, (x + length // 2, y + length // 2), length // 2, colour, -1)
+    return Box(number % 2, x, y, x + length, y + length)
+
+
 def _draw_discs(folder: Path, split: Split, number: int, side: int, objects: int) -> LabelledImage:
     import cv2
     import numpy as np
@@ -56,11 +80,7 @@ def _draw_discs(folder: Path, split: Split, number: int, side: int, objects: int
         length = rng.randint(side // 10, side // 3) // 2 * 2
         x, y = rng.randrange(side - length), rng.randrange(side - length)
         colour = tuple(rng.randrange(256) for _ in range(3))
-        if place % 2:
-            cv2.rectangle(pixels, (x, y), (x + length, y + length), colour, -1)
-        else:
-            cv2.circle(pixels, (x + length // 2, y + length // 2), length // 2, colour, -1)
-        boxes.append(Box(place % 2, x, y, x + length, y + length))
+        boxes.append(draw_object(pixels, place, x, y, length, colour))
     path = folder / f"{split}{number}.jpg"
     cv2.imwrite(str(path), pixels, [cv2.IMWRITE_JPEG_QUALITY, 90])
     return LabelledImage(

@@ -1,4 +1,6 @@
-"""The job of a contestant of a benchmark, and what the programs of the peers share. No torch on a CPU.
+"""The job of a contestant of a benchmark, and what the programs of the peers share.
+
+torch is imported here for a job on a GPU alone.
 
 A peer is a module of this package with two verbs, each a process of its own. ``train`` writes ``peer.json`` into the
 job's folder: images per second in the training loop, and what else it reports. ``detect`` writes ``detections.json``:

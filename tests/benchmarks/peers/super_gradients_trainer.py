@@ -1,9 +1,8 @@
 """super-gradients' ``Trainer``, run as its users run it: its dataset, its validation and its checkpoints.
 
 It computes in fp32 on a CPU, and in fp16 on a GPU, which is its mixed precision; there its loaders pin memory, as its
-recipes have it.
-Its YOLO-NAS recipe with our augmentation, in its own transforms. ``average_best_models`` is off: with torch >= 2.6 it
-ends a run after the first validation.
+recipes have it. Its YOLO-NAS recipe with our augmentation, in its own transforms. ``average_best_models`` is off: with
+torch >= 2.6 it ends a run after the first validation.
 """
 
 import json
