@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO_DIR ?= nasflow-demo
 PEERS := .bench
 
-.PHONY: setup check test unit integration gpu e2e browser demo bench fuzz reference lock clean
+.PHONY: setup check test unit integration gpu e2e browser demo bench chaos fuzz reference lock clean
 
 setup: $(STAMP)
 
@@ -64,6 +64,10 @@ bench: setup
 	@for file in tests/benchmarks/bench_*.py; do \
 		echo "== $$file"; $(BIN)/python -m tests.benchmarks.$$(basename $$file .py) || exit 1; \
 	done
+
+# An hour of faults on a real stack. JSON=FILE keeps all rounds.
+chaos: setup
+	$(BIN)/python -m tests.chaos $(if $(JSON),--json $(JSON))
 
 # Twenty minutes of random labels.
 fuzz: setup

@@ -2,12 +2,18 @@
 
 from prefect import flow
 
-from tasks.evaluation.task import score_detections
+from tasks.evaluation.task import find_report, score_detections
 from tasks.records import EvaluateJob, EvaluationReport
-from tasks.training.task import detect_split
+from tasks.training.task import detect_split, export_formats
 
 
 @flow(name="evaluate", persist_result=False)
 def evaluate(job: EvaluateJob) -> EvaluationReport:
-    """Detect on the images that the model is measured on, score the detections, and write the report page."""
-    return score_detections(job, detect_split(job))
+    """Detect on the images that the model is measured on, score the detections, and write the report page.
+
+    The model is exported, too, if the job says so. What is finished is used again.
+    """
+    report = find_report(job) or score_detections(job, detect_split(job))
+    if job.export:
+        export_formats(report)
+    return report

@@ -3,12 +3,13 @@
 ::
 
     NasflowError                exit 1
-    ├── TransientError          the only branch that is retried
+    ├── TransientError          the only branch that is waited for or retried
     │   ├── StoreUnavailable    the object store does not answer, or answers 5xx
     │   ├── RoboflowUnavailable Roboflow does not answer, limits the rate, or sends half a zip
     │   ├── ServerUnavailable   the Prefect server does not answer
-    │   ├── WorkerLost          a child flow run or a trainer was killed, or a lease ran out
+    │   ├── WorkerLost          a child flow run or a trainer was killed, or a lease was lost
     │   └── LeaseHeld           another flow run works on this training run
+    ├── StillUnavailable        one of the first three stayed away for as long as a step waits
     ├── BadInput                exit 2: a person has to change something
     │   ├── BadSettings         the environment
     │   ├── BadRequest          a request or an option
@@ -27,6 +28,7 @@
     │   ├── NotLearning         the loss is no finite number any more
     │   ├── DiskFull            no room for the next checkpoint
     │   └── TrainingStopped     stopped on request, with a checkpoint written
+    ├── AttemptReplaced         a newer attempt of the same flow run has taken this one's place
     ├── IncomparableReports     two reports measured on different images
     └── ServerProblem           the Prefect server, a worker or a local server is missing
 
@@ -57,11 +59,15 @@ class ServerUnavailable(TransientError):
 
 
 class WorkerLost(TransientError):
-    """A child flow run crashed, a trainer was killed, or a lease ran out."""
+    """A child flow run crashed, a trainer was killed, or a lease was lost."""
 
 
 class LeaseHeld(TransientError):
     """Another flow run works on this training run."""
+
+
+class StillUnavailable(NasflowError):
+    """The store, Roboflow or the Prefect server did not come back while a step waited."""
 
 
 class BadInput(NasflowError):
@@ -138,6 +144,10 @@ class DiskFull(TrainingFailed):
 
 class TrainingStopped(TrainingFailed):
     """The trainer was asked to stop, and wrote a checkpoint first."""
+
+
+class AttemptReplaced(NasflowError):
+    """A newer attempt of the same flow run has taken this one's place."""
 
 
 class IncomparableReports(NasflowError):

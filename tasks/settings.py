@@ -28,6 +28,13 @@ class StoreSettings(BaseSettings):
     checksums: Literal["auto", "when_required", "when_supported"] = Field(
         default="auto", description="boto3's request and response checksums; auto: when_required except on AWS."
     )
+    encryption: Literal["AES256", "aws:kms"] | None = Field(
+        default=None, description="Server-side encryption that every write asks for; empty: what the bucket does."
+    )
+    encryption_key_id: str = Field(default="", description="Key for aws:kms, by id or ARN; empty: the store's own key.")
+    public_endpoint: str = Field(
+        default="", description="URL of the S3 API for browsers, in links to reports; empty: the endpoint."
+    )
 
 
 class RoboflowSettings(BaseSettings):

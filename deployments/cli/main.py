@@ -10,7 +10,7 @@ from typing import Annotated
 import click
 import typer
 
-from deployments.cli import labels, models, service, stack, training
+from deployments.cli import labels, models, runs, schedule, service, stack, training
 from tasks.errors import NasflowError, TrainingStopped
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ app = typer.Typer(
 for group in (stack, labels, training, service):
     app.add_typer(group.app)
 app.add_typer(models.app, name="models")
+app.add_typer(schedule.app, name="schedule")
+app.add_typer(runs.app, name="runs")
 
 STOPPED = 130
 """The exit code of shells for an end by SIGINT."""
@@ -42,7 +44,9 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run the command, and give its exit code."""
     from deployments.terminal import console
+    from tasks.local.proxies import keep_loopback_direct
 
+    keep_loopback_direct()
     command = typer.main.get_command(app)
     try:
         code = command.main(arguments, prog_name="nasflow", standalone_mode=False)

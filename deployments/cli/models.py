@@ -1,5 +1,6 @@
-"""Verbs about published models: models list and models show."""
+"""Verbs about published models: models list, models show and models pull."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,3 +38,25 @@ def show_(project: Project, which: VersionOrAlias = "champion", as_json: Json = 
     from tasks.storage.s3 import Store
 
     show(show_model(Store.from_environment(), project, which), as_json, show_model_card)
+
+
+@app.command("pull", cls=Verb)
+def pull(
+    model: Annotated[str, typer.Argument(help="PROJECT for its champion, PROJECT/VERSION or PROJECT@ALIAS.")],
+    format_name: Annotated[str, typer.Option("--format", help="onnx, onnx-nms, pth or safetensors.")] = "onnx",
+    out: Annotated[Path | None, typer.Option(help="Folder for the file; by default PROJECT-VERSION.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Copy a published model to this machine, with its card.
+
+    Args:
+        model: Project, and version or alias.
+        format_name: Format of the file.
+        out: Folder for the file, or None for one with the name of the version.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_pulled
+    from deployments.remote.pull import pull_model
+    from tasks.storage.s3 import Store
+
+    show(pull_model(Store.from_environment(), model, format_name, out), as_json, show_pulled)

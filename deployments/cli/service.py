@@ -1,4 +1,4 @@
-"""Verbs that talk to a Prefect server and a store: retrain, study, deploy and report."""
+"""Verbs that talk to a Prefect server or a store: retrain, study, deploy, report and clean."""
 
 import re
 from pathlib import Path
@@ -20,6 +20,15 @@ app = typer.Typer()
 
 SentExport = Annotated[Path | None, typer.Option(help="Instead of Roboflow: an export on this machine.")]
 Wait = Annotated[bool, typer.Option(help="Follow the run to its end.")]
+NotifyUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        envvar="NASFLOW_NOTIFY_URL",
+        help="Send what happens to models to a webhook of Slack, Teams or Discord, another address, or an Apprise URL.",
+    ),
+]
+"""An address holds a secret, so it can come from the environment, too."""
 
 
 class RetrainVerb(Verb):
@@ -39,7 +48,7 @@ class StudyVerb(Verb):
         """Make an option of each field of a request, without what is about the gate."""
         from tasks.records import RetrainRequest
 
-        return options_of(RetrainRequest, without={"promote_anyway"})
+        return options_of(RetrainRequest, without={"promote_anyway", "ask", "ask_hours"})
 
 
 @app.command(cls=RetrainVerb)
@@ -75,14 +84,22 @@ def study(context: typer.Context, export: SentExport = None, wait: Wait = True, 
 
 
 @app.command(cls=Verb)
-def deploy(as_json: Json = False) -> None:
-    """Register work pools and deployments on the server that PREFECT_API_URL names."""
-    from deployments.cli.show import show
-    from deployments.remote.register import register
-    from deployments.terminal.console import say
+def deploy(notify: NotifyUrl = None, as_json: Json = False) -> None:
+    """Register pools, deployments and automations on the server of PREFECT_API_URL, and keep what people set there.
 
-    names = register()
-    show({"ok": True, "deployments": names}, as_json, lambda _: say(f"registered {', '.join(names)}"))
+    Args:
+        notify: Where to send what happens to models, or None to leave that as it is.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_registered
+    from deployments.remote.notifications import register_notifications
+    from deployments.remote.register import register
+
+    registered = register()
+    if notify is not None:
+        register_notifications(notify)
+    names = [one["deployment"] for one in registered]
+    show({"ok": True, "deployments": names, "changes": registered}, as_json, show_registered)
 
 
 @app.command(cls=Verb)
@@ -102,16 +119,36 @@ def report(
         out: Folder to copy the page to, or None for a link.
         as_json: Whether stdout gets one JSON document.
     """
-    from deployments.cli.show import show
+    from deployments.cli.show import show, show_link
     from deployments.remote.models import copy_report, link_to_report
     from deployments.terminal.console import say
     from tasks.storage.s3 import Store
 
     store = Store.from_environment()
     if out is None:
-        show(link_to_report(store, project, which, days), as_json, lambda document: say(document["link"]))
+        show(link_to_report(store, project, which, days), as_json, show_link)
     else:
         show(copy_report(store, project, which, out), as_json, lambda document: say(f"report: {document['report']}"))
+
+
+@app.command(cls=Verb)
+def clean(
+    older_than: Annotated[str, typer.Option(help="Age up to which everything is kept, with d or w.")] = "30d",
+    remove: Annotated[bool, typer.Option("--remove", help="Remove it; without this it is only counted.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Count what is old in the store and not needed by any model or run, or remove it.
+
+    Args:
+        older_than: Age up to which everything is kept.
+        remove: Whether to remove it.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_cleaned
+    from deployments.remote.housekeeping import clean as clean_store
+    from tasks.storage.s3 import Store
+
+    show(clean_store(Store.from_environment(), older_than, remove=remove), as_json, show_cleaned)
 
 
 def _request(verb: str, values: dict[str, Any], export: Path | None) -> "RetrainRequest":

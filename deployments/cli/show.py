@@ -96,6 +96,20 @@ def show_outcome(document: Document) -> None:
         say(f"Prefect's UI: {document['ui']}, while `nasflow up` runs with the same --dir")
 
 
+def show_registered(document: Document) -> None:
+    """Print what ``deploy`` created, changed and kept."""
+    from deployments.remote.register import describe_registered
+
+    changes = document["changes"]
+    if created := [change["deployment"] for change in changes if change["created"]]:
+        say(f"registered {', '.join(created)}")
+    for change in changes:
+        for line in describe_registered(change):
+            say(line)
+    if not any(change["created"] or change["changed"] for change in changes):
+        say(f"nothing to change in {', '.join(document['deployments'])}")
+
+
 def show_study(document: Document) -> None:
     """Print what ``study`` came to, or which run was asked for."""
     if "points" not in document:
@@ -106,8 +120,14 @@ def show_study(document: Document) -> None:
     table(["share", "training images", "mAP", "low", "high"], rows)
     for sentence in (document["sentence"], *document["caveats"]):
         say(sentence)
-    say(f"report: {document['link']}")
+    show_link(document)
     say(f"ok, flow run {document['flow_run_state']}: {document['url']}")
+
+
+def show_link(document: Document) -> None:
+    """Print a link to a report page, and how long it works."""
+    say(f"report: {document['link']}")
+    say(f"this link {document['link_validity']}")
 
 
 def show_models(document: Document) -> None:
@@ -122,3 +142,53 @@ def show_model_card(document: Document) -> None:
     scores = document["scores"]
     rows += [[name, scores[name]] for name in ("map", "map50", "map75", "precision", "recall", "threshold")]
     table(["what", "value"], [[name, str(value)] for name, value in rows])
+    formats = [(one["name"], one["file"], one["agreement"]) for one in document["formats"]]
+    columns = ("map_difference", "box_difference", "score_difference")
+    files = [["safetensors", document["weights"]["size"], None, None, None]]
+    files += [
+        [name, file["size"], *(f"{measured[column]:.1g}" for column in columns)] for name, file, measured in formats
+    ]
+    table(["format", "bytes", "mAP differs", "boxes, px", "scores"], files)
+    for name, reason in document["formats_refused"].items():
+        say(f"{name} is not published: {reason}")
+
+
+def show_pulled(document: Document) -> None:
+    """Print where a pulled model is, and how it is loaded."""
+    say(f"{document['project']} version {document['version']}: {document['file']}")
+    say(f"card: {document['card']}")
+    say(f"confidence threshold: {document['threshold']}")
+    for line in document["load"]:
+        say(f"    {line}")
+
+
+def show_cleaned(document: Document) -> None:
+    """Print what ``clean`` found or removed."""
+    rows = [
+        [kind, amount["objects"], _in_bytes(amount["size"]), (amount["oldest"] or "")[:10]]
+        for kind, amount in document["kinds"].items()
+        if amount["objects"]
+    ]
+    if rows:
+        table(["kind", "objects", "size", "oldest"], rows)
+    total, days = document["total"], f"{document['older_than_days']:g} days"
+    amount = f"{total['objects']} object{'' if total['objects'] == 1 else 's'}, {_in_bytes(total['size'])}"
+    if unfinished := document["unfinished"]["objects"]:
+        size = _in_bytes(document["unfinished"]["size"])
+        say(f"kept: {unfinished} objects, {size}, of old runs that can still go on")
+    if document["left"]:
+        say(f"kept: {document['left']} runs that somebody began to use meanwhile")
+    if document["removed"]:
+        say(f"removed {amount}")
+    elif total["objects"]:
+        say(f"older than {days} and not needed: {amount}; add --remove to remove it")
+    else:
+        say(f"nothing is older than {days} and not needed")
+
+
+def _in_bytes(size: int) -> str:
+    """A size in the unit that fits, such as ``1.2 GB``."""
+    amount, units = float(size), ["B", "kB", "MB", "GB", "TB"]
+    while amount >= 1000 and len(units) > 1:
+        amount, units = amount / 1000, units[1:]
+    return f"{amount:.{0 if units[0] == 'B' else 1}f} {units[0]}"

@@ -47,7 +47,7 @@ def up(directory: StackFolder = Path("nasflow-local"), as_json: Json = False) ->
 def doctor(as_json: Json = False) -> None:
     """Tell what is wrong with this machine, the store and the server, with a remedy each."""
     from deployments.cli.show import show, show_checks
-    from deployments.doctor import doctor as run
+    from deployments.doctor.doctor import doctor as run
 
     document = run()
     show(document, as_json, show_checks)

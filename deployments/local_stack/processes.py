@@ -3,12 +3,13 @@
 A child process ends with its parent, and is stopped by its own process id.
 """
 
+import ctypes
 import os
 import random
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -64,15 +65,23 @@ def stop(process: subprocess.Popen[bytes], seconds: float) -> None:
         process.wait()
 
 
-def stop_with_children(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """End a process and all its descendants: by SIGTERM, and after ``seconds`` by SIGKILL.
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose parent is killed, so that they are stopped with the rest. Linux only."""
+    if sys.platform == "linux":
+        set_child_subreaper = 36
+        ctypes.CDLL(None).prctl(set_child_subreaper, 1)
+
+
+def stop_descendants(seconds: float, *, keep: Collection[int]) -> None:
+    """End all descendants of this process: by SIGTERM, and after ``seconds`` by SIGKILL.
 
     A Prefect worker does not end its flow runs on SIGTERM, so they get it, too.
+
+    Args:
+        seconds: How long they may take.
+        keep: Process ids that are left alone.
     """
-    family: list[psutil.Process] = []
-    with suppress(psutil.NoSuchProcess):
-        parent = psutil.Process(process.pid)
-        family = [parent, *parent.children(recursive=True)]
+    family = [child for child in psutil.Process().children(recursive=True) if child.pid not in keep]
     for member in family:
         with suppress(psutil.NoSuchProcess):
             member.terminate()
@@ -80,7 +89,7 @@ def stop_with_children(process: subprocess.Popen[bytes], seconds: float) -> None
     for member in alive:
         with suppress(psutil.NoSuchProcess):
             member.kill()
-    process.wait()
+    psutil.wait_procs(alive, timeout=seconds)
 
 
 def free_port(preferred: int | None = None) -> int:

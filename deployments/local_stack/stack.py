@@ -4,29 +4,45 @@ Everything listens on this machine only, and ends with this process. The folder 
 """
 
 import fcntl
+import json
 import os
 import shlex
-import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
-from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from deployments.local_stack import processes
 from deployments.local_stack.seaweed import Seaweed
-from deployments.remote.register import POOLS, register
+from deployments.local_stack.supervised import Process, Supervised
+from deployments.remote.pools import POOLS
+from deployments.remote.register import describe_registered, register
 from tasks.errors import ServerProblem
+from tasks.local.proxies import LOOPBACK
 
 SERVER_SECONDS = 300
+"""Half a minute is usual; a busy machine may take minutes."""
 STOP_SECONDS = 10
 PREFECT_PORT = 4200
 PORT_ATTEMPTS = 3
 
+VACUUM = {
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(90 * 86_400),
+}
+"""The server forgets flow runs that ended 90 days ago, with their logs and artifacts. By default it keeps them."""
+
 Say = Callable[[str], None]
+
+NO_PROXY_LINE = (
+    'case ",${no_proxy:-${NO_PROXY:-}}," in *",@,"* | ",*,") ;; '
+    '*) export no_proxy="${no_proxy:-${NO_PROXY:-}},@"; export NO_PROXY="$no_proxy" ;; esac\n'
+).replace("@", LOOPBACK)
+"""Shell that keeps the servers of this machine out of the way of a proxy that the shell names."""
 
 
 class Stack:
@@ -36,8 +52,14 @@ class Stack:
         self.folder = folder.absolute()
         self._say = say
         self._seaweed = Seaweed(self.folder / "store")
-        self._server: subprocess.Popen[bytes] | None = None
-        self._workers: list[subprocess.Popen[bytes]] = []
+        self._logs = self.folder / "logs"
+        self._store = Supervised(
+            "the object store", self._seaweed.log, self._seaweed.launch, self._seaweed.answers, say
+        )
+        self._server = Supervised(
+            "the Prefect server", self._logs / "server.log", self._launch_server, self._server_answers, say
+        )
+        self._workers: list[Supervised] = []
         self._port = 0
 
     @property
@@ -48,14 +70,19 @@ class Stack:
     def __enter__(self) -> "Stack":
         self._make_folders()
         self._refuse_second()
+        processes.adopt_orphans()
         try:
             self._say("starting the object store")
             self._seaweed.__enter__()
+            self._store.adopt(self._seaweed.process)
             self._say("starting the Prefect server")
-            self._start_server()
+            self._server.adopt(self._start_server())
             self._say("registering deployments, starting workers")
-            register()
-            self._workers = [self._start_worker(pool) for pool in POOLS]
+            for registered in register():
+                for line in describe_registered(registered):
+                    self._say(line)
+            self._workers = [self._worker(pool) for pool in POOLS]
+            self.check()
             self._write_environment()
         except BaseException:
             self._stop()
@@ -68,14 +95,14 @@ class Stack:
         self._stop()
 
     def check(self) -> None:
-        """Check that all processes run.
+        """Start processes again that have ended. Workers need the store and the server, and wait for them.
 
         Raises:
-            ServerProblem: one of them has ended.
+            ServerProblem: one of them did not come up several times in a row.
         """
-        for name, process in (("the Prefect server", self._server), *zip(POOLS, self._workers, strict=False)):
-            if process is not None and process.poll() is not None:
-                raise ServerProblem(f"{name} has ended with code {process.returncode}; see {self.folder / 'logs'}")
+        if all([self._store.check(), self._server.check()]):
+            for worker in self._workers:
+                worker.check()
 
     def _make_folders(self) -> None:
         try:
@@ -93,26 +120,25 @@ class Stack:
             self._lock.close()
             raise ServerProblem(f"{self.folder}: a local stack runs here already; use it, or stop it") from None
 
-    def _start_server(self) -> None:
+    def _start_server(self) -> Process:
         """Start it on a free port, or on another one if a program such as a second stack takes that meanwhile."""
         for _ in range(PORT_ATTEMPTS):
-            server = self._launch_server()
+            self._port = processes.free_port(PREFECT_PORT)
+            if self._port != PREFECT_PORT:
+                self._say(f"port {PREFECT_PORT} is taken by another program; Prefect listens on {self._port} instead")
+            os.environ.update(self._environment())
+            for name in ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_PROFILE"):
+                os.environ.pop(name, None)
+            server = self._server.process = self._launch_server()
             if self._wait_until_ready(server):
-                return
-        raise ServerProblem(f"no port stays free for the Prefect server; see {self.folder / 'logs' / 'server.log'}")
+                return server
+        raise ServerProblem(f"no port stays free for the Prefect server; see {self._logs / 'server.log'}")
 
-    def _launch_server(self) -> "subprocess.Popen[bytes]":
-        self._port = processes.free_port(PREFECT_PORT)
-        if self._port != PREFECT_PORT:
-            self._say(f"port {PREFECT_PORT} is taken by another program; Prefect listens on {self._port} instead")
-        os.environ.update(self._environment())
-        for name in ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_PROFILE"):
-            os.environ.pop(name, None)
+    def _launch_server(self) -> Process:
         factory = "prefect.server.api.server:create_app"
         address = ["--factory", factory, "--host", processes.HOST, "--port", str(self._port)]
         command = [sys.executable, "-m", "uvicorn", *address, "--log-level", "warning"]
-        self._server = processes.start(command, self.folder / "logs" / "server.log", os.environ)
-        return self._server
+        return processes.start(command, self._logs / "server.log", os.environ)
 
     def _environment(self) -> dict[str, str]:
         """What this process, its workers and their flow runs need; the secret of the store is among it."""
@@ -128,45 +154,70 @@ class Stack:
             "PREFECT_CLI_PROMPT": "false",
             # Otherwise a restarted server does not know who holds a concurrency slot.
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+            **VACUUM,
         }
 
     def _write_environment(self) -> None:
         """Write what another terminal needs to use this stack; only this user may read it, since it holds a secret."""
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self._environment().items()]
-        processes.publish_private(self.folder / "env.sh", "".join(lines))
+        processes.publish_private(self.folder / "env.sh", "".join([*lines, NO_PROXY_LINE]))
 
-    def _wait_until_ready(self, server: "subprocess.Popen[bytes]") -> bool:
+    def _wait_until_ready(self, server: Process) -> bool:
         """Wait until the server answers; False if another program has its port, and may answer in its place."""
         deadline = time.monotonic() + SERVER_SECONDS
         while time.monotonic() < deadline:
-            if server.poll() is not None and processes.is_open(self._port):
-                return False
-            self.check()
-            if processes.listens(server, self._port):
-                with suppress(urllib.error.URLError, OSError):
-                    with urllib.request.urlopen(f"{self.ui}/api/health", timeout=5) as answer:  # noqa: S310, our own
-                        if answer.status == 200:
-                            return True
+            if (code := server.poll()) is not None:
+                if processes.is_open(self._port):
+                    return False
+                raise ServerProblem(f"the Prefect server has ended with code {code}; see {self._logs / 'server.log'}")
+            if self._server_answers(server):
+                return True
             time.sleep(0.2)
         raise ServerProblem(
-            f"the Prefect server does not answer after {SERVER_SECONDS} s; see {self.folder / 'logs' / 'server.log'}"
+            f"the Prefect server does not answer after {SERVER_SECONDS} s; see {self._logs / 'server.log'}"
         )
 
-    def _start_worker(self, pool: str) -> subprocess.Popen[bytes]:
+    def _server_answers(self, server: Process) -> bool:
+        """Whether it is this server that answers, and not another program that has its port."""
+        return processes.listens(server, self._port) and self._ask_server("/health") is True
+
+    def _ask_server(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """The server's answer as JSON; None if it does not answer."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.ui}/api{path}", data=data, headers=headers)  # noqa: S310, our own
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310, our own
+                return json.loads(answer.read())
+        except (OSError, ValueError):
+            return None
+
+    def _worker(self, pool: str) -> Supervised:
         prefect = str(Path(sys.executable).with_name("prefect"))
+        log = self._logs / f"worker-{pool}.log"
         limit = "1" if pool == "gpu" else "4"
         command = [sys.executable, prefect, "worker", "start", "--pool", pool, "--type", "process"]
         command += ["--name", f"local-{pool}", "--limit", limit]
-        return processes.start(command, self.folder / "logs" / f"worker-{pool}.log", os.environ)
+        started = datetime.now(UTC)
+
+        def launch() -> Process:
+            nonlocal started
+            started = datetime.now(UTC)
+            return processes.start(command, log, os.environ)
+
+        def answers(_: Process) -> bool:
+            workers = self._ask_server(f"/work_pools/{pool}/workers/filter", {}) or []
+            heartbeats = [worker["last_heartbeat_time"] for worker in workers if worker["name"] == f"local-{pool}"]
+            return any(datetime.fromisoformat(heartbeat) > started for heartbeat in heartbeats if heartbeat)
+
+        return Supervised(f"the worker of pool {pool}", log, launch, answers, self._say)
 
     def _stop(self) -> None:
         """Stop workers with their flow runs first, which report to the server; then the server; the store last."""
-        for worker in self._workers:
-            processes.stop_with_children(worker, STOP_SECONDS)
-        self._workers = []
-        if self._server is not None:
-            processes.stop(self._server, STOP_SECONDS)
-            self._server = None
+        servers = {process.pid for process in (self._server.process, self._seaweed.process) if process is not None}
+        processes.stop_descendants(STOP_SECONDS, keep=servers)
+        if self._server.process is not None:
+            processes.stop(self._server.process, STOP_SECONDS)
         self._seaweed.stop()
         (self.folder / "env.sh").unlink(missing_ok=True)
         self._lock.close()

@@ -24,10 +24,10 @@ def up(folder: Path, *, as_json: bool) -> None:
 
 
 def run_until_interrupted(stack: Stack) -> None:
-    """Wait for Ctrl-C or SIGTERM.
+    """Wait for Ctrl-C or SIGTERM, and start processes of the stack again that end.
 
     Raises:
-        ServerProblem: one of the stack's processes has ended.
+        ServerProblem: one of the stack's processes did not come up several times in a row.
     """
     try:
         while True:

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,19 +12,24 @@ from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
     ArtifactFilterKey,
-    ArtifactFilterType,
-    FlowRunFilter,
-    FlowRunFilterId,
-    FlowRunFilterParentFlowRunId,
-    TaskRunFilter,
 )
-from prefect.client.schemas.objects import FlowRun, TaskRun
+from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.sorting import ArtifactSort
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import get_current_settings
 
-from deployments.remote.server import first_line, no_answer, server_url
+from deployments.remote.run_queries import (
+    child_flow_runs,
+    is_running,
+    plain_name,
+    progress_bars,
+    start_time,
+    steps_of,
+    task_runs,
+)
+from deployments.remote.server import first_line, is_answer_of_prefect, no_answer, server_url
 from tasks.errors import BadRequest, NasflowError, ServerProblem
+from tasks.orchestration.asking_runs import QUESTION, is_asking
 from tasks.records import RetrainRequest
 
 POLL_SECONDS = 1.0
@@ -52,20 +56,28 @@ def ask_for(name: str, request: RetrainRequest) -> FlowRun:
             )
     except ObjectNotFound:
         raise ServerProblem(f"{url}: no deployment {name}; run `nasflow deploy` first") from None
-    except HTTPStatusError as error:
-        raise BadRequest(f"{url}: {error.response.text[:300]}") from None
     except (HTTPError, RuntimeError) as error:
+        if isinstance(error, HTTPStatusError) and is_answer_of_prefect(error):
+            raise BadRequest(f"{url}: {error.response.text[:300]}") from None
         raise no_answer(error) from None
 
 
-def follow(run: FlowRun, on_progress: OnProgress) -> FlowRun:
+def follow(run: FlowRun, on_progress: OnProgress, on_question: Callable[[FlowRun], None]) -> FlowRun:
     """Wait for the end of a run, reporting the progress of it and its child flow runs.
+
+    Args:
+        run: The run.
+        on_progress: Called with its progress.
+        on_question: Called once whenever it is suspended to ask a person.
+
+    Returns:
+        The completed run.
 
     Raises:
         ServerProblem: the server does not answer for too long.
         NasflowError: the run did not complete; the message is its own.
     """
-    last_answer = time.monotonic()
+    last_answer, asked = time.monotonic(), None
     with get_client(sync_client=True) as client:
         while True:
             try:
@@ -79,6 +91,9 @@ def follow(run: FlowRun, on_progress: OnProgress) -> FlowRun:
                     ) from None
             if run.state is not None and run.state.is_final():
                 break
+            if is_asking(run) and run.labels[QUESTION] != asked:
+                asked = run.labels[QUESTION]
+                on_question(run)
             time.sleep(POLL_SECONDS)
     if not run.state.is_completed():
         message = (run.state.message or run.state.name or "").removeprefix("Flow run encountered an exception: ")
@@ -88,63 +103,32 @@ def follow(run: FlowRun, on_progress: OnProgress) -> FlowRun:
 
 def _progress(client: SyncPrefectClient, run: FlowRun) -> tuple[float, float, str]:
     """Percent done, 100, and a text about the step that is running."""
-    running = [task for task in _task_runs(client, run) if task.state is not None and task.state.is_running()]
+    running = [task for task in task_runs(client, run) if is_running(task)]
     if not running:
         return 0, 100, f"{run.name}: {(run.state.name or '').lower() if run.state else 'waiting'}"
-    step = max(running, key=_start_time)
+    step = max(running, key=start_time)
     progress = _latest_progress(client, run)
     if progress is None:
-        return 0, 100, _plain_name(step)
+        return 0, 100, plain_name(step)
     percent, text = progress
-    return percent, 100, f"{_plain_name(step)}: {text}"
+    return percent, 100, f"{plain_name(step)}: {text}"
 
 
 def _latest_progress(client: SyncPrefectClient, run: FlowRun) -> tuple[float, str] | None:
     """Percent and text of the newest progress bar of running child flow runs."""
-    child_runs = _child_flow_runs(client, run)
-    running = [UUID(str(child.id)) for child in child_runs if child.state is not None and child.state.is_running()]
-    if not running:
+    child_runs = child_flow_runs(client, [run]).get(UUID(str(run.id)), [])
+    bars = progress_bars(client, filter(is_running, child_runs))
+    if not bars:
         return None
-    artifacts = client.read_artifacts(
-        artifact_filter=ArtifactFilter(
-            flow_run_id=ArtifactFilterFlowRunId(any_=running), type=ArtifactFilterType(any_=["progress"])
-        ),
-        sort=ArtifactSort.UPDATED_DESC,
-        limit=1,
-    )
-    if not artifacts or not isinstance(artifacts[0].data, int | float):
-        return None
-    return float(artifacts[0].data), artifacts[0].description or ""
-
-
-def _child_flow_runs(client: SyncPrefectClient, run: FlowRun) -> list[FlowRun]:
-    parent = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[UUID(str(run.id))]))
-    return client.read_flow_runs(flow_run_filter=parent)
-
-
-def _task_runs(client: SyncPrefectClient, run: FlowRun) -> list[TaskRun]:
-    return client.read_task_runs(
-        flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[UUID(str(run.id))])),
-        task_run_filter=TaskRunFilter(),
-    )
-
-
-def _start_time(step: TaskRun) -> datetime:
-    return step.start_time or datetime.max.replace(tzinfo=UTC)
-
-
-def _plain_name(step: TaskRun) -> str:
-    """The name of a step without the suffix that Prefect adds to make it unique."""
-    return step.name.rpartition("-")[0] or step.name
+    newest = next(iter(bars.values()))  # the one that was moved last comes first
+    return float(newest.data), newest.description or ""  # type: ignore[arg-type]
 
 
 def step_seconds(run: FlowRun) -> dict[str, float]:
     """Wall time of each step of a finished run, in seconds, in the order in which they started."""
     with get_client(sync_client=True) as client:
-        # Prefect adds a task run for each child flow run, which is no step of ours.
-        steps = [task for task in _task_runs(client, run) if task.start_time and "run_deployment" not in task.task_key]
-    steps.sort(key=_start_time)
-    return {_plain_name(step): round(step.total_run_time.total_seconds(), 1) for step in steps}
+        steps = steps_of(client, run)
+    return {plain_name(step): round(step.total_run_time.total_seconds(), 1) for step in steps}
 
 
 def outcome_row(run: FlowRun, key: str) -> dict[str, Any]:
@@ -173,7 +157,8 @@ def skip_reason(run: FlowRun) -> str | None:
 def reused(run: FlowRun) -> list[str]:
     """What a run took from an earlier run: training, evaluation, both or nothing."""
     with get_client(sync_client=True) as client:
-        child_flows = {client.read_flow(child.flow_id).name for child in _child_flow_runs(client, run)}
+        child_runs = child_flow_runs(client, [run]).get(UUID(str(run.id)), [])
+        child_flows = {client.read_flow(child.flow_id).name for child in child_runs}
     return [stage for stage, flow in (("training", "train"), ("evaluation", "evaluate")) if flow not in child_flows]
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from tasks.errors import BadInput
 from tasks.promotion import aliases, registry
+from tasks.promotion.registry import CHAMPION
 from tasks.records import PROJECT_PATTERN, ModelAlias, ModelVersion
 from tasks.storage.s3 import Store
-
-CHAMPION = "champion"
+from tasks.storage.s3_links import Link
 
 
 def list_models(store: Store, project: str | None) -> list[dict[str, Any]]:
@@ -126,7 +126,16 @@ def link_to_report(store: Store, project: str, which: str, days: float) -> dict[
     """
     version = find_model_version(store, project, which)
     link = store.link(version.report.key, round(days * 86_400))
-    return {"ok": True, "project": project, "version": version.version, "link": link}
+    return {"ok": True, "project": project, "version": version.version, **describe_link(link)}
+
+
+def describe_link(link: Link) -> dict[str, Any]:
+    """The fields of a document about a link."""
+    return {
+        "link": link.url,
+        "link_ends": link.ends.isoformat(timespec="seconds") if link.ends else None,
+        "link_validity": link.validity,
+    }
 
 
 def copy_report(store: Store, project: str, which: str, folder: Path) -> dict[str, Any]:

@@ -8,7 +8,10 @@ from tasks.records import ModelVersion, TrainedModel
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 
-DECISION = ("promote", "verdict", "reason", "overridden", "candidate_map", "champion_map", "champion_version")
+DECISION = (
+    "promote", "verdict", "reason", "overridden", "answer", "answered_by", "answered_why", "candidate_map",
+    "champion_map", "champion_version",
+)  # fmt: skip
 """Fields of an outcome's row that are the decision."""
 
 
@@ -79,6 +82,6 @@ def champion_row(store: Store, project: str, reason: str) -> dict[str, Any]:
     score = champion.scores.map
     return {
         "project": project, "version": champion.version, "promote": False, "verdict": "keep",
-        "reason": reason, "overridden": None,
+        "reason": reason, "overridden": None, "answer": None, "answered_by": None, "answered_why": None,
         "candidate_map": score, "champion_map": score, "champion_version": champion.version,
     }  # fmt: skip

@@ -1,134 +1,173 @@
-"""Registering work pools and deployments on a Prefect server. Registering again changes nothing."""
+"""Registering work pools and deployments on a Prefect server. What people have set there stays."""
 
-import subprocess
-import sys
+import importlib
+import json
 from importlib import resources
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from importlib.resources.abc import Traversable
+from typing import TYPE_CHECKING, Any
 
-from deployments.remote.server import no_answer, server_url
+from httpx import HTTPStatusError
+
+from deployments.remote.automations import register_automations
+from deployments.remote.deployment_settings import Settings, of_file, of_server, unflatten
+from deployments.remote.merge import merge
+from deployments.remote.pools import create_pools
+from deployments.remote.remembered import read_written, remember_written
+from deployments.remote.server import asking_server, server_url
 from tasks.errors import ServerProblem
 
 if TYPE_CHECKING:
-    from prefect.client.orchestration.routes import ServerRoutes
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.responses import DeploymentResponse
 
-POOLS = {
-    "default": "Light flow runs: labels, the gate, publishing.",
-    "gpu": "Training and evaluation; start one worker a GPU, with --limit 1.",
-}
+PREFECT_FILE = resources.files("deployments") / "prefect.yaml"
 
-DEPLOYMENTS = ("retrain/retrain", "study/study", "train/train", "evaluate/evaluate")
-"""What prefect.yaml describes, as flow/deployment."""
+Registered = dict[str, Any]
+"""``deployment``, whether it was ``created``, and what was ``changed`` and ``kept``, in words."""
 
-Schedules = dict[tuple[str, str], dict[str, Any]]
-"""State of each schedule by deployment and slug: whether it is active, when it runs, and its request."""
+CODE_WORDS = {"parameter_openapi_schema": "parameters of the flow", "pull_steps": "pull steps"}
 
 
-def register() -> list[str]:
+def register(file: Traversable = PREFECT_FILE) -> list[Registered]:
     """Create the work pools, and create or update the deployments of prefect.yaml.
 
-    Pools and schedules that exist keep what people have set.
-
     Returns:
-        Names of the deployments, as flow/deployment.
+        What was done to each deployment.
 
     Raises:
         BadSettings: no server is set.
         ServerProblem: the server does not answer, or refuses.
     """
-    for name, description in POOLS.items():
-        _create_pool(name, description)
-    schedules = _read_schedules()
-    with resources.as_file(resources.files("deployments").joinpath("prefect.yaml")) as file:
-        _deploy(file)
-    _restore_schedules(schedules)
-    _refuse_unknown_parameters()
-    return list(DEPLOYMENTS)
-
-
-def _create_pool(name: str, description: str) -> None:
-    from httpx import HTTPError
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.actions import WorkPoolCreate
-    from prefect.exceptions import ObjectAlreadyExists
-    from prefect.workers.process import ProcessWorker
 
     server_url()
-    template = ProcessWorker.get_default_base_job_template()
-    pool = WorkPoolCreate(name=name, type="process", description=description, base_job_template=template)
+    with asking_server(), get_client(sync_client=True) as client:
+        create_pools(client)
+        registered = [_register_deployment(client, entry) for entry in deployments_of(file)]
+        register_automations(client)
+        return registered
+
+
+def deployments_of(file: Traversable = PREFECT_FILE) -> list[dict[str, Any]]:
+    """The deployments that prefect.yaml describes."""
+    import yaml
+
+    entries: list[dict[str, Any]] = yaml.safe_load(file.read_text())["deployments"]
+    return entries
+
+
+def describe_registered(registered: Registered) -> list[str]:
+    """Lines for people about a deployment that was changed, or that keeps what people have set."""
+    name, changed, kept = (registered[field] for field in ("deployment", "changed", "kept"))
+    lines = [f"{name}: {', '.join(changed)}"] if changed else []
+    return [*lines, f"{name}: kept what was set here: {', '.join(kept)}"] if kept else lines
+
+
+def _register_deployment(client: "SyncPrefectClient", entry: dict[str, Any]) -> Registered:
+    from prefect.exceptions import ObjectNotFound
+
+    code, file = _code_of(entry), of_file(entry)
+    name = f"{code.pop('flow_name')}/{entry['name']}"
     try:
-        with get_client(sync_client=True) as client:
-            client.create_work_pool(pool)
-    except ObjectAlreadyExists:
-        return
-    except (HTTPError, RuntimeError) as error:
-        raise no_answer(error) from None
+        deployment = client.read_deployment_by_name(name)
+    except ObjectNotFound:
+        remember_written(client, name, [file])
+        _create(client, name, file, code)
+        return {"deployment": name, "created": True, "changed": [], "kept": []}
+    written = read_written(client, name)
+    merged = merge(of_server(deployment), file, written)
+    new_code = {field: value for field, value in code.items() if getattr(deployment, field) != value}
+    if merged.changed or new_code:
+        # Both are remembered meanwhile, so that neither is taken for a person's after a kill.
+        remember_written(client, name, [*(settings for settings in written if settings != file), file])
+        _update(client, deployment, merged.settings, new_code)
+    if written != [file]:
+        remember_written(client, name, [file])
+    changed = [*merged.changed, *(f"{CODE_WORDS.get(field, field)} changed" for field in new_code)]
+    return {"deployment": name, "created": False, "changed": changed, "kept": merged.kept}
 
 
-def _read_schedules() -> Schedules:
+def _code_of(entry: dict[str, Any]) -> dict[str, Any]:
+    """What the code determines: never kept, since a run needs the present one.
+
+    The server refuses parameters that the flow does not have, which would crash a run before it starts.
+    """
+    module, _, name = entry["entrypoint"].rpartition(".")
+    flow = getattr(importlib.import_module(module), name)
+    schema = {**json.loads(flow.parameters.model_dump_json(exclude_unset=True)), "additionalProperties": False}
+    schema["required"] = list(schema["properties"])
     return {
-        (name, schedule["slug"]): {field: schedule[field] for field in ("active", "schedule", "parameters")}
-        for name in DEPLOYMENTS
-        for schedule in _read_deployment(name).get("schedules", [])
+        "flow_name": flow.name,
+        "entrypoint": entry["entrypoint"],
+        "pull_steps": [],
+        "parameter_openapi_schema": schema,
     }
 
 
-def _restore_schedules(schedules: Schedules) -> None:
-    """Write the state of schedules back, since deploying replaces it by that of prefect.yaml."""
-    for name in DEPLOYMENTS:
-        deployment = _read_deployment(name)
-        for schedule in deployment.get("schedules", []):
-            if (state := schedules.get((name, schedule["slug"]))) is not None:
-                ids = {"id": deployment["id"], "schedule_id": schedule["id"]}
-                _ask_server("PATCH", "/deployments/{id}/schedules/{schedule_id}", ids, state)
+def _create(client: "SyncPrefectClient", name: str, file: Settings, code: dict[str, Any]) -> None:
+    """Create a deployment whole. Of two that do so at once, the second writes the same again."""
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
 
-
-def _refuse_unknown_parameters() -> None:
-    """Have the server refuse parameters that a flow does not have, which would crash a run before it starts."""
-    for name in DEPLOYMENTS:
-        deployment = _read_deployment(name)
-        schema = {**deployment["parameter_openapi_schema"], "additionalProperties": False}
-        _ask_server("PATCH", "/deployments/{id}", {"id": deployment["id"]}, {"parameter_openapi_schema": schema})
-
-
-def _read_deployment(name: str) -> dict[str, Any]:
-    """A deployment as JSON from the server; empty if there is none of this name."""
     flow, _, deployment = name.partition("/")
-    route: ServerRoutes = "/deployments/name/{flow_name}/{deployment_name}"
-    return _ask_server("GET", route, {"flow_name": flow, "deployment_name": deployment}) or {}
+    fields = {**_to_send(unflatten(file)), **code}
+    schedules = [DeploymentScheduleCreate(slug=slug, **values) for slug, values in fields.pop("schedules").items()]
+    client.create_deployment(client.create_flow_from_name(flow), deployment, schedules=schedules, **fields)
 
 
-def _ask_server(
-    method: Literal["GET", "PATCH"],
-    route: "ServerRoutes",
-    path_params: dict[str, str],
-    body: dict[str, Any] | None = None,
-) -> Any:
-    """The server's answer as JSON; None if there is no such thing, or the answer is empty."""
-    from httpx import HTTPError, HTTPStatusError
-    from prefect.client.orchestration import get_client
-    from prefect.exceptions import ObjectNotFound
+def _update(
+    client: "SyncPrefectClient", deployment: "DeploymentResponse", settings: Settings, code: dict[str, Any]
+) -> None:
+    """Write only what differs, in one request, so that a pause is not lifted, not even for a moment."""
+    from prefect.client.schemas.actions import DeploymentUpdate
 
+    before, after = unflatten(of_server(deployment)), unflatten(settings)
+    changes = {field: after[field] for field in after if after[field] != before[field] and field != "schedules"}
+    if fields := {**_to_send(changes), **code}:
+        try:
+            client.update_deployment(deployment.id, DeploymentUpdate(**fields))
+        except HTTPStatusError as error:
+            if error.response.status_code != 409:
+                raise
+            raise ServerProblem(
+                f"{deployment.name}: what is set on the server does not fit: {error.response.text[:200]}; "
+                f"correct its parameters and job variables in Prefect's UI, and deploy again"
+            ) from None
+    _update_schedules(client, deployment, before["schedules"], after["schedules"])
+
+
+def _update_schedules(
+    client: "SyncPrefectClient", deployment: "DeploymentResponse", before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    """Add, change and delete single schedules. Deploying a list of them would replace those of people."""
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+
+    ids = {schedule.slug: schedule.id for schedule in deployment.schedules}
+    for slug in before.keys() - after.keys():
+        client.delete_deployment_schedule(deployment.id, ids[slug])
+    for slug, values in after.items():
+        if slug not in before:
+            schedule = DeploymentScheduleCreate(slug=slug, **values)
+            _create_schedule(client, deployment, schedule)
+        elif values != before[slug]:
+            # Whole, since the server empties the parameters when they are not sent.
+            path = {"id": str(deployment.id), "schedule_id": str(ids[slug])}
+            client.request("PATCH", "/deployments/{id}/schedules/{schedule_id}", path_params=path, json=values)
+
+
+def _create_schedule(client: "SyncPrefectClient", deployment: "DeploymentResponse", schedule: Any) -> None:
     try:
-        with get_client(sync_client=True) as client:
-            answer = client.request(method, route, path_params=path_params, json=body)
-            answer.raise_for_status()
-            return answer.json() if answer.content else None
-    except ObjectNotFound:
-        return None
-    except HTTPStatusError as error:
-        if error.response.status_code == 404:
-            return None
-        path = route.format(**path_params)
-        raise ServerProblem(f"{server_url()}: {method} {path}: {error.response.text[:200]}") from None
-    except (HTTPError, RuntimeError) as error:
-        raise no_answer(error) from None
+        client.create_deployment_schedules(deployment.id, [schedule])
+    except HTTPStatusError:
+        # Another machine that registers at the same time may have created it.
+        if schedule.slug not in {present.slug for present in client.read_deployment_schedules(deployment.id)}:
+            raise
 
 
-def _deploy(file: Path) -> None:
-    prefect = str(Path(sys.executable).with_name("prefect"))
-    command = [sys.executable, prefect, "--no-prompt", "deploy", "--prefect-file", str(file), "--all"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    if done.returncode != 0:
-        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        raise ServerProblem(f"prefect deploy: {lines[-1] if lines else 'failed'}; correct that, and deploy again")
+def _to_send(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields as Prefect takes them: tags as a list, and no options of concurrency where there are none."""
+    fields = dict(fields)
+    if "tags" in fields:
+        fields["tags"] = list(fields["tags"])
+    if "concurrency_options" in fields:
+        fields["concurrency_options"] = fields["concurrency_options"] or None
+    return fields

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployments.remote.models import find_model_version, save_report
+from deployments.remote.models import describe_link, find_model_version, save_report
 from deployments.remote.outcome import champion_row, outcome_document
 from deployments.remote.server import server_url
 from deployments.terminal.console import progress_bar, say
@@ -14,8 +14,9 @@ from tasks.labeling.formats import zips
 from tasks.promotion.summary import OUTCOME
 from tasks.records import LearningCurve, RetrainRequest
 from tasks.storage import keys
+from tasks.storage.datasets import save_export
 from tasks.storage.documents import read_record
-from tasks.storage.s3 import LINK_DAYS, Store
+from tasks.storage.s3 import Store
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -88,7 +89,7 @@ def study(request: RetrainRequest, export: Path | None, *, wait: bool) -> dict[s
         "ok": True,
         **curve.model_dump(mode="json", exclude={"schema_version", "band"}),
         "report": store.uri(row["page"]),
-        "link": store.link(row["page"], LINK_DAYS * 86_400),
+        **describe_link(store.link(row["page"])),
         **flow_runs.describe(run),
     }
 
@@ -98,6 +99,7 @@ def _run(
 ) -> tuple[Store | None, "FlowRun"]:
     """Send the export, ask for a run, and follow it; the store is None if it was not needed."""
     from deployments.remote import flow_runs
+    from deployments.remote.run_answers import how_to_answer
 
     server_url()
     # Connected to before the run, so that a wrong setting does not show only after hours of training.
@@ -109,7 +111,7 @@ def _run(
     say(f"flow run {run.name}: {flow_runs.describe(run)['url'] or run.id}")
     if wait:
         with progress_bar(run.name) as bar:
-            run = flow_runs.follow(run, bar.show)
+            run = flow_runs.follow(run, bar.show, lambda asking: say(how_to_answer(asking)))
     return store, run
 
 
@@ -122,5 +124,5 @@ def _send_export(store: Store, export: Path) -> str:
         if export.is_dir():
             archive = Path(folder) / "export.zip"
             zips.pack(export, archive)
-        stored = store.upload(archive, keys.blob, content_type="application/zip")
+        stored = save_export(store, archive)
     return f"{keys.STORE_SCHEME}{stored.key}"

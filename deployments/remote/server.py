@@ -1,6 +1,17 @@
 """The Prefect server that the settings name: its address, and the error when it does not answer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from json import JSONDecodeError
+from typing import TYPE_CHECKING
+
+from httpx import HTTPError, HTTPStatusError, Response
+
 from tasks.errors import BadSettings, ServerProblem
+from tasks.local.proxies import describe_proxy
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 
 def server_url() -> str:
@@ -17,9 +28,52 @@ def server_url() -> str:
     return str(url)
 
 
+@contextmanager
+def connected() -> Iterator["SyncPrefectClient"]:
+    """Prefect's client for a block of requests.
+
+    Raises:
+        BadSettings: no server is set.
+        ServerProblem: the server does not answer, or refuses.
+    """
+    from prefect.client.orchestration import get_client
+
+    server_url()
+    with asking_server(), get_client(sync_client=True) as client:
+        yield client
+
+
+@contextmanager
+def asking_server() -> Iterator[None]:
+    """Requests to the server in this block fail with one line.
+
+    Raises:
+        ServerProblem: the server does not answer, or refuses.
+    """
+    try:
+        yield
+    except (HTTPError, JSONDecodeError, RuntimeError) as error:
+        raise no_answer(error) from None
+
+
 def no_answer(error: BaseException) -> ServerProblem:
     """The error to raise when a request to the server failed with ``error``."""
-    return ServerProblem(f"{server_url()}: {first_line(error)}; is PREFECT_API_URL right, and the server up?")
+    url = server_url()
+    if (proxy := describe_proxy(url, "the server")) and not is_answer_of_prefect(error):
+        return ServerProblem(f"{url}: {first_line(error)}; {proxy}")
+    if isinstance(error, HTTPStatusError):
+        asked = f"{error.request.method} {error.request.url.path}"
+        return ServerProblem(f"{url}: {asked}: {error.response.status_code} {error.response.text[:200]}")
+    return ServerProblem(f"{url}: {first_line(error)}; is PREFECT_API_URL right, and the server up?")
+
+
+def is_answer_of_prefect(error: BaseException) -> bool:
+    """Whether an error is a refusal by a Prefect server, and not by what is between."""
+    return isinstance(error, HTTPStatusError) and _is_json(error.response) and error.response.status_code != 407
+
+
+def _is_json(response: Response) -> bool:
+    return "json" in response.headers.get("content-type", "")
 
 
 def first_line(error: BaseException) -> str:

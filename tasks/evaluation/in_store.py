@@ -24,7 +24,7 @@ from tasks.records import (
 from tasks.settings import WorkSettings
 from tasks.storage import keys
 from tasks.storage.datasets import load_snapshot
-from tasks.storage.documents import create_record, find_record, read_record
+from tasks.storage.documents import create_record, find_record, read_record, replace_record
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 
@@ -56,9 +56,10 @@ def find_evaluation(store: Store, job: EvaluateJob, model: TrainedModel) -> Eval
         model: The model of the run.
 
     Returns:
-        The report, or None if the evaluation is not done.
+        The report; None if the evaluation is not done, or if it cannot be used any more.
     """
-    return find_record(store, keys.evaluation_report(evaluation_folder(job, model)), EvaluationReport)
+    report = find_record(store, keys.evaluation_report(evaluation_folder(job, model)), EvaluationReport)
+    return report if report is not None and _is_usable(store, report, model) else None
 
 
 def evaluate_in_store(
@@ -73,7 +74,7 @@ def evaluate_in_store(
         settings: Names the folder for temporary files.
 
     Returns:
-        The stored report; if somebody else stored one meanwhile, theirs.
+        The stored report; if somebody else stored one meanwhile, theirs, which measured other times.
 
     Raises:
         CorruptObject: the detections are not what was stored.
@@ -93,15 +94,11 @@ def evaluate_in_store(
         counts=evaluation.counts,
         scores=evaluation.scores,
         detections=detected.measured,
-        evaluation=_store_evaluation(store, evaluation, keys.evaluation_numbers(folder), scratch),
+        evaluation=_store_evaluation(store, evaluation, folder, scratch),
         speed=detected.speed,
     )
     write_page(store, model, report, scratch)
-    try:
-        create_record(store, keys.evaluation_report(folder), report)
-    except LostRace:
-        return read_record(store, keys.evaluation_report(folder), EvaluationReport)[0]
-    return report
+    return _store_once(store, keys.evaluation_report(folder), report, model)
 
 
 def _evaluate(
@@ -127,8 +124,32 @@ def _choose_on_valid(
     return metrics.choose_point(metrics.Matches(ground_truth, detections), threshold_for, chosen_on="valid")
 
 
-def _store_evaluation(store: Store, evaluation: Evaluation, key: str, scratch: Path) -> StoredFile:
+def _store_evaluation(store: Store, evaluation: Evaluation, prefix: str, scratch: Path) -> StoredFile:
     with scratch_folder(scratch) as folder:
         path = folder / "report.json"
         path.write_text(evaluation.model_dump_json())
-        return store.upload(path, key, content_type="application/json")
+        return store.upload(
+            path, lambda sha256: keys.evaluation_numbers(prefix, sha256), content_type="application/json"
+        )
+
+
+def _store_once(store: Store, key: str, report: EvaluationReport, model: TrainedModel) -> EvaluationReport:
+    """Store a report, unless there is one that can be used; the one that is stored then."""
+    try:
+        try:
+            create_record(store, key, report)
+        except LostRace:
+            stored, etag = read_record(store, key, EvaluationReport)
+            if _is_usable(store, stored, model):
+                return stored
+            replace_record(store, key, report, etag)
+    except LostRace:
+        return read_record(store, key, EvaluationReport)[0]
+    return report
+
+
+def _is_usable(store: Store, report: EvaluationReport, model: TrainedModel) -> bool:
+    """Whether a report is about these weights, and its files are there; a lifecycle rule may have removed them."""
+    return report.weights_sha256 == model.weights.sha256 and all(
+        store.exists(file.key) for file in (report.detections, report.evaluation)
+    )

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,18 @@ Detection = dict[str, Any]
 
 @dataclass(frozen=True)
 class PageAdditions:
-    """What became known after the evaluation; each combination has a page of its own."""
+    """What became known after the evaluation."""
 
     comparison: Comparison | None = None
     """With the champion."""
     decision: PromotionDecision | None = None
     learning: LearningCurve | None = None
     """What more labels would gain."""
+
+    @property
+    def kind(self) -> str:
+        """What the key of the page says that it is."""
+        return "study" if self.learning else "verdict" if self.decision else "index"
 
 
 def evaluation_folder(job: EvaluateJob, model: TrainedModel) -> str:
@@ -62,7 +68,7 @@ def write_page(
         model: The measured model.
         report: The evaluation.
         scratch: Folder for temporary files.
-        additions: What else to show. With a decision or a learning curve, the page gets a key of its own.
+        additions: What else to show.
 
     Returns:
         The stored page.
@@ -93,7 +99,8 @@ def write_page(
         detections = read_detections(store, report.detections, scratch)
         page_path = folder / "report.html"
         write_report(page_path, with_images(content, snapshot.of_split(report.split), detections, image_path))
-        return store.upload(page_path, _page_key(report, additions), content_type="text/html; charset=utf-8")
+        key = partial(keys.report_page, _prefix_of(report), additions.kind)
+        return store.upload(page_path, key, content_type="text/html; charset=utf-8")
 
 
 def write_curve(store: Store, report: EvaluationReport, learning: LearningCurve) -> str:
@@ -107,7 +114,7 @@ def write_curve(store: Store, report: EvaluationReport, learning: LearningCurve)
     Returns:
         Store key of the curve.
     """
-    key = keys.study_curve(_folder_of(report), learning.digest)
+    key = keys.study_curve(_prefix_of(report), learning.digest)
     put_record(store, key, learning)
     return key
 
@@ -147,14 +154,5 @@ def _read_history(store: Store, model: TrainedModel, folder: Path) -> list[Epoch
     return [EpochResult.model_validate_json(line) for line in path.read_text().splitlines()]
 
 
-def _folder_of(report: EvaluationReport) -> str:
-    return report.evaluation.key.removesuffix("report/report.json")
-
-
-def _page_key(report: EvaluationReport, additions: PageAdditions) -> str:
-    folder = _folder_of(report)
-    if additions.learning is not None:
-        return keys.study_page(folder, additions.learning.digest)
-    if additions.decision is not None:
-        return keys.verdict_page(folder, additions.decision.digest)
-    return keys.evaluation_page(folder)
+def _prefix_of(report: EvaluationReport) -> str:
+    return keys.evaluation_prefix(report.evaluation.key)

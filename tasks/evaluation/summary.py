@@ -43,14 +43,14 @@ def point_rows(curve: LearningCurve) -> list[dict[str, str | int | float]]:
     ]
 
 
-def study_markdown(project: str, curve: LearningCurve, link: str, link_days: int, key: str) -> str:
+def study_markdown(project: str, curve: LearningCurve, link: str, validity: str, key: str) -> str:
     """The outcome for people: verdict, numbers, and a link to the report.
 
     Args:
         project: Project of the model.
         curve: The learning curve.
         link: Link to the report page.
-        link_days: Number of days for which the link works.
+        validity: How long the link works, such as "works until 2026-12-04 14:02 UTC".
         key: Store key of the report page.
 
     Returns:
@@ -73,7 +73,7 @@ def study_markdown(project: str, curve: LearningCurve, link: str, link_days: int
 |---|---|---|---|
 {points}
 
-[Open the report]({link}) (this link works for {link_days} days; the page stays at `{key}`)
+[Open the report]({link}) (this link {validity}; the page stays at `{key}`)
 
 | class | expected gain in AP from twice the labels | 95 % interval |
 |---|---|---|

@@ -27,7 +27,19 @@ from tasks.records import (
     TrainedModel,
 )
 from tasks.settings import WorkSettings, from_environment
-from tasks.storage.s3 import LINK_DAYS, Store
+from tasks.storage.runs import find_formats, find_model
+from tasks.storage.s3 import Store
+
+
+@step("look for a finished evaluation")
+def find_report(job: EvaluateJob) -> EvaluationReport | None:
+    """The report of this evaluation, which another run may have finished while this one waited for a worker."""
+    store = Store.from_environment()
+    model = find_model(store, job.run_key)
+    report = find_evaluation(store, job, model) if model else None
+    if report:
+        get_run_logger().info("run %s is measured on these labels already", job.run_key[:12])
+    return report
 
 
 @step("score")
@@ -44,13 +56,16 @@ def score_detections(job: EvaluateJob, detected: DetectionResult) -> EvaluationR
 
 
 @step("evaluate on a GPU worker")
-def evaluate_on_worker(model: TrainedModel, snapshot: SnapshotRef, threshold_for: ThresholdGoal) -> EvaluationReport:
+def evaluate_on_worker(
+    model: TrainedModel, snapshot: SnapshotRef, threshold_for: ThresholdGoal, *, export: bool = False
+) -> EvaluationReport:
     """Have the evaluate deployment measure a model on a snapshot; a finished evaluation is reused.
 
     Args:
         model: The model to measure.
         snapshot: The snapshot to measure on.
         threshold_for: What the confidence thresholds are chosen for.
+        export: Whether the model is exported in all formats, too.
 
     Returns:
         The report of the evaluation.
@@ -59,13 +74,20 @@ def evaluate_on_worker(model: TrainedModel, snapshot: SnapshotRef, threshold_for
         NasflowError: the child flow run completed without a report.
     """
     store = Store.from_environment()
-    job = job_for(model, snapshot, threshold_for)
-    if report := find_evaluation(store, job, model):
+    job = job_for(model, snapshot, threshold_for).model_copy(update={"export": export})
+    report = find_evaluation(store, job, model)
+    if report and not (export and _has_formats_to_make(store, report)):
         return report
     run_child_flow("evaluate/evaluate", {"job": job.model_dump(mode="json")})
     if report := find_evaluation(store, job, model):
         return report
     raise NasflowError(f"run {job.run_key[:12]}: the evaluate run completed without a report; look at its logs")
+
+
+def _has_formats_to_make(store: Store, report: EvaluationReport) -> bool:
+    """Whether a format is missing, or was refused: another machine may be able to make it."""
+    formats = find_formats(store, report)
+    return formats is None or bool(formats.refused)
 
 
 @step("write the report")
@@ -112,7 +134,8 @@ def show_study(project: str, model: TrainedModel, report: EvaluationReport, curv
     store, scratch = Store.from_environment(), from_environment(WorkSettings).work_dir / "scratch"
     page = write_page(store, model, report, scratch, PageAdditions(learning=curve))
     row = study_row(project, curve, write_curve(store, report, curve), page.key)
-    text = study_markdown(project, curve, store.link(page.key, LINK_DAYS * 86_400), LINK_DAYS, page.key)
+    link = store.link(page.key)
+    text = study_markdown(project, curve, link.url, link.validity, page.key)
     report_to_server(lambda: create_table_artifact([row], STUDY, "Outcome of the study"))
     description = f"mAP on the {report.split} split by number of training images"
     report_to_server(lambda: create_table_artifact(point_rows(curve), artifact_key("learning", project), description))

@@ -18,7 +18,7 @@ from tasks.local.scratch import scratch_folder
 from tasks.records import LabelExport, LabelRules, LabelSource, RetrainRequest, SnapshotRef, StoredFile, VersionCount
 from tasks.settings import RoboflowSettings
 from tasks.storage import keys
-from tasks.storage.datasets import load_snapshot, save_manifest, save_snapshot
+from tasks.storage.datasets import load_snapshot, reuse_export, save_export, save_manifest, save_snapshot
 from tasks.storage.documents import find_record, put_record
 from tasks.storage.s3 import Store
 
@@ -65,7 +65,7 @@ def export_to_store(
             source = fetch_export(roboflow(), version, archive, on_progress)
         else:
             source = _copy_export(store, request.export or "", archive)
-        stored = store.upload(archive, keys.blob, content_type="application/zip")
+        stored = save_export(store, archive)
     return LabelExport(source=source, key=stored.key, sha256=stored.sha256, size=stored.size)
 
 
@@ -91,7 +91,7 @@ def _find_stored(store: Store, export: str, name: str) -> LabelExport | None:
     if not export.startswith(keys.STORE_SCHEME) or key != keys.blob(sha256):
         return None
     try:
-        size = store.size(key)
+        size = reuse_export(store, key)
     except NotInStore:
         raise BadExport(f"{export}: no such object in the store; send the export again") from None
     return LabelExport(source=LabelSource(kind="file", name=name), key=key, sha256=sha256, size=size)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 
+from tasks.errors import NotInStore
 from tasks.labeling.difference import difference, in_words
 from tasks.labeling.in_store import check_to_store, export_to_store, subset_to_store
 from tasks.orchestration.progress import ProgressBar, report_to_server
@@ -77,11 +78,16 @@ def take_subset(snapshot: SnapshotRef, share: float, shares: Sequence[float]) ->
 
 @step("compare labels")
 def compare_labels(snapshot: SnapshotRef, champion: ModelVersion | None) -> SnapshotDifference | None:
-    """What changed since the champion's labels; None without a champion."""
+    """What changed since the champion's labels; None without a champion, or if its labels are gone."""
     if champion is None:
         return None
     store = Store.from_environment()
-    before, after = (load_snapshot(store, digest) for digest in (champion.snapshot_digest, snapshot.snapshot_digest))
+    after = load_snapshot(store, snapshot.snapshot_digest)
+    try:
+        before = load_snapshot(store, champion.snapshot_digest)
+    except NotInStore as error:
+        get_run_logger().warning("labels of version %d are not compared with: %s", champion.version, error)
+        return None
     changes = difference(before, after)
     get_run_logger().info("since version %d: %s", champion.version, in_words(changes))
     rows = [{"class": name, **counts.model_dump()} for name, counts in changes.boxes.items()]

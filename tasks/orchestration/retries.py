@@ -1,4 +1,4 @@
-"""How Prefect runs a step: when it is retried, after how long, and that nothing is cached by its inputs."""
+"""How a step runs in Prefect: what it waits for, when it is retried, and that nothing is cached by its inputs."""
 
 import logging
 from collections.abc import Callable
@@ -9,12 +9,15 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.errors import TransientError
+from tasks.orchestration.run_watch import RunCancelled, check_run, report_cancelled, sleep
+from tasks.orchestration.server_wait import wait_for_server
+from tasks.outages import AN_HOUR, Patience, wait_out
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 RETRY_DELAYS: list[float] = [2, 10, 60]
-"""Seconds before each retry."""
+"""Seconds before each retry of a step that lost its worker or its lease."""
 
 
 def retry_if_transient(task: Any, task_run: Any, state: Any) -> bool:
@@ -26,13 +29,13 @@ def retry_if_transient(task: Any, task_run: Any, state: Any) -> bool:
         state: The failed state, whose result is the exception.
 
     Returns:
-        Whether the exception is a TransientError.
+        Whether the exception is a TransientError. One about a service that is away never comes so far.
     """
     return isinstance(state.result(raise_on_failure=False), TransientError)
 
 
-def step(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Make a function a task that is retried after a TransientError, and after nothing else.
+def step(name: str, patience: Patience = AN_HOUR) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """Make a function a task that waits while a service is away, and is retried after another TransientError.
 
     Finished work is found by its digest in the store, so Prefect's own cache stays off.
     """
@@ -42,7 +45,18 @@ def step(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
         def run(*args: P.args, **kwargs: P.kwargs) -> R:
             # Prefect gives PREFECT_LOGGING_EXTRA_LOGGERS a handler, but no level.
             logging.getLogger("tasks").setLevel(logging.INFO)
-            return function(*args, **kwargs)
+            try:
+                check_run()
+                try:
+                    result = wait_out(lambda: function(*args, **kwargs), patience=patience, sleep=sleep)
+                except Exception:
+                    wait_for_server()
+                    raise
+                wait_for_server()
+            except RunCancelled:
+                report_cancelled()
+                raise
+            return result
 
         return task(
             name=name,

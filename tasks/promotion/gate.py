@@ -13,16 +13,25 @@ from tasks.records import Comparison, EvaluationReport, GateCheck, GatePolicy, P
 
 @dataclass(frozen=True)
 class Case:
-    """What the rules judge. ``comparison`` is None without a champion, or if no image is left to compare on."""
+    """What the rules judge.
+
+    Attributes:
+        candidate: Report of the candidate.
+        champion: Report of the champion; None if there is none, or if it was not measured.
+        comparison: Of the two; None if there is nothing to compare, or no image is left to compare on.
+        policy: What is asked.
+        obstacle: Why the champion cannot be compared with, in a clause; None without a champion, or if it can.
+    """
 
     candidate: EvaluationReport
     champion: EvaluationReport | None
     comparison: Comparison | None
     policy: GatePolicy
+    obstacle: str | None = None
 
     @property
     def has_other_champion(self) -> bool:
-        """Whether there is a champion with other weights than the candidate's."""
+        """Whether the champion was measured, and has other weights than the candidate."""
         return self.champion is not None and self.champion.weights_sha256 != self.candidate.weights_sha256
 
 
@@ -34,9 +43,16 @@ Rule = Callable[[Case], Iterator[GateCheck]]
 
 def first_model(case: Case) -> Iterator[GateCheck]:
     """A first model has no champion to beat."""
-    if case.champion is None:
+    if case.champion is None and case.obstacle is None:
         text = f"First model: mAP {_figure(case.candidate.scores.map)} on {_images(case)}, no champion to beat."
         yield GateCheck(name="champion", passed=True, text=text)
+
+
+def comparable(case: Case) -> Iterator[GateCheck]:
+    """A champion that cannot be measured keeps its place, unless somebody asks for the promotion."""
+    if case.obstacle is not None:
+        text = f"It cannot be compared with the champion: {case.obstacle}; --promote-anyway promotes it all the same."
+        yield GateCheck(name="champion", passed=None, text=text)
 
 
 def other_weights(case: Case) -> Iterator[GateCheck]:
@@ -48,7 +64,7 @@ def other_weights(case: Case) -> Iterator[GateCheck]:
 
 def detects_anything(case: Case) -> Iterator[GateCheck]:
     """A model with an mAP of 0 never replaces a champion."""
-    if case.has_other_champion and case.candidate.scores.map <= 0:
+    if (case.has_other_champion or case.obstacle is not None) and case.candidate.scores.map <= 0:
         text = f"mAP is 0 on {_images(case)}: the model finds nothing."
         yield GateCheck(name="finds anything", passed=False, text=text)
 
@@ -127,6 +143,7 @@ def max_file_size(case: Case) -> Iterator[GateCheck]:
 
 RULES: tuple[Rule, ...] = (
     first_model,
+    comparable,
     other_weights,
     detects_anything,
     new_images,
@@ -149,7 +166,7 @@ def decide(case: Case, override: str | None = None) -> PromotionDecision:
     means that it cannot be told. A first model is only judged by the rules that need no champion.
 
     Args:
-        case: The reports of candidate and champion, their comparison, and the policy.
+        case: The reports of candidate and champion, their comparison or what stands in its way, and the policy.
         override: Reason to promote regardless of the checks; None to follow them.
 
     Returns:

@@ -1,26 +1,42 @@
 """The registry of published models: publishing a version, and finding versions.
 
-A version is claimed first, so that each number is used once. Then its files are written, and its card last: a version
-without a card does not exist.
+A version is claimed first, so that each number is used once, and each run has one version in a project. Then its files
+are written, and its card last: a version without a card does not exist. A card has the latest decision of the gate; the
+champion's card has the decision that promoted it. Who answered to keep the champion is not asked the same again.
 """
 
 import logging
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import Field
 
-from tasks.errors import CorruptObject, LostRace
+from tasks.errors import CorruptObject, LostRace, NotInStore
 from tasks.local.files import file_sha256
-from tasks.records import EvaluationReport, ModelVersion, PromotionDecision, Record, Sha256, TrainedModel
+from tasks.promotion.model_files import with_version
+from tasks.records import (
+    FORMAT_FILES,
+    EvaluationReport,
+    ModelAlias,
+    ModelFormat,
+    ModelFormats,
+    ModelVersion,
+    PromotionDecision,
+    Record,
+    Sha256,
+    TrainedModel,
+)
 from tasks.storage import keys
-from tasks.storage.documents import create_record, find_record, read_record
+from tasks.storage.documents import create_record, find_record, read_record, replace_record
 from tasks.storage.s3 import Store
 
 logger = logging.getLogger(__name__)
+
+CHAMPION = "champion"
+"""The alias of the model in use."""
 
 Clock = Callable[[], datetime]
 """Gives the current time in UTC."""
@@ -30,7 +46,12 @@ class _Claim(Record):
     """models/<project>/<version>/claim.json: what a version number is reserved for."""
 
     run_key: Sha256 = Field(description="Key of the run that trained the model.")
-    report_digest: Sha256 = Field(description="Digest of the EvaluationReport it is published with.")
+    weights_sha256: Sha256 | None = Field(default=None, description="SHA-256 of the weights; empty in older claims.")
+    report_digest: Sha256 | None = Field(default=None, description="In older claims only: digest of a report.")
+
+    def is_for(self, model: TrainedModel) -> bool:
+        """Whether it is for this model. A run whose files were lost may have other weights when it is trained again."""
+        return self.run_key == model.run_key and self.weights_sha256 in (None, model.weights.sha256)
 
 
 @dataclass(frozen=True)
@@ -45,10 +66,17 @@ class Publication:
     """best.safetensors."""
     page_path: Path
     """The report page."""
+    formats: ModelFormats | None = None
+    """The other formats; None if the model was not exported."""
+    format_paths: Mapping[str, Path] = field(default_factory=dict)
+    """Their files, by format."""
 
 
 def publish(store: Store, publication: Publication, clock: Clock) -> ModelVersion:
-    """Publish a model as the next version of its project.
+    """Publish a model as the next version of its project, or bring its version to the latest decision.
+
+    Measured times are no part of what is equal: a run is published once, whatever the report says. The champion's card
+    is left alone: another run of the same request may just have promoted it.
 
     Args:
         store: Store of the registry.
@@ -56,25 +84,38 @@ def publish(store: Store, publication: Publication, clock: Clock) -> ModelVersio
         clock: Gives the time of publication, in UTC.
 
     Returns:
-        The card of the version; for a model and report that are already published, the existing one.
+        The card of the version; its decision is the one that stands.
 
     Raises:
         CorruptObject: weights file, run and report are not about the same weights.
     """
     _check_weights(publication)
-    project, report = publication.project, publication.report
-    claim = _Claim(run_key=publication.model.run_key, report_digest=report.digest)
-    version = _claim_version(store, project, claim)
-    if card := find_version(store, project, version):
+    version = _claim_version(store, publication.project, publication.model)
+    while True:
+        current, etag = _read_card(store, publication.project, version)
+        if current and (_stands(current.decision, publication.decision) or _is_champion(store, current)):
+            return current
+        card = _upload(store, publication, version, current.created_at if current else clock())
+        if not _write_card(store, card, etag):
+            continue  # another run of this very step was faster
+        if current and _is_champion(store, current):
+            confirm(store, current)  # another run has just promoted it, by the decision that was on the card
+            return current
+        logger.info("published %s version %d, mAP %.4f", card.project, version, card.scores.map)
         return card
-    card = _upload(store, publication, version, clock)
-    try:
-        create_record(store, keys.model_card(project, version), card)
-    except LostRace:
-        # By the claim it is the same model: a second run of this very step was faster.
-        return read_record(store, keys.model_card(project, version), ModelVersion)[0]
-    logger.info("published %s version %d, mAP %.4f", project, version, card.scores.map)
-    return card
+
+
+def confirm(store: Store, card: ModelVersion) -> None:
+    """Have the card of a promoted version say why: another run may have judged the same model just before.
+
+    Args:
+        store: Store of the registry.
+        card: The card, with the decision that promoted the version.
+    """
+    while True:
+        current, etag = _read_card(store, card.project, card.version)
+        if (current and current.decision == card.decision) or _write_card(store, card, etag):
+            return
 
 
 def versions(store: Store, project: str) -> list[ModelVersion]:
@@ -105,6 +146,12 @@ def find_version(store: Store, project: str, version: int) -> ModelVersion | Non
     return find_record(store, keys.model_card(project, version), ModelVersion)
 
 
+def _stands(current: PromotionDecision, new: PromotionDecision) -> bool:
+    """Whether the decision on a card stays: it is the new one, or what a person answered when it was asked."""
+    asked_before = current.answer == "keep" and new.is_open and current.checks == new.checks
+    return current == new or (asked_before and current.policy == new.policy)
+
+
 def _check_weights(publication: Publication) -> None:
     path, file_digest = publication.weights_path, file_sha256(publication.weights_path)
     for name, sha256 in (
@@ -117,11 +164,36 @@ def _check_weights(publication: Publication) -> None:
             )
 
 
-def _upload(store: Store, publication: Publication, version: int, clock: Clock) -> ModelVersion:
+def _read_card(store: Store, project: str, version: int) -> tuple[ModelVersion | None, str | None]:
+    try:
+        return read_record(store, keys.model_card(project, version), ModelVersion)
+    except NotInStore:
+        return None, None
+
+
+def _write_card(store: Store, card: ModelVersion, etag: str | None) -> bool:
+    """Write a card in place of the one with this ETag; False if another run was faster."""
+    key = keys.model_card(card.project, card.version)
+    try:
+        create_record(store, key, card) if etag is None else replace_record(store, key, card, etag)
+    except LostRace:
+        return False
+    return True
+
+
+def _is_champion(store: Store, card: ModelVersion) -> bool:
+    alias = find_record(store, keys.model_alias(card.project, CHAMPION), ModelAlias)
+    return alias is not None and alias.version == card.version
+
+
+def _upload(store: Store, publication: Publication, version: int, created_at: datetime) -> ModelVersion:
     """Upload the files of a version, and describe it."""
     project, model, report = publication.project, publication.model, publication.report
     weights_key = keys.model_file(project, version, "weights.safetensors")
-    page_key = keys.model_file(project, version, "report.html")
+
+    def page_key(sha256: str) -> str:
+        return keys.model_file(project, version, f"{sha256[:16]}-report.html")
+
     return ModelVersion(
         project=project,
         version=version,
@@ -135,31 +207,56 @@ def _upload(store: Store, publication: Publication, version: int, clock: Clock) 
         split=report.split,
         scores=report.scores,
         decision=publication.decision,
-        created_at=clock(),
+        created_at=created_at,
+        formats=_upload_formats(store, publication, version),
+        formats_refused=publication.formats.refused if publication.formats else {},
     )
 
 
-def _claim_version(store: Store, project: str, claim: _Claim) -> int:
-    """The version that is already claimed for this model and report, or else the next free one, claimed."""
+def _upload_formats(store: Store, publication: Publication, version: int) -> tuple[ModelFormat, ...]:
+    """Upload the other formats, named by content: their threshold depends on the report."""
+
+    def key(name: str) -> Callable[[str], str]:
+        return lambda sha256: keys.model_file(publication.project, version, f"{sha256[:16]}-{FORMAT_FILES[name]}")
+
+    return tuple(
+        one.model_copy(
+            update={
+                "file": store.upload(
+                    with_version(publication.format_paths[one.name], publication.project, version), key(one.name)
+                )
+            }
+        )
+        for one in (publication.formats.formats if publication.formats else ())
+    )
+
+
+def _claim_version(store: Store, project: str, model: TrainedModel) -> int:
+    """The version that is already claimed for this model, or else the next free one, claimed."""
     claimed = _numbers(store.list(keys.models(project)), "claim.json")
     for version in reversed(claimed):
-        if find_record(store, keys.model_claim(project, version), _Claim) == claim:
+        if _is_claimed(store, project, version, model):
             return version
     version = max(claimed, default=0) + 1
     # A number that another publisher claimed meanwhile is skipped, unless it is for this very model.
-    while not _try_claim(store, project, version, claim):
+    while not _try_claim(store, project, version, model):
         version += 1
     return version
 
 
-def _try_claim(store: Store, project: str, version: int, claim: _Claim) -> bool:
+def _try_claim(store: Store, project: str, version: int, model: TrainedModel) -> bool:
     """Claim a version; whether it is claimed for this model."""
-    key = keys.model_claim(project, version)
+    claim = _Claim(run_key=model.run_key, weights_sha256=model.weights.sha256)
     try:
-        create_record(store, key, claim)
+        create_record(store, keys.model_claim(project, version), claim)
     except LostRace:
-        return find_record(store, key, _Claim) == claim
+        return _is_claimed(store, project, version, model)
     return True
+
+
+def _is_claimed(store: Store, project: str, version: int, model: TrainedModel) -> bool:
+    claim = find_record(store, keys.model_claim(project, version), _Claim)
+    return claim is not None and claim.is_for(model)
 
 
 def _numbers(stored_keys: Iterable[str], file_name: str) -> list[int]:

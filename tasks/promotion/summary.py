@@ -1,6 +1,8 @@
 """The outcome of a retrain run in Markdown and in rows. Pure."""
 
-from tasks.records import EvaluationReport, PromotionDecision, RetrainOutcome, Scores
+from typing import Literal
+
+from tasks.records import EvaluationReport, ModelVersion, PromotionDecision, RetrainOutcome, Scores
 from tasks.rendering.markdown import as_cell, as_interval, as_number, as_text
 
 OUTCOME = "retrain-outcome"
@@ -9,11 +11,26 @@ OUTCOME = "retrain-outcome"
 
 def outcome_row(outcome: RetrainOutcome) -> dict[str, str | int | float | bool | None]:
     """The outcome in one row: the published version, and the decision of the gate."""
-    decision, version = outcome.decision, outcome.version
+    return version_row(outcome.version, outcome.decision, outcome.alias)
+
+
+def version_row(
+    version: ModelVersion, decision: PromotionDecision, alias: str | None
+) -> dict[str, str | int | float | bool | None]:
+    """A published version and a decision about it in one row.
+
+    Args:
+        version: The version.
+        decision: The decision of the gate.
+        alias: Its alias; None if it has none.
+
+    Returns:
+        The row.
+    """
     return {
         "project": version.project,
         "version": version.version,
-        "alias": outcome.alias,
+        "alias": alias,
         "run_key": version.run_key,
         **decision.model_dump(mode="json", exclude={"schema_version", "checks", "policy"}),
     }
@@ -37,13 +54,13 @@ def class_rows(scores: Scores) -> list[dict[str, str | int | float | None]]:
     ]
 
 
-def outcome_markdown(outcome: RetrainOutcome, report_link: str, link_days: int) -> str:
+def outcome_markdown(outcome: RetrainOutcome, report_link: str, validity: str) -> str:
     """The outcome for people: verdict, scores, and a link to the report.
 
     Args:
         outcome: The outcome of the run.
         report_link: Link to the report page.
-        link_days: Number of days for which the link works.
+        validity: How long the link works, such as "works until 2026-12-04 14:02 UTC".
 
     Returns:
         Markdown; all names in it are escaped.
@@ -59,11 +76,11 @@ def outcome_markdown(outcome: RetrainOutcome, report_link: str, link_days: int) 
     numbers = ("map", "map50", "map75", "ar", "precision", "recall", "f1")
     values = " | ".join(f"{getattr(scores, name):.3f}" for name in numbers)
     intervals = " | ".join(as_interval(scores.ci95.get(name)) for name in numbers)
-    return f"""# {version.project} version {version.version}: {_verdict(decision)}
+    return f"""# {headline(outcome)}
 
 {as_text(decision.reason)}
 
-{_checks(decision)}| | mAP | mAP50 | mAP75 | AR | precision | recall | F1 |
+{checks_in_lines(decision)}| | mAP | mAP50 | mAP75 | AR | precision | recall | F1 |
 |---|---|---|---|---|---|---|---|
 | | {values} |
 | 95 % interval | {intervals} |
@@ -71,7 +88,7 @@ def outcome_markdown(outcome: RetrainOutcome, report_link: str, link_days: int) 
 Measured on the {report.split} split: {report.counts.images} images, {report.counts.boxes} boxes, \
 {scores.classes_measured} classes. {_threshold(scores)}{_speed(report)}
 
-[Open the report]({report_link}) (this link works for {link_days} days; the page stays at `{version.report.key}`)
+[Open the report]({report_link}) (this link {validity}; the page stays at `{version.report.key}`)
 
 | class | boxes | AP | AP50 | precision | recall |
 |---|---|---|---|---|---|
@@ -81,17 +98,34 @@ Labels: {splits} images, snapshot `{outcome.snapshot.snapshot_digest[:12]}`. Tra
 {result.epochs_done} epochs ({result.why_ended}), best epoch \
 {result.best_epoch}, {result.seconds:.0f} s at {result.images_per_second:.1f} images/s on {result.device}, \
 run `{model.run_key[:12]}`.
+
+{_formats(version)}
 """
 
 
+def headline(outcome: RetrainOutcome) -> str:
+    """The outcome in one line."""
+    return f"{outcome.version.project} version {outcome.version.version}: {_verdict(outcome.decision)}"
+
+
+def kind_of(outcome: RetrainOutcome) -> Literal["promoted", "kept", "cannot-tell"]:
+    """The outcome as the name of its event."""
+    if outcome.decision.promote:
+        return "promoted"
+    return "cannot-tell" if outcome.decision.is_open else "kept"
+
+
 def _verdict(decision: PromotionDecision) -> str:
+    if decision.answer is not None:
+        words = {"promote": "champion, as was answered", "keep": "not promoted, as was answered"}
+        return words.get(decision.answer, "not promoted, nobody answered whether to")
     if decision.promote:
         return "champion" if decision.overridden is None else "champion, on request"
     return "not promoted" if decision.verdict == "keep" else "not promoted, it cannot be told whether it is better"
 
 
-def _checks(decision: PromotionDecision) -> str:
-    """A line for each check of the gate except the deciding one."""
+def checks_in_lines(decision: PromotionDecision) -> str:
+    """A line of Markdown for each check of the gate except the deciding one, and an empty line after them."""
     signs = {True: "passed", False: "failed", None: "open"}
     lines = [
         f"- {signs[check.passed]}: {as_text(check.text)}\n"
@@ -113,3 +147,10 @@ def _speed(report: EvaluationReport) -> str:
     if report.speed is None:
         return ""
     return f" One image takes {report.speed.latency_ms:.1f} ms on {report.speed.device}."
+
+
+def _formats(version: ModelVersion) -> str:
+    """The published formats, and why others are missing."""
+    published = f"Published as {', '.join(version.files)}."
+    refused = [f" {name} is not published: {as_text(reason)}." for name, reason in version.formats_refused.items()]
+    return published + "".join(refused)

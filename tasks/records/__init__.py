@@ -45,8 +45,10 @@ from tasks.records.evaluation import (
     Speed,
     ThresholdGoal,
 )
-from tasks.records.gate import GateCheck, GatePolicy, PromotionDecision
-from tasks.records.jobs import DetectionResult, EvaluateJob, RetrainOutcome, TrainJob
+from tasks.records.formats import FORMAT_FILES, Agreement, Export, ExportedFormat, ModelFormat, ModelFormats
+from tasks.records.gate import Answer, GateCheck, GatePolicy, PromotionDecision
+from tasks.records.housekeeping import Amount, CleanJob, CleanReport
+from tasks.records.jobs import DetectionResult, EvaluateJob, RetrainOutcome, SuperviseJob, TrainJob
 from tasks.records.labels import (
     Box,
     BoxesOfClass,
@@ -68,6 +70,7 @@ from tasks.records.training import (
     BestEpoch,
     CheckpointManifest,
     EpochResult,
+    LeaseHolder,
     RunState,
     StartWeights,
     TrainedModel,
@@ -76,10 +79,14 @@ from tasks.records.training import (
 )
 
 __all__ = [
+    "FORMAT_FILES",
     "PROJECT_PATTERN",
     "SPLITS",
+    "Agreement",
     "AliasMove",
+    "Amount",
     "Analysis",
+    "Answer",
     "Augmentation",
     "BestEpoch",
     "Box",
@@ -88,6 +95,8 @@ __all__ = [
     "CalibrationBin",
     "CheckpointManifest",
     "ClassScore",
+    "CleanJob",
+    "CleanReport",
     "Comparison",
     "Curves",
     "DatasetSnapshot",
@@ -98,6 +107,8 @@ __all__ = [
     "EvaluateJob",
     "Evaluation",
     "EvaluationReport",
+    "Export",
+    "ExportedFormat",
     "Finding",
     "Fraction",
     "Gain",
@@ -112,8 +123,11 @@ __all__ = [
     "LearningBand",
     "LearningCurve",
     "LearningPoint",
+    "LeaseHolder",
     "Measurement",
     "ModelAlias",
+    "ModelFormat",
+    "ModelFormats",
     "ModelVersion",
     "OperatingPoint",
     "Part",
@@ -131,6 +145,7 @@ __all__ = [
     "SplitCounts",
     "StartWeights",
     "StoredFile",
+    "SuperviseJob",
     "SuspectedError",
     "ThresholdCurve",
     "ThresholdGoal",

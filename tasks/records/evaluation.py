@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from tasks.records.base import PROJECT_PATTERN, Fraction, Part, Record, Sha256, Split, StoredFile, Variant
+from tasks.records.formats import ModelFormat
 from tasks.records.gate import PromotionDecision
 from tasks.records.labels import SplitCounts
 
@@ -112,8 +113,20 @@ class ModelVersion(Record):
     report: StoredFile = Field(description="Report page.")
     split: Split = Field(description="Split it was measured on.")
     scores: Scores = Field(description="Scores of the model.")
-    decision: PromotionDecision = Field(description="Decision of the gate when it was published.")
+    decision: PromotionDecision = Field(
+        description="Latest decision of the gate; of a champion, the one that promoted it."
+    )
     created_at: datetime = Field(description="Time of publication, in UTC.")
+    # Cards of older versions do not have the fields below.
+    formats: tuple[ModelFormat, ...] = Field(default=(), description="Other files of the model, each measured.")
+    formats_refused: dict[str, str] = Field(
+        default_factory=dict, description="Why a format is not published, by its name."
+    )
+
+    @property
+    def files(self) -> dict[str, StoredFile]:
+        """All files of the model, by format."""
+        return {"safetensors": self.weights, **{one.name: one.file for one in self.formats}}
 
 
 class AliasMove(Part):

@@ -34,6 +34,14 @@ class GateCheck(Part):
     text: str = Field(description="The result in a sentence, with the figures.")
 
 
+class Answer(Part):
+    """The answer of a person who was asked whether to promote a model."""
+
+    answer: Literal["promote", "keep", "none"] = Field(description="The answer; none if nobody answered in time.")
+    by: str | None = Field(default=None, description="Who answered; empty if they gave no name.")
+    why: str | None = Field(default=None, description="Reason that they gave.")
+
+
 class PromotionDecision(Record):
     """Whether a candidate becomes the champion, and why."""
 
@@ -43,11 +51,23 @@ class PromotionDecision(Record):
     reason: str = Field(description="Reason in one sentence, with the figures.")
     checks: tuple[GateCheck, ...] = Field(default=(), description="Results of all rules that apply.")
     overridden: str | None = Field(default=None, description="Reason of the override, if it is promoted on request.")
+    answer: Literal["promote", "keep", "none"] | None = Field(
+        default=None,
+        description="Answer of a person who was asked because it could not be told; none if nobody answered in time, "
+        "empty if nobody was asked.",
+    )
+    answered_by: str | None = Field(default=None, description="Who answered, if they gave a name.")
+    answered_why: str | None = Field(default=None, description="Reason of the answer, if they gave one.")
     candidate_map: Fraction = Field(description="mAP of the candidate.")
     champion_map: Fraction | None = Field(
-        description="mAP of the champion on the same split; empty for the first model."
+        description="mAP of the champion on the same split; empty for the first model, or if it was not measured."
     )
     champion_version: int | None = Field(
         description="Version of the champion it was compared with; empty without a comparison."
     )
     policy: GatePolicy = Field(default_factory=GatePolicy, description="The policy that was applied.")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it could not be told, and nobody has decided it otherwise."""
+        return self.verdict == "cannot tell" and not self.promote and self.answer is None

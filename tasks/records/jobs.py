@@ -1,12 +1,19 @@
 """Parameters and results of flow runs. Plain data."""
 
-from pydantic import Field
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from tasks.records.base import Part, Record, Sha256, Split, StoredFile
 from tasks.records.evaluation import EvaluationReport, ModelVersion, Speed, ThresholdGoal
 from tasks.records.gate import PromotionDecision
 from tasks.records.labels import SnapshotRef
 from tasks.records.training import TrainedModel, TrainingSpec
+
+
+def _without_prefix(value: object) -> object:
+    return value.removeprefix("prefect.flow-run.") if isinstance(value, str) else value
 
 
 class TrainJob(Record):
@@ -27,6 +34,15 @@ class EvaluateJob(Record):
     snapshot_digest: Sha256 = Field(description="Digest of the snapshot to measure on.")
     split: Split = Field(description="Split to measure on.")
     threshold_for: ThresholdGoal = Field(default="balance", description="What the thresholds are chosen for.")
+    export: bool = Field(default=False, description="Whether the model is exported in all formats, too.")
+
+
+class SuperviseJob(Record):
+    """Parameter of the supervise deployment, which automations give it."""
+
+    flow_run: Annotated[UUID, BeforeValidator(_without_prefix), WithJsonSchema({"type": "string"})] = Field(
+        description="Flow run to look after: its id, or the name that events have for it."
+    )
 
 
 class DetectionResult(Part):
@@ -44,6 +60,6 @@ class RetrainOutcome(Record):
     snapshot: SnapshotRef = Field(description="Snapshot of the labels.")
     model: TrainedModel = Field(description="Trained model.")
     report: EvaluationReport = Field(description="Scores of the model.")
-    decision: PromotionDecision = Field(description="Decision of the gate.")
+    decision: PromotionDecision = Field(description="Decision that stands, as on the card of the version.")
     version: ModelVersion = Field(description="Published version.")
     alias: str | None = Field(description="champion if it was promoted; else empty.")

@@ -89,6 +89,14 @@ class RetrainRequest(Record):
         description="Reason to promote regardless of the gate; kept with the model. Empty to follow the gate.",
     )
 
+    ask: bool = Field(
+        default=False,
+        description="Whether a person is asked when the gate cannot tell; the run is suspended until somebody answers.",
+    )
+    ask_hours: float = Field(
+        default=72, gt=0, le=720, description="Hours to wait for that answer; without one the champion stays."
+    )
+
     @field_validator("generate_after")
     @classmethod
     def _fits_the_labels(cls, value: int | None, info: ValidationInfo) -> int | None:

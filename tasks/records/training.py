@@ -120,12 +120,28 @@ class TrainedModel(Record):
     history: StoredFile = Field(description="history.jsonl, the results by epoch.")
 
 
+class LeaseHolder(Part):
+    """Who holds a lease: one attempt of a flow run, in one process."""
+
+    flow_run: str = Field(description="Id of the flow run.")
+    attempt: int = Field(ge=0, description="Number of the attempt; a later one takes the lease from an earlier one.")
+    process: str = Field(description="Random token of the process.")
+    place: str = Field(description="Process and machine, for people.")
+
+    def __str__(self) -> str:
+        return f"flow run {self.flow_run}, attempt {self.attempt}, {self.place}"
+
+
 class RunState(Record):
     """runs/<key>/state.json: the state of a run, its lease, and its model once it is finished."""
 
+    schema_version: int = Field(default=2, description="Version of this record's layout.")
     run_key: Sha256 = Field(description="Digest of the TrainingSpec.")
     status: Literal["running", "released", "finished"] = Field(description="Status of the run.")
-    owner: str = Field(description="Flow run that holds or last held the lease.")
-    lease_until: datetime = Field(description="End of the lease, in UTC.")
+    holder: LeaseHolder = Field(description="Who holds or last held the lease.")
+    lease: str = Field(description="Random token of the lease, another one each time that it is taken.")
+    lease_seconds: float = Field(gt=0, description="Silence of the holder after which others may take the lease.")
+    renewals: int = Field(ge=0, description="Counter that makes each renewal another object.")
+    renewed_at: datetime = Field(description="When it was renewed by the holder's clock, for people; decides nothing.")
     epochs_done: int = Field(default=0, ge=0, description="Number of completed epochs.")
     model: TrainedModel | None = Field(default=None, description="Model of the finished run.")

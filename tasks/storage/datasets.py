@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from tasks.errors import BadExport, CorruptObject, LostRace
+from tasks.errors import BadExport, CorruptObject, LostRace, NotInStore
 from tasks.local.dataset_folder import fill, image_path
+from tasks.local.threads import in_context
 from tasks.records import DatasetSnapshot, LabelledImage, SnapshotRef, StoredFile
 from tasks.storage import keys
 from tasks.storage.blob_cache import BlobCache
 from tasks.storage.documents import create_record, read_record
 from tasks.storage.s3 import Store
+from tasks.storage.sweeps import undisturbed
 
 OnProgress = Callable[[int, int], None]
 """Called with the images done and the images in all."""
@@ -47,23 +48,63 @@ def save_snapshot(
         BadExport: a file is not the image that the snapshot names any more.
     """
     images = _unique(snapshot)
-    stored = _stored_images(store) if len(images) > WORTH_LISTING else set()
-    missing = [image for image in images if image.sha256 not in stored]
-    already_done = len(images) - len(missing)
-    _in_threads(
-        missing,
-        lambda image: _save_image(store, image, files[image.sha256]),
-        lambda done, _: on_progress(already_done + done, len(images)),
-    )
-    return save_manifest(store, snapshot)
+
+    def save() -> SnapshotRef:
+        stored = _stored_images(store) if len(images) > WORTH_LISTING else set()
+        missing = [image for image in images if image.sha256 not in stored]
+        already_done = len(images) - len(missing)
+        _in_threads(
+            missing,
+            lambda image: _save_image(store, image, files[image.sha256]),
+            lambda done, _: on_progress(already_done + done, len(images)),
+        )
+        return _write_manifest(store, snapshot)
+
+    return undisturbed(store, save)
 
 
 def save_manifest(store: Store, snapshot: DatasetSnapshot) -> SnapshotRef:
     """Save a snapshot whose images are all in the store, such as a part of a saved one."""
-    # Content-addressed: whoever was first wrote the same images, classes and boxes.
-    with suppress(LostRace):
-        create_record(store, keys.snapshot(snapshot.digest), snapshot, indent=None)
-    return SnapshotRef.of(snapshot)
+    return undisturbed(store, lambda: _write_manifest(store, snapshot))
+
+
+def _write_manifest(store: Store, snapshot: DatasetSnapshot) -> SnapshotRef:
+    """Write the manifest, or renew it. Whoever was first wrote the same images, classes and boxes."""
+    key = keys.snapshot(snapshot.digest)
+    while True:
+        try:
+            create_record(store, key, snapshot, indent=None)
+        except LostRace:
+            try:
+                store.renew(key)
+            except NotInStore:
+                continue  # housekeeping has just removed it
+        return SnapshotRef.of(snapshot)
+
+
+def save_export(store: Store, archive: Path) -> StoredFile:
+    """Save the zip of an export by its content. It is kept for as long as housekeeping keeps what nothing refers to."""
+
+    def save() -> StoredFile:
+        stored = store.upload(archive, keys.blob, content_type="application/zip")
+        store.renew(stored.key)
+        return stored
+
+    return undisturbed(store, save)
+
+
+def reuse_export(store: Store, key: str) -> int:
+    """The size of an export's zip in the store, which is used again and kept for as long as a new one.
+
+    Raises:
+        NotInStore: there is no such object.
+    """
+
+    def reuse() -> int:
+        store.renew(key)
+        return store.size(key)
+
+    return undisturbed(store, reuse)
 
 
 def load_snapshot(store: Store, digest: str) -> DatasetSnapshot:
@@ -156,7 +197,8 @@ def _unique(snapshot: DatasetSnapshot) -> list[LabelledImage]:
 def _in_threads(items: Iterable[T], work: Callable[[T], None], on_progress: OnProgress) -> None:
     """Call ``work`` for every item, in threads; the first error cancels what has not begun."""
     with ThreadPoolExecutor(THREADS) as pool:
-        futures = [pool.submit(work, item) for item in items]
+        call = in_context(work)
+        futures = [pool.submit(call, item) for item in items]
         try:
             for done, future in enumerate(as_completed(futures), start=1):
                 future.result()

@@ -5,9 +5,10 @@
     datasets/blobs/sha256/<2>/<sha256>           an image, or the zip of an export
     datasets/snapshots/<digest>.json             what a snapshot holds
     datasets/versions/<workspace>/<project>/     what was labelled when a Roboflow version was generated
-    runs/<run key>/                              spec, state, checkpoints, weights, detections, report
+    runs/<run key>/                              spec, state, checkpoints, weights, detections, report, formats
     models/<project>/<version>/                  a published model
     models/<project>/aliases/<name>.json         where an alias points
+    probe/<token>                                written to try the store, and deleted at once
 
 To add a key, write a function in the section of its prefix, and add the key to the list in ``tests/unit/test_keys.py``.
 """
@@ -28,9 +29,14 @@ def blobs() -> str:
     return "datasets/blobs/sha256/"
 
 
+def snapshots() -> str:
+    """Prefix of the manifests of all snapshots."""
+    return "datasets/snapshots/"
+
+
 def snapshot(digest: str) -> str:
     """The manifest of a snapshot."""
-    return f"datasets/snapshots/{digest}.json"
+    return f"{snapshots()}{digest}.json"
 
 
 def version_count(workspace: str, project: str, version: int) -> str:
@@ -50,9 +56,18 @@ def version_count(workspace: str, project: str, version: int) -> str:
 # runs/: the run key is the digest of the TrainingSpec ----------------------------------------------
 
 
+HOUSEKEEPING = "0" * 64
+"""No digest is this: the run whose lease is held by who removes objects."""
+
+
+def all_runs() -> str:
+    """Prefix of all training runs."""
+    return "runs/"
+
+
 def run(run_key: str) -> str:
     """Prefix of a training run."""
-    return f"runs/{run_key}/"
+    return f"{all_runs()}{run_key}/"
 
 
 def run_spec(run_key: str) -> str:
@@ -65,9 +80,14 @@ def run_state(run_key: str) -> str:
     return f"{run(run_key)}state.json"
 
 
-def run_history(run_key: str) -> str:
-    """The epochs of a finished run."""
-    return f"{run(run_key)}history.jsonl"
+def run_waiting(run_key: str) -> str:
+    """Empty; written by those who wait for the lease, to see that the store can be written."""
+    return f"{run(run_key)}waiting"
+
+
+def run_history(run_key: str, sha256: str) -> str:
+    """The epochs of a finished run: by content, since two workers measure different times."""
+    return f"{run(run_key)}history/{sha256[:16]}-history.jsonl"
 
 
 def run_weights(run_key: str, sha256: str) -> str:
@@ -135,34 +155,57 @@ def evaluation(run_key: str, snapshot_digest: str, trained_on: str, threshold_fo
     return f"{run(run_key)}detections/{snapshot_digest}/{'' if threshold_for == 'balance' else f'{threshold_for}/'}"
 
 
-def evaluation_page(prefix: str) -> str:
-    """The report page, below the prefix of an evaluation."""
-    return f"{prefix}report/index.html"
-
-
-def evaluation_numbers(prefix: str) -> str:
-    """The Evaluation: all numbers of the page, for programs."""
-    return f"{prefix}report/report.json"
-
-
 def evaluation_report(prefix: str) -> str:
     """The EvaluationReport; its presence means that the evaluation is done."""
     return f"{prefix}report.json"
 
 
-def verdict_page(prefix: str, decision: str) -> str:
-    """The report page with the verdict of a decision on it, named by the decision's digest."""
-    return f"{prefix}report/verdict-{decision[:16]}.html"
+def evaluation_formats(prefix: str) -> str:
+    """The ModelFormats: files of the model that name the threshold of the report."""
+    return f"{prefix}formats.json"
 
 
-def study_page(prefix: str, curve: str) -> str:
-    """The report page with a learning curve on it, named by the curve's digest."""
-    return f"{prefix}report/study-{curve[:16]}.html"
+def format_file(run_key: str, sha256: str, name: str) -> str:
+    """A file of a run's model in another format.
+
+    Args:
+        run_key: Digest of the TrainingSpec.
+        sha256: SHA-256 of the file.
+        name: Name of the file, such as model.onnx.
+
+    Returns:
+        The key: it names the content, so that no file is overwritten.
+    """
+    return f"{run(run_key)}formats/{sha256[:16]}-{name}"
+
+
+def evaluation_prefix(numbers: str) -> str:
+    """The prefix of an evaluation, from the key of its numbers."""
+    return f"{numbers.rpartition('/report/')[0]}/"
+
+
+def evaluation_numbers(prefix: str, sha256: str) -> str:
+    """The Evaluation: all numbers of the page, for programs. By content: two workers measure different times."""
+    return f"{prefix}report/{sha256[:16]}-report.json"
+
+
+def report_page(prefix: str, kind: str, sha256: str) -> str:
+    """A report page of an evaluation.
+
+    Args:
+        prefix: Prefix of the evaluation.
+        kind: "index" for the evaluation alone, "verdict" or "study" for a page with a decision or a learning curve.
+        sha256: SHA-256 of the page.
+
+    Returns:
+        The key: it names the content, so that no page is overwritten.
+    """
+    return f"{prefix}report/{sha256[:16]}-{kind}.html"
 
 
 def study_curve(prefix: str, curve: str) -> str:
-    """The LearningCurve, for programs."""
-    return f"{prefix}report/study-{curve[:16]}.json"
+    """The LearningCurve, for programs, named by its digest."""
+    return f"{prefix}report/{curve[:16]}-study.json"
 
 
 # models/ -------------------------------------------------------------------------------------------
@@ -189,12 +232,12 @@ def model_card(project: str, version: int) -> str:
 
 
 def model_file(project: str, version: int, name: str) -> str:
-    """A file of a version; only the holder of the version's claim writes it.
+    """A file of a version.
 
     Args:
         project: Name of the project.
         version: Number of the version.
-        name: Name of the file, such as "model.onnx".
+        name: Name of the file. It names its content, unless the version's claim does.
 
     Returns:
         The key, with a version of fixed width, so that keys sort by version.
@@ -205,3 +248,16 @@ def model_file(project: str, version: int, name: str) -> str:
 def model_alias(project: str, name: str) -> str:
     """Where an alias points."""
     return f"{models(project)}aliases/{name}.json"
+
+
+# probe/ --------------------------------------------------------------------------------------------
+
+
+def probes() -> str:
+    """Prefix of the objects that try the store."""
+    return "probe/"
+
+
+def probe(token: str) -> str:
+    """An object that tries the store, and is deleted at once."""
+    return f"{probes()}{token}"

@@ -1,180 +1,126 @@
 """The lease of a training run: one worker at a time, and a dead worker's run is free after a while.
 
-The lease is a compare-and-swap on ``runs/<key>/state.json``. Clocks of the workers should agree to well within a lease.
+The lease is a compare-and-swap on ``runs/<key>/state.json``. No wall clock takes part, and clocks of machines are not
+compared.
+
+- The holder renews at a quarter of the lease's duration: the object changes. Others take the lease after they have
+  watched it unchanged for the whole duration (``lease_watch``); time in which the store did not answer, or could not be
+  written, does not count.
+- For half the duration after the start of its last answered renewal the holder is certain: nobody can have taken the
+  lease. Later (it slept, it was stopped, or the store was away) it has to renew before it writes: ``confirm``. Each
+  write through ``Lease.store`` asks this. If the store does not answer, nothing is written, and training goes on.
+- A renewal that finds another's lease sets ``lost``: the holder steps down and writes nothing more.
+- A later attempt of the same flow run takes the lease at once. It writes nothing until the earlier attempt, which may
+  live, is no longer certain. An earlier attempt never takes the lease from a later one.
+- The answer to a write may be lost. So the object holds a token of the lease: what has the own token is the own write.
 """
 
 import logging
-import threading
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from types import TracebackType
 
-from tasks.errors import LeaseHeld, LostRace, NasflowError, NotInStore, TransientError, WorkerLost
-from tasks.records import RunState, TrainedModel
+from tasks.errors import AttemptReplaced, LeaseHeld, LostRace, StoreUnavailable
+from tasks.local.clock import BOOT_CLOCK, Clock, OncePerMinute
+from tasks.records import LeaseHolder, RunState
 from tasks.storage import keys
-from tasks.storage.documents import create_record, read_record, replace_record
+from tasks.storage.held_lease import ANSWER_SHARE, Lease
+from tasks.storage.lease_watch import RunObservation
 from tasks.storage.s3 import Store
 
 logger = logging.getLogger(__name__)
 
-Clock = Callable[[], datetime]
 
-
-def utc_now() -> datetime:
-    """The time, in UTC."""
-    return datetime.now(UTC)
-
-
-def hold_lease(store: Store, run_key: str, owner: str, seconds: float, *, clock: Clock = utc_now) -> "Lease":
-    """Take a run's lease, to be used as a context manager at once.
+def wait_for_lease(
+    store: Store, run_key: str, holder: LeaseHolder, seconds: float, *, clock: Clock = BOOT_CLOCK
+) -> Lease:
+    """Take a run's lease as soon as nobody else has it, to be used as a context manager at once.
 
     Args:
-        store: The object store.
+        store: The object store; it may be away for a while.
         run_key: Digest of the TrainingSpec.
-        owner: Who takes it; the same owner may take it again, as a retry does.
-        seconds: Time after which others may take it if this process stops renewing it.
-        clock: Returns the time in UTC.
+        holder: Who takes it.
+        seconds: Silence after which others may take it.
+        clock: Clock of this machine.
 
     Returns:
         The lease, which is renewed once its ``with`` block is entered.
 
     Raises:
-        LeaseHeld: somebody else has it.
+        AttemptReplaced: a later attempt of the same flow run has it or had it.
     """
-    key = keys.run_state(run_key)
-    now = clock()
-    state = RunState(run_key=run_key, status="running", owner=owner, lease_until=now + timedelta(seconds=seconds))
-    try:
+    quick = store.answering_within(seconds * ANSWER_SHARE)
+    observation, reminder = RunObservation(run_key, clock), OncePerMinute(clock)
+    while True:
         try:
-            previous, etag = read_record(store, key, RunState)
-        except NotInStore:
-            etag = create_record(store, key, state)
-        else:
-            _refuse_if_held(previous, owner, now)
-            state = state.model_copy(update={"epochs_done": previous.epochs_done, "model": previous.model})
-            etag = replace_record(store, key, state, etag)
-    except LostRace:
-        raise LeaseHeld(f"run {run_key[:12]}: another run took it just now; try again when it is done") from None
-    return Lease(store, state, etag, seconds, clock)
+            look_for_lease(quick, observation)
+            return hold_lease(store, observation, holder, seconds)
+        except (LeaseHeld, StoreUnavailable) as error:
+            if reminder.is_due():
+                logger.info("%s; waiting", error)
+        clock.sleep(observation.look_every(seconds))
 
 
-def _refuse_if_held(state: RunState, owner: str, now: datetime) -> None:
-    if state.status == "running" and state.owner != owner and state.lease_until > now:
-        raise LeaseHeld(
-            f"run {state.run_key[:12]}: another run works on this, {state.owner}, at least until "
-            f"{state.lease_until:%Y-%m-%d %H:%M:%S} UTC; wait for it, or stop it and wait until then"
-        )
+def look_for_lease(store: Store, observation: RunObservation) -> None:
+    """Look once at a run whose lease is wanted.
 
-
-class Lease:
-    """A lease that renews itself while the ``with`` block runs.
-
-    After the block the run is "finished" if it has a model, else "released".
+    A store that can be read but not written, such as one with a full disk, keeps a living holder from renewing. So a
+    waiting one writes, too: silence counts only while that succeeds.
 
     Args:
         store: The object store.
-        state: The run's state as it was written when the lease was taken.
-        etag: ETag of that state.
-        seconds: Time after which others may take the lease if it is not renewed.
-        clock: Returns the time in UTC.
+        observation: What was seen of the run so far.
 
-    Attributes:
-        lost: Set when the lease ran out or another took it: stop working, and write nothing more to the run.
+    Raises:
+        StoreUnavailable: the store does not answer; the silence is counted from zero again.
     """
+    try:
+        if observation.state and observation.state.status == "running":
+            store.put(keys.run_waiting(observation.run_key), b"")
+    except StoreUnavailable:
+        observation.restart()
+        raise
+    observation.look(store)
 
-    def __init__(self, store: Store, state: RunState, etag: str, seconds: float, clock: Clock) -> None:
-        self.lost = threading.Event()
-        self._store = store
-        self._state = state
-        self._etag = etag
-        self._unanswered: list[RunState] = []
-        self._seconds = seconds
-        self._clock = clock
-        self._ended = threading.Event()
-        self._wake = threading.Event()
-        self._epochs_done = state.epochs_done
-        self._model = state.model
-        self._threads = [
-            threading.Thread(target=self._keep_renewing, name="lease-renewal", daemon=True),
-            threading.Thread(target=self._watch_expiry, name="lease-watch", daemon=True),
-        ]
 
-    def __enter__(self) -> "Lease":
-        for thread in self._threads:
-            thread.start()
-        return self
+def hold_lease(store: Store, observation: RunObservation, holder: LeaseHolder, seconds: float) -> Lease:
+    """Take a run's lease if the last look found it free.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._wake.set()
-        for thread in self._threads:
-            thread.join(timeout=self._seconds)
-        if kind is not None:
-            self._model = self._state.model
-        finishing = kind is None and self._state.model != self._model
-        try:
-            if self.lost.is_set() or any(thread.is_alive() for thread in self._threads):
-                raise WorkerLost(f"run {self._state.run_key[:12]}: its lease was lost to another")
-            self._write("finished" if self._model else "released", self._clock())
-        except NasflowError as problem:
-            if finishing:
-                raise
-            # No reason to fail the run: the lease runs out by itself.
-            logger.warning("lease of run %s not given back: %s", self._state.run_key[:12], problem)
+    Args:
+        store: The object store.
+        observation: What was seen of the run; the lease of another is free only after enough looks.
+        holder: Who takes it.
+        seconds: Silence after which others may take it.
 
-    def finish(self, model: TrainedModel) -> None:
-        """Declare the run finished: leaving the block records it, or raises if it cannot be recorded."""
-        self._model = model
+    Returns:
+        The lease, which is renewed once its ``with`` block is entered.
 
-    def report(self, epochs_done: int) -> None:
-        """Report how many whole epochs are done; it is written soon, in the background."""
-        self._epochs_done = epochs_done
-        self._wake.set()
+    Raises:
+        LeaseHeld: somebody else has it, or took it since the last look.
+        AttemptReplaced: a later attempt of the same flow run has it or had it.
+    """
+    _refuse_if_held(observation, holder)
+    lease = Lease(store, observation, holder, seconds)
+    try:
+        lease.take(observation.etag)
+    except LostRace:
+        raise LeaseHeld(f"run {observation.run_key[:12]}: another run took it just now") from None
+    return lease
 
-    def _keep_renewing(self) -> None:
-        while not self._ended.is_set() and not self.lost.is_set():
-            self._wake.wait(self._seconds / 4)
-            self._wake.clear()
-            if not self._ended.is_set():
-                self._renew()
 
-    def _renew(self) -> None:
-        try:
-            # The time before the request: when the answer comes, the lease is that much older.
-            self._write("running", self._clock() + timedelta(seconds=self._seconds))
-        except LostRace:
-            logger.warning("lease of run %s was taken by another", self._state.run_key[:12])
-            self.lost.set()
-        except NasflowError as problem:
-            # Tolerated until the lease runs out, which _watch_expiry notices.
-            logger.warning("lease of run %s not renewed yet: %s", self._state.run_key[:12], problem)
-
-    def _write(self, status: str, until: datetime) -> None:
-        state = self._state.model_copy(
-            update={"status": status, "lease_until": until, "epochs_done": self._epochs_done, "model": self._model}
+def _refuse_if_held(observation: RunObservation, holder: LeaseHolder) -> None:
+    state = observation.state
+    if state is None or state.status == "finished":
+        return
+    run = f"run {state.run_key[:12]}"
+    if state.holder.flow_run == holder.flow_run and state.holder.attempt > holder.attempt:
+        raise AttemptReplaced(f"{run}: attempt {holder.attempt} was replaced by {state.holder}; this one ends")
+    if state.status == "running" and not _is_own(state, holder) and not observation.holder_is_dead:
+        raise LeaseHeld(
+            f"{run}: {state.holder} works on this; unchanged for {observation.silent:.0f} s, "
+            f"free when it ends or after {state.lease_seconds:.0f} s"
         )
-        key = keys.run_state(state.run_key)
-        try:
-            try:
-                self._etag = replace_record(self._store, key, state, self._etag)
-            except LostRace:
-                current, etag = read_record(self._store, key, RunState)
-                if current not in self._unanswered:
-                    raise
-                self._etag = replace_record(self._store, key, state, etag)
-        except TransientError:
-            # It may have been carried out all the same, and would look like another's at the next attempt.
-            self._unanswered.append(state)
-            raise
-        self._state = state
-        self._unanswered.clear()
 
-    def _watch_expiry(self) -> None:
-        """Notice that the lease ran out even while a renewal hangs in a request."""
-        while not self._ended.wait(min(1.0, self._seconds / 20)):
-            if self._clock() >= self._state.lease_until:
-                logger.warning("lease of run %s ran out", self._state.run_key[:12])
-                self.lost.set()
-                return
+
+def _is_own(state: RunState, holder: LeaseHolder) -> bool:
+    """Whether the state is of this process, or of an earlier attempt of the same flow run."""
+    previous = state.holder
+    is_later = holder.attempt > previous.attempt or holder.process == previous.process
+    return previous.flow_run == holder.flow_run and is_later

@@ -7,6 +7,7 @@ numbers and aliases need, in about ten small requests.
 import uuid
 
 from tasks.errors import CorruptObject, LostRace, StoreError
+from tasks.storage import keys
 from tasks.storage.s3 import Store
 
 REMEDY = "use AWS S3, Cloudflare R2, a recent Ceph or SeaweedFS 4.18 or later"
@@ -20,7 +21,7 @@ def probe(store: Store) -> None:
         CorruptObject: the store returns something else than was written.
         BadSettings, StoreUnavailable: as for any other request.
     """
-    key = f"probe/{uuid.uuid4().hex}"
+    key = keys.probe(uuid.uuid4().hex)
     try:
         _probe_content(store, key)
         _probe_create(store, key)

@@ -1,6 +1,6 @@
 """The object store: objects by key, and files that are sent and fetched whole and verified.
 
-This module, ``s3_objects``, ``s3_client`` and ``s3_errors`` are the only door to boto3. Bytes, files, keys and
+The modules ``s3`` and ``s3_...`` are the only door to boto3. Bytes, files, keys and
 conditions belong here; what they mean does not.
 """
 
@@ -10,6 +10,8 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from tasks.errors import CorruptObject, NotInStore
 from tasks.local.files import file_sha256
 from tasks.records import StoredFile
 from tasks.settings import StoreSettings, from_environment
+from tasks.storage.s3_links import MAX_SECONDS, Link, sign_link
 from tasks.storage.s3_objects import BINARY, ObjectStore
 from tasks.storage.unchanged_file import UnchangedFile
 
@@ -29,9 +32,22 @@ logger = logging.getLogger(__name__)
 
 MULTIPART_BYTES = 8 * 1024**2
 """Files from this size on go in parts, all of this size but the last."""
-LINK_DAYS = 7
-"""The longest time for which a signed link may be valid."""
 _TRANSFER = TransferConfig(multipart_threshold=MULTIPART_BYTES, multipart_chunksize=MULTIPART_BYTES, max_concurrency=4)
+RENEWED_AFTER = timedelta(hours=1)
+"""Younger objects are not copied onto themselves: housekeeping keeps everything for a day at least."""
+
+
+@dataclass(frozen=True)
+class OpenUpload:
+    """An upload in parts that was begun, and neither completed nor removed."""
+
+    key: str
+    upload_id: str
+    begun: datetime
+
+
+Uploads = list[OpenUpload]
+"""``Store.list`` hides the builtin where methods are annotated."""
 
 
 class Store(ObjectStore):
@@ -56,7 +72,8 @@ class Store(ObjectStore):
 
         Args:
             path: The file.
-            key: Key of the object, or a function that makes the key from the content's SHA-256 in hex.
+            key: A function that makes the key from the content's SHA-256 in hex; or a key, if all who ever write to it
+                write the same.
             content_type: MIME type that readers are told.
 
         Returns:
@@ -72,7 +89,7 @@ class Store(ObjectStore):
             if self._holds(stored):
                 logger.debug("%s is in the store already", stored.key)
                 return stored
-            options = {"ContentType": content_type, "Metadata": {"sha256": sha256}}
+            options = {"ContentType": content_type, "Metadata": {"sha256": sha256}, **self._encryption()}
             self._request(f"upload {path} to {stored.key}", lambda client: self._send(client, file, stored, options))
         if not self._holds(stored):
             raise CorruptObject(f"{self.uri(stored.key)}: not what was just uploaded from {path}; upload it again")
@@ -145,28 +162,69 @@ class Store(ObjectStore):
         else:
             client.download_fileobj(**address, Fileobj=file, Config=_TRANSFER)
 
+    def renew(self, key: str) -> None:
+        """Copy an object onto itself if it is old, so that housekeeping takes it for a new one.
+
+        Only for objects that whoever writes them writes the same: a copy could undo another's change.
+
+        Raises:
+            NotInStore: there is no such object.
+        """
+        head = self._head(key)
+        if head is None:
+            raise NotInStore(f"{self.uri(key)}: no such object; check the key")
+        if self._answered_at(head["ResponseMetadata"]["HTTPHeaders"]) - head["LastModified"] < RENEWED_AFTER:
+            return
+        # The store refuses a copy onto itself that changes nothing.
+        kept = {"ContentType": head.get("ContentType", BINARY), "Metadata": head["Metadata"]}
+        options = {"MetadataDirective": "REPLACE", **kept, **self._encryption()}
+        source, target = self._address(key), self._address(key)
+        self._request(
+            f"renew {key}",
+            lambda client: client.copy(source, **target, ExtraArgs=options, Config=_TRANSFER),  # type: ignore[arg-type]
+        )
+
+    def open_uploads(self, prefix: str) -> Uploads:
+        """Unfinished uploads under ``prefix``: those that go on, and those of killed processes."""
+        bucket, start = self._settings.bucket, self._prefix + prefix
+
+        def call(client: "S3Client") -> Uploads:
+            pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=start)
+            return [
+                OpenUpload(upload["Key"].removeprefix(self._prefix), upload["UploadId"], upload["Initiated"])
+                for page in pages
+                for upload in page.get("Uploads", [])
+            ]
+
+        return self._request(f"list uploads under {prefix}", call)
+
+    def uploaded_bytes(self, upload: OpenUpload) -> int:
+        """How many bytes of an unfinished upload have arrived; 0 if it is not there any more."""
+
+        def call(client: "S3Client") -> int:
+            pages = client.get_paginator("list_parts").paginate(**self._address(upload.key), UploadId=upload.upload_id)
+            return sum(part["Size"] for page in pages for part in page.get("Parts", []))
+
+        try:
+            return self._request(f"look at an upload of {upload.key}", call)
+        except NotInStore:
+            return 0
+
     def abort_uploads(self, prefix: str) -> None:
         """Remove unfinished uploads of killed processes under ``prefix``; only for its sole writer."""
-        bucket, start = self._settings.bucket, self._prefix + prefix
-        answer = self._request(
-            f"list uploads under {prefix}", lambda client: client.list_multipart_uploads(Bucket=bucket, Prefix=start)
-        )
-        for upload in answer.get("Uploads", []):
-            logger.info("removing a half-finished upload of %s", upload["Key"])
-            self._abort(upload["Key"], upload["UploadId"])
+        for upload in self.open_uploads(prefix):
+            logger.info("removing a half-finished upload of %s", upload.key)
+            self.abort(upload)
 
-    def _abort(self, full_key: str, upload_id: str) -> None:
-        bucket = self._settings.bucket
+    def abort(self, upload: OpenUpload) -> None:
+        """Remove an unfinished upload, if it is still there."""
         with suppress(NotInStore):
             self._request(
-                f"remove an upload of {full_key}",
-                lambda client: client.abort_multipart_upload(Bucket=bucket, Key=full_key, UploadId=upload_id),
+                f"remove an upload of {upload.key}",
+                lambda client: client.abort_multipart_upload(**self._address(upload.key), UploadId=upload.upload_id),
             )
 
-    def link(self, key: str, seconds: int) -> str:
-        """A signed URL that reads one object without credentials; it is itself a secret for ``seconds``."""
-        address = self._address(key)
-        return self._request(
-            f"sign a link to {key}",
-            lambda client: client.generate_presigned_url("get_object", Params=address, ExpiresIn=seconds),
-        )
+    def link(self, key: str, seconds: int = MAX_SECONDS) -> Link:
+        """A signed URL that reads one object without credentials; it is itself a secret while it works."""
+        with self._translated(f"sign a link to {key}"):
+            return sign_link(self._settings, self._address(key), seconds)

@@ -6,14 +6,19 @@ ourselves. Files belong to ``s3.py``; what objects mean belongs to whoever keeps
 
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
-from tasks.errors import LostRace, NotInStore
+from tasks.errors import LostRace, NotInStore, StoreError
+from tasks.local.threads import in_context
 from tasks.storage.s3_client import Bucket
 from tasks.storage.s3_errors import has_no_reason, is_status
 
@@ -23,11 +28,22 @@ if TYPE_CHECKING:
 
 Keys = list[str]
 """``ObjectStore.list`` hides the builtin where methods are annotated."""
+Entries = list["Entry"]
 
 CONFLICT_ATTEMPTS = 4
 """Attempts of a conditional write that the store answers with 409, which means neither yes nor no."""
 DELETE_THREADS = 8
 BINARY = "application/octet-stream"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a listing says about an object."""
+
+    key: str
+    size: int
+    modified: datetime
+    """When it was last written, by the store's clock."""
 
 
 class ObjectStore(Bucket):
@@ -42,7 +58,7 @@ class ObjectStore(Bucket):
 
         def call(client: "S3Client") -> tuple[bytes, str]:
             answer = client.get_object(**self._address(key))
-            return answer["Body"].read(), answer["ETag"]
+            return answer["Body"].read(), _etag(answer)
 
         return self._request(f"read {key}", call)
 
@@ -115,7 +131,8 @@ class ObjectStore(Bucket):
         address = self._address(key)
 
         def call(client: "S3Client") -> str:
-            return client.put_object(**address, Body=data, ContentType=content_type, **options)["ETag"]
+            answer = client.put_object(**address, Body=data, ContentType=content_type, **options, **self._encryption())
+            return _etag(answer)
 
         return self._request(f"write {key}", lambda client: _retry_conflicts(lambda: call(client)))
 
@@ -150,15 +167,45 @@ class ObjectStore(Bucket):
         return None
 
     def list(self, prefix: str) -> Keys:
-        """All keys that begin with ``prefix``, sorted here since not every store sorts as AWS does."""
+        """All keys that begin with ``prefix``, sorted."""
+        return [entry.key for entry in self.entries(prefix)]
 
-        def call(client: "S3Client") -> Keys:
+    def entries(self, prefix: str) -> Entries:
+        """All objects whose key begins with ``prefix``, sorted here since not every store sorts as AWS does."""
+
+        def call(client: "S3Client") -> Entries:
             pages = client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._settings.bucket, Prefix=self._prefix + prefix
             )
-            return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+            return [
+                Entry(found["Key"].removeprefix(self._prefix), found["Size"], found["LastModified"])
+                for page in pages
+                for found in page.get("Contents", [])
+            ]
 
-        return sorted(key.removeprefix(self._prefix) for key in self._request(f"list {prefix}", call))
+        return sorted(self._request(f"list {prefix}", call), key=lambda entry: entry.key)
+
+    def now(self) -> datetime:
+        """The time by the store's clock, which is the one that dates objects.
+
+        Raises:
+            StoreError: the store does not say.
+        """
+        bucket, prefix = self._settings.bucket, self._prefix
+        answer = self._request(
+            "ask for the time", lambda client: client.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+        )
+        return self._answered_at(answer["ResponseMetadata"]["HTTPHeaders"])
+
+    def _answered_at(self, headers: Mapping[str, str]) -> datetime:
+        """When the store made an answer, by its own clock."""
+        date = headers.get("date", "")
+        try:
+            moment = parsedate_to_datetime(date)
+        except ValueError:
+            message = f"{self.uri('')}: the store's answer has no valid Date ({date!r}), so ages cannot be told"
+            raise StoreError(f"{message}; look at the store, and at a proxy before it") from None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; keys without an object are ignored.
@@ -171,7 +218,14 @@ class ObjectStore(Bucket):
                 self._request(f"delete {key}", lambda client: client.delete_object(**self._address(key)))
 
         with ThreadPoolExecutor(DELETE_THREADS) as pool:
-            list(pool.map(delete_object, keys))
+            list(pool.map(in_context(delete_object), keys))
+
+
+def _etag(answer: Mapping[str, Any]) -> str:
+    """The ETag that every store gives; a page of a proxy or a login page has none."""
+    if not (etag := answer.get("ETag")):
+        raise ResponseParserError("an answer without an ETag")
+    return str(etag)
 
 
 def _retry_conflicts(write: Callable[[], str]) -> str:

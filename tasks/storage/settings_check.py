@@ -17,10 +17,9 @@ def check_settings(settings: StoreSettings) -> None:
             "NASFLOW_STORE_ENDPOINT is empty; set it to the URL of your S3 API "
             "(for AWS, https://s3.<region>.amazonaws.com), or run `nasflow up` for a local store"
         )
-    if urlsplit(settings.endpoint).scheme not in ("http", "https") or not urlsplit(settings.endpoint).hostname:
-        raise BadSettings(
-            f"NASFLOW_STORE_ENDPOINT is {settings.endpoint}, not a URL; begin it with https:// (or http:// inside)"
-        )
+    _check_url("NASFLOW_STORE_ENDPOINT", settings.endpoint)
+    if settings.public_endpoint:
+        _check_url("NASFLOW_STORE_PUBLIC_ENDPOINT", settings.public_endpoint)
     if not settings.bucket:
         raise BadSettings("NASFLOW_STORE_BUCKET is empty; set it to the name of a bucket that exists")
     if bool(settings.access_key_id) != bool(settings.secret_access_key.get_secret_value()):
@@ -29,3 +28,17 @@ def check_settings(settings: StoreSettings) -> None:
         )
     if settings.ca_bundle is not None and not settings.ca_bundle.is_file():
         raise BadSettings(f"NASFLOW_STORE_CA_BUNDLE is {settings.ca_bundle}, and no file is there; correct the path")
+    if settings.encryption_key_id and settings.encryption != "aws:kms":
+        raise BadSettings(
+            "NASFLOW_STORE_ENCRYPTION_KEY_ID is set, which only aws:kms uses; "
+            "set NASFLOW_STORE_ENCRYPTION to aws:kms, or unset the key id"
+        )
+
+
+def _check_url(variable: str, url: str) -> None:
+    try:
+        valid = urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise BadSettings(f"{variable} is {url}, not a URL; begin it with https:// (or http:// inside)")

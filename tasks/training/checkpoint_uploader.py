@@ -1,6 +1,5 @@
 """Checkpoints on their way into the store while training goes on."""
 
-import contextvars
 import logging
 import os
 import shutil
@@ -11,6 +10,7 @@ from types import TracebackType
 
 from tasks.errors import NasflowError
 from tasks.local.files import file_sha256
+from tasks.local.threads import in_context
 from tasks.storage.checkpoints import prune_checkpoints, save_checkpoint
 from tasks.storage.s3 import Store
 from tasks.training import files
@@ -39,9 +39,7 @@ class CheckpointUploader:
         self._waiting: tuple[int, str] | None = None
         self._changed = threading.Condition()
         self._ending = False
-        # With this thread's context, so that log lines find their way to the flow run.
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(target=context.run, args=[self._work], name="checkpoint-upload", daemon=True)
+        self._thread = threading.Thread(target=in_context(self._work), name="checkpoint-upload", daemon=True)
 
     def __enter__(self) -> "CheckpointUploader":
         self._thread.start()
@@ -77,7 +75,7 @@ class CheckpointUploader:
                 self._upload(epochs_done, sha256)
             except (NasflowError, OSError) as error:
                 # Training goes on: the next checkpoint is a new attempt, and the files stay on this machine.
-                logger.warning("checkpoint of epoch %d not sent: %s", epochs_done, error)
+                logger.warning("checkpoint of epoch %d not sent, training goes on: %s", epochs_done, error)
             pause = (time.monotonic() - began) * (1 / UPLOAD_SHARE - 1)
 
     def _next(self, pause: float) -> tuple[int, str] | None:

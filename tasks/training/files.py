@@ -16,6 +16,7 @@ RESULT = "result.json"
 FIT = "fit.json"
 LOG = "trainer.log"
 SPEED = "speed.json"
+EXPORT = "formats.json"
 DATASET = "dataset"
 CHECKPOINT = (LAST, HISTORY)
 """Files that a run goes on from, in the order in which they are put in place; its best weights are in the first."""

@@ -11,6 +11,7 @@ from tasks.training.speed_measures import with_speed_measures
 
 TRAIN = "tasks.training.worker"
 DETECT = "tasks.training.worker.detect"
+EXPORT = "tasks.training.worker.export"
 PRIVATE = ("NASFLOW_STORE_", "NASFLOW_ROBOFLOW_", "ROBOFLOW_", "AWS_", "PREFECT_")
 """Environment variables that the trainer does not need, since it talks to no one."""
 
@@ -69,3 +70,19 @@ def detect_arguments(
     """
     arguments = [f"--weights={weights}", f"--data={data}", f"--out={out}", "--splits", *splits]
     return [*arguments, f"--precision={settings.precision}"] if settings.precision else arguments
+
+
+def export_arguments(weights: Path, data: Path, split: Split, threshold: float, out: Path) -> list[str]:
+    """Command line of the exporter.
+
+    Args:
+        weights: The weights file.
+        data: The dataset folder.
+        split: Split whose images the files are measured on.
+        threshold: Confidence threshold that the files name.
+        out: Folder that the files are written into.
+
+    Returns:
+        The arguments after ``python -m``.
+    """
+    return [f"--weights={weights}", f"--data={data}", f"--split={split}", f"--threshold={threshold}", f"--out={out}"]

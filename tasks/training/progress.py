@@ -1,6 +1,5 @@
 """What a training run shows in Prefect: a progress bar with the time left, log lines, and a table of epochs."""
 
-import contextvars
 import queue
 import threading
 import time
@@ -9,6 +8,7 @@ from typing import Any
 from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 
+from tasks.local.threads import in_context
 from tasks.orchestration.progress import ProgressBar, report_to_server
 from tasks.training.trainer_process import Event
 
@@ -32,8 +32,7 @@ class TrainingProgress:
         self._next_table = 0.0
         # Prefect's server may be slow or away, which must not keep checkpoints waiting.
         self._events: queue.Queue[Event | None] = queue.Queue()
-        context = contextvars.copy_context()
-        self._thread = threading.Thread(target=context.run, args=[self._work], name="training-progress", daemon=True)
+        self._thread = threading.Thread(target=in_context(self._work), name="training-progress", daemon=True)
         self._thread.start()
 
     def on_event(self, event: Event) -> None:

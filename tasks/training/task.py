@@ -2,6 +2,8 @@
 
 import os
 import platform
+import uuid
+from collections.abc import Callable
 
 from prefect import get_run_logger
 from prefect.runtime import flow_run
@@ -10,9 +12,13 @@ from tasks.errors import NasflowError
 from tasks.orchestration.child_runs import run_child_flow
 from tasks.orchestration.progress import ProgressBar
 from tasks.orchestration.retries import step
+from tasks.orchestration.run_watch import check_run
 from tasks.records import (
     DetectionResult,
     EvaluateJob,
+    EvaluationReport,
+    LeaseHolder,
+    ModelFormats,
     ModelVersion,
     RetrainRequest,
     SnapshotDifference,
@@ -22,14 +28,18 @@ from tasks.records import (
 )
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage.probe import probe
-from tasks.storage.runs import find_model
+from tasks.storage.runs import find_formats, find_model, reuse_model
 from tasks.storage.s3 import Store
 from tasks.training.detection_in_store import detect_in_store
+from tasks.training.export_in_store import export_in_store
 from tasks.training.initial_weights import require_in_store
 from tasks.training.progress import TrainingProgress
 from tasks.training.spec import check_classes, check_study, fitted_batch, plan, reason_to_skip
 from tasks.training.trainer_process import Event
 from tasks.training.training_in_store import train_in_store
+
+PROCESS = uuid.uuid4().hex
+"""Token of this process, since process ids repeat."""
 
 
 @step("plan training")
@@ -88,7 +98,7 @@ def train_on_worker(job: TrainJob) -> TrainedModel:
         NasflowError: the run ended without a model; or the error that it failed with.
     """
     store = Store.from_environment()
-    if model := find_model(store, job.spec.digest):
+    if model := reuse_model(store, job.spec.digest):
         get_run_logger().info("run %s is finished already; its model is used again", job.spec.digest[:12])
         return model
     run_child_flow("train/train", {"job": job.model_dump(mode="json")})
@@ -103,22 +113,53 @@ def train_model(job: TrainJob) -> TrainedModel:
     """Train on this machine, and show every epoch."""
     store = Store.from_environment()
     probe(store)
-    # A retry in this process still holds the lease; the same flow run in another process has to wait for it.
-    owner = f"flow run {flow_run.id}, process {os.getpid()} on {platform.node()}"
     progress = TrainingProgress(job.spec.digest)
+
+    def on_event(event: Event) -> None:
+        check_run()
+        progress.on_event(event)
+
     try:
-        return train_in_store(store, job, owner, from_environment(WorkSettings), progress.on_event)
+        return train_in_store(store, job, lease_holder(), from_environment(WorkSettings), on_event)
     finally:
         progress.close()
+
+
+def lease_holder() -> LeaseHolder:
+    """This attempt of the flow run; Prefect counts how often it was started."""
+    place = f"process {os.getpid()} on {platform.node()}"
+    return LeaseHolder(flow_run=str(flow_run.id), attempt=flow_run.run_count, process=PROCESS, place=place)
 
 
 @step("detect")
 def detect_split(job: EvaluateJob) -> DetectionResult:
     """Detect on the images that a model is measured on and those that its thresholds are chosen on; measure latency."""
+    return detect_in_store(Store.from_environment(), job, from_environment(WorkSettings), _show_batches())
+
+
+@step("export")
+def export_formats(report: EvaluationReport) -> ModelFormats:
+    """Write a measured model in all formats, and measure each; files that are there already are used again."""
+    store, logger = Store.from_environment(), get_run_logger()
+    formats = find_formats(store, report)
+    if formats and not formats.refused:
+        logger.info("run %s is exported already", report.run_key[:12])
+        return formats
+    formats = export_in_store(store, report, from_environment(WorkSettings), _show_batches())
+    names = ", ".join(one.name for one in formats.formats) or "nothing"
+    logger.info("exported %s in %.1f s, measured on the %s split", names, formats.seconds, report.split)
+    for name, reason in formats.refused.items():
+        logger.warning("%s is not published: %s", name, reason)
+    return formats
+
+
+def _show_batches() -> Callable[[Event], None]:
+    """Show the batches of images that a process has done."""
     bar = ProgressBar("batches of images")
 
     def on_event(event: Event) -> None:
+        check_run()
         if event["event"] == "step":
             bar.show(event["step"], event["steps"])
 
-    return detect_in_store(Store.from_environment(), job, from_environment(WorkSettings), on_event)
+    return on_event

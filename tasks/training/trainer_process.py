@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from tasks.errors import TrainingStopped
+from tasks.local.threads import in_context
 from tasks.training.launch import environment
 from tasks.training.trainer_exit import TrainerStart, kernel_kills
 
@@ -65,7 +66,7 @@ class TrainerProcess:
         finally:
             os.close(write_end)
         # A thread empties the pipe, so that a reader that is busy never stops the trainer.
-        self._reader = threading.Thread(target=self._read, args=[read_end], daemon=True)
+        self._reader = threading.Thread(target=in_context(self._read), args=[read_end], daemon=True)
         self._reader.start()
         return self
 

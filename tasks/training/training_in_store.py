@@ -6,20 +6,21 @@ whole.
 
 import logging
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.errors import BadCheckpoint, LeaseHeld, TrainingFailed, WorkerLost
-from tasks.records import TrainedModel, TrainingResult, TrainJob
+from tasks.errors import BadCheckpoint, TrainingFailed, WorkerLost
+from tasks.outages import wait_out
+from tasks.records import LeaseHolder, TrainedModel, TrainingResult, TrainJob
 from tasks.settings import WorkSettings
 from tasks.storage import keys
 from tasks.storage.blob_cache import BlobCache
 from tasks.storage.checkpoints import delete_checkpoints
 from tasks.storage.datasets import fetch_dataset
-from tasks.storage.leases import Lease, hold_lease
-from tasks.storage.runs import find_model
+from tasks.storage.held_lease import Lease
+from tasks.storage.leases import wait_for_lease
+from tasks.storage.runs import find_model, reuse_model
 from tasks.storage.s3 import Store
 from tasks.training import files
 from tasks.training.checkpoint_uploader import CheckpointUploader
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 def train_in_store(
-    store: Store, job: TrainJob, owner: str, settings: WorkSettings, on_event: Callable[[Event], None]
+    store: Store, job: TrainJob, holder: LeaseHolder, settings: WorkSettings, on_event: Callable[[Event], None]
 ) -> TrainedModel:
     """Train what the job says; the model of a finished run with the same spec is returned as it is.
 
@@ -42,7 +43,7 @@ def train_in_store(
     Args:
         store: The object store: snapshot, checkpoints and model.
         job: What to train.
-        owner: Who holds the lease; the same after a retry.
+        holder: Who holds the lease; the same after a retry.
         settings: Settings of this machine.
         on_event: Called with every event of the trainer.
 
@@ -54,18 +55,19 @@ def train_in_store(
         BadCheckpoint: the trainer refuses this machine's checkpoint and the store's.
         TrainingFailed: the trainer was killed ``settings.trainer_attempts`` times in a row and saved no further epoch.
         WorkerLost: the lease was lost.
+        AttemptReplaced: a later attempt of the same flow run trains this.
         NasflowError: whatever else ended the trainer.
     """
     run_key = job.spec.digest
-    if model := find_model(store, run_key):
+    if model := reuse_model(store, run_key):
         logger.info("run %s is finished already; its model is used again", run_key[:12])
         delete_checkpoints(store, run_key)  # a worker that was lost right after it had finished the run left them
         return model
     weights = fetch_weights(store, job, settings.work_dir / "weights")  # first: it may fail, and takes no GPU
-    with _wait_for_lease(store, run_key, owner, settings) as lease:
+    with wait_for_lease(store, run_key, holder, settings.lease_seconds) as lease:
         if model := find_model(store, run_key):  # the previous holder of the lease has finished it
             return model
-        run = RunOnWorker(store, job, RunFolder.of(settings, run_key), settings, lease, on_event)
+        run = RunOnWorker(lease.store, job, RunFolder.of(settings, run_key), settings, lease, on_event)
         model = run.train(weights)
         lease.finish(model)
     delete_checkpoints(store, run_key)
@@ -73,22 +75,12 @@ def train_in_store(
     return model
 
 
-def _wait_for_lease(store: Store, run_key: str, owner: str, settings: WorkSettings) -> Lease:
-    """The run's lease, as soon as nobody else has it."""
-    while True:
-        try:
-            return hold_lease(store, run_key, owner, settings.lease_seconds)
-        except LeaseHeld as error:
-            logger.info("%s", error)
-            time.sleep(settings.lease_seconds / 4)
-
-
 @dataclass(frozen=True)
 class RunOnWorker:
     """A training run on this worker, which holds the run's lease.
 
     Attributes:
-        store: The object store.
+        store: The object store, which asks the lease before each write.
         job: What to train.
         folder: The run's folder on this machine.
         settings: Settings of this machine.
@@ -112,7 +104,8 @@ class RunOnWorker:
         arguments = train_arguments(self.folder.path, self.folder.data, self.settings, weights, self.job)
         with CheckpointUploader(self.store, spec.digest, self.folder.path, self.lease.lost) as uploader:
             self._train_to_the_end(arguments, uploader)
-        return self._store_model()
+        # Waited for here: a retry of the step would give the lease back, and start a trainer for a finished run.
+        return wait_out(self._store_model, "the finished model is kept on this machine")
 
     def _train_to_the_end(self, arguments: list[str], uploader: CheckpointUploader) -> None:
         """Start a killed trainer again, unless it was killed several times in a row and saved no further epoch."""
@@ -149,7 +142,7 @@ class RunOnWorker:
         with TrainerProcess(TRAIN, arguments, self.folder.path / files.LOG) as trainer:
             try:
                 for event in trainer.events():
-                    self._refuse_if_lost()
+                    self.lease.check()
                     self._keep_checkpoint(event, uploader)
                     self.on_event(event)
             except BaseException:
@@ -159,23 +152,23 @@ class RunOnWorker:
                 raise
             trainer.result()
 
-    def _refuse_if_lost(self) -> None:
-        if self.lease.lost.is_set():
-            raise WorkerLost("the lease on this run was lost to another; this one stops")
-
     def _keep_checkpoint(self, event: Event, uploader: CheckpointUploader) -> None:
         if event["event"] == "checkpoint":
             uploader.offer(event["epochs_done"], event["sha256"])
             self.lease.report(event["epochs_done"])
 
     def _store_model(self) -> TrainedModel:
-        """Store the best weights and the history."""
+        """Store the best weights and the history, unless another worker has the run now."""
+        self.lease.confirm()
         run_key, path = self.job.spec.digest, self.folder.path
-        history = keys.run_history(run_key)
         return TrainedModel(
             run_key=run_key,
             spec=self.job.spec,
             result=TrainingResult.model_validate_json((path / files.RESULT).read_bytes()),
             weights=self.store.upload(path / files.BEST, lambda sha256: keys.run_weights(run_key, sha256)),
-            history=self.store.upload(path / files.HISTORY, history, content_type="application/jsonl"),
+            history=self.store.upload(
+                path / files.HISTORY,
+                lambda sha256: keys.run_history(run_key, sha256),
+                content_type="application/jsonl",
+            ),
         )

@@ -40,6 +40,13 @@ def browser(tmp_path_factory):
     chrome.quit()
 
 
+@pytest.fixture(autouse=True)
+def blank_page(browser):
+    """Leave the page after each test: Prefect's keeps a processor busy, also while the next test waits for a run."""
+    yield
+    browser.get("about:blank")
+
+
 @pytest.fixture(scope="session")
 def stack(browser, tmp_path_factory):
     with LocalStack(tmp_path_factory.mktemp("stack")) as running:

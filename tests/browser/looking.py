@@ -45,11 +45,17 @@ def reset(browser):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
 
 
-def keep_screenshot(browser, name):
-    """Save the whole page as an image into the folder that NASFLOW_TEST_SCREENSHOTS names, if it does."""
+def keep_screenshot(browser, name, whole=True):
+    """Save the page as an image into the folder that NASFLOW_TEST_SCREENSHOTS names, if it does.
+
+    The whole page is drawn in a window of another size, which closes dialogs of Prefect's UI.
+    """
     folder = os.environ.get("NASFLOW_TEST_SCREENSHOTS")
     if not folder:
         return
     Path(folder).mkdir(parents=True, exist_ok=True)
+    if not whole:
+        browser.save_screenshot(Path(folder, f"{name}.png"))
+        return
     taken = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
     Path(folder, f"{name}.png").write_bytes(base64.b64decode(taken["data"]))

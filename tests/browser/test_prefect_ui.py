@@ -1,39 +1,14 @@
 """What a person does in Prefect's UI: fill in the form, watch the run, open the report."""
 
 import pytest
-from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from tests.browser.prefect_forms import field, fill, shown
 from tests.e2e.stack import wait_for
 
 SETTINGS = {"Epochs": "2", "Image Size": "64", "Batch Size": "4"}
-
-
-def shown(browser, path, seconds=30):
-    return WebDriverWait(browser, seconds).until(lambda b: b.find_element(By.XPATH, path))
-
-
-def field(browser, title):
-    """The part of the form for a field."""
-    name = f"normalize-space()='{title}' or normalize-space()='{title} (Optional)'"
-    header = f".//*[contains(@class, 'schema-form-property__header')]//*[{name}]"
-    # The innermost match, since the request itself is a field, too.
-    return shown(browser, f"(//div[contains(@class, 'schema-form-property')][{header}])[last()]")
-
-
-def fill(browser, title, value):
-    def typed(browser):
-        # The form is drawn again when the server answers, and then text that was typed may be lost.
-        box = field(browser, title).find_element(By.CSS_SELECTOR, ".p-base-input__control")
-        if box.get_attribute("value") == value:
-            return True
-        box.send_keys(Keys.CONTROL, "a")
-        box.send_keys(value)
-        return False
-
-    WebDriverWait(browser, 30, ignored_exceptions=[StaleElementReferenceException]).until(typed)
 
 
 def submit(browser):

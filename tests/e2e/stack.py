@@ -24,15 +24,16 @@ PLANTED = "planted-roboflow-key-4711"
 class LocalStack:
     """A running local stack, as a context manager."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **variables):
         self.folder = folder
+        self.variables = variables
 
     def __enter__(self):
         # A short lease, to free the run of a killed worker soon, and checkpoints in runs of seconds. One thread,
         # since two that wait for each other beside busy servers can be much slower, and the networks here are tiny.
         environment = {
             **os.environ, "NASFLOW_LEASE_SECONDS": "6", "NASFLOW_CHECKPOINT_EVERY_MINUTES": "0.05",
-            "OMP_NUM_THREADS": "1", "ROBOFLOW_API_KEY": PLANTED,
+            "OMP_NUM_THREADS": "1", "ROBOFLOW_API_KEY": PLANTED, **self.variables,
         }  # fmt: skip
         command = [NASFLOW, "up", "--dir", str(self.folder), "--json"]
         with (self.folder / "up.log").open("w") as log:
@@ -44,9 +45,11 @@ class LocalStack:
                 raise AssertionError((self.folder / "up.log").read_text())
             document += line
         self.addresses = json.loads(document)
-        assert self.addresses["ok"], self.addresses["error"]
+        assert self.addresses["ok"], (self.folder / "up.log").read_text()
         self.environment = {}
         for line in (self.folder / "env.sh").read_text().splitlines():
+            if not line.startswith("export "):
+                continue  # NO_PROXY, which is merged into that of the shell
             name, _, value = line.removeprefix("export ").partition("=")
             self.environment[name] = shlex.split(value)[0]
         return self
@@ -64,7 +67,7 @@ class LocalStack:
 
     def run(self, *arguments):
         """Run the command."""
-        environment = {**os.environ, **self.environment}
+        environment = {**os.environ, **self.variables, **self.environment}
         return subprocess.run([NASFLOW, *arguments], capture_output=True, text=True, check=False, env=environment)
 
     def api(self, path, body=None, method=None):

@@ -1,44 +1,7 @@
 """Runs that are killed or cancelled, on real servers and workers."""
 
-from pathlib import Path
-
-import psutil
-
-from tasks.storage import keys
-from tasks.storage.runs import find_model
-from tasks.storage.s3 import Store
-from tests.e2e.stack import retrain, wait_for
-
-EPOCHS = 20
-"""Of runs that are interrupted: enough to be running still when the first checkpoint is in the store."""
-
-
-def trainer_of(stack):
-    """The trainer process that works in the folder of the stack, or None."""
-    for process in psutil.process_iter(["cmdline"]):
-        command = process.info["cmdline"] or []
-        if "tasks.training.worker" in command and any(f"={stack.folder}" in part for part in command):
-            return process
-    return None
-
-
-def start_long_run(stack, export, project, seed):
-    """A run to be interrupted, its trainer, and its key, once a checkpoint is in the store."""
-    run = retrain(stack, export, project, "--seed", str(seed), "--no-wait", epochs=EPOCHS)["flow_run"]
-    trainer = wait_for(lambda: trainer_of(stack))
-    command = trainer.cmdline()
-    run_key = Path(next(part for part in command if part.startswith("--out="))).name
-    store = Store.from_environment()
-    wait_for(lambda: any(key.endswith("manifest.json") for key in store.list(keys.checkpoints(run_key))))
-    return run, trainer, run_key
-
-
-def assert_resumed_to_the_end(stack, run, run_key):
-    wait_for(lambda: stack.state(run)[0] in ("Completed", "Failed", "Crashed"))
-    assert stack.state(run)[0] == "Completed", stack.state(run)
-    result = find_model(Store.from_environment(), run_key).result.model_dump()
-    assert result["epochs_done"] == EPOCHS
-    assert result["resumed_from_epoch"] >= 1
+from tests.e2e.long_runs import assert_resumed_to_the_end, start_long_run
+from tests.e2e.stack import wait_for
 
 
 def test_a_killed_trainer_is_started_again_from_its_checkpoint(stack, export):

@@ -1,4 +1,4 @@
-"""Requests that are refused or fail before anything is trained, and the schedule."""
+"""Requests that are refused or fail before anything is trained."""
 
 import urllib.error
 
@@ -16,7 +16,6 @@ def test_a_request_with_an_unknown_key_or_a_wrong_type_is_refused(stack):
         {"request": {**valid, "epochs": "many"}},
         {"request": {"project": "Pets!"}},
         {"request": valid, "epochs": 3},
-        {},
     ):
         with pytest.raises(urllib.error.HTTPError) as refused:
             stack.api(path, {"parameters": parameters})
@@ -40,20 +39,3 @@ def test_bad_labels_fail_the_run_with_what_and_remedy(stack, tmp_path):
     last = done.stderr.strip().splitlines()[-1]
     assert "Failed: BadExport: " in last
     assert "Traceback" not in done.stderr
-
-
-def test_registering_again_keeps_a_schedule_as_people_have_set_it(stack):
-    def schedule():
-        deployment = stack.api("/deployments/name/retrain/retrain")
-        (daily,) = deployment["schedules"]
-        return deployment["id"], daily
-
-    deployment, shipped = schedule()
-    assert (shipped["slug"], shipped["active"]) == ("daily", False)
-    settings = {"active": True, "parameters": {"request": {"project": "pets", "workspace": "acme"}}}
-    stack.api(f"/deployments/{deployment}/schedules/{shipped['id']}", settings, method="PATCH")
-    assert stack.nasflow("deploy")["ok"]
-    deployment_again, kept = schedule()
-    assert deployment_again == deployment
-    assert (kept["active"], kept["parameters"]) == (True, settings["parameters"])
-    stack.api(f"/deployments/{deployment}/schedules/{kept['id']}", {"active": False}, method="PATCH")

@@ -6,11 +6,13 @@ import re
 import shutil
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import boto3
 import pytest
 
 from tasks.promotion.registry import find_version
+from tasks.records import FORMAT_FILES
 from tasks.storage.s3 import Store
 from tests.e2e.stack import PLANTED, TINY, retrain
 
@@ -28,7 +30,7 @@ def test_the_first_model_becomes_champion(stack, first):
     assert (first["model"]["version"], first["model"]["alias"]) == (1, "champion")
     assert first["reused"] == []
     names = list(first["steps"])
-    assert names[:3] == ["export labels", "find the champion", "check labels"]
+    assert names[:4] == ["look for another run", "export labels", "find the champion", "check labels"]
     assert names[-1] == "summarise"
 
 
@@ -76,10 +78,11 @@ def test_the_store_holds_the_keys_of_the_design_and_no_open_upload(stack, first)
     patterns = [
         rf"datasets/blobs/sha256/{hexes}{{2}}/{hexes}{{64}}",
         rf"datasets/snapshots/{hexes}{{64}}\.json",
-        rf"runs/{hexes}{{64}}/(spec\.json|state\.json|history\.jsonl|report\.json|report/report\.json)",
-        rf"runs/{hexes}{{64}}/report/(index|(verdict|study)-{hexes}{{16}})\.html",
-        rf"runs/{hexes}{{64}}/report/study-{hexes}{{16}}\.json",
+        rf"runs/{hexes}{{64}}/(spec\.json|state\.json|history/{hexes}{{16}}-history\.jsonl|report\.json)",
+        rf"runs/{hexes}{{64}}/report/{hexes}{{16}}-(index|verdict|study)\.html",
+        rf"runs/{hexes}{{64}}/report/{hexes}{{16}}-(report|study)\.json",
         rf"runs/{hexes}{{64}}/(detections/[\w./-]+|weights/{hexes}{{16}}-best\.safetensors)",
+        rf"runs/{hexes}{{64}}/(formats\.json|formats/{hexes}{{16}}-model(-nms)?\.(pth|onnx))",
         r"models/[\w-]+/(\d+|aliases)/[\w.-]+",
     ]
     store = Store.from_environment()
@@ -94,6 +97,15 @@ def test_the_store_holds_the_keys_of_the_design_and_no_open_upload(stack, first)
     )
     assert client.list_multipart_uploads(Bucket=variables["NASFLOW_STORE_BUCKET"]).get("Uploads", []) == []
     client.close()
+
+
+def test_the_model_is_published_in_all_formats_and_can_be_pulled(stack, first, tmp_path):
+    shown = stack.nasflow("models", "show", "pets", "1")
+    assert ([one["name"] for one in shown["formats"]], shown["formats_refused"]) == (list(FORMAT_FILES), {})
+    assert "Published as safetensors, pth, onnx, onnx-nms." in summary_of(stack, first)
+    for name in ("safetensors", *FORMAT_FILES):
+        pulled = stack.nasflow("models", "pull", "pets/1", "--format", name, "--out", str(tmp_path / name))
+        assert Path(pulled["file"]).stat().st_size == pulled["bytes"] > 10_000_000
 
 
 def test_the_same_again_trains_nothing_and_publishes_nothing(stack, first, export):

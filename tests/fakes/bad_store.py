@@ -7,6 +7,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
+from xml.sax.saxutils import escape
 
 BUCKET = "bucket"
 CHECKSUM_HEADER = re.compile(r"x-amz-(checksum|sdk-checksum|trailer)", re.IGNORECASE)
@@ -20,7 +21,9 @@ class BadStore:
         ignore_conditions: Ignore If-Match and If-None-Match.
         lack_conditions: Answer 501 to them.
         next_answers: Answers (status, code) to the next requests, one each; None lets a request pass.
-        every_answer: Answer to every request.
+        every_answer: Answer (status, code) or (status, code, message) to every request.
+        demand_encryption: What every write must ask for, as a bucket's policy may demand; empty for nothing.
+        known_key: The access key id that is known; empty for all.
         drop_answers: How many of the next writes are carried out without an answer.
         requests: Method and path of every request so far.
     """
@@ -30,7 +33,9 @@ class BadStore:
         self.ignore_conditions = False
         self.lack_conditions = False
         self.next_answers: list[tuple[int, str] | None] = []
-        self.every_answer: tuple[int, str] | None = None
+        self.every_answer: tuple[int, str] | tuple[int, str, str] | None = None
+        self.demand_encryption = ""
+        self.known_key = ""
         self.drop_answers = 0
         self.requests: list[str] = []
         self.objects: dict[str, tuple[bytes, dict[str, str]]] = {}
@@ -57,7 +62,7 @@ class BadStore:
         self._server.server_close()
         self._thread.join()
 
-    def fault(self, headers: dict[str, str]) -> tuple[int, str] | None:
+    def fault(self, request: str, headers: dict[str, str]) -> tuple[int, str] | tuple[int, str, str] | None:
         """The answer that a fault dictates, if one does."""
         chunked = "aws-chunked" in headers.get("content-encoding", "") or "STREAMING" in headers.get(
             "x-amz-content-sha256", ""
@@ -69,6 +74,15 @@ class BadStore:
             return 400, "InvalidArgument"
         if self.lack_conditions and conditional:
             return 501, "NotImplemented"
+        if self.known_key and f"Credential={self.known_key}/" not in headers.get("authorization", ""):
+            return 403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."
+        creates = (request.startswith("PUT ") and "partNumber=" not in request) or request.endswith("?uploads")
+        if (
+            self.demand_encryption
+            and creates
+            and headers.get("x-amz-server-side-encryption", "") != self.demand_encryption
+        ):
+            return 403, "AccessDenied", "User: u is not authorized to perform: s3:PutObject with an explicit deny"
         return self.every_answer
 
     def condition_fails(self, key: str, headers: dict[str, str]) -> bool:
@@ -95,8 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def answer_error(self, status: int, code: str) -> None:
-        self.answer(status, f"<Error><Code>{code}</Code><Message>as requested</Message></Error>".encode())
+    def answer_error(self, status: int, code: str, message: str = "as requested") -> None:
+        self.answer(status, f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>".encode())
 
     def do_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -105,7 +119,7 @@ class _Handler(BaseHTTPRequestHandler):
         key, query = unquote(url.path).removeprefix(f"/{BUCKET}/"), parse_qs(url.query, keep_blank_values=True)
         with self.store.lock:
             self.store.requests.append(f"{self.command} {self.path}")
-            if fault := self.store.fault(headers):
+            if fault := self.store.fault(f"{self.command} {self.path}", headers):
                 self.answer_error(*fault)
             else:
                 getattr(self, self.command.lower())(key, query, headers, body)

@@ -1,14 +1,19 @@
 """A published model without a training run: made-up weights, scores and page, in a real registry."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from tasks.promotion.aliases import move_alias
 from tasks.promotion.registry import Publication, publish
 from tasks.records import (
+    FORMAT_FILES,
+    Agreement,
     AliasMove,
     EvaluationReport,
+    ModelFormat,
+    ModelFormats,
     ModelVersion,
     PromotionDecision,
     SplitCounts,
@@ -21,14 +26,17 @@ from tasks.storage.s3 import Store
 from tests.fakes.scores import scores
 
 SNAPSHOT = "1" * 64
+AGREEMENT = Agreement(
+    images=3, detections=8, unmatched=0, map=0.5, map_difference=0, box_difference=1e-4, score_difference=1e-6
+)
 
 
 def stored(content: bytes) -> StoredFile:
     return StoredFile(key="runs/x", sha256=hashlib.sha256(content).hexdigest(), size=len(content))
 
 
-def publish_one(store: Store, folder: Path) -> ModelVersion:
-    """Publish version 1 of project fruit, and make it the champion."""
+def publish_one(store: Store, folder: Path, formats: Mapping[str, bytes] | None = None) -> ModelVersion:
+    """Publish version 1 of project fruit, and make it the champion; onnx-nms is refused unless it is given."""
     weights, page = folder / "weights.safetensors", folder / "page.html"
     weights.write_bytes(b"weights")
     page.write_bytes(b"<html>")
@@ -52,7 +60,18 @@ def publish_one(store: Store, folder: Path) -> ModelVersion:
     decision = PromotionDecision(
         promote=True, verdict="promote", reason="First.", candidate_map=0.5, champion_map=None, champion_version=None
     )
-    card = publish(store, Publication("fruit", model, report, decision, weights, page), now)
+    paths = {name: folder / FORMAT_FILES[name] for name in formats or {}}
+    for name, path in paths.items():
+        path.write_bytes((formats or {})[name])
+    measured = ModelFormats(
+        run_key=model.run_key, weights_sha256=model.weights.sha256, threshold=0.5, seconds=1,
+        formats=[
+            ModelFormat(name=name, agreement=AGREEMENT, file=stored(path.read_bytes())) for name, path in paths.items()
+        ],
+        refused={} if "onnx-nms" in paths else {"onnx-nms": "9 of 9 detections differ"},
+    )  # fmt: skip
+    publication = Publication("fruit", model, report, decision, weights, page, measured, paths)
+    card = publish(store, publication, now)
     move = AliasMove(version=card.version, at=now(), reason=decision.reason)
     move_alias(store, "fruit", "champion", move, None)
     return card

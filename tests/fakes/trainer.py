@@ -14,6 +14,7 @@ from tests.fakes.warm_start_server import ForkedProcess, WarmStartServer
 
 TRAIN = "tasks.training.worker"
 DETECT = "tasks.training.worker.detect"
+EXPORT = "tasks.training.worker.export"
 PATIENCE = 240
 WARM_START = True
 """Whether trainers are forks of a process that has imported everything. Such a fork cannot use a GPU, since an import

@@ -129,12 +129,13 @@ def become_trainer(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
     sys.argv[1:] = request["arguments"]
-    from tasks.training.worker import __main__, detect
+    from tasks.training.worker import __main__, detect, export
     from tasks.training.worker.runtime.process import leave
 
     try:
-        if request["module"].endswith("detect"):
-            leave(detect.main())
+        for command in (detect, export):
+            if request["module"] == command.__name__:
+                leave(command.main())
         leave(__main__.process_exit_code(__main__.main()))
     except SystemExit as error:  # argparse
         leave(error.code if isinstance(error.code, int) else 1)

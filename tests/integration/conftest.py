@@ -8,11 +8,12 @@ import pytest
 from deployments.local_stack.seaweed import Seaweed
 from tasks.settings import StoreSettings
 from tasks.storage.s3 import Store
+from tests.integration.prefect_server import PrefectServer
 
 LONGEST_FIRST = (
     "test_trainer_resume", "test_trainer", "test_devices", "test_cli", "test_training_in_store", "test_memory_safety",
-    "test_fit", "test_warm_starts", "test_weights", "test_roboflow", "test_trainer_parity",
-    "test_validation_equals_evaluation",
+    "test_fit", "test_warm_starts", "test_weights", "test_formats", "test_export_in_store", "test_roboflow",
+    "test_trainer_parity", "test_validation_equals_evaluation",
 )  # fmt: skip
 """Files that take half a minute or more come first, so that parallel test processes end together."""
 
@@ -45,6 +46,13 @@ def store(store_settings: StoreSettings) -> Store:
 @pytest.fixture
 def store_environment(store_settings: StoreSettings) -> dict[str, str]:
     """The environment variables that name the store."""
-    values = store_settings.model_dump(exclude={"secret_access_key", "ca_bundle"})
+    values = store_settings.model_dump(exclude={"secret_access_key", "ca_bundle"}, exclude_none=True)
     secret = store_settings.secret_access_key.get_secret_value()
     return {f"NASFLOW_STORE_{name}".upper(): str(v) for name, v in {**values, "secret_access_key": secret}.items()}
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """A Prefect server without workers, started once."""
+    with PrefectServer(tmp_path_factory.mktemp("prefect")) as server:
+        yield server

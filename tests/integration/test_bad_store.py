@@ -14,6 +14,7 @@ from tasks.errors import BadSettings, LostRace, NotInStore, StoreError, StoreUna
 from tasks.settings import StoreSettings
 from tasks.storage.probe import probe
 from tasks.storage.s3 import Store
+from tasks.storage.s3_links import Link
 from tests.fakes.bad_store import BUCKET, BadStore
 
 BIG = 20 * 1024**2
@@ -73,7 +74,7 @@ def test_probe_refuses_a_store_that_ignores_conditions(bad_store):
 
 def test_probe_refuses_a_store_without_conditions(bad_store):
     bad_store.lack_conditions = True
-    with pytest.raises(StoreError, match="501 NotImplemented; the store cannot do this, use one with conditional"):
+    with pytest.raises(StoreError, match=r"501 NotImplemented .*; the store cannot do this, use one with conditional"):
         probe(store_of(bad_store))
 
 
@@ -98,6 +99,27 @@ def test_a_private_certificate_authority_needs_its_pem_file(certificate):
         with pytest.raises(BadSettings, match="set NASFLOW_STORE_CA_BUNDLE to the PEM file"):
             store_of(bad_store).put("x", b"")
         store_of(bad_store, ca_bundle=certificate).put("x", b"")
+
+
+def test_a_bundle_without_certificates_is_named(certificate, tmp_path, monkeypatch):
+    (tmp_path / "junk.pem").write_text("no certificate")
+    with BadStore(certificate) as bad_store:
+        with pytest.raises(BadSettings, match=r"no certificates to check .*let NASFLOW_STORE_CA_BUNDLE"):
+            store_of(bad_store, ca_bundle=tmp_path / "junk.pem").put("x", b"")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "k")
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "missing.pem"))
+        with pytest.raises(BadSettings, match=r"no certificates to check .*AWS_CA_BUNDLE"):
+            Store(StoreSettings(endpoint=bad_store.endpoint, bucket=BUCKET)).put("x", b"")
+
+
+def test_a_certificate_for_another_name_is_named(certificate):
+    with BadStore(certificate) as bad_store:
+        bad_store.endpoint = bad_store.endpoint.replace("127.0.0.1", "localhost")
+        with pytest.raises(
+            BadSettings, match=r"certificate is for another name; use that one in NASFLOW_STORE_ENDPOINT"
+        ):
+            store_of(bad_store, ca_bundle=certificate).put("x", b"")
 
 
 def test_tls_to_a_plain_http_server_is_named(bad_store):
@@ -126,7 +148,9 @@ def test_expired_credentials_are_renewed_once(bad_store, tmp_path, answer, size)
 @pytest.mark.parametrize("code", ["ExpiredToken", "RequestTimeTooSkewed"])
 def test_credentials_that_stay_expired_make_the_store_unavailable(bad_store, code):
     bad_store.every_answer = (403, code)
-    with pytest.raises(StoreUnavailable, match=f"403 {code}, also with fresh credentials.*clock") as caught:
+    with pytest.raises(
+        StoreUnavailable, match=f"403 {code} .as requested., also with fresh credentials.*clock"
+    ) as caught:
         store_of(bad_store).get("x")
     assert len(bad_store.requests) == 2
     assert "s3cret" not in str(caught.value)
@@ -143,7 +167,9 @@ def test_a_short_failure_is_retried(bad_store):
 @pytest.mark.parametrize("answer", [(503, "SlowDown"), (500, "InternalError"), (429, "TooManyRequests")])
 def test_a_store_that_stays_busy_is_unavailable(bad_store, answer):
     bad_store.every_answer = answer
-    with pytest.raises(StoreUnavailable, match=f"write x at http.*{answer[0]} {answer[1]}; try again later"):
+    with pytest.raises(
+        StoreUnavailable, match=f"write x at http.*{answer[0]} {answer[1]} .as requested.; try again later"
+    ):
         store_of(bad_store).put("x", b"1")
 
 
@@ -173,3 +199,90 @@ def test_a_write_whose_answer_was_lost_is_no_lost_race(bad_store):
 def test_a_missing_object_is_not_in_store(bad_store):
     with pytest.raises(NotInStore):
         store_of(bad_store).get("x")
+
+
+@pytest.mark.parametrize("size", [10, BIG])
+@pytest.mark.parametrize("encryption", ["AES256", "aws:kms"])
+def test_a_policy_that_demands_encryption_gets_it_with_every_write(bad_store, tmp_path, size, encryption):
+    bad_store.demand_encryption = encryption
+    (tmp_path / "x").write_bytes(os.urandom(size))
+    with pytest.raises(BadSettings, match=r"403 AccessDenied \(User: u .*deny\); .*set NASFLOW_STORE_ENCRYPTION$"):
+        store_of(bad_store).upload(tmp_path / "x", "x")
+    store = store_of(bad_store, encryption=encryption)
+    store.upload(tmp_path / "x", "x")
+    store.replace("y", b"2", store.create("y", b"1"))
+    probe(store)
+
+
+def test_an_archived_object_is_named_without_blame_on_the_key(bad_store):
+    bad_store.every_answer = 403, "InvalidObjectState", "The operation is not valid for the object's storage class"
+    with pytest.raises(StoreError, match=r"storage class\); the object is archived: restore it") as caught:
+        store_of(bad_store).get("x")
+    assert "NASFLOW_STORE_ACCESS_KEY_ID" not in str(caught.value)
+
+
+# Credentials of boto3's own chain -----------------------------------------------------------------
+
+
+@pytest.fixture
+def chain(bad_store, monkeypatch, tmp_path):
+    """Writes keys into the shared credentials file, and gives a store that reads them there."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+
+    def write(key: str, *lines: str) -> Store:
+        text = ["[default]", f"aws_access_key_id = {key}", "aws_secret_access_key = s3cret", *lines]
+        (tmp_path / "credentials").write_text("\n".join(text))
+        return Store(StoreSettings(endpoint=bad_store.endpoint, bucket=BUCKET))
+
+    return write
+
+
+def test_keys_that_were_rotated_on_disk_are_read_again(bad_store, chain):
+    bad_store.known_key = "first"
+    store = chain("first")
+    store.put("x", b"1")
+    bad_store.known_key = "second"
+    with pytest.raises(BadSettings, match="403 InvalidAccessKeyId"):
+        store.get("x")
+    chain("second")
+    assert store.get("x")[0] == b"1"
+
+
+def test_given_keys_are_tried_once(bad_store):
+    bad_store.known_key = "other"
+    with pytest.raises(BadSettings, match=r"403 InvalidAccessKeyId .*; correct NASFLOW_STORE_ACCESS_KEY_ID"):
+        store_of(bad_store).get("x")
+    assert len(bad_store.requests) == 1
+
+
+def until(link: Link) -> float:
+    """Hours until the link's end at the latest."""
+    return (link.latest_end - datetime.datetime.now(datetime.UTC)).total_seconds() / 3600
+
+
+def test_a_link_says_when_it_really_ends(bad_store, chain, monkeypatch):
+    asked = store_of(bad_store).link("x")
+    assert 7 * 24 - 1 < until(asked) <= 7 * 24
+    assert asked.validity == f"works until {asked.ends:%Y-%m-%d %H:%M} UTC"
+
+    lasting = chain("lasting").link("x")
+    assert lasting.ends == lasting.latest_end > asked.ends - datetime.timedelta(hours=1)
+
+    session = chain("session", "aws_session_token = t0ken").link("x")
+    assert session.ends is None
+    assert (
+        session.validity
+        == f"works until {session.latest_end:%Y-%m-%d %H:%M} UTC at most; it ends with the session's credentials"
+    )
+
+    # Variables as a login writes them: with the end of the session.
+    end = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=5)
+    variables = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s3cret", "AWS_SESSION_TOKEN": "t0ken"}
+    for name, value in {**variables, "AWS_CREDENTIAL_EXPIRATION": end.isoformat()}.items():
+        monkeypatch.setenv(name, value)
+    known = chain("unused").link("x")
+    assert 4 < until(known) <= 5
+    assert known.ends == known.latest_end
+    assert until(chain("unused").link("x", 60)) <= 60 / 3600

@@ -15,7 +15,11 @@ import pytest
 from deployments.demo.cartoons import draw_export
 from tasks.labeling.formats import zips
 from tasks.local.files import file_sha256
+from tasks.records import SnapshotRef
+from tasks.storage import keys
+from tests.fakes.datasets import write_dataset
 from tests.fakes.exports import CATEGORIES, document, numbered, write_export, write_split
+from tests.fakes.finished_runs import finished_run
 from tests.fakes.published import publish_one
 from tests.fakes.terminals import read_terminal
 
@@ -72,7 +76,7 @@ def error_of(done, code=2):
 
 
 def test_without_a_verb_the_help_is_shown(nasflow):
-    for arguments in ([], ["models"]):
+    for arguments in ([], ["models"], ["runs"]):
         done = nasflow(*arguments)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith("Usage: nasflow")
@@ -423,7 +427,7 @@ def test_missing_files_and_an_unwritable_folder_are_refused(nasflow, tmp_path):
 # The store and the server ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("verb", [["models", "list"], ["models", "show", "pets"]])
+@pytest.mark.parametrize("verb", [["models", "list"], ["models", "show", "pets"], ["clean"]])
 def test_without_a_store_the_variable_is_named(nasflow, verb):
     assert error_of(nasflow(*verb, "--json")).startswith("NASFLOW_STORE_ENDPOINT is empty")
 
@@ -495,6 +499,38 @@ def test_a_model_that_is_not_published_is_bad_input(nasflow, store, store_enviro
         assert "no such name can be" in error_of(nasflow("models", *arguments, "--json", **store_environment))
 
 
+def test_clean_removes_nothing_unless_it_is_asked_to(nasflow, store, store_environment, tmp_path):
+    card = publish_one(store, tmp_path)
+    state = finished_run(store, tmp_path, SnapshotRef.of(write_dataset(tmp_path / "data")), 1)
+    checkpoint = keys.checkpoint_manifest(state.run_key, 1)
+    store.put(checkpoint, b"left by a killed worker")
+    found = json.loads(nasflow("clean", "--json", **store_environment).stdout)
+    assert (found["ok"], found["removed"], found["older_than_days"], found["total"]["objects"]) == (True, False, 30, 1)
+    assert found["kinds"]["checkpoints"]["size"] == 23
+    shown = nasflow("clean", "--older-than", "1w", **store_environment)
+    assert "23 B" in shown.stdout
+    assert "older than 7 days and not needed: 1 object, 23 B; add --remove to remove it" in shown.stderr
+    assert store.exists(checkpoint)
+
+    assert "removed 1 object, 23 B" in nasflow("clean", "--remove", **store_environment).stderr
+    assert not store.exists(checkpoint)
+    assert "nothing is older than 30 days" in nasflow("clean", **store_environment).stderr
+    assert store.exists(card.weights.key)
+
+
+def test_clean_removes_nothing_when_a_record_cannot_be_read(nasflow, store, store_environment, tmp_path):
+    card = publish_one(store, tmp_path)
+    key = keys.model_card(card.project, card.version)
+    store.put(key, b"{}")
+    error = error_of(nasflow("clean", "--remove", "--json", **store_environment), 1)
+    assert error.startswith(f"{store.uri(key)}: not a ModelVersion")
+
+
+@pytest.mark.parametrize("age", ["0d", "30", "12h", "-1d"])
+def test_clean_refuses_an_age_that_cannot_be(nasflow, store_environment, age):
+    assert error_of(nasflow("clean", f"--older-than={age}", "--json", **store_environment)).startswith("--older-than")
+
+
 # doctor ------------------------------------------------------------------------------------------
 
 
@@ -504,7 +540,7 @@ def test_doctor_finds_wrong_settings_and_names_remedies(nasflow, tmp_path):
     content = json.loads(done.stdout)
     assert content["ok"] is False
     checks = {check["name"]: check for check in content["checks"]}
-    assert list(checks) == ["python", "memory", "disk", "trainer", "store", "server", "roboflow"]
+    assert list(checks) == ["python", "memory", "disk", "trainer", "store", "server", "clock", "roboflow"]
     errors = {name for name, check in checks.items() if check["status"] == "error"}
     assert errors == {"disk", "store", "server"}
     assert all(check["remedy"] for check in checks.values() if check["status"] != "ok")

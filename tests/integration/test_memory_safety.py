@@ -36,12 +36,12 @@ print("done")
 
 @pytest.mark.skipif(not CHECKER.exists(), reason=f"{CHECKER} is not there, so writes outside memory cannot be found")
 @pytest.mark.timeout(900)  # processors without bf16 take minutes for the second one
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_channels_last_stays_in_its_memory(tmp_path: Path, precision: str) -> None:
-    """The guard holds for 40 steps under glibc's checks."""
+@pytest.mark.parametrize(("precision", "steps"), [("fp32", 40), ("bf16", 10)])
+def test_channels_last_stays_in_its_memory(tmp_path: Path, precision: str, steps: int) -> None:
+    """The guard holds for some steps under glibc's checks; bf16 takes seconds a step where it is not in hardware."""
     checked = {**os.environ, "HOME": str(tmp_path), "LD_PRELOAD": str(CHECKER), "MALLOC_CHECK_": "3"}
     done = subprocess.run(
-        [sys.executable, "-c", STEPS, tmp_path, precision, "40"],
+        [sys.executable, "-c", STEPS, tmp_path, precision, str(steps)],
         env=checked | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]

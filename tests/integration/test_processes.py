@@ -1,10 +1,45 @@
 """Servers as child processes: which of them listens on a port."""
 
 import os
+import subprocess
 import sys
 import time
 
+import psutil
+import pytest
+
 from deployments.local_stack import processes
+
+PARENT = """
+import os, subprocess, sys, time
+import psutil
+from deployments.local_stack import processes
+processes.adopt_orphans()
+code = "import subprocess, time; subprocess.Popen(['sleep', '600']); time.sleep(600)"
+worker, kept = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+while not (flow_runs := psutil.Process(worker.pid).children()):
+    time.sleep(0.05)
+worker.kill()
+worker.wait()
+print(flow_runs[0].pid, kept.pid, flush=True)
+sys.stdin.readline()
+processes.stop_descendants(10, keep={kept.pid, *(child.pid for child in psutil.Process(kept.pid).children())})
+print(flow_runs[0].is_running(), kept.poll(), flush=True)
+processes.stop_descendants(10, keep=())
+print(psutil.Process().children(), flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives orphans to an ancestor")
+def test_what_a_killed_process_leaves_behind_is_stopped_with_the_rest():
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdin=pipe, stdout=pipe, text=True) as parent:
+        orphan, kept = map(int, parent.stdout.readline().split())
+        # It works on, like a flow run whose worker was killed.
+        assert psutil.Process(orphan).parent().pid == parent.pid
+        assert parent.communicate("\n")[0].splitlines() == ["False None", "[]"]
+    assert not psutil.pid_exists(orphan)
+    assert not psutil.pid_exists(kept)
 
 
 def server(tmp_path, port):

@@ -1,7 +1,7 @@
 """The registry against a real server: versions, aliases, kills and races."""
 
 import hashlib
-import threading
+import json
 from datetime import UTC, datetime
 
 import pytest
@@ -21,6 +21,7 @@ from tasks.records import (
 )
 from tasks.storage import keys
 from tests.fakes.scores import scores
+from tests.fakes.together import together
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 DECISION = PromotionDecision(
@@ -79,25 +80,6 @@ def publish_seed(store, tmp_path):
     return publish_seed
 
 
-def together(*calls):
-    """Run calls at the same moment; their results or errors, in order."""
-    barrier, results = threading.Barrier(len(calls)), [None] * len(calls)
-
-    def run(at, call):
-        barrier.wait()
-        try:
-            results[at] = call()
-        except LostRace as error:
-            results[at] = error
-
-    threads = [threading.Thread(target=run, args=one) for one in enumerate(calls)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
-
-
 def test_versions_count_from_1_and_have_their_files(store, publish_seed, tmp_path):
     first, second = publish_seed(0), publish_seed(1)
     assert (first.version, second.version) == (1, 2)
@@ -121,8 +103,23 @@ def test_projects_are_separate(store, publish_seed):
 def test_publishing_the_same_again_gives_the_same_version(store, publish_seed):
     first = publish_seed(0)
     assert publish_seed(0) == first
-    assert publish_seed(0, value=0.6).version == 2  # another report of the same run
-    assert publish_seed(0) == first
+    assert publish_seed(0, value=0.6) == first  # another report of the same run, which was decided alike
+
+
+def test_a_claim_of_an_older_nasflow_is_still_that_of_its_run(store, publish_seed):
+    report_digest, run_key = "4" * 64, trained(0, b"weights 0").run_key
+    claim = {"schema_version": 1, "run_key": run_key, "report_digest": report_digest}
+    store.put(keys.model_claim("fruit", 3), json.dumps(claim).encode())
+    assert publish_seed(1).version == 4
+    assert publish_seed(0).version == 3
+
+
+def test_a_run_that_was_trained_again_to_other_weights_is_another_version(store, publish_seed, tmp_path):
+    publish_seed(0)
+    (tmp_path / "0.safetensors").write_bytes(b"other weights")
+    again = publish_seed(0)
+    assert again.version == 2
+    assert again.weights.sha256 == stored(b"other weights").sha256
 
 
 @pytest.mark.parametrize("lost", ["card.json", "weights.safetensors"])

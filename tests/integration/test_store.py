@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
@@ -29,7 +30,7 @@ Store.from_environment().upload(Path(sys.argv[1]), "model.bin")
 
 
 def as_environment(settings: StoreSettings) -> dict[str, str]:
-    values = settings.model_dump(exclude={"ca_bundle", "secret_access_key"}) | {
+    values = settings.model_dump(exclude={"ca_bundle", "secret_access_key"}, exclude_none=True) | {
         "secret_access_key": settings.secret_access_key.get_secret_value()
     }
     return {**os.environ, **{f"NASFLOW_STORE_{name.upper()}": str(value) for name, value in values.items()}}
@@ -193,18 +194,47 @@ def test_a_killed_upload_creates_no_object_and_can_be_repeated(store, store_sett
 
 def test_link_works_without_credentials_and_uri_names_the_object(store, store_settings):
     store.put("report/ü b.html", b"hello")
-    with urllib.request.urlopen(store.link("report/ü b.html", 60)) as answer:
+    with urllib.request.urlopen(store.link("report/ü b.html", 60).url) as answer:
         assert answer.read() == b"hello"
-    assert "X-Amz-Signature" in store.link("report/ü b.html", 60)
+    assert "X-Amz-Signature" in store.link("report/ü b.html", 60).url
     assert store.uri("a") == f"s3://tests/{store_settings.prefix}a"
+
+
+def test_a_link_is_signed_for_the_endpoint_that_browsers_reach(store_settings):
+    port = store_settings.endpoint.rpartition(":")[2]
+    store = Store(store_settings.model_copy(update={"public_endpoint": f"http://localhost:{port}"}))
+    store.put("report.html", b"hello")
+    link = store.link("report.html", 60).url
+    assert link.startswith(f"http://localhost:{port}/")
+    with urllib.request.urlopen(link) as answer:
+        assert answer.read() == b"hello"
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(link.replace("localhost", "127.0.0.1"))
+
+
+@pytest.mark.parametrize("size", [1000, 20 * MEBI])
+def test_writes_are_encrypted_as_the_settings_say(store_settings, tmp_path, size):
+    store = Store(store_settings.model_copy(update={"encryption": "AES256"}))
+    (tmp_path / "sent").write_bytes(os.urandom(size))
+    store.download(store.upload(tmp_path / "sent", "file"), tmp_path / "received")
+    assert (tmp_path / "received").read_bytes() == (tmp_path / "sent").read_bytes()
+    store.replace("record", b"2", store.create("record", b"1"))
+    assert {store._head(key)["ServerSideEncryption"] for key in ("file", "record")} == {"AES256"}
+    probe(store)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"secret_access_key": SecretStr("wr0ng-s3cret")}, "403 SignatureDoesNotMatch; correct NASFLOW_STORE_ACCESS"),
-        ({"access_key_id": "nobody"}, "403 InvalidAccessKeyId; correct NASFLOW_STORE_ACCESS_KEY_ID"),
-        ({"bucket": "elsewhere"}, "404 NoSuchBucket; create the bucket elsewhere, or correct NASFLOW_STORE_BUCKET"),
+        (
+            {"secret_access_key": SecretStr("wr0ng-s3cret")},
+            r"403 SignatureDoesNotMatch \(.*; correct NASFLOW_STORE_ACCESS",
+        ),
+        ({"access_key_id": "nobody"}, r"403 InvalidAccessKeyId \(.*; correct NASFLOW_STORE_ACCESS_KEY_ID"),
+        (
+            {"bucket": "elsewhere"},
+            r"404 NoSuchBucket \(.*; create the bucket elsewhere, or correct NASFLOW_STORE_BUCKET",
+        ),
     ],
 )
 def test_wrong_settings_are_named_without_secrets(store_settings, change, message):

@@ -23,6 +23,7 @@ from tasks.storage.runs import find_model
 from tasks.training.detection_in_store import detect_in_store, splits_to_detect
 from tasks.training.spec import plan
 from tasks.training.training_in_store import train_in_store
+from tests.fakes.lease_holders import holder
 
 SHA = "a" * 64
 
@@ -87,7 +88,7 @@ def test_a_stopped_run_goes_on_on_another_machine_survives_a_kill_and_is_measure
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        train_in_store(store, job, "first", first.settings, stop_after_second_epoch)
+        train_in_store(store, job, holder("first"), first.settings, stop_after_second_epoch)
     assert find_model(store, run_key) is None
     manifest = restore_checkpoint(store, run_key, tmp_path / "newest", [])
     assert manifest.files["last.ckpt"].sha256 == file_sha256(first.settings.work_dir / "runs" / run_key / "last.ckpt")
@@ -106,7 +107,7 @@ def test_a_stopped_run_goes_on_on_another_machine_survives_a_kill_and_is_measure
         if saved_further_epoch and len(second.resumed_epochs()) == 1:
             trainers()[0].kill()
 
-    model = train_in_store(store, job, "second", second.settings, kill_once)
+    model = train_in_store(store, job, holder("second"), second.settings, kill_once)
     assert second.resumed_epochs()[0] == manifest.epochs_done >= 2
     assert len(second.resumed_epochs()) == 2
     assert second.resumed_epochs()[1] > manifest.epochs_done
@@ -124,7 +125,7 @@ def test_a_stopped_run_goes_on_on_another_machine_survives_a_kill_and_is_measure
     # The same again returns the stored model at once, without any process. Checkpoints of a lost worker are deleted.
     save_checkpoint(store, run_key, 6, {"last.ckpt": first.settings.work_dir / "runs" / run_key / "last.ckpt"})
     third = Machine(tmp_path / "third")
-    assert train_in_store(store, job, "third", third.settings, third.events.append) == model
+    assert train_in_store(store, job, holder("third"), third.settings, third.events.append) == model
     assert store.list(keys.checkpoints(run_key)) == []
     assert (third.events, third.settings.work_dir.exists()) == ([], False)
 
@@ -141,7 +142,8 @@ def assert_measured(store, model, reference, machine):
     report = evaluate_in_store(store, evaluate_job, detected, machine.settings)
     assert (report.counts.images, report.weights_sha256) == (2, model.weights.sha256)
     assert set(report.scores.per_class) == set(reference.classes)
-    page = store.get(keys.evaluation_page(keys.run(model.run_key)))[0].decode()
+    (page_key,) = (key for key in store.list(keys.run(model.run_key)) if key.endswith("-index.html"))
+    page = store.get(page_key)[0].decode()
     assert f"{report.scores.map:.3f}" in page
     evaluation = Evaluation.model_validate_json(store.get(report.evaluation.key)[0])
     assert (evaluation.scores, evaluation.speed) == (report.scores, report.speed)
@@ -156,7 +158,7 @@ def test_a_run_ends_when_the_checkpoints_of_machine_and_store_are_refused(store,
     (tmp_path / "last.ckpt").write_bytes(b"of another kind")
     save_checkpoint(store, job.spec.digest, 1, {"last.ckpt": tmp_path / "last.ckpt"})
     with pytest.raises(BadCheckpoint, match="not a readable checkpoint"):
-        train_in_store(store, job, "one", machine.settings, machine.events.append)
+        train_in_store(store, job, holder("one"), machine.settings, machine.events.append)
     assert find_model(store, job.spec.digest) is None
 
 
@@ -175,7 +177,7 @@ def test_a_trainer_that_is_killed_several_times_in_a_row_is_not_started_again(st
     killer.start()
     try:
         with pytest.raises(TrainingFailed, match=r"killed by SIGKILL; started again.*2 times in a row"):
-            train_in_store(store, job, "one", machine.settings, machine.events.append)
+            train_in_store(store, job, holder("one"), machine.settings, machine.events.append)
     finally:
         ended.set()
         killer.join()

@@ -19,6 +19,7 @@ from tasks.training.initial_weights import MIN_BYTES, fetch_weights, require_in_
 from tasks.training.spec import plan
 from tasks.training.task import plan_training
 from tasks.training.training_in_store import train_in_store
+from tests.fakes.lease_holders import holder
 
 SHA, OTHER = "1" * 64, "2" * 64
 SNAPSHOT = SnapshotRef(
@@ -114,7 +115,7 @@ def test_a_fetched_file_that_was_damaged_is_fetched_again(store: Store, tmp_path
 def assert_refused_before_training(store: Store, job: TrainJob, folder: Path, words: str) -> None:
     """Refused before the lease is taken, so before the images are fetched and the trainer takes the GPU."""
     with pytest.raises(BadWeights, match=words) as raised:
-        train_in_store(store, job, "one", WorkSettings(work_dir=folder / "work"), lambda event: None)
+        train_in_store(store, job, holder("one"), WorkSettings(work_dir=folder / "work"), lambda event: None)
     assert "\n" not in str(raised.value)
     assert store.list(keys.run(job.spec.digest)) == []
     assert not (folder / "work" / "blobs").exists()
@@ -166,7 +167,7 @@ class Runs:
     def train(self, **values: object) -> TrainedModel:
         job = plan(request(epochs=1, image_size=64, batch_size=2, **values), self.snapshot, None)
         work = self.folder / uuid.uuid4().hex
-        model = train_in_store(self.store, job, "one", WorkSettings(work_dir=work), lambda event: None)
+        model = train_in_store(self.store, job, holder("one"), WorkSettings(work_dir=work), lambda event: None)
         shutil.rmtree(work)
         return model
 

@@ -12,6 +12,7 @@ import typer
 import yaml
 
 from deployments.cli.main import app
+from deployments.local_stack.stack import VACUUM
 from tasks.labeling.finding_kinds import FINDING_KINDS
 from tasks.records import GatePolicy, RetrainRequest
 from tasks.settings import RoboflowSettings, StoreSettings, WorkSettings
@@ -64,7 +65,7 @@ def options_by_verb() -> dict[str, set[str]]:
 
 
 def verb_of(words: list[str]) -> str:
-    return " ".join(words[:2] if words[0] == "models" else words[:1])
+    return " ".join(words[:2] if words[0] in {"models", "runs", "schedule"} else words[:1])
 
 
 def settings_variables() -> set[str]:
@@ -131,7 +132,7 @@ def test_the_docs_have_commands():
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_variable_is_read(page):
-    known = {"PREFECT_API_URL", "ROBOFLOW_API_KEY", *TEST_VARIABLES, *settings_variables()}
+    known = {"PREFECT_API_URL", "ROBOFLOW_API_KEY", *VACUUM, *TEST_VARIABLES, *settings_variables()}
     named = set(re.findall(r"\b(?:NASFLOW|ROBOFLOW|PREFECT)_[A-Z_]*\b", page.read_text()))
     prefixes = {name for name in named if name.endswith("_")}
     assert named - prefixes <= known

@@ -86,6 +86,31 @@ def test_too_few_images_cannot_tell_however_clear_the_gain():
     assert judged(0.2, 0.4, GatePolicy(min_images=5), sources=7).verdict == "promote"
 
 
+OBSTACLE = "its run cccccccccccc is not in the store any more"
+
+
+def without_comparison(candidate, policy=None, override=None):
+    """A candidate, beside a champion that cannot be measured."""
+    return decide(Case(candidate, None, None, policy or GatePolicy(), OBSTACLE), override)
+
+
+def test_a_champion_that_cannot_be_measured_stays_unless_a_person_asks():
+    decision = without_comparison(report(0.9))
+    assert (decision.promote, decision.verdict) == (False, "cannot tell")
+    assert decision.reason == (
+        f"It cannot be compared with the champion: {OBSTACLE}; --promote-anyway promotes it all the same."
+    )
+    assert (decision.candidate_map, decision.champion_map, decision.champion_version) == (0.9, None, None)
+    asked = without_comparison(report(0.9), override="the old one is lost")
+    assert (asked.promote, asked.verdict, asked.overridden) == (True, "cannot tell", "the old one is lost")
+    assert OBSTACLE in asked.reason
+
+
+def test_other_rules_hold_beside_a_champion_that_cannot_be_measured():
+    assert without_comparison(report(0.0)).verdict == "keep"
+    assert without_comparison(report(speed=speed(latency_ms=60)), GatePolicy(max_latency_ms=50)).verdict == "keep"
+
+
 def test_without_an_image_that_is_new_to_the_champion_it_cannot_be_told():
     decision = decision_of(report(), report(weights="b"))
     assert (decision.promote, decision.verdict) == (False, "cannot tell")

@@ -16,28 +16,34 @@ KEYS = {
     keys.version_count: ("acme", "pets", 3),
     keys.run_spec: (RUN,),
     keys.run_state: (RUN,),
-    keys.run_history: (RUN,),
+    keys.run_waiting: (RUN,),
+    keys.run_history: (RUN, SHA),
     keys.run_weights: (RUN, SHA),
     keys.checkpoint_file: (RUN, 3, SHA, "last.ckpt"),
     keys.checkpoint_manifest: (RUN, 3),
     keys.detections: (RUN, SHA, OTHER),
-    keys.evaluation_page: (FOLDER,),
+    keys.report_page: (FOLDER, "verdict", SHA),
     keys.evaluation_report: (FOLDER,),
-    keys.evaluation_numbers: (FOLDER,),
-    keys.verdict_page: (FOLDER, SHA),
-    keys.study_page: (FOLDER, SHA),
+    keys.evaluation_numbers: (FOLDER, SHA),
+    keys.evaluation_formats: (FOLDER,),
+    keys.format_file: (RUN, SHA, "model.onnx"),
     keys.study_curve: (FOLDER, SHA),
     keys.model_claim: ("p", 1),
     keys.model_card: ("p", 1),
     keys.model_file: ("p", 1, "model.onnx"),
     keys.model_alias: ("p", "champion"),
+    keys.probe: (SHA,),
 }
 """Every function that makes the key of an object, with arguments."""
 PREFIXES = {
     keys.blobs: (),
+    keys.snapshots: (),
+    keys.all_runs: (),
+    keys.probes: (),
     keys.run: (RUN,),
     keys.checkpoints: (RUN,),
     keys.evaluation: (RUN, SHA, OTHER, "recall"),
+    keys.evaluation_prefix: (keys.evaluation_numbers(FOLDER, SHA),),
     keys.all_models: (),
     keys.models: ("p",),
 }
@@ -74,15 +80,26 @@ def test_checkpoints_sort_by_epoch():
 def test_different_content_has_different_keys():
     assert keys.checkpoint_file(RUN, 1, SHA, "a") != keys.checkpoint_file(RUN, 1, OTHER, "a")
     assert keys.run_weights(RUN, SHA) != keys.run_weights(RUN, OTHER)
+    assert keys.run_history(RUN, SHA) != keys.run_history(RUN, OTHER)
     assert keys.blob(SHA) != keys.blob(OTHER)
+    prefix = keys.run(RUN)
+    assert keys.evaluation_numbers(prefix, SHA) != keys.evaluation_numbers(prefix, OTHER)
+    assert keys.report_page(prefix, "verdict", SHA) != keys.report_page(prefix, "verdict", OTHER)
+    assert keys.report_page(prefix, "verdict", SHA) != keys.report_page(prefix, "study", SHA)
+    assert keys.study_curve(prefix, SHA) != keys.study_curve(prefix, OTHER)
 
 
 def test_a_run_has_its_own_report_and_one_for_each_later_snapshot():
     assert keys.evaluation_report(keys.evaluation(RUN, SHA, SHA, "balance")) == f"runs/{RUN}/report.json"
-    assert keys.evaluation_page(keys.evaluation(RUN, SHA, SHA, "balance")) == f"runs/{RUN}/report/index.html"
-    assert keys.evaluation_numbers(keys.evaluation(RUN, OTHER, SHA, "balance")) != keys.evaluation_report(
-        keys.evaluation(RUN, SHA, SHA, "balance")
-    )
+    later = keys.evaluation(RUN, OTHER, SHA, "balance")
+    assert keys.evaluation_report(later) == f"runs/{RUN}/detections/{OTHER}/report.json"
+
+
+@pytest.mark.parametrize("measured_on", [SHA, OTHER])
+@pytest.mark.parametrize("threshold_for", ["balance", "recall"])
+def test_the_prefix_of_an_evaluation_is_found_from_its_numbers(measured_on, threshold_for):
+    prefix = keys.evaluation(RUN, measured_on, SHA, threshold_for)
+    assert keys.evaluation_prefix(keys.evaluation_numbers(prefix, OTHER)) == prefix
 
 
 def test_importing_keys_loads_no_boto3():

@@ -143,7 +143,9 @@ def test_training_that_was_still_rising_is_a_caveat():
 def test_the_outcome_in_markdown():
     curve = learning_curve([point(n, value, 0.02, share=n / 100, **{"<b>": value}) for n, value in
                             ((50, 0.4), (75, 0.5), (100, 0.55))])  # fmt: skip
-    text = study_markdown("pets", curve, "https://link", 7, "runs/x/report/study-1.html")
+    text = study_markdown(
+        "pets", curve, "https://link", "works until 2026-12-04 14:02 UTC", "runs/x/report/study-1.html"
+    )
     title, _, sentence, *_ = text.splitlines()
     assert title == f"# pets: more labels {curve.verdict}"
     assert sentence == curve.sentence

@@ -19,8 +19,8 @@ MACHINE = ["--devices", "--precision", "--checkpoint-every-minutes", "--compile"
 ROBOFLOW = ["--project", "--workspace", "--version", "--generate-after"]
 SENT = ["--export", "--wait", "--weights-sha256", "--threshold-for"]
 GATE = [
-    "--promote-anyway", "--min-gain", "--confidence-level", "--min-images", "--min-ap", "--max-latency-ms",
-    "--max-file-mb",
+    "--promote-anyway", "--ask", "--ask-hours", "--min-gain", "--confidence-level", "--min-images", "--min-ap",
+    "--max-latency-ms", "--max-file-mb",
 ]  # fmt: skip
 ALL_VERBS = ["--json", "--help"]
 
@@ -52,6 +52,13 @@ def test_a_verb_has_these_options(verb, expected):
     options = [parameter.opts[0] for parameter in command.get_params(context) if parameter.opts[0].startswith("--")]
     assert sorted(options) == sorted([*expected, *ALL_VERBS])
     assert options[-2:] == ALL_VERBS
+
+
+def test_setting_a_schedule_has_the_options_of_retrain_and_those_of_times():
+    command = typer.main.get_command(app).commands["schedule"].commands["set"]
+    options = {option for parameter in command.get_params(typer.Context(command)) for option in parameter.opts}
+    request = {*ROBOFLOW, *SENT, *LABELS, *TRAINING, *GATE, *ALL_VERBS} - {"--project", "--wait"}
+    assert {option for option in options if option.startswith("--")} == {*request, "--cron", "--every", "--timezone"}
 
 
 def test_options_that_are_left_out_make_the_request_of_the_defaults(parse):

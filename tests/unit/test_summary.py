@@ -3,7 +3,7 @@
 import pytest
 from markdown_it import MarkdownIt
 
-from tasks.promotion.summary import class_rows, outcome_markdown
+from tasks.promotion.summary import class_rows, headline, kind_of, outcome_markdown
 from tasks.records import (
     ClassScore,
     EvaluationReport,
@@ -26,8 +26,8 @@ PLAIN = ClassScore(ap=0.111, ap50=0.222, precision=0.333, recall=0.444, threshol
 UNSEEN = ClassScore(ap=None, ap50=None, precision=None, recall=None, threshold=None, truths=0)
 
 
-def summary(
-    per_class, *, promote=True, verdict="promote", overridden=None, ended="epochs",
+def outcome_of(
+    per_class, *, promote=True, verdict="promote", overridden=None, answer=None, ended="epochs", refused=None,
     reason="First model: mAP 0.6 on 3 test images.",
 ):  # fmt: skip
     classes = tuple(per_class)
@@ -47,9 +47,10 @@ def summary(
     )  # fmt: skip
     decision = PromotionDecision(
         promote=promote, verdict=verdict, reason=reason, candidate_map=0.6, champion_map=None, champion_version=None,
-        overridden=overridden, checks=[GateCheck(name="a", passed=None, text="AP of <b>cat</b> | dog is open.")],
+        overridden=overridden, answer=answer,
+        checks=[GateCheck(name="a", passed=None, text="AP of <b>cat</b> | dog is open.")],
     )  # fmt: skip
-    outcome = RetrainOutcome.model_construct(
+    return RetrainOutcome.model_construct(
         snapshot=SnapshotRef(
             snapshot_digest=SHA, classes=classes, splits={"train": counts, "test": counts}, findings=()
         ),
@@ -59,10 +60,15 @@ def summary(
             detections=file, evaluation=file, speed=speed(),
         ),
         decision=decision,
-        version=ModelVersion.model_construct(project="pets", version=4, report=file),
+        version=ModelVersion.model_construct(
+            project="pets", version=4, report=file, weights=file, formats_refused=refused or {}
+        ),
         alias=None,
     )  # fmt: skip
-    return outcome_markdown(outcome, LINK, 7)
+
+
+def summary(per_class, **changes):
+    return outcome_markdown(outcome_of(per_class, **changes), LINK, "works until 2026-12-04 14:02 UTC")
 
 
 def cells(text):
@@ -88,7 +94,8 @@ def test_all_figures_are_shown():
     for figure in (
         "pets version 4: champion", "test split: 31 images, 47 boxes", "31 train, 31 test images",
         "YOLO-NAS m, 8 epochs (all done), best epoch 6, 125 s at 12.3 images/s on cuda bf16-mixed", SHA[:12],
-        f"[Open the report]({LINK})", "7 days", "`models/pets/000004/report.html`", "First model: mAP 0.6",
+        f"[Open the report]({LINK})", "this link works until 2026-12-04 14:02 UTC;",
+        "`models/pets/000004/report.html`", "First model: mAP 0.6",
         "at confidence threshold 0.41 and IoU 0.50; the threshold was chosen on the valid split.",
         "One image takes 20.0 ms on cpu fp32.",
         "- open: AP of &#60;b&#62;cat&#60;/b&#62; &#124; dog is open.",
@@ -104,7 +111,17 @@ def test_the_title_says_whether_the_model_is_promoted():
     assert summary({"cat": PLAIN}, verdict="keep", overridden="why").startswith(
         "# pets version 4: champion, on request\n"
     )
+    answered = {"promote": "champion, as was answered", "keep": "not promoted, as was answered"}
+    for answer, words in {**answered, "none": "not promoted, nobody answered whether to"}.items():
+        title = summary({"cat": PLAIN}, promote=answer == "promote", verdict="cannot tell", answer=answer)
+        assert title.startswith(f"# pets version 4: {words}\n")
     assert "8 epochs (stopped since nothing more was gained)" in text
+
+
+def test_the_formats_are_named_and_why_one_is_missing():
+    assert "\nPublished as safetensors.\n" in summary({"cat": PLAIN})
+    text = summary({"cat": PLAIN}, refused={"onnx": "its mAP is 0.1, 0.5 from <b>another</b>"})
+    assert "Published as safetensors. onnx is not published: its mAP is 0.1, 0.5 from &#60;b&#62;another" in text
 
 
 @pytest.mark.parametrize(
@@ -131,3 +148,21 @@ def test_rows_of_classes_come_worst_first_and_the_unmeasured_last():
     assert [row["class"] for row in rows] == ["cow", "cat", "dog"]
     assert [row["95 % interval"] for row in rows] == ["0.010 to 0.090", "\N{EN DASH}", "\N{EN DASH}"]
     assert (rows[1]["AP"], rows[1]["boxes"], rows[2]["AP"]) == (0.111, 55, None)
+
+
+@pytest.mark.parametrize(
+    ("decision", "kind", "words"),
+    [
+        ({"promote": True}, "promoted", "champion"),
+        ({"promote": True, "verdict": "keep", "overridden": "asked for"}, "promoted", "champion, on request"),
+        ({"promote": False, "verdict": "keep"}, "kept", "not promoted"),
+        (
+            {"promote": False, "verdict": "cannot tell"},
+            "cannot-tell",
+            "not promoted, it cannot be told whether it is better",
+        ),
+    ],
+)
+def test_the_outcome_has_the_name_of_its_event_and_one_line_for_people(decision, kind, words):
+    outcome = outcome_of({"cat": PLAIN}, **decision)
+    assert (kind_of(outcome), headline(outcome)) == (kind, f"pets version 4: {words}")

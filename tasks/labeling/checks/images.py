@@ -14,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from tasks.images.pixels import in_8_bits
 from tasks.labeling.annotations import AnnotatedImage
 from tasks.labeling.findings import FindingCounter
+from tasks.local.threads import in_context
 
 READABLE_FORMATS = frozenset({"JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF"})
 """Formats that Pillow and the trainer's OpenCV both read, to the same size, in any mode of colour."""
@@ -129,7 +130,7 @@ def read_images(paths: Sequence[Path], on_progress: Callable[[int, int], None]) 
     """
     results: list[DecodedImage | UnreadableImage] = []
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        for result in pool.map(read_image, paths):
+        for result in pool.map(in_context(read_image), paths):
             results.append(result)
             on_progress(len(results), len(paths))
     return results

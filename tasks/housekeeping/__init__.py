@@ -1,0 +1,1 @@
+"""Housekeeping: what of the store nothing needs any more, and removing it."""

@@ -1,0 +1,53 @@
+"""Files of a model for those who use it, and how each was measured against the trained network. Plain data."""
+
+from pydantic import Field
+
+from tasks.records.base import Fraction, Part, Record, Sha256, StoredFile
+
+FORMAT_FILES = {"pth": "model.pth", "onnx": "model.onnx", "onnx-nms": "model-nms.onnx"}
+"""File name by format, besides weights.safetensors. A format is added here and in the trainer's table of formats."""
+
+
+class Agreement(Part):
+    """How the detections of a file agree with those of the trained network, both in fp32, on the same images."""
+
+    images: int = Field(ge=1, description="Number of images.")
+    detections: int = Field(ge=0, description="Detections of either that the other one must have, too.")
+    unmatched: int = Field(ge=0, description="How many of them the other one does not have.")
+    map: Fraction = Field(description="mAP of the file, IoU 0.50:0.95.")
+    map_difference: float = Field(ge=0, description="Difference to the mAP of the trained network.")
+    box_difference: float = Field(
+        ge=0, description="Largest difference of an edge, pixels of the network input; of detections that both have."
+    )
+    score_difference: float = Field(ge=0, description="Largest difference of a score, of detections that both have.")
+
+
+class ExportedFormat(Part):
+    """A file that the exporter wrote, and that agrees with the trained network."""
+
+    name: str = Field(description="Name of the format: pth, onnx or onnx-nms.")
+    agreement: Agreement = Field(description="How it agrees with the trained network.")
+
+
+class Export(Part):
+    """formats.json of the exporter: what it wrote, and what may not be published."""
+
+    exported: tuple[ExportedFormat, ...] = Field(description="Formats that agree with the trained network.")
+    refused: dict[str, str] = Field(description="Why a format is not published, by its name.")
+
+
+class ModelFormat(ExportedFormat):
+    """A file of a model in the store."""
+
+    file: StoredFile = Field(description="The file.")
+
+
+class ModelFormats(Record):
+    """formats.json of an evaluation: the files of a model that may be published."""
+
+    run_key: Sha256 = Field(description="Key of the training run.")
+    weights_sha256: Sha256 = Field(description="SHA-256 of the weights they were made from.")
+    threshold: Fraction = Field(description="Confidence threshold that they name.")
+    formats: tuple[ModelFormat, ...] = Field(description="Formats that agree with the trained network.")
+    refused: dict[str, str] = Field(description="Why a format is not published, by its name.")
+    seconds: float = Field(ge=0, description="Time of exporting and measuring, seconds.")

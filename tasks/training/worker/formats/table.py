@@ -1,0 +1,23 @@
+"""The formats that a model is published in, besides its safetensors; in the order in which they are made."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from tasks.training.worker.formats import onnx_file, onnx_nms_file, torch_file
+from tasks.training.worker.formats.network import Detect, TrainedNetwork
+
+
+class Format(NamedTuple):
+    """How a format is written, and how a file of it is used."""
+
+    write: Callable[[TrainedNetwork, Path], None]
+    load: Callable[[TrainedNetwork, Path], Detect]
+
+
+FORMATS: dict[str, Format] = {
+    "pth": Format(torch_file.write, torch_file.load),
+    "onnx": Format(onnx_file.write, onnx_file.load),
+    "onnx-nms": Format(onnx_nms_file.write, onnx_nms_file.load),
+}
+"""By name; the file names are in ``tasks.records.FORMAT_FILES``."""

@@ -1,0 +1,56 @@
+"""What a person does in Prefect's UI when a run asks whether to promote its model, which is trained already."""
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from tasks.settings import StoreSettings
+from tasks.storage.s3 import Store
+from tests.browser.looking import keep_screenshot
+from tests.browser.prefect_forms import choose, fill, shown
+from tests.e2e.stack import wait_for
+from tests.fakes.finished_runs import evaluated, finished_run, stored_labels
+
+ENDED = ("Completed", "Failed", "Crashed")
+PROJECT = "asked-in-the-ui"
+
+
+@pytest.fixture
+def labels(stack, monkeypatch, tmp_path):
+    """An export on which a model is trained and measured already."""
+    for name, value in stack.environment.items():
+        if name.startswith("NASFLOW_STORE_"):
+            monkeypatch.setenv(name, value)
+    store = Store(StoreSettings())
+    snapshot = stored_labels(store, tmp_path)
+    evaluated(store, tmp_path, snapshot, finished_run(store, tmp_path, snapshot, 1), 0.5)
+    return tmp_path / "labels-1"
+
+
+def test_a_person_answers_in_the_form_and_the_version_is_promoted(browser, stack, labels):
+    options = ["--export", str(labels), "--project", PROJECT, "--seed", "1", "--ask", "--min-ap", "bird=0.5"]
+    run = stack.nasflow("retrain", *options, "--no-wait")["flow_run"]
+    wait_for(lambda: stack.state(run)[0] in ("Suspended", *ENDED))
+    assert stack.state(run)[0] == "Suspended", stack.state(run)
+
+    browser.get(f"{stack.addresses['ui']}/runs/flow-run/{run}")
+    shown(browser, "//button[normalize-space()='Resume']").click()
+    dialog = "//*[contains(@class, 'p-modal__card')]"
+    link = shown(browser, f"{dialog}//a[normalize-space()='Open the report']").get_attribute("href")
+    text = browser.find_element(By.XPATH, dialog).text
+    for words in (f"Promote version 1 of {PROJECT}?", "Class bird is no class of this model, so its AP is not known."):
+        assert words in text
+    keep_screenshot(browser, "question", whole=False)
+    choose(browser, "Answer", "promote")
+    fill(browser, "By", "Ada")
+    fill(browser, "Why", "birds come later")
+    keep_screenshot(browser, "question-answered", whole=False)
+    shown(browser, f"{dialog}//button[normalize-space()='Submit']").click()
+
+    wait_for(lambda: stack.state(run)[0] in ENDED)
+    assert stack.state(run)[0] == "Completed", stack.state(run)
+    model = stack.nasflow("models", "show", PROJECT, "champion")
+    decision = model["decision"]
+    assert (model["version"], decision["answer"], decision["answered_by"]) == (1, "promote", "Ada")
+    assert decision["answered_why"] == "birds come later"
+    browser.get(link)
+    shown(browser, "//*[contains(text(), 'Cannot tell')]")

@@ -1,0 +1,42 @@
+"""Runs whose machine or process is lost, which other processes have to notice."""
+
+import psutil
+
+from tasks.storage.runs import find_model
+from tasks.storage.s3 import Store
+from tests.e2e.long_runs import assert_resumed_to_the_end, child_of, lose, machine_of, start_long_run, states_of
+from tests.e2e.stack import wait_for
+
+
+def test_a_run_whose_machine_is_lost_goes_on_on_the_next_worker(stack, export):
+    run, trainer, run_key = start_long_run(stack, export, "lost", 14)
+    lose(machine_of(trainer))
+    assert_resumed_to_the_end(stack, run, run_key)
+    child = child_of(stack, run)
+    assert (child["state"]["name"], child["run_count"]) == ("Completed", 2)
+    crashed = [message for name, message in states_of(stack, child["id"]) if name == "Crashed"]
+    assert [message[:15] for message in crashed] == ["no sign of life"]
+
+
+def test_a_retrain_run_whose_process_is_killed_goes_on_where_it_was(stack, export):
+    run, trainer, run_key = start_long_run(stack, export, "parent", 15)
+    (retrain_process,) = [
+        process for process in psutil.process_iter(["environ"])
+        if (process.info["environ"] or {}).get("PREFECT__FLOW_RUN_ID") == run and process.children() == []
+    ]  # fmt: skip
+    retrain_process.kill()
+    wait_for(lambda: stack.api(f"/flow_runs/{run}")["run_count"] == 2)
+    assert trainer.is_running()
+    wait_for(lambda: stack.state(run)[0] in ("Completed", "Failed"))
+    assert stack.state(run)[0] == "Completed", stack.state(run)
+    assert child_of(stack, run)["run_count"] == 1
+    assert find_model(Store.from_environment(), run_key).result.resumed_from_epoch is None
+
+
+def test_cancelling_ends_a_run_whose_child_is_lost(stack, export):
+    run, trainer, _ = start_long_run(stack, export, "orphan", 16)
+    lose(machine_of(trainer))
+    stack.api(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
+    wait_for(lambda: stack.state(run)[0] == "Cancelled")
+    wait_for(lambda: child_of(stack, run)["state"]["name"] == "Cancelled")
+    assert stack.nasflow("models", "list", "--project", "orphan")["models"] == []

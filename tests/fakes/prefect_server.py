@@ -1,0 +1,54 @@
+"""A real Prefect server on a free port, with a folder of its own, and nothing else: no worker, no deployment."""
+
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+
+from deployments.local_stack import processes
+
+PATIENCE = 300
+
+
+@contextmanager
+def prefect_server(folder: Path) -> Iterator[str]:
+    """Run a server; inside the block Prefect's settings of this process name it.
+
+    Args:
+        folder: For its database and its log.
+
+    Yields:
+        Address of its API.
+    """
+    port = processes.free_port()
+    url = f"http://{processes.HOST}:{port}/api"
+    address = ["--factory", "prefect.server.api.server:create_app", "--host", processes.HOST, "--port", str(port)]
+    environment = {
+        **os.environ, "PREFECT_HOME": str(folder), "PREFECT_API_URL": url,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "uvicorn", *address, "--log-level", "warning"]
+    server = processes.start(command, folder / "server.log", environment)
+    try:
+        _wait_for(url, server.poll)
+        with temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: folder}):
+            yield url
+    finally:
+        processes.stop(server, 10)
+
+
+def _wait_for(url: str, ended) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        assert ended() is None
+        with suppress(urllib.error.URLError, OSError), urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
+            if answer.status == 200:
+                return
+        time.sleep(0.2)
+    raise AssertionError("the server does not answer")

@@ -1,0 +1,220 @@
+"""What ``nasflow doctor`` finds on a Prefect server, with real pools, schedules, runs, events and workers."""
+
+import socket
+import threading
+import uuid
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from deployments.doctor.automations import automations
+from deployments.doctor.clock import clock, verdict
+from deployments.doctor.flow_runs import silent_runs, waiting_runs
+from deployments.doctor.leases import lease_storage
+from deployments.doctor.schedules import schedules
+from deployments.doctor.server import server_checks
+from deployments.doctor.workers import workers
+from tests.integration.prefect_server import wait_for
+
+
+@pytest.fixture
+def client(prefect_server):
+    with temporary_settings({PREFECT_API_URL: prefect_server.url}), get_client(sync_client=True) as client:
+        yield client
+
+
+@contextmanager
+def changed(server, path, values):
+    """Something of the server with other values, for the duration of a block."""
+    before = server.api(path)
+    server.api(path, values, method="PATCH")
+    try:
+        yield
+    finally:
+        server.api(path, {name: before[name] for name in values}, method="PATCH")
+
+
+# Workers -----------------------------------------------------------------------------------------
+
+
+def test_pools_without_an_online_worker_are_found_until_one_starts(prefect_server, client):
+    found = workers(client)
+    assert found["status"] == "warning"
+    assert "work pool gpu has no online worker" in found["message"]
+    assert "prefect worker start --pool" in found["remedy"]
+    with prefect_server.worker("gpu", "doctor"):
+        wait_for(lambda: "work pool gpu has no online worker" not in workers(client)["message"])
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "words"),
+    [
+        ("/work_pools/gpu", {"is_paused": True}, "work pool gpu is paused"),
+        ("/work_pools/gpu/queues/default", {"is_paused": True}, "queue default of work pool gpu is paused"),
+        ("/deployments/{train/train}", {"paused": True}, "deployment train/train is paused"),
+    ],
+)
+def test_what_is_paused_is_found(prefect_server, client, path, values, words):
+    deployment = prefect_server.api("/deployments/name/train/train")["id"]
+    with changed(prefect_server, path.replace("{train/train}", deployment), values):
+        assert words in workers(client)["message"]
+    assert words not in workers(client)["message"]
+
+
+# Schedules, automations and leases ---------------------------------------------------------------
+
+
+def test_an_active_schedule_without_a_request_is_an_error(prefect_server, client):
+    assert schedules(client)["status"] == "ok"
+    deployment = prefect_server.api("/deployments/name/retrain/retrain")["id"]
+    times = {"schedule": {"cron": "0 3 * * *", "timezone": "UTC"}, "slug": "by-hand"}
+    (made,) = prefect_server.api(f"/deployments/{deployment}/schedules", [{**times, "active": True}])
+    path = f"/deployments/{deployment}/schedules/{made['id']}"
+    try:
+        found = schedules(client)
+        assert (found["status"], bool(found["remedy"])) == ("error", True)
+        assert "schedule by-hand of retrain/retrain is switched on without a request" in found["message"]
+        parameters = {"request": {"project": "pets", "workspace": "acme"}}
+        prefect_server.api(path, {**times, "active": True, "parameters": parameters}, method="PATCH")
+        assert schedules(client)["status"] == "ok"
+    finally:
+        prefect_server.api(path, method="DELETE")
+
+
+def test_missing_and_switched_off_automations_are_found(prefect_server, client):
+    name = f"nasflow: {uuid.uuid4().hex}"
+    assert f"'{name}' is missing" in automations(client, [name])["message"]
+    trigger = {"type": "event", "posture": "Reactive", "expect": ["nothing.ever"], "threshold": 1, "within": 0}
+    action = {"type": "do-nothing"}
+    made = prefect_server.api("/automations/", {"name": name, "trigger": trigger, "actions": [action]})["id"]
+    assert automations(client, [name])["status"] == "ok"
+    prefect_server.api(f"/automations/{made}", {"enabled": False}, method="PATCH")
+    assert f"'{name}' is switched off" in automations(client, [name])["message"]
+
+
+def test_leases_in_memory_are_found(client):
+    found = lease_storage(client)
+    assert found["status"] == "warning"
+    assert "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE" in found["remedy"]
+
+
+# Flow runs ---------------------------------------------------------------------------------------
+
+
+def test_a_running_flow_run_without_a_heartbeat_is_found_and_one_with_is_not(prefect_server, client):
+    alive, silent = (prefect_server.ask_for("retrain/retrain", {"request": {"project": "pets"}}) for _ in range(2))
+    for run in (alive, silent):
+        prefect_server.set_state(run, "RUNNING")
+    assert silent not in silent_runs(client)["message"]
+    began = datetime.fromisoformat(prefect_server.api(f"/flow_runs/{silent}")["state"]["timestamp"])
+    later = began + timedelta(minutes=3, seconds=2)
+    assert all(run in silent_runs(client, later)["message"] for run in (alive, silent))
+    event = {
+        "id": str(uuid.uuid4()),
+        "event": "prefect.flow-run.heartbeat",
+        "occurred": (began + timedelta(seconds=5)).isoformat(),
+        "resource": {"prefect.resource.id": f"prefect.flow-run.{alive}"},
+    }
+    prefect_server.api("/events", [event])
+    wait_for(lambda: alive not in silent_runs(client, later)["message"])
+    found = silent_runs(client, later)
+    assert found["status"] == "warning"
+    assert f"({silent}) shows no sign of life for 3 minutes" in found["message"]
+    # Without the deployment's setting a run has a heartbeat each three minutes, and three may be missed.
+    deployment = prefect_server.api("/deployments/name/retrain/retrain")["id"]
+    with changed(prefect_server, f"/deployments/{deployment}", {"job_variables": {}}):
+        assert silent not in silent_runs(client, later)["message"]
+        found = silent_runs(client, began + timedelta(minutes=9, seconds=2))
+        assert silent in found["message"]
+        assert "does not set PREFECT_FLOWS_HEARTBEAT_FREQUENCY: run `nasflow deploy` again" in found["remedy"]
+    for run in (alive, silent):
+        prefect_server.set_state(run, "CANCELLED")
+    assert silent not in silent_runs(client, later)["message"]
+
+
+def test_a_run_that_waits_to_be_tried_again_is_found_with_its_message(prefect_server, client):
+    run = prefect_server.ask_for("retrain/retrain", {"request": {"project": "pets"}})
+    prefect_server.set_state(run, "SCHEDULED", "AwaitingRetry", "StoreUnavailable: the store does not answer")
+    found = waiting_runs(client)
+    assert found["status"] == "warning"
+    assert f"({run}): StoreUnavailable: the store does not answer" in found["message"]
+    prefect_server.set_state(run, "CANCELLED")
+    assert run not in waiting_runs(client)["message"]
+
+
+# Clocks ------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def store_with_clock(ahead):
+    """A server that refuses all requests, as a store without rights does, with a wrong clock."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def date_time_string(self, timestamp=None):
+            return super().date_time_string((datetime.now(UTC) + ahead).timestamp())
+
+        def do_GET(self):
+            self.send_error(403)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_store_whose_clock_is_off_is_found(client, monkeypatch):
+    with store_with_clock(timedelta(minutes=20)) as endpoint:
+        monkeypatch.setenv("NASFLOW_STORE_ENDPOINT", endpoint)
+        found = clock()
+    assert found["status"] == "warning"
+    assert "the clock of the store is 1" in found["message"]
+    assert "ahead" in found["message"]
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [
+        ({}, "not compared"),
+        ({"the Prefect server": 59.0}, "agrees with the Prefect server"),
+        ({"the Prefect server": 61.0}, "the Prefect server is 61 s ahead of this machine"),
+        ({"the Prefect server": 600.0, "the store": 610.0}, "this machine's clock is 600 s behind"),
+        ({"the Prefect server": -600.0, "the store": 1.0}, "the clock of the Prefect server is 600 s behind"),
+        ({"the Prefect server": -600.0, "the store": 600.0}, "clocks differ"),
+    ],
+)
+def test_the_clock_that_is_off_is_named(ahead, words):
+    found = verdict(ahead)
+    assert words in found["message"]
+    assert (found["status"] == "warning") == bool(found["remedy"])
+
+
+# Servers that do not answer ------------------------------------------------------------------------
+
+
+def test_a_server_that_takes_connections_and_never_answers_is_one_error():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/api"
+        with temporary_settings({PREFECT_API_URL: url}):
+            (found,) = server_checks()
+    assert (found["name"], found["status"]) == ("server", "error")
+    assert found["remedy"]
+
+
+def test_all_checks_of_a_server_that_answers(prefect_server):
+    checks = {check["name"]: check for check in prefect_server.nasflow("doctor", code=1)["checks"]}
+    of_server = ["server", "workers", "schedules", "running", "waiting", "leases", "automations"]
+    assert list(checks)[5:] == [*of_server, "clock", "roboflow"]
+    assert checks["server"]["status"] == "ok"
+    assert checks["clock"]["message"] == "agrees with the Prefect server"
+    assert all(check["remedy"] for check in checks.values() if check["status"] != "ok")

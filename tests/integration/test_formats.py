@@ -1,0 +1,207 @@
+"""Files of a network that was trained here: each is used as its users do, and detects what the network detects."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from tasks.local.dataset_folder import image_path
+from tasks.records import FORMAT_FILES, Agreement, DatasetSnapshot, Export
+from tasks.training import files
+from tasks.training.worker.model.weights_writer import PREPROCESSING
+from tests.fakes import trainer
+from tests.fakes.datasets import CLASSES, make_spec, write_dataset, write_spec
+from tests.fakes.libraries import imported
+
+SIZE, THRESHOLD = 64, 0.1
+DOCS = Path(__file__).parents[2] / "docs" / "models.md"
+
+
+class Exported(NamedTuple):
+    """A trained run, and its files."""
+
+    snapshot: DatasetSnapshot
+    data: Path
+    weights: Path
+    out: Path
+
+    def images(self):
+        """The images of the valid split, as arrays ``[3, S, S]`` in [0, 1]; they have the size of the input."""
+        paths = [image_path(self.data, image) for image in self.snapshot.of_split("valid")]
+        return np.stack([np.asarray(Image.open(path), np.float32).transpose(2, 0, 1) / 255 for path in paths])
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """A network after 48 steps, which detects some of the drawn discs and squares."""
+    folder = tmp_path_factory.mktemp("exported")
+    snapshot = write_dataset(folder / "data", 48, 5, size=SIZE)
+    spec = make_spec(snapshot, epochs=4, image_size=SIZE, batch_size=4, learning_rate=2e-3, augmentation="none")
+    spec_path = write_spec(folder / "spec.json", spec)
+    done = trainer.run(folder, "--spec", spec_path, "--data", folder / "data", "--out", folder / "run")
+    assert done.process.returncode == 0, done.stderr[-2000:]
+    one = Exported(snapshot, folder / "data", folder / "run" / files.BEST, folder / "out")
+    export(one, folder / "export")
+    yield one
+    shutil.rmtree(folder)
+
+
+def export(one, folder):
+    done = trainer.run(
+        folder, "--weights", one.weights, "--data", one.data, "--split", "valid", "--threshold", THRESHOLD,
+        "--out", one.out, module=trainer.EXPORT,
+    )  # fmt: skip
+    assert done.process.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.fixture(scope="module")
+def worker(tmp_path_factory):
+    """Modules of the trainer, by the end of their name."""
+    folder = tmp_path_factory.mktemp("libraries")
+    return lambda name: imported(f"tasks.training.worker.{name}", folder)
+
+
+@pytest.fixture(scope="module")
+def trained(exported, worker):
+    return worker("formats.network").TrainedNetwork.load(exported.weights, THRESHOLD)
+
+
+@pytest.fixture(scope="module")
+def expected(exported, trained, worker):
+    """What the trained network detects on each image, best first."""
+    rows = worker("formats.network").detect_with(trained.network)(torch.from_numpy(exported.images()))
+    assert sum((image[:, 4] >= THRESHOLD).sum() for image in rows) >= 5, "too few detections to compare"
+    return [image.numpy() for image in rows]
+
+
+def assert_same(rows, expected):
+    assert len(rows) == len(expected)
+    np.testing.assert_allclose(rows[:, :4], expected[:, :4], atol=0.01)
+    np.testing.assert_allclose(rows[:, 4], expected[:, 4], atol=1e-5)
+    assert rows[:, 5].tolist() == expected[:, 5].tolist()
+
+
+def test_all_files_agree_with_the_trained_network(exported):
+    result = Export.model_validate_json((exported.out / files.EXPORT).read_bytes())
+    assert ([one.name for one in result.exported], result.refused) == (list(FORMAT_FILES), {})
+    for one in result.exported:
+        assert one.agreement.images == 5
+        assert one.agreement.detections >= 10
+        assert one.agreement.map > 0.05
+        assert one.agreement.map_difference <= 1e-3
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:CUDA is not available:UserWarning")
+def test_stock_super_gradients_loads_the_pth_and_detects_the_same(exported, expected, tmp_path):
+    models = imported("super_gradients.training.models", tmp_path)
+    path = exported.out / "model.pth"
+    network = models.get("yolo_nas_s", num_classes=2, checkpoint_path=str(path)).eval()
+    tensors = load_file(exported.weights)
+    assert network.state_dict().keys() == tensors.keys()
+    assert all(torch.equal(tensor, tensors[name]) for name, tensor in network.state_dict().items())
+    paths = [image_path(exported.data, image) for image in exported.snapshot.of_split("valid")]
+    shown = network.predict(str(paths[0]), fuse_model=False).prediction
+    sure = expected[0][expected[0][:, 4] >= THRESHOLD]
+    assert tuple(network._class_names) == CLASSES
+    np.testing.assert_allclose(shown.bboxes_xyxy, sure[:, :4], atol=0.01)
+    assert shown.labels.tolist() == sure[:, 5].tolist()
+
+
+@pytest.fixture
+def alone(exported, tmp_path):
+    """A session of a file that is the only one in its folder."""
+
+    def alone(name):
+        shutil.copy(exported.out / name, tmp_path)
+        return onnxruntime.InferenceSession(str(tmp_path / name), providers=["CPUExecutionProvider"])
+
+    return alone
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_an_onnx_file_alone_gives_the_same_detections(exported, expected, alone, worker, batch):
+    select = worker("model.postprocess").select_boxes
+    boxes, scores = alone("model.onnx").run(None, {"images": exported.images()[:batch]})
+    for rows, wanted in zip(select((torch.from_numpy(boxes), torch.from_numpy(scores))), expected[:batch], strict=True):
+        assert_same(rows.numpy(), wanted)
+
+    outputs = alone("model-nms.onnx").run(["image_indices", "boxes", "scores", "class_indices"],
+                                          {"images": exported.images()[:batch]})  # fmt: skip
+    indices, boxes, scores, classes = outputs
+    rows = np.concatenate([boxes, scores[:, None], classes[:, None]], axis=1)
+    for image, wanted in enumerate(expected[:batch]):
+        rows_of_image = rows[indices == image]
+        assert_same(rows_of_image[np.argsort(-rows_of_image[:, 4], kind="stable")], wanted)
+
+
+def test_an_onnx_file_says_how_it_is_used(alone):
+    for name in ("model.onnx", "model-nms.onnx"):
+        metadata = alone(name).get_modelmeta().custom_metadata_map
+        assert tuple(json.loads(metadata["classes"])) == CLASSES
+        assert (metadata["image_size"], metadata["threshold"]) == (str(SIZE), str(THRESHOLD))
+        assert {key: metadata[key] for key in PREPROCESSING} == PREPROCESSING
+        assert {"padding_value", "run_key", "weights_sha256", "nasflow"} < metadata.keys()
+
+
+def test_the_example_of_the_docs_prints_the_detections(exported, expected, tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    paths = [image_path(exported.data, image) for image in exported.snapshot.of_split("valid")]
+    (tmp_path / "example.py").write_text(code)
+    for path, wanted in [*zip(paths, expected, strict=True)][:2]:
+        command = [sys.executable, tmp_path / "example.py", exported.out / "model-nms.onnx", path]
+        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        printed = sorted(tuple(line.split()[:2]) for line in lines)
+        sure = [row for row in wanted.tolist() if row[4] >= THRESHOLD]
+        assert printed == sorted((CLASSES[int(row[5])], str(round(row[4], 3))) for row in sure)
+
+
+def test_files_of_another_network_are_refused(exported, worker, tmp_path):
+    """The network that they are measured against has slightly other scores."""
+    other = tmp_path / "other.safetensors"
+    tensors = load_file(exported.weights)
+    for number in (1, 2, 3):
+        tensors[f"heads.head{number}.cls_pred.bias"] += 0.05
+    metadata = worker("model.weights").read_metadata(exported.weights)
+    save_file(tensors, other, metadata=metadata)
+    network = worker("formats.network").TrainedNetwork.load(other, THRESHOLD)
+    loaded = {
+        name: format_.load(network, exported.out / FORMAT_FILES[name])
+        for name, format_ in worker("formats.table").FORMATS.items()
+    }
+    agreements, failures = worker("formats.measure").measure(
+        network, loaded, exported.data, exported.snapshot.of_split("valid")
+    )
+    assert (list(agreements), failures) == (list(FORMAT_FILES), {})
+    for agreement in agreements.values():
+        assert "detections differ" in worker("formats.agreement").disagreement(agreement)
+
+
+@pytest.mark.parametrize(
+    ("differs", "reason"),
+    [
+        ({}, None),
+        ({"unmatched": 2}, None),
+        ({"unmatched": 3}, "3 of 200 detections differ"),
+        ({"map_difference": 0.0009}, None),
+        ({"map_difference": 0.0011}, "its mAP is 0.5000, 0.0011 from"),
+    ],
+)
+def test_few_detections_and_little_map_may_differ(worker, differs, reason):
+    values = {"images": 40, "detections": 200, "unmatched": 0, "map": 0.5, "map_difference": 0.0,
+              "box_difference": 0.1, "score_difference": 0.0}  # fmt: skip
+    said = worker("formats.agreement").disagreement(Agreement(**{**values, **differs}))
+    assert said is None if reason is None else said.startswith(reason)
+
+
+def test_every_format_has_a_file_name(worker):
+    assert list(worker("formats.table").FORMATS) == list(FORMAT_FILES)
