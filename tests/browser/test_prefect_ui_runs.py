@@ -8,7 +8,7 @@ from tests.e2e.stack import retrain, wait_for
 
 ENDED = ("Completed", "Cancelled", "Failed", "Crashed")
 LONG = 9999
-"""Epochs of a run that does not end by itself while a person reaches for the menu."""
+"""Epochs of a run that does not end by itself while a person reaches for the button."""
 
 
 def test_the_deployment_shows_a_schedule_and_its_runs_have_the_request(browser, stack, export):
@@ -31,15 +31,14 @@ def test_the_deployment_shows_a_schedule_and_its_runs_have_the_request(browser, 
         stack.nasflow("schedule", "remove", "scheduled-pets")
 
 
-def test_a_run_is_cancelled_with_the_menu(browser, stack, export):
+def test_a_run_is_cancelled_with_the_button(browser, stack, export):
     run = retrain(stack, export, "cancelled-in-the-ui", "--no-wait", "--patience", str(LONG), epochs=LONG)["flow_run"]
     children = {"flow_runs": {"parent_flow_run_id": {"any_": [run]}}}
     wait_for(lambda: [one for one in stack.api("/flow_runs/filter", children) if one["state_name"] == "Running"])
 
     try:
         browser.get(f"{stack.addresses['ui']}/runs/flow-run/{run}")
-        shown(browser, "//*[contains(@class, 'p-icon-button-menu')]").click()
-        shown(browser, "//*[contains(@class, 'p-overflow-menu-item')][normalize-space()='Cancel']").click()
+        shown(browser, "//button[normalize-space()='Cancel']").click()
         shown(browser, "//*[contains(@class, 'p-modal')]//button[normalize-space()='Confirm']")
         keep_screenshot(browser, "cancel", whole=False)
         shown(browser, "//*[contains(@class, 'p-modal')]//button[normalize-space()='Confirm']").click()

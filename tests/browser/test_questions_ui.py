@@ -36,9 +36,9 @@ def test_a_person_answers_in_the_form_and_the_version_is_promoted(browser, stack
     shown(browser, "//button[normalize-space()='Resume']").click()
     dialog = "//*[contains(@class, 'p-modal__card')]"
     link = shown(browser, f"{dialog}//a[normalize-space()='Open the report']").get_attribute("href")
-    text = browser.find_element(By.XPATH, dialog).text
     for words in (f"Promote version 1 of {PROJECT}?", "Class bird is no class of this model, so its AP is not known."):
-        assert words in text
+        # Waited for, since what fades in has no text yet.
+        wait_for(lambda words=words: words in browser.find_element(By.XPATH, dialog).text)
     keep_screenshot(browser, "question", whole=False)
     choose(browser, "Answer", "promote")
     fill(browser, "By", "Ada")
