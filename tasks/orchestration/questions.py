@@ -38,6 +38,8 @@ from tasks.records import Answer
 SUPERVISE = "supervise/supervise"
 LOOK_BACK = 200
 """Suspended runs among which one that asks the same is looked for."""
+END_MARGIN = timedelta(seconds=5)
+"""The server tells its time in whole seconds. A look at the very end would find some time left, and be the last one."""
 MAX_NAME, MAX_REASON = 100, 500
 
 
@@ -155,7 +157,7 @@ def prepare(question: Question, hours: float) -> datetime:
                 client.read_deployment_by_name(SUPERVISE).id,
                 name=f"end-of-question-of-{flow_run.name}",
                 parameters={"job": {"flow_run": str(flow_run.id)}},
-                state=Scheduled(scheduled_time=until),
+                state=Scheduled(scheduled_time=until + END_MARGIN),
             )
             labels: dict[str, bool | int | float | str] = {
                 ABOUT: question.about,

@@ -8,7 +8,7 @@ from tasks.storage.s3 import Store
 from tests.browser.looking import keep_screenshot
 from tests.browser.prefect_forms import choose, fill, shown
 from tests.e2e.stack import wait_for
-from tests.fakes.finished_runs import evaluated, finished_run, stored_labels
+from tests.fakes.finished_runs import evaluated, exported, finished_run, stored_labels
 
 ENDED = ("Completed", "Failed", "Crashed")
 PROJECT = "asked-in-the-ui"
@@ -22,7 +22,8 @@ def labels(stack, monkeypatch, tmp_path):
             monkeypatch.setenv(name, value)
     store = Store(StoreSettings())
     snapshot = stored_labels(store, tmp_path)
-    evaluated(store, tmp_path, snapshot, finished_run(store, tmp_path, snapshot, 1), 0.5)
+    report = evaluated(store, tmp_path, snapshot, finished_run(store, tmp_path, snapshot, 1), 0.5)
+    exported(store, tmp_path, report)
     return tmp_path / "labels-1"
 
 

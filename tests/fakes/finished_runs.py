@@ -10,9 +10,12 @@ from tasks import metrics
 from tasks.evaluation.in_store import evaluate_in_store, job_for
 from tasks.labeling.in_store import check_to_store, export_to_store
 from tasks.records import (
+    FORMAT_FILES,
     DatasetSnapshot,
     DetectionResult,
     EvaluationReport,
+    ModelFormat,
+    ModelFormats,
     RetrainRequest,
     RunState,
     SnapshotRef,
@@ -29,6 +32,7 @@ from tasks.storage.s3 import Store
 from tasks.training.spec import plan
 from tests.fakes.evaluations import epoch
 from tests.fakes.lease_holders import holder
+from tests.fakes.published import AGREEMENT
 from tests.fakes.scores import speed
 
 
@@ -82,6 +86,25 @@ def evaluated(
     measured, valid = (_detect(store, folder, labels, model, split, share) for split in ("test", "valid"))
     detected = DetectionResult(measured=measured, valid=valid, speed=speed(latency_ms))
     return evaluate_in_store(store, job_for(model, snapshot), detected, WorkSettings(work_dir=folder / "work"))
+
+
+def exported(store: Store, folder: Path, report: EvaluationReport) -> ModelFormats:
+    """Store a made-up file of each format, so that a run has nothing left to export."""
+    run_key = report.run_key
+    formats = [
+        ModelFormat(
+            name=name,
+            agreement=AGREEMENT,
+            file=_upload(store, folder, b"", lambda sha256, file=file: keys.format_file(run_key, sha256, file)),
+        )
+        for name, file in FORMAT_FILES.items()
+    ]
+    record = ModelFormats(
+        run_key=run_key, weights_sha256=report.weights_sha256, threshold=report.scores.threshold, formats=formats,
+        refused={}, seconds=1,
+    )  # fmt: skip
+    put_record(store, keys.evaluation_formats(keys.evaluation_prefix(report.evaluation.key)), record)
+    return record
 
 
 def _detect(

@@ -13,7 +13,7 @@ from tasks.promotion.registry import Publication, find_version, publish
 from tasks.records import AliasMove
 from tasks.storage.s3 import Store
 from tests.fakes.evaluations import decision
-from tests.fakes.finished_runs import evaluated, finished_run, stored_labels
+from tests.fakes.finished_runs import evaluated, exported, finished_run, stored_labels
 from tests.integration.prefect_server import NASFLOW, PrefectServer, wait_for
 
 ENDED = ("Completed", "Skipped", "Failed", "Crashed", "Cancelled")
@@ -58,12 +58,14 @@ def project():
 
 @pytest.fixture
 def measured(store, labels, folder):
-    """A finished run and its report."""
+    """A finished run with all its files, and its report."""
 
     def measured(model):
         seed, share = model
         run = finished_run(store, folder, labels, seed)
-        return run, evaluated(store, folder, labels, run, share)
+        report = evaluated(store, folder, labels, run, share)
+        exported(store, folder, report)
+        return run, report
 
     return measured
 
@@ -134,6 +136,15 @@ def question_of(server, run):
     return next((one["value"] for one in inputs if one["key"] == keys["description"]), None)
 
 
+def seconds_after_end(server, run):
+    """How long after the time for an answer the run that ends the question is to begin."""
+    asking = server.api(f"/flow_runs/{run}")
+    name = {"flow_runs": {"name": {"any_": [f"end-of-question-of-{asking['name']}"]}}}
+    (ending,) = server.api("/flow_runs/filter", name)
+    until = datetime.fromisoformat(asking["labels"]["nasflow.answer-until"])
+    return (datetime.fromisoformat(ending["expected_start_time"]) - until).total_seconds()
+
+
 def answer(server, run, **run_input):
     """Answer as Prefect's UI does."""
     return server.api(f"/flow_runs/{run}/resume", {"run_input": run_input})["status"]
@@ -159,6 +170,7 @@ def test_an_answer_promotes_the_version_that_was_asked_about_whatever_became_of_
         "[Open the report](http",
     ):
         assert words in text
+    assert seconds_after_end(server, run) > 1  # the server tells its time in whole seconds
 
     shutil.rmtree(tmp_path / "labels")
     assert answer(server, run, answer="promote", by="Ada", why="looked at all images") == "ACCEPT"
