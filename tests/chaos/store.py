@@ -11,7 +11,7 @@ from tasks.settings import StoreSettings, from_environment
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 
-DIGEST = re.compile(r"[0-9a-f]{64}")
+DIGEST = re.compile(r"[0-9a-f]{64}|\b[0-9a-f]{16}(?=-)")
 
 
 class RoundStore:
