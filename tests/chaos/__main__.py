@@ -1,25 +1,29 @@
 """Faults on a real stack, one after the other: what became of each run, and how soon. ``make chaos`` runs it.
 
 Every round trains the same run on an emptied store, so its weights must be those of the first, undisturbed round.
+Rounds wait for most of their time, so stacks of their own play their parts of the rounds at the same time.
 """
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from deployments.demo.cartoons import draw_export
-from tests.chaos.faults import FAULTS, Fault, mount_small_disk, shuffled, unmount
+from tests.chaos.faults import Fault, mount_small_disk, shuffled, unmount
 from tests.chaos.machinery import Machinery
 from tests.chaos.round import Round, Row, settle
 from tests.chaos.store import RoundStore
 from tests.e2e.stack import LocalStack
 
+STACKS = 2
+"""So many rounds are played at the same time."""
 DISK_MEGABYTES = 2000
 NOTHING = Fault("nothing", lambda this: None)
 
@@ -29,7 +33,7 @@ class Chaos:
 
     def __init__(self, stack, export):
         self._stack, self._export = stack, export
-        self._machinery, self._store = Machinery(stack), RoundStore()
+        self._machinery, self._store = Machinery(stack), RoundStore(stack.environment)
         self._weights, self._kinds = None, None
         self._number = 0
 
@@ -88,15 +92,13 @@ class Chaos:
 def main():
     """Run the rounds, and print them."""
     options = parse_options()
-    with tempfile.TemporaryDirectory(prefix="nasflow-chaos-") as name:
-        folder = Path(name)
-        small_disk = mount_small_disk(folder / "work", DISK_MEGABYTES)
-        try:
-            rows = play(folder, options, small_disk=small_disk)
-        finally:
-            if small_disk:
-                unmount(folder / "work")
-    print_summary(rows)
+    faults = [one for one in shuffled(options.seed) if not options.only or any(o in one.name for o in options.only)]
+    deadline = time.monotonic() + 60 * options.minutes
+    with tempfile.TemporaryDirectory(prefix="nasflow-chaos-") as name, ThreadPoolExecutor(STACKS) as pool:
+        parts = [faults[number::STACKS] for number in range(STACKS)]
+        folders = [Path(name) / f"stack-{number}" for number in range(STACKS)]
+        rows = [row for rows in pool.map(partial(play, deadline), folders, parts) for row in rows]
+    print_summary([row for row in rows if row.fault != NOTHING.name])
     if options.json:
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
     sys.exit(any(row.problems for row in rows))
@@ -112,31 +114,33 @@ def parse_options():
     return parser.parse_args()
 
 
-def play(folder, options, *, small_disk):
-    """Play all rounds on one stack.
+def play(deadline, folder, faults):
+    """Play rounds one after the other on a stack of their own.
 
     Returns:
         A row a round, the undisturbed one first.
     """
-    deadline = time.monotonic() + 60 * options.minutes
+    small_disk = mount_small_disk(folder / "work", DISK_MEGABYTES)
     export = folder / "pets"
     draw_export(export, 1, train=12, valid=4, test=4, size=96)
-    with LocalStack(folder) as stack:
-        os.environ.update({name: value for name, value in stack.environment.items() if name.startswith("NASFLOW_")})
-        chaos = Chaos(stack, export)
-        rows = [chaos.undisturbed()]
-        print_row(rows[0])
-        chosen = [one for one in shuffled(options.seed) if not options.only or any(o in one.name for o in options.only)]
-        for fault in chosen:
-            if time.monotonic() > deadline:
-                print(f"the time is over: {len(FAULTS) - len(rows) + 1} rounds were not played")
-                break
-            if fault.on_small_disk and not small_disk:
-                print(f"{fault.name}: not played, since this user cannot mount a disk")
-                continue
-            rows.append(chaos.round(fault))
-            print_row(rows[-1])
-    return rows
+    try:
+        with LocalStack(folder) as stack:
+            chaos = Chaos(stack, export)
+            rows = [chaos.undisturbed()]
+            print_row(rows[0])
+            for number, fault in enumerate(faults):
+                if time.monotonic() > deadline:
+                    print(f"the time is over: {len(faults) - number} rounds were not played", flush=True)
+                    break
+                if fault.on_small_disk and not small_disk:
+                    print(f"{fault.name}: not played, since this user cannot mount a disk", flush=True)
+                    continue
+                rows.append(chaos.round(fault))
+                print_row(rows[-1])
+        return rows
+    finally:
+        if small_disk:
+            unmount(folder / "work")
 
 
 def print_row(row):
@@ -146,9 +150,8 @@ def print_row(row):
     print(f"{row.fault:42} {row.end:22}{times}  {'; '.join(row.problems) or 'ok'}", flush=True)
 
 
-def print_summary(rows):
+def print_summary(disturbed):
     """Print how many rounds were well, and the times of those whose fault was noticed."""
-    disturbed = rows[1:]
     print(f"{sum(not row.problems for row in disturbed)} of {len(disturbed)} rounds as they must be")
     for what, values in (
         ("to notice", [row.notice_seconds for row in disturbed if row.notice_seconds is not None]),

@@ -7,18 +7,24 @@ import boto3
 
 from tasks.promotion.aliases import find_alias
 from tasks.promotion.registry import versions
-from tasks.settings import StoreSettings, from_environment
+from tasks.settings import StoreSettings
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 
+PREFIX = "NASFLOW_STORE_"
 DIGEST = re.compile(r"[0-9a-f]{64}|\b[0-9a-f]{16}(?=-)")
 
 
 class RoundStore:
-    """The store of the stack, emptied after each round, so that all rounds can train the same run."""
+    """The store of a stack, emptied after each round, so that all rounds can train the same run.
 
-    def __init__(self):
-        self._settings = settings = from_environment(StoreSettings)
+    Args:
+        environment: Variables of the stack, which name its store.
+    """
+
+    def __init__(self, environment):
+        names = {name: name.removeprefix(PREFIX).lower() for name in environment if name.startswith(PREFIX)}
+        self._settings = settings = StoreSettings(**{field: environment[name] for name, field in names.items()})
         self._store = Store(settings)
         self._client = boto3.client(
             "s3", endpoint_url=settings.endpoint, region_name=settings.region,
