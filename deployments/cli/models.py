@@ -1,4 +1,4 @@
-"""Verbs about published models: models list, models show and models pull."""
+"""Verbs about published models: models list, show, promote, rollback and pull."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +9,10 @@ from deployments.cli.options import Json, Project, VersionOrAlias
 from deployments.cli.verb import Verb
 
 app = typer.Typer(help="The registry of published models.", no_args_is_help=True)
+
+Model = Annotated[str, typer.Argument(help="PROJECT for its champion, PROJECT/VERSION or PROJECT@ALIAS.")]
+Why = Annotated[str, typer.Option(help="Reason, for the history of the champion.")]
+By = Annotated[str | None, typer.Option(help="Who asks for it; by default the user of this machine.")]
 
 
 @app.command("list", cls=Verb)
@@ -40,9 +44,43 @@ def show_(project: Project, which: VersionOrAlias = "champion", as_json: Json = 
     show(show_model(Store.from_environment(), project, which), as_json, show_model_card)
 
 
+@app.command(cls=Verb)
+def promote(model: Model, why: Why, by: By = None, as_json: Json = False) -> None:
+    """Make a version the champion, whatever the gate said. The next retrain runs compare with it.
+
+    Args:
+        model: Project, and version or alias.
+        why: Reason, for the history of the champion.
+        by: Who asks for it, or None for the user of this machine.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_moved
+    from deployments.remote.promotion import promote_version
+    from tasks.storage.s3 import Store
+
+    show(promote_version(Store.from_environment(), model, why, by), as_json, show_moved)
+
+
+@app.command(cls=Verb)
+def rollback(project: Project, why: Why, by: By = None, as_json: Json = False) -> None:
+    """Make the version before the champion the champion again. The gate does not promote what was rolled back.
+
+    Args:
+        project: Project of the model.
+        why: Reason, for the history of the champion.
+        by: Who asks for it, or None for the user of this machine.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_moved
+    from deployments.remote.promotion import roll_back_champion
+    from tasks.storage.s3 import Store
+
+    show(roll_back_champion(Store.from_environment(), project, why, by), as_json, show_moved)
+
+
 @app.command("pull", cls=Verb)
 def pull(
-    model: Annotated[str, typer.Argument(help="PROJECT for its champion, PROJECT/VERSION or PROJECT@ALIAS.")],
+    model: Model,
     format_name: Annotated[str, typer.Option("--format", help="onnx, onnx-nms, pth or safetensors.")] = "onnx",
     out: Annotated[Path | None, typer.Option(help="Folder for the file; by default PROJECT-VERSION.")] = None,
     as_json: Json = False,

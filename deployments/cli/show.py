@@ -151,6 +151,16 @@ def show_model_card(document: Document) -> None:
     table(["format", "bytes", "mAP differs", "boxes, px", "scores"], files)
     for name, reason in document["formats_refused"].items():
         say(f"{name} is not published: {reason}")
+    moves = document["alias_history"]
+    rows = [[move["at"][:16].replace("T", " "), move["version"], move["by"], move["reason"]] for move in moves]
+    table(["champion since", "version", "by", "reason"], rows)
+
+
+def show_moved(document: Document) -> None:
+    """Print which version is the champion now."""
+    before = document["before"]
+    was = "it was it already" if before == document["version"] else f"before: {before or 'none'}"
+    say(f"{document['project']}: champion is version {document['version']} now ({was})")
 
 
 def show_pulled(document: Document) -> None:

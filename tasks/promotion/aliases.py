@@ -1,6 +1,7 @@
 """Aliases of published models, such as champion. An alias moves by compare-and-swap and keeps its history."""
 
 import logging
+from collections.abc import Sequence
 
 from tasks.errors import LostRace, NotInStore
 from tasks.promotion.registry import find_version
@@ -64,6 +65,41 @@ def move_alias(store: Store, project: str, name: str, move: AliasMove, expected:
         raise _outdated(project, name, current, expected) from None
     logger.info("%s of %s: version %d: %s", name, project, move.version, move.reason)
     return alias
+
+
+def previous_version(history: Sequence[AliasMove]) -> int | None:
+    """The version that a rollback goes to: the one that the last promotion which still holds came after.
+
+    Args:
+        history: All moves of an alias, oldest first.
+
+    Returns:
+        Its number; None if the alias has had no other version, or all others were rolled back.
+    """
+    held: list[int] = []
+    for move in history:
+        if move.rolled_back is None:
+            held.append(move.version)
+        elif len(held) > 1:
+            held.pop()
+    return held[-2] if len(held) > 1 else None
+
+
+def rollbacks(history: Sequence[AliasMove]) -> dict[int, AliasMove]:
+    """Versions that were rolled back and are not in use again, each with the move that did it.
+
+    Args:
+        history: All moves of an alias, oldest first.
+
+    Returns:
+        The moves by the number of the version that they left.
+    """
+    left: dict[int, AliasMove] = {}
+    for move in history:
+        left.pop(move.version, None)
+        if move.rolled_back is not None:
+            left[move.rolled_back] = move
+    return left
 
 
 def _read_alias(store: Store, project: str, name: str) -> tuple[ModelAlias | None, str | None]:

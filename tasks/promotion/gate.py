@@ -21,6 +21,7 @@ class Case:
         comparison: Of the two; None if there is nothing to compare, or no image is left to compare on.
         policy: What is asked.
         obstacle: Why the champion cannot be compared with, in a clause; None without a champion, or if it can.
+        rollback: How the candidate was rolled back before, in a clause; None if it was not.
     """
 
     candidate: EvaluationReport
@@ -28,6 +29,7 @@ class Case:
     comparison: Comparison | None
     policy: GatePolicy
     obstacle: str | None = None
+    rollback: str | None = None
 
     @property
     def has_other_champion(self) -> bool:
@@ -60,6 +62,13 @@ def other_weights(case: Case) -> Iterator[GateCheck]:
     if case.champion is not None and not case.has_other_champion:
         text = f"It is the same model as the champion: weights {case.candidate.weights_sha256[:12]}."
         yield GateCheck(name="another model", passed=False, text=text)
+
+
+def not_rolled_back(case: Case) -> Iterator[GateCheck]:
+    """What a person rolled back does not come back by itself, whatever its mAP."""
+    if case.rollback is not None:
+        text = f"It was the champion before: {case.rollback}; `nasflow models promote` makes it the champion again."
+        yield GateCheck(name="not rolled back", passed=False, text=text)
 
 
 def detects_anything(case: Case) -> Iterator[GateCheck]:
@@ -145,6 +154,7 @@ RULES: tuple[Rule, ...] = (
     first_model,
     comparable,
     other_weights,
+    not_rolled_back,
     detects_anything,
     new_images,
     min_gain,

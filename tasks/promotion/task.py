@@ -20,6 +20,7 @@ from tasks.promotion.gate import Case, decide
 from tasks.promotion.model_files import fetch_formats
 from tasks.promotion.questions import question_key, question_markdown, question_title, settle
 from tasks.promotion.registry import CHAMPION, Publication
+from tasks.promotion.rollback import find_rollback
 from tasks.promotion.summary import OUTCOME, class_rows, headline, kind_of, outcome_markdown, outcome_row, version_row
 from tasks.records import (
     AliasMove,
@@ -135,7 +136,9 @@ def decide_promotion(
     Raises:
         IncomparableReports: the two models were measured on different images.
     """
-    decision = decide(Case(report, champion_report, comparison, request.gate, obstacle), request.promote_anyway)
+    rollback = find_rollback(Store.from_environment(), request.project, report.weights_sha256)
+    case = Case(report, champion_report, comparison, request.gate, obstacle, rollback)
+    decision = decide(case, request.promote_anyway)
     get_run_logger().info("%s: %s", "promoted" if decision.promote else decision.verdict, decision.reason)
     return decision
 
@@ -261,7 +264,8 @@ def promote(version: ModelVersion, champion: ModelVersion | None) -> str | None:
         Name of the alias; None if another run moved it since the decision, so that it has to be decided anew.
     """
     store, expected = Store.from_environment(), champion.version if champion else None
-    move = AliasMove(version=version.version, at=utc_now(), reason=version.decision.reason)
+    decision = version.decision
+    move = AliasMove(version=version.version, at=utc_now(), reason=decision.reason, by=decision.answered_by)
     try:
         alias = aliases.move_alias(store, version.project, CHAMPION, move, expected)
     except LostRace as error:

@@ -135,6 +135,11 @@ class AliasMove(Part):
     version: int = Field(ge=1, description="Version the alias was moved to.")
     at: datetime = Field(description="Time of the move, in UTC.")
     reason: str = Field(description="Reason of the move.")
+    # Older entries do not have the fields below.
+    by: str | None = Field(default=None, description="Who asked for it; empty if the gate decided.")
+    rolled_back: int | None = Field(
+        default=None, ge=1, description="Version that this move rolled back; empty for a promotion."
+    )
 
 
 class ModelAlias(Record):

@@ -35,21 +35,27 @@ def stored(content: bytes) -> StoredFile:
     return StoredFile(key="runs/x", sha256=hashlib.sha256(content).hexdigest(), size=len(content))
 
 
-def publish_one(store: Store, folder: Path, formats: Mapping[str, bytes] | None = None) -> ModelVersion:
-    """Publish version 1 of project fruit, and make it the champion; onnx-nms is refused unless it is given."""
-    weights, page = folder / "weights.safetensors", folder / "page.html"
-    weights.write_bytes(b"weights")
+def publish_one(
+    store: Store,
+    folder: Path,
+    formats: Mapping[str, bytes] | None = None,
+    weights: bytes = b"weights",
+    expected: int | None = None,
+) -> ModelVersion:
+    """Publish a version of project fruit, and make it the champion; onnx-nms is refused unless it is given."""
+    weights_path, page = folder / "weights.safetensors", folder / "page.html"
+    weights_path.write_bytes(weights)
     page.write_bytes(b"<html>")
     spec = TrainingSpec(
         snapshot_digest=SNAPSHOT, classes=("apple", "pear"), variant="s", epochs=2, image_size=64, batch_size=2,
-        learning_rate=1e-3, patience=2, seed=0,
+        learning_rate=1e-3, patience=2, seed=expected or 0,
     )  # fmt: skip
     result = TrainingResult(
         run_key=spec.digest, epochs_done=2, best_epoch=1, best_map=0.5, ended="epochs", seconds=1, images_per_second=1,
-        weights_sha256=stored(b"weights").sha256, resumed_from_epoch=None, device="cpu",
+        weights_sha256=stored(weights).sha256, resumed_from_epoch=None, device="cpu",
     )  # fmt: skip
     model = TrainedModel(
-        run_key=spec.digest, spec=spec, result=result, weights=stored(b"weights"), history=stored(b"{}\n")
+        run_key=spec.digest, spec=spec, result=result, weights=stored(weights), history=stored(b"{}\n")
     )
     report = EvaluationReport(
         weights_sha256=model.weights.sha256, run_key=model.run_key, snapshot_digest=SNAPSHOT, split="test",
@@ -70,10 +76,10 @@ def publish_one(store: Store, folder: Path, formats: Mapping[str, bytes] | None 
         ],
         refused={} if "onnx-nms" in paths else {"onnx-nms": "9 of 9 detections differ"},
     )  # fmt: skip
-    publication = Publication("fruit", model, report, decision, weights, page, measured, paths)
+    publication = Publication("fruit", model, report, decision, weights_path, page, measured, paths)
     card = publish(store, publication, now)
     move = AliasMove(version=card.version, at=now(), reason=decision.reason)
-    move_alias(store, "fruit", "champion", move, None)
+    move_alias(store, "fruit", "champion", move, expected)
     return card
 
 

@@ -489,6 +489,38 @@ def test_a_published_model_is_listed_and_shown(nasflow, store, store_environment
     assert "champion" in nasflow("models", "show", "fruit", **store_environment).stdout
 
 
+def test_the_champion_is_moved_by_hand(nasflow, store, store_environment, tmp_path):
+    publish_one(store, tmp_path)
+    (tmp_path / "other").mkdir()
+    publish_one(store, tmp_path / "other", weights=b"others", expected=1)
+
+    def run(*arguments):
+        return nasflow("models", *arguments, **store_environment)
+
+    back = json.loads(run("rollback", "fruit", "--why", "bad at night", "--by", "Ada", "--json").stdout)
+    assert back == {"ok": True, "project": "fruit", "alias": "champion", "version": 1, "before": 2}
+    error = error_of(run("rollback", "fruit", "--why", "bad, too", "--json"))
+    assert error.startswith("project fruit: no champion before version 1 to go back to")
+    assert "fruit: champion is version 2 now (before: 1)" in run("promote", "fruit/2", "--why", "after all").stderr
+    assert "it was it already" in run("promote", "fruit/2", "--why", "after all").stderr
+    history = json.loads(run("show", "fruit", "--json").stdout)["alias_history"]
+    assert [(move["version"], move["rolled_back"]) for move in history] == [(1, None), (2, None), (1, 2), (2, None)]
+    assert history[2]["by"] == "Ada"
+    assert history[3]["by"]  # the user of this machine
+    assert "bad at night" in run("show", "fruit").stdout
+
+    for arguments, words in (
+        (["promote", "fruit/9", "--why", "x"], "project fruit: no version 9"),
+        (["promote", "fruit/1", "--why", " "], "--why: the reason is empty"),
+        (["promote", "fruit/1", "--why", "x" * 501], "--why: 501 characters; at most 500 are kept"),
+        (["promote", "fruit 1", "--why", "x"], "no such name can be"),
+        (["rollback", "pets", "--why", "x"], "project pets: no alias champion"),
+        (["rollback", "fruit"], "Missing option '--why'."),
+    ):
+        assert words in error_of(run(*arguments, "--json"))
+    assert len(json.loads(run("show", "fruit", "--json").stdout)["alias_history"]) == 4
+
+
 def test_a_model_that_is_not_published_is_bad_input(nasflow, store, store_environment, tmp_path):
     publish_one(store, tmp_path)
     for arguments in (["pets"], ["fruit", "7"], ["fruit", "0"], ["fruit", "other"]):

@@ -1,5 +1,6 @@
 """The end of a retrain run with Prefect and a store: a champion that moves meanwhile, and one whose files are gone."""
 
+from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
 
@@ -13,6 +14,7 @@ from tasks.evaluation.in_store import find_evaluation, job_for
 from tasks.labeling.task import compare_labels
 from tasks.promotion.aliases import find_alias
 from tasks.promotion.registry import find_version, versions
+from tasks.promotion.rollback import roll_back
 from tasks.promotion.task import find_champion
 from tasks.records import RetrainRequest
 from tasks.storage import keys
@@ -20,6 +22,7 @@ from tasks.storage.datasets import load_snapshot
 from tests.fakes.finished_runs import evaluated, finished_run, stored_labels
 from tests.fakes.together import together
 
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
 SERVER_STARTUP_SECONDS = 300
 """A slow machine takes long to start a server."""
 
@@ -200,3 +203,20 @@ def test_a_champion_whose_card_is_gone_stops_a_run_before_it_trains(store, workp
     without(store, keys.model_card("pets", 1))
     with pytest.raises(NotInStore, match=r"card\.json: no such object, and it is the champion's card; restore it"):
         compared(labels, "pets")
+
+
+def test_what_a_person_rolled_back_is_not_promoted_again(store, workplace, candidate):
+    candidate("pets", 1, 0.25)()
+    better = candidate("pets", 2, 1.0)
+    assert better()[1] == "champion"
+    alias, left = roll_back(store, "pets", "misses dogs at night", "Ada", NOW)
+    assert (alias.version, left) == (1, 2)
+
+    version, alias = better()
+    assert (version.version, version.decision.verdict, alias) == (2, "keep", None)
+    assert "version 2 was rolled back by Ada on 2026-11-28 (misses dogs at night)" in version.decision.reason
+    assert find_alias(store, "pets", "champion").version == 1
+
+    version, alias = better(promote_anyway="the lights are on")
+    assert (version.version, alias) == (2, "champion")
+    assert [move.version for move in find_alias(store, "pets", "champion").history] == [1, 2, 1, 2]

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tasks.errors import CorruptObject, LostRace, NotInStore
+from tasks.errors import BadInput, CorruptObject, LostRace, NotInStore
 from tasks.promotion.aliases import find_alias, move_alias
 from tasks.promotion.registry import Publication, find_version, projects, publish, versions
+from tasks.promotion.rollback import find_rollback, promote_by_hand, roll_back
 from tasks.records import (
     AliasMove,
     EvaluationReport,
@@ -71,10 +72,10 @@ def publish_seed(store, tmp_path):
     for number in range(5):
         (tmp_path / f"{number}.safetensors").write_bytes(b"weights %d" % number)
 
-    def publish_seed(seed=0, project="fruit", value=0.5):
+    def publish_seed(seed=0, project="fruit", value=0.5, decision=DECISION):
         weights = tmp_path / f"{seed}.safetensors"
         model = trained(seed, weights.read_bytes())
-        publication = Publication(project, model, measured(model, value), DECISION, weights, page)
+        publication = Publication(project, model, measured(model, value), decision, weights, page)
         return publish(store, publication, clock)
 
     return publish_seed
@@ -215,3 +216,60 @@ def test_racing_moves_to_one_version_all_succeed_once(store, publish_seed):
     results = together(*[lambda: move_champion(store, 1, None, "First.")] * 4)
     assert results == [find_alias(store, "fruit", "champion")] * 4
     assert len(results[0].history) == 1
+
+
+def by_hand(store, version, reason):
+    card = find_version(store, "fruit", version)
+    return promote_by_hand(store, card, AliasMove(version=version, at=NOW, reason=reason, by="Ada"))
+
+
+def test_a_person_promotes_what_the_gate_kept_and_its_card_says_so(store, publish_seed):
+    kept = DECISION.model_copy(update={"promote": False, "verdict": "keep", "reason": "Worse."})
+    publish_seed(0)
+    move_champion(store, 1, None, "First.")
+    publish_seed(1, decision=kept)
+    for _ in range(2):  # once more, as after a kill between the move and the card
+        moved = by_hand(store, 2, "looked at all images")
+        card = find_version(store, "fruit", 2).decision
+        assert (card.promote, card.verdict, card.overridden) == (True, "keep", "looked at all images")
+        assert card.reason == "Promoted on request (looked at all images). Worse."
+    assert [(move.version, move.by) for move in moved.history] == [(1, None), (2, "Ada")]
+
+
+def test_rolling_back_goes_back_step_by_step(store, publish_seed):
+    with pytest.raises(BadInput, match="project fruit: no champion"):
+        roll_back(store, "fruit", "bad", None, NOW)
+    for seed in range(3):
+        publish_seed(seed)
+        move_champion(store, seed + 1, seed or None, "Better.")
+    alias, left = roll_back(store, "fruit", "bad at night", "Ada", NOW)
+    assert (alias.version, left) == (2, 3)
+    assert alias.history[-1] == AliasMove(version=2, at=NOW, reason="bad at night", by="Ada", rolled_back=3)
+    assert roll_back(store, "fruit", "bad, too", None, NOW)[0].version == 1
+    with pytest.raises(BadInput, match="no champion before version 1 to go back to"):
+        roll_back(store, "fruit", "all bad", None, NOW)
+    third = find_version(store, "fruit", 3).weights.sha256
+    assert find_rollback(store, "fruit", third) == "version 3 was rolled back by Ada on 2024-05-01 (bad at night)"
+    by_hand(store, 3, "the best after all")
+    assert find_rollback(store, "fruit", third) is None
+
+
+def test_of_fifty_racing_promotions_one_wins(store, publish_seed):
+    for seed in range(5):
+        publish_seed(seed)
+    move_champion(store, 1, None, "First.")
+    moves = [lambda version=2 + at % 4: move_champion(store, version, 1, f"to {version}") for at in range(50)]
+    results = together(*moves)
+    champion = find_alias(store, "fruit", "champion")
+    assert [move.version for move in champion.history] == [1, champion.version]
+    assert champion.history[-1].reason == f"to {champion.version}"
+    assert {result.version for result in results if not isinstance(result, LostRace)} == {champion.version}
+
+
+def test_of_two_racing_rollbacks_one_wins(store, publish_seed):
+    for seed in range(3):
+        publish_seed(seed)
+        move_champion(store, seed + 1, seed or None, "Better.")
+    results = together(*[lambda: roll_back(store, "fruit", "bad", None, NOW)] * 2)
+    moves = len(find_alias(store, "fruit", "champion").history) - 3
+    assert moves == len({result[0].version for result in results if not isinstance(result, LostRace)})

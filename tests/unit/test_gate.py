@@ -177,3 +177,15 @@ def test_reports_on_different_images_are_not_compared(other):
         IncomparableReports, match=r"test split of snapshot 1{12}.*measure the champion on snapshot 1{12}"
     ):
         decision_of(report(0.6), report(0.5, weights="b", **other))
+
+
+def test_what_was_rolled_back_stays_so_however_good_it_is():
+    rollback = "version 2 was rolled back by Ada on 2026-11-28 (misses dogs at night)"
+    comparison = compared(0.5, 0.9, 0.3, 0.5)
+    case = Case(report(0.9), report(0.5, weights="b"), comparison, GatePolicy(), rollback=rollback)
+    decision = decide(case)
+    assert (decision.promote, decision.verdict) == (False, "keep")
+    assert decision.reason == (
+        f"It was the champion before: {rollback}; `nasflow models promote` makes it the champion again."
+    )
+    assert decide(case, "the lights are on again").promote
