@@ -1,4 +1,4 @@
-"""Verbs about published models: models list, show, promote, rollback and pull."""
+"""Verbs about published models: models list, show, card, promote, rollback and pull."""
 
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +42,21 @@ def show_(project: Project, which: VersionOrAlias = "champion", as_json: Json = 
     from tasks.storage.s3 import Store
 
     show(show_model(Store.from_environment(), project, which), as_json, show_model_card)
+
+
+@app.command(cls=Verb)
+def card(model: Model, as_json: Json = False) -> None:
+    """Print the model card in Markdown: data and licence, numbers with intervals, training, and files.
+
+    Args:
+        model: Project, and version or alias.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_text
+    from deployments.remote.pull import describe_model
+    from tasks.storage.s3 import Store
+
+    show(describe_model(Store.from_environment(), model), as_json, show_text)
 
 
 @app.command(cls=Verb)

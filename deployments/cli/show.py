@@ -156,6 +156,11 @@ def show_model_card(document: Document) -> None:
     table(["champion since", "version", "by", "reason"], rows)
 
 
+def show_text(document: Document) -> None:
+    """Print the text of a document as it is, for a file or a pager."""
+    console.text(document["text"])
+
+
 def show_moved(document: Document) -> None:
     """Print which version is the champion now."""
     before = document["before"]

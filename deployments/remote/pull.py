@@ -7,6 +7,7 @@ from typing import Any
 from deployments.remote.models import find_model_version
 from tasks.errors import BadInput
 from tasks.local.files import file_sha256, publish_bytes
+from tasks.promotion.model_card import card_markdown, make_card
 from tasks.promotion.registry import CHAMPION
 from tasks.records import ModelVersion, StoredFile
 from tasks.storage.s3 import Store
@@ -63,6 +64,23 @@ def pull_model(store: Store, model: str, format_name: str, out: Path | None) -> 
         "threshold": card.scores.threshold,
         "load": [line.format(**values) for line in LOADING.get(format_name, ())],
     }
+
+
+def describe_model(store: Store, model: str) -> dict[str, Any]:
+    """Make the model card of a version.
+
+    Args:
+        store: The store that it is in.
+        model: ``PROJECT`` for the champion, ``PROJECT/VERSION`` or ``PROJECT@ALIAS``.
+
+    Returns:
+        The card, and as ``text`` the same in Markdown.
+
+    Raises:
+        BadInput: there is no such version.
+    """
+    card = make_card(store, find_model_version(store, *parse_model(model)))
+    return {"ok": True, "card": card.model_dump(mode="json"), "text": card_markdown(card)}
 
 
 def parse_model(model: str) -> tuple[str, str]:

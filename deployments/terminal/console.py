@@ -25,6 +25,12 @@ def say(message: str) -> None:
     err.print(message, markup=False, soft_wrap=True)
 
 
+def text(content: str) -> None:
+    """Print a text on stdout as it is."""
+    sys.stdout.write(content)
+    sys.stdout.flush()
+
+
 def document(content: dict[str, Any]) -> None:
     """Print the JSON document on stdout. A second one, about a later error, is left out."""
     global _document_printed

@@ -20,6 +20,7 @@ from tasks.labeling.formats import zips
 from tasks.labeling.formats.class_map import drop_undeclared, map_classes
 from tasks.labeling.formats.detection import detect_layout
 from tasks.labeling.formats.registry import read_annotations
+from tasks.labeling.licence import find_licence
 from tasks.labeling.snapshot import make_snapshot
 from tasks.records import DatasetSnapshot, Finding, LabelledImage, LabelRules, LabelSource, Split, SplitCounts
 
@@ -91,6 +92,8 @@ def inspect_export(
     decoded = {file.sha256: file for file in files if isinstance(file, DecodedImage)}
     check_near_duplicates(images, {sha256: file.difference_hash for sha256, file in decoded.items()}, findings)
     snapshot = make_snapshot(declared.classes, images, LabelSource(kind="file", name=path.name), findings)
+    if snapshot is not None:
+        snapshot = snapshot.model_copy(update={"licence": find_licence(layout.root)})
     return Inspection(
         format=layout.format,
         classes=declared.classes,

@@ -33,6 +33,7 @@ from tasks.records.base import (
     Variant,
     as_line,
 )
+from tasks.records.card import CardData, ModelCard
 from tasks.records.evaluation import (
     AliasMove,
     ClassScore,
@@ -93,6 +94,7 @@ __all__ = [
     "BoxesOfClass",
     "Calibration",
     "CalibrationBin",
+    "CardData",
     "CheckpointManifest",
     "ClassScore",
     "CleanJob",
@@ -126,6 +128,7 @@ __all__ = [
     "LeaseHolder",
     "Measurement",
     "ModelAlias",
+    "ModelCard",
     "ModelFormat",
     "ModelFormats",
     "ModelVersion",

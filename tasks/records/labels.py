@@ -91,7 +91,7 @@ class SplitCounts(Part):
 class DatasetSnapshot(Record):
     """One frozen state of the labels: the manifest of all images, classes and boxes."""
 
-    not_identity = frozenset({"source", "findings", "held_out"})
+    not_identity = frozenset({"source", "findings", "held_out", "licence"})
 
     classes: tuple[str, ...] = Field(min_length=1, description="Class names; a box's class index points here.")
     images: tuple[LabelledImage, ...] = Field(min_length=1, description="All images, by split and file name.")
@@ -103,6 +103,7 @@ class DatasetSnapshot(Record):
         description="Number of images split off train as the validation split, because the export had none: a fifth "
         "of the source images, those with the lowest SHA-256 of the name before .rf.",
     )
+    licence: str | None = Field(default=None, description="Licence that the export states; empty if it states none.")
 
     def of_split(self, split: Split) -> tuple[LabelledImage, ...]:
         """Images of one split, in order."""

@@ -108,6 +108,16 @@ def test_the_model_is_published_in_all_formats_and_can_be_pulled(stack, first, t
         assert Path(pulled["file"]).stat().st_size == pulled["bytes"] > 10_000_000
 
 
+def test_its_card_has_the_labels_and_the_training(stack, first):
+    card = stack.nasflow("models", "card", "pets")["card"]
+    assert {split: counts["images"] for split, counts in card["data"]["splits"].items()} == {
+        "train": 12, "valid": 4, "test": 4,
+    }  # fmt: skip
+    assert card["data"]["source"]["kind"] == "file"
+    assert (card["spec"]["epochs"], card["training"]["weights_sha256"]) == (2, card["version"]["weights"]["sha256"])
+    assert "torch" in card["training"]["versions"]
+
+
 def test_the_same_again_trains_nothing_and_publishes_nothing(stack, first, export):
     again = retrain(stack, export, "pets")
     assert again["training"]["run_key"] == first["training"]["run_key"]

@@ -489,6 +489,16 @@ def test_a_published_model_is_listed_and_shown(nasflow, store, store_environment
     assert "champion" in nasflow("models", "show", "fruit", **store_environment).stdout
 
 
+def test_the_card_of_a_model_whose_run_is_gone_says_so(nasflow, store, store_environment, tmp_path):
+    publish_one(store, tmp_path)
+    done = nasflow("models", "card", "fruit", **store_environment)
+    assert done.stdout.startswith("# fruit version 1\n")
+    assert "The labels are not in the store any more." in done.stdout
+    document = json.loads(nasflow("models", "card", "fruit@champion", "--json", **store_environment).stdout)
+    assert document["text"] == done.stdout
+    assert (document["card"]["version"]["version"], document["card"]["data"]) == (1, None)
+
+
 def test_the_champion_is_moved_by_hand(nasflow, store, store_environment, tmp_path):
     publish_one(store, tmp_path)
     (tmp_path / "other").mkdir()
