@@ -1,4 +1,4 @@
-"""Verbs about published models: models list, show, card, promote, rollback and pull."""
+"""Verbs about published models: models list, show, card, compare, promote, rollback and pull."""
 
 from pathlib import Path
 from typing import Annotated
@@ -57,6 +57,27 @@ def card(model: Model, as_json: Json = False) -> None:
     from tasks.storage.s3 import Store
 
     show(describe_model(Store.from_environment(), model), as_json, show_text)
+
+
+@app.command(cls=Verb)
+def compare(
+    baseline: Model,
+    model: Annotated[str, typer.Argument(help="Model of the same project that may be better.")],
+    wait: Annotated[bool, typer.Option(help="Wait until the run has ended.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Tell which of two versions is better, measured on the same images of the second one's labels.
+
+    Args:
+        baseline: Project, and version or alias, to compare with.
+        model: Model of the same project that may be better.
+        wait: Whether the run is followed to its end.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_comparison
+    from deployments.remote.requests import compare as ask
+
+    show(ask(baseline, model, wait=wait), as_json, show_comparison)
 
 
 @app.command(cls=Verb)

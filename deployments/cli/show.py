@@ -124,6 +124,20 @@ def show_study(document: Document) -> None:
     say(f"ok, flow run {document['flow_run_state']}: {document['url']}")
 
 
+def show_comparison(document: Document) -> None:
+    """Print what ``models compare`` came to, or which run was asked for."""
+    if "gains" not in document:
+        say(f"flow run {document['flow_run']} asked for")
+        return
+    rows = [
+        [name, gain["before"], gain["after"], gain["gain"], *gain["ci95"]] for name, gain in document["gains"].items()
+    ]
+    table(["AP of", f"version {document['baseline']}", f"version {document['version']}", "gain", "low", "high"], rows)
+    say(document["sentence"])
+    show_link(document)
+    say(f"ok, flow run {document['flow_run_state']}: {document['url']}")
+
+
 def show_link(document: Document) -> None:
     """Print a link to a report page, and how long it works."""
     say(f"report: {document['link']}")

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 NAMES = ("nasflow: crashed runs", "nasflow: silent runs", "nasflow: cancelled runs", "nasflow: runs that do not end")
 """The automations, by what they look after."""
-WATCHED = ("retrain/retrain", "study/study", "train/train", "evaluate/evaluate")
+PARENTS = ("retrain/retrain", "study/study", "compare/compare")
+"""The deployments whose runs ask for child flow runs."""
+WATCHED = (*PARENTS, "train/train", "evaluate/evaluate")
 """The deployments whose runs are looked after."""
 SUPERVISE = "supervise/supervise"
 
@@ -39,7 +41,7 @@ def automations(watched: dict[str, UUID], supervise: UUID) -> "list[AutomationCo
     """
     from prefect.events import AutomationCore
 
-    every, parents = list(watched.values()), [watched["retrain/retrain"], watched["study/study"]]
+    every, parents = list(watched.values()), [watched[name] for name in PARENTS]
     triggers = (
         _trigger(every, expect={"prefect.flow-run.Crashed"}),
         _trigger(every, after={"prefect.flow-run.heartbeat"}, expect={"prefect.flow-run.*"}, within=SILENT_SECONDS),

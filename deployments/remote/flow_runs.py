@@ -30,7 +30,7 @@ from deployments.remote.run_queries import (
 from deployments.remote.server import first_line, is_answer_of_prefect, no_answer, server_url
 from tasks.errors import BadRequest, NasflowError, ServerProblem
 from tasks.orchestration.asking_runs import QUESTION, is_asking
-from tasks.records import RetrainRequest
+from tasks.records import Record
 
 POLL_SECONDS = 1.0
 LOST_SECONDS = 120.0
@@ -39,7 +39,7 @@ OnProgress = Callable[[float, float, str], None]
 """Takes how much is done, of how much, and a text about it."""
 
 
-def ask_for(name: str, request: RetrainRequest) -> FlowRun:
+def ask_for(name: str, request: Record) -> FlowRun:
     """Create a run of a deployment, ``flow/deployment``.
 
     Raises:

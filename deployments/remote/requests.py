@@ -1,4 +1,4 @@
-"""Asking for retrain and study runs, and following them to their end."""
+"""Asking for retrain, study and compare runs, and following them to their end."""
 
 import tempfile
 from pathlib import Path
@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from deployments.remote.models import describe_link, find_model_version, save_report
 from deployments.remote.outcome import champion_row, outcome_document
+from deployments.remote.pull import parse_model
 from deployments.remote.server import server_url
 from deployments.terminal.console import progress_bar, say
-from tasks.errors import BadExport
+from tasks.errors import BadExport, BadInput
+from tasks.evaluation.comparison_summary import COMPARISON
+from tasks.evaluation.report.gain_tables import gains
 from tasks.evaluation.summary import STUDY
 from tasks.labeling.formats import zips
 from tasks.promotion.summary import OUTCOME
-from tasks.records import LearningCurve, RetrainRequest
+from tasks.records import CompareRequest, Comparison, LearningCurve, RetrainRequest
 from tasks.storage import keys
 from tasks.storage.datasets import save_export
 from tasks.storage.documents import read_record
@@ -94,12 +97,54 @@ def study(request: RetrainRequest, export: Path | None, *, wait: bool) -> dict[s
     }
 
 
+def compare(baseline: str, version: str, *, wait: bool) -> dict[str, Any]:
+    """Ask the compare deployment for a run, and follow it to its end.
+
+    Args:
+        baseline: Model to compare with: ``PROJECT``, ``PROJECT/VERSION`` or ``PROJECT@ALIAS``.
+        version: Model of the same project that may be better.
+        wait: False to return as soon as the run is asked for.
+
+    Returns:
+        The comparison as JSON would have it, or the run alone if it was not followed.
+
+    Raises:
+        BadInput: there is no such version, or both are the same one, or of two projects.
+        BadSettings: no server or no store is set.
+        NasflowError: the run did not complete.
+        ServerProblem: the server does not answer.
+    """
+    from deployments.remote import flow_runs
+
+    server_url()
+    store = Store.from_environment()
+    first, second = (find_model_version(store, *parse_model(name)) for name in (baseline, version))
+    if first.project != second.project:
+        raise BadInput(f"{baseline} and {version} are of two projects; name two versions of one")
+    if first.version == second.version:
+        raise BadInput(f"{baseline} and {version} are the same version, {second.version}; name two versions")
+    request = CompareRequest(project=second.project, baseline=first.version, version=second.version)
+    run = _follow(flow_runs.ask_for("compare/compare", request), wait=wait)
+    if not wait:
+        return {"ok": True, **flow_runs.describe(run)}
+    row = flow_runs.outcome_row(run, COMPARISON)
+    comparison = Comparison.model_validate_json(row["comparison"])
+    return {
+        "ok": True,
+        **{name: row[name] for name in ("project", "baseline", "version", "verdict", "sentence")},
+        "sources": comparison.sources,
+        "left_out": comparison.left_out,
+        "gains": {one.name: one.gain.model_dump(mode="json") for one in gains(comparison)},
+        **describe_link(store.link(row["page"])),
+        **flow_runs.describe(run),
+    }
+
+
 def _run(
     deployment: str, request: RetrainRequest, export: Path | None, *, wait: bool
 ) -> tuple[Store | None, "FlowRun"]:
     """Send the export, ask for a run, and follow it; the store is None if it was not needed."""
     from deployments.remote import flow_runs
-    from deployments.remote.run_answers import how_to_answer
 
     server_url()
     # Connected to before the run, so that a wrong setting does not show only after hours of training.
@@ -107,12 +152,19 @@ def _run(
     if store is not None and export is not None:
         say(f"sending {export}")
         request = request.model_copy(update={"export": _send_export(store, export)})
-    run = flow_runs.ask_for(deployment, request)
+    return store, _follow(flow_runs.ask_for(deployment, request), wait=wait)
+
+
+def _follow(run: "FlowRun", *, wait: bool) -> "FlowRun":
+    """Say where a run is, and wait for its end unless nobody wants to."""
+    from deployments.remote import flow_runs
+    from deployments.remote.run_answers import how_to_answer
+
     say(f"flow run {run.name}: {flow_runs.describe(run)['url'] or run.id}")
-    if wait:
-        with progress_bar(run.name) as bar:
-            run = flow_runs.follow(run, bar.show, lambda asking: say(how_to_answer(asking)))
-    return store, run
+    if not wait:
+        return run
+    with progress_bar(run.name) as bar:
+        return flow_runs.follow(run, bar.show, lambda asking: say(how_to_answer(asking)))
 
 
 def _send_export(store: Store, export: Path) -> str:

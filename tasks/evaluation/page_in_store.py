@@ -36,7 +36,7 @@ class PageAdditions:
     """What became known after the evaluation."""
 
     comparison: Comparison | None = None
-    """With the champion."""
+    """With the champion; without a decision, with another version."""
     decision: PromotionDecision | None = None
     learning: LearningCurve | None = None
     """What more labels would gain."""
@@ -44,7 +44,9 @@ class PageAdditions:
     @property
     def kind(self) -> str:
         """What the key of the page says that it is."""
-        return "study" if self.learning else "verdict" if self.decision else "index"
+        if self.learning:
+            return "study"
+        return "verdict" if self.decision else "comparison" if self.comparison else "index"
 
 
 def evaluation_folder(job: EvaluateJob, model: TrainedModel) -> str:

@@ -6,6 +6,7 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from tasks.errors import NasflowError
+from tasks.evaluation.comparison_summary import COMPARISON, comparison_markdown, comparison_row
 from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_for
 from tasks.evaluation.learning_curve import learning_curve
 from tasks.evaluation.page_in_store import PageAdditions, write_curve, write_page
@@ -20,6 +21,7 @@ from tasks.records import (
     EvaluationReport,
     LearningCurve,
     LearningPoint,
+    ModelVersion,
     PromotionDecision,
     SnapshotRef,
     StoredFile,
@@ -108,6 +110,33 @@ def write_verdict(
     scratch = from_environment(WorkSettings).work_dir / "scratch"
     additions = PageAdditions(comparison=comparison, decision=decision)
     return write_page(Store.from_environment(), model, report, scratch, additions)
+
+
+@step("show the comparison")
+def show_comparison(
+    version: ModelVersion, model: TrainedModel, report: EvaluationReport, comparison: Comparison
+) -> Comparison:
+    """Store a report page with the comparison of two versions, and show it in Prefect.
+
+    Args:
+        version: The version that may be better.
+        model: Its run.
+        report: Its evaluation.
+        comparison: With the other version.
+
+    Returns:
+        The comparison.
+    """
+    store, scratch = Store.from_environment(), from_environment(WorkSettings).work_dir / "scratch"
+    page = write_page(store, model, report, scratch, PageAdditions(comparison=comparison))
+    row = comparison_row(version, comparison, page.key)
+    get_run_logger().info("%s", row["sentence"])
+    link = store.link(page.key)
+    text = comparison_markdown(version, comparison, link.url, link.validity, page.key)
+    report_to_server(lambda: create_table_artifact([row], COMPARISON, "Outcome of the comparison"))
+    key = artifact_key("compare", version.project)
+    report_to_server(lambda: create_markdown_artifact(text, key, "Which version is better"))
+    return comparison
 
 
 @step("fit the learning curve")

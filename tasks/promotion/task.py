@@ -13,7 +13,7 @@ from tasks.orchestration.announcements import announce
 from tasks.orchestration.asking_runs import in_words
 from tasks.orchestration.progress import artifact_key, report_to_server
 from tasks.orchestration.retries import step
-from tasks.promotion import aliases, registry
+from tasks.promotion import aliases, pairs, registry
 from tasks.promotion.champion import find_champion_run
 from tasks.promotion.comparison import compare_in_store
 from tasks.promotion.gate import Case, decide
@@ -24,6 +24,7 @@ from tasks.promotion.rollback import find_rollback
 from tasks.promotion.summary import OUTCOME, class_rows, headline, kind_of, outcome_markdown, outcome_row, version_row
 from tasks.records import (
     AliasMove,
+    CompareRequest,
     Comparison,
     EvaluationReport,
     GatePolicy,
@@ -111,6 +112,45 @@ def compare_models(
     scratch = from_environment(WorkSettings).work_dir / "scratch"
     store = Store.from_environment()
     return compare_in_store(store, report, champion_report, champion, policy.confidence_level, scratch)
+
+
+@step("find the versions")
+def find_versions(request: CompareRequest) -> tuple[ModelVersion, ModelVersion, SnapshotRef]:
+    """Find two versions to compare, and the labels of the second.
+
+    Raises:
+        NotInStore: one of them is not published, or the labels are gone.
+    """
+    return pairs.find_pair(Store.from_environment(), request)
+
+
+@step("find the run of a version")
+def find_run_of(version: ModelVersion, snapshot: SnapshotRef) -> TrainedModel:
+    """Find the run that a version came from, to measure it on a snapshot.
+
+    Raises:
+        NasflowError: it cannot be measured on these labels.
+    """
+    return pairs.require_run(Store.from_environment(), version, snapshot)
+
+
+@step("compare versions")
+def compare_versions(report: EvaluationReport, baseline_report: EvaluationReport, baseline: ModelVersion) -> Comparison:
+    """Compare a version with a baseline on the same images.
+
+    Args:
+        report: Report of the version.
+        baseline_report: Report of the baseline on the same split.
+        baseline: The version to compare with.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        NasflowError: the baseline was trained on all of the images.
+    """
+    scratch = from_environment(WorkSettings).work_dir / "scratch"
+    return pairs.compare_pair(Store.from_environment(), report, baseline_report, baseline, scratch)
 
 
 @step("decide promotion")

@@ -49,7 +49,7 @@ from tasks.records.evaluation import (
 from tasks.records.formats import FORMAT_FILES, Agreement, Export, ExportedFormat, ModelFormat, ModelFormats
 from tasks.records.gate import Answer, GateCheck, GatePolicy, PromotionDecision
 from tasks.records.housekeeping import Amount, CleanJob, CleanReport
-from tasks.records.jobs import DetectionResult, EvaluateJob, RetrainOutcome, SuperviseJob, TrainJob
+from tasks.records.jobs import CompareRequest, DetectionResult, EvaluateJob, RetrainOutcome, SuperviseJob, TrainJob
 from tasks.records.labels import (
     Box,
     BoxesOfClass,
@@ -99,6 +99,7 @@ __all__ = [
     "ClassScore",
     "CleanJob",
     "CleanReport",
+    "CompareRequest",
     "Comparison",
     "Curves",
     "DatasetSnapshot",

@@ -100,20 +100,20 @@ class Evaluation(Record):
 class Gain(Part):
     """The difference of one number of two models, with its 95 % interval."""
 
-    before: Fraction = Field(description="Value of the champion.")
+    before: Fraction = Field(description="Value of the champion, or of the baseline.")
     after: Fraction = Field(description="Value of the candidate.")
-    gain: float = Field(description="Candidate minus champion.")
+    gain: float = Field(description="Candidate minus champion, or minus baseline.")
     ci95: Interval = Field(description="95 % interval of the gain, by paired bootstrap over source images.")
 
 
 class Comparison(Record):
-    """The candidate and the champion on the same images."""
+    """The candidate and the champion, or any two versions of a project, on the same images."""
 
     schema_version: int = Field(default=2, description="Version of this record's layout.")
-    champion_version: int = Field(ge=1, description="Version of the champion.")
+    champion_version: int = Field(ge=1, description="Version of the champion, or of the baseline.")
     sources: int = Field(ge=1, description="Number of source images that both were measured on.")
     left_out: int = Field(
-        default=0, ge=0, description="Number of images left out because the champion was trained on them."
+        default=0, ge=0, description="Number of images left out because the champion, or baseline, was trained on them."
     )
     confidence_level: float = Field(description="Confidence level of the bounds, a fraction.")
     bounds: Interval = Field(description="Interval of the gain in mAP at that confidence level.")

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from tasks.records.base import Part, Record, Sha256, Split, StoredFile
+from tasks.records.base import PROJECT_PATTERN, Part, Record, Sha256, Split, StoredFile
 from tasks.records.evaluation import EvaluationReport, ModelVersion, Speed, ThresholdGoal
 from tasks.records.gate import PromotionDecision
 from tasks.records.labels import SnapshotRef
@@ -35,6 +35,14 @@ class EvaluateJob(Record):
     split: Split = Field(description="Split to measure on.")
     threshold_for: ThresholdGoal = Field(default="balance", description="What the thresholds are chosen for.")
     export: bool = Field(default=False, description="Whether the model is exported in all formats, too.")
+
+
+class CompareRequest(Record):
+    """Parameter of the compare deployment: which of two versions of a project is better."""
+
+    project: str = Field(pattern=PROJECT_PATTERN, description="Project of both.")
+    baseline: int = Field(ge=1, description="Version to compare with.")
+    version: int = Field(ge=1, description="Version that may be better. Both are measured on its labels.")
 
 
 class SuperviseJob(Record):

@@ -194,7 +194,8 @@ def report_page(prefix: str, kind: str, sha256: str) -> str:
 
     Args:
         prefix: Prefix of the evaluation.
-        kind: "index" for the evaluation alone, "verdict" or "study" for a page with a decision or a learning curve.
+        kind: "index" for the evaluation alone, "verdict", "comparison" or "study" for a page with a decision, a
+            comparison or a learning curve.
         sha256: SHA-256 of the page.
 
     Returns:

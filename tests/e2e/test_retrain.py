@@ -157,6 +157,26 @@ def test_a_second_model_is_judged_on_the_same_images(stack, first, export):
     assert history[-1]["reason"].startswith("Promoted on request (the first one was a trial). ")
 
 
+def test_two_versions_are_compared_on_the_labels_of_the_second(stack, first, export, tmp_path):
+    """After the test that publishes the second one."""
+    compared = stack.nasflow("models", "compare", "pets/2", "pets")
+    assert (compared["baseline"], compared["version"], compared["left_out"]) == (2, 1, 0)
+    assert compared["flow_run_state"] == "Completed"
+    scores = {number: find_version(Store.from_environment(), "pets", number).scores for number in (1, 2)}
+    gain = compared["gains"]["mAP, all classes"]
+    assert (gain["before"], gain["after"]) == (pytest.approx(scores[2].map), pytest.approx(scores[1].map))
+    with urllib.request.urlopen(compared["link"], timeout=30) as page:
+        text = html.unescape(page.read().decode())
+    assert "Better than version 2?" in text
+    assert compared["sentence"] in text
+    assert "Against the model in use" not in text
+    for arguments, words in (
+        (["pets/1", "pets"], "pets/1 and pets are the same version, 1"),
+        (["pets/1", "dogs/1"], "project dogs: no version 1"),
+    ):
+        assert words in stack.nasflow("models", "compare", *arguments, code=2)["error"]
+
+
 def test_diff_compares_the_labels_of_a_version_with_an_export(stack, first, export, tmp_path):
     digest = stack.nasflow("models", "show", "pets", "1")["snapshot_digest"]
     for version in ("pets/1", digest):

@@ -20,7 +20,10 @@ from deployments.remote.register import PREFECT_FILE, describe_registered, regis
 from tasks.errors import ServerProblem
 
 PREFECT = str(Path(sys.executable).with_name("prefect"))
-NAMES = ["retrain/retrain", "study/study", "train/train", "evaluate/evaluate", "clean/clean", "supervise/supervise"]
+NAMES = [
+    "retrain/retrain", "study/study", "compare/compare", "train/train", "evaluate/evaluate", "clean/clean",
+    "supervise/supervise",
+]  # fmt: skip
 REGISTER = """
 import sys
 from pathlib import Path

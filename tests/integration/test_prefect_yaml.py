@@ -33,6 +33,7 @@ def test_each_deployment_has_its_pool():
     assert {d["name"]: d["work_pool"]["name"] for d in DEPLOYMENTS} == {
         "retrain": "default",
         "study": "default",
+        "compare": "default",
         "train": "gpu",
         "evaluate": "gpu",
         "supervise": "default",
@@ -71,6 +72,7 @@ def test_the_flow_takes_one_record_that_refuses_unknown_fields(deployment):
     [
         ("retrain", {"request": {"project": "pets", "workspace": "acme"}}),
         ("study", {"request": {"project": "pets", "export": "store://key"}}),
+        ("compare", {"request": {"project": "pets", "baseline": 1, "version": 2}}),
         ("evaluate", {"job": {"run_key": SHA, "snapshot_digest": SHA, "split": "test"}}),
         (
             "train",

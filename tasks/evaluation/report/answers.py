@@ -8,6 +8,7 @@ from tasks.evaluation.report.advice.labels import labels_enough
 from tasks.evaluation.report.advice.sentences import Advice
 from tasks.evaluation.report.advice.stopping import when_to_stop
 from tasks.evaluation.report.content import ReportContent
+from tasks.evaluation.report.gain_tables import in_words
 from tasks.evaluation.report.mistake_tables import ERRORS
 from tasks.records import PromotionDecision
 
@@ -25,6 +26,13 @@ def verdict(decision: PromotionDecision | None) -> tuple[str, str] | None:
     }[decision.verdict]
 
 
+def baseline(content: ReportContent) -> str:
+    """What the model is compared with: the champion where the gate decided, else a version that somebody named."""
+    if content.comparison is None or content.decision is not None:
+        return "the model in use"
+    return f"version {content.comparison.champion_version}"
+
+
 def answers(content: ReportContent) -> list[tuple[str, str, str]]:
     """Question, answer in a sentence or two, and the id of the section that says more."""
     evaluation = content.evaluation
@@ -36,6 +44,8 @@ def answers(content: ReportContent) -> list[tuple[str, str, str]]:
     ]
     if content.decision:
         rows.insert(2, ("Better than the one in use?", content.decision.reason, "champion"))
+    elif content.comparison:
+        rows.insert(2, (f"Better than {baseline(content)}?", in_words(content.comparison), "champion"))
     if stopping := when_to_stop(content.history, content.result):
         rows.append(("When to stop training?", _when_to_stop(stopping), "training"))
     rows.append(("Are the labels enough?", _labels_enough(content), "enough"))

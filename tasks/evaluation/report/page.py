@@ -8,7 +8,7 @@ from tasks.evaluation.report import charts, gain_tables, mistake_tables, tables
 from tasks.evaluation.report.advice.certainty import how_sure
 from tasks.evaluation.report.advice.labels import labels_enough
 from tasks.evaluation.report.advice.stopping import when_to_stop
-from tasks.evaluation.report.answers import answers, verdict
+from tasks.evaluation.report.answers import answers, baseline, verdict
 from tasks.evaluation.report.chart import Chart
 from tasks.evaluation.report.content import ReportContent
 from tasks.evaluation.report.facts import facts
@@ -59,6 +59,7 @@ def render(content: ReportContent) -> str:
         stopping=when_to_stop(content.history, content.result),
         enough=labels_enough(content.evaluation, content.learning),
         gains=gain_tables.gains(content.comparison) if content.comparison else [],
+        baseline=baseline(content),
         class_gains=gain_tables.class_gains(content.learning) if content.learning else [],
         groups=_groups(content.images),
         facts=facts(content),
