@@ -8,6 +8,7 @@
     │   ├── RoboflowUnavailable Roboflow does not answer, limits the rate, or sends half a zip
     │   ├── ServerUnavailable   the Prefect server does not answer
     │   ├── WorkerLost          a child flow run or a trainer was killed, or a lease was lost
+    │   │   └── ProcessCrashed  a trainer ended itself by a signal
     │   └── LeaseHeld           another flow run works on this training run
     ├── StillUnavailable        one of the first three stayed away for as long as a step waits
     ├── BadInput                exit 2: a person has to change something
@@ -60,6 +61,14 @@ class ServerUnavailable(TransientError):
 
 class WorkerLost(TransientError):
     """A child flow run crashed, a trainer was killed, or a lease was lost."""
+
+
+class ProcessCrashed(WorkerLost):
+    """A trainer ended itself by a signal, such as a segmentation fault, and nobody killed it."""
+
+    def __init__(self, message: str, signal_name: str) -> None:
+        super().__init__(message)
+        self.signal_name = signal_name
 
 
 class LeaseHeld(TransientError):

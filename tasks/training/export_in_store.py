@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tasks.errors import NasflowError, TrainingStopped, TransientError
+from tasks.errors import NasflowError, ProcessCrashed, TrainingStopped, TransientError
 from tasks.local.scratch import scratch_folder
 from tasks.records import FORMAT_FILES, EvaluationReport, Export, ModelFormat, ModelFormats
 from tasks.settings import WorkSettings
@@ -51,10 +51,12 @@ def export_in_store(
         arguments = export_arguments(weights, data, report.split, report.scores.threshold, out)
         try:
             export = _run_exporter(arguments, folder / files.LOG, out / files.EXPORT, on_event)
+        except ProcessCrashed as error:
+            export = _refuse_all(f"its process crashed with {error.signal_name}")
         except (TransientError, TrainingStopped):
             raise
         except NasflowError as error:
-            export = Export(exported=(), refused=dict.fromkeys(FORMAT_FILES, f"it cannot be exported: {error}"))
+            export = _refuse_all(str(error))
         formats = ModelFormats(
             run_key=report.run_key,
             weights_sha256=report.weights_sha256,
@@ -65,6 +67,10 @@ def export_in_store(
         )
     put_record(store, keys.evaluation_formats(keys.evaluation_prefix(report.evaluation.key)), formats)
     return formats
+
+
+def _refuse_all(reason: str) -> Export:
+    return Export(exported=(), refused=dict.fromkeys(FORMAT_FILES, f"it cannot be exported: {reason}"))
 
 
 def _run_exporter(arguments: list[str], log: Path, result: Path, on_event: Callable[[Event], None]) -> Export:

@@ -13,6 +13,7 @@ from tasks.errors import (
     NasflowError,
     NotLearning,
     OutOfMemory,
+    ProcessCrashed,
     TrainingStopped,
     WorkerLost,
 )
@@ -20,6 +21,8 @@ from tasks.training.fit import OUT_OF, Shortage, read_fit, reduce_fit
 
 WATCHDOG_LINE = "Timeout ("
 """How the trainer's watchdog begins what it writes to the log."""
+CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL}
+"""Signals by which a process ends itself."""
 NAMED_ERRORS: dict[str, type[NasflowError]] = {
     kind.__name__: kind for kind in (BadCheckpoint, DamagedCheckpoint, DiskFull)
 }
@@ -76,10 +79,10 @@ class TrainerStart:
         if shortage := self._shortage(number):
             fit = read_fit(self.log.parent)
             return reduce_fit(self.log.parent, fit, shortage) if fit else OutOfMemory(OUT_OF[shortage])
-        return WorkerLost(
-            f"the trainer was killed by {_signal_name(number)}; started again, it goes on from its last checkpoint; "
-            f"{self._last_log_line()}"
-        )
+        goes_on = f"started again, it goes on from its last checkpoint; {self._last_log_line()}"
+        if number in CRASHES:
+            return ProcessCrashed(f"the trainer crashed with {_signal_name(number)}; {goes_on}", _signal_name(number))
+        return WorkerLost(f"the trainer was killed by {_signal_name(number)}; {goes_on}")
 
     def _shortage(self, number: int) -> Shortage | None:
         if number == signal.SIGKILL and kernel_kills() > self.kernel_kills:

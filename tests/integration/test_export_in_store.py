@@ -1,12 +1,15 @@
 """Exporting a model from the store to the store, by a real exporter process; and publishing what came of it."""
 
+import signal
 from datetime import UTC, datetime
 from functools import partial
 
 import onnx
 import onnxruntime
+import psutil
 import pytest
 
+from tasks.errors import WorkerLost
 from tasks.local.files import file_sha256
 from tasks.promotion.model_files import fetch_formats
 from tasks.promotion.registry import Publication, publish
@@ -98,4 +101,23 @@ def test_weights_that_cannot_be_exported_are_a_reason_and_no_error(store, tmp_pa
     formats = export_in_store(store, report, WorkSettings(work_dir=tmp_path / "work"), lambda event: None)
     assert (formats.formats, list(formats.refused)) == ((), list(FORMAT_FILES))
     assert all("it cannot be exported: weights " in reason for reason in formats.refused.values())
+    assert find_formats(store, report) == formats
+
+
+def test_an_exporter_that_crashes_is_a_reason_and_one_that_is_killed_is_not(store, measured, tmp_path):
+    _, report = measured
+    export = partial(export_in_store, store, report, WorkSettings(work_dir=tmp_path / "work"))
+
+    def end_by(number):
+        def end_at_first_event(event):
+            (exporter,) = psutil.Process().children()
+            exporter.send_signal(number)
+
+        return end_at_first_event
+
+    with pytest.raises(WorkerLost, match="killed by SIGKILL"):
+        export(end_by(signal.SIGKILL))
+    assert find_formats(store, report) is None
+    formats = export(end_by(signal.SIGSEGV))
+    assert set(formats.refused.values()) == {"it cannot be exported: its process crashed with SIGSEGV"}
     assert find_formats(store, report) == formats

@@ -112,6 +112,7 @@ def test_success_raises_nothing(start):
     [
         (signal.SIGKILL, "killed by SIGKILL; started again, it goes on from its last checkpoint"),
         (signal.SIGTERM, "killed by SIGTERM; started again"),
+        (signal.SIGSEGV, "crashed with SIGSEGV; started again, it goes on from its last checkpoint"),
         (signal.SIGRTMIN + 1, "killed by signal 35; started again"),
     ],
 )
