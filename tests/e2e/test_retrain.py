@@ -159,7 +159,7 @@ def test_a_second_model_is_judged_on_the_same_images(stack, first, export):
 
 def test_two_versions_are_compared_on_the_labels_of_the_second(stack, first, export, tmp_path):
     """After the test that publishes the second one."""
-    compared = stack.nasflow("models", "compare", "pets/2", "pets")
+    compared = stack.nasflow("models", "compare", "pets/2", "pets/1")
     assert (compared["baseline"], compared["version"], compared["left_out"]) == (2, 1, 0)
     assert compared["flow_run_state"] == "Completed"
     scores = {number: find_version(Store.from_environment(), "pets", number).scores for number in (1, 2)}
@@ -171,7 +171,7 @@ def test_two_versions_are_compared_on_the_labels_of_the_second(stack, first, exp
     assert compared["sentence"] in text
     assert "Against the model in use" not in text
     for arguments, words in (
-        (["pets/1", "pets"], "pets/1 and pets are the same version, 1"),
+        (["pets/1", "pets/1"], "pets/1 and pets/1 are the same version, 1"),
         (["pets/1", "dogs/1"], "project dogs: no version 1"),
     ):
         assert words in stack.nasflow("models", "compare", *arguments, code=2)["error"]
