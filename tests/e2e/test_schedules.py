@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.stack import TINY, wait_for
 
-WAITING = ("Scheduled", "Late", "Pending", "Running")
+ENDED = ("Skipped", "Completed", "Failed", "Crashed", "Cancelled")
 
 
 def retrain_deployment(stack):
@@ -128,7 +128,7 @@ def test_late_runs_collapse_into_the_newest(stack, export, remove):
 
     *late, newest = runs
     try:
-        wait_for(lambda: all(stack.state(run["id"])[0] not in WAITING for run in late))
+        wait_for(lambda: all(stack.state(run["id"])[0] in ENDED for run in late))
         for run in late:
             name, message = stack.state(run["id"])
             assert name == "Skipped", message
