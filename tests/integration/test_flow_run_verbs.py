@@ -205,9 +205,11 @@ def test_a_worker_takes_a_retried_run_under_its_id(prefect_server, project):
         wait_for(lambda: prefect_server.state(run) == "Failed")
         # The server records steps and heartbeats a moment after the state of the run.
         first = wait_for(
-            lambda: (shown := prefect_server.nasflow("runs", "show", run))["last_heartbeat"]
-            and len(shown["steps"]) == 2
-            and shown
+            lambda: (
+                (shown := prefect_server.nasflow("runs", "show", run))["last_heartbeat"]
+                and len(shown["steps"]) == 2
+                and shown
+            )
         )
         assert first["attempts"] == 1
         assert [step["name"] for step in first["steps"]] == ["look for another run", "export labels"]
