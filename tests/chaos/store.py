@@ -23,8 +23,10 @@ class RoundStore:
     """
 
     def __init__(self, environment):
-        names = {name: name.removeprefix(PREFIX).lower() for name in environment if name.startswith(PREFIX)}
-        self._settings = settings = StoreSettings(**{field: environment[name] for name, field in names.items()})
+        given = {name: value for name, value in environment.items() if name.startswith(PREFIX) and value}
+        self._settings = settings = StoreSettings(
+            **{name.removeprefix(PREFIX).lower(): value for name, value in given.items()}
+        )
         self._store = Store(settings)
         self._client = boto3.client(
             "s3", endpoint_url=settings.endpoint, region_name=settings.region,
