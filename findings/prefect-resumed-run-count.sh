@@ -73,7 +73,7 @@ def wait_for(condition):
 
 
 deployment = wait_for(lambda: api.get("/deployments/name/ask/ask").json()["id"])
-run = api.post(f"/deployments/{deployment}/create_flow_run", json={}).json()["id"]
+run = wait_for(lambda: api.post(f"/deployments/{deployment}/create_flow_run", json={}).json()["id"])
 state = lambda: api.get(f"/flow_runs/{run}").json()
 wait_for(lambda: state()["state"]["name"] == "Suspended")
 print("suspended:   run_count", state()["run_count"])
