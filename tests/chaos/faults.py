@@ -65,7 +65,7 @@ def sleep_laptop(this):
 def tear_upload(this):
     """The flow run that sends a checkpoint is killed while a part of it is under way."""
     wait_for(lambda: this.store.open_uploads(), "an open upload", pause=0.005)
-    kill([this.machinery.find("child")])
+    kill([wait_for(lambda: this.machinery.find("child"), "the flow run that uploads", pause=0.005)])
 
 
 def fill_disk(this):

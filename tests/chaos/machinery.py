@@ -66,7 +66,9 @@ class Machinery:
         if name == "child":
             return trainer and trainer.parent()
         return self._find(
-            lambda command, environment: "flow-run" in command and environment().get("PREFECT__FLOW_RUN_ID") == run
+            lambda command, environment: (
+                "prefect.engine" in command and environment().get("PREFECT__FLOW_RUN_ID") == run
+            )
         )
 
     def gpu_machine(self):
