@@ -53,7 +53,7 @@ def card(model: Model, as_json: Json = False) -> None:
         as_json: Whether stdout gets one JSON document.
     """
     from deployments.cli.show import show, show_text
-    from deployments.remote.pull import describe_model
+    from deployments.remote.models import describe_model
     from tasks.storage.s3 import Store
 
     show(describe_model(Store.from_environment(), model), as_json, show_text)

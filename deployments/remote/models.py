@@ -6,6 +6,7 @@ from typing import Any
 
 from tasks.errors import BadInput
 from tasks.promotion import aliases, registry
+from tasks.promotion.model_card import card_markdown, make_card
 from tasks.promotion.registry import CHAMPION
 from tasks.records import PROJECT_PATTERN, ModelAlias, ModelVersion
 from tasks.storage.s3 import Store
@@ -70,6 +71,23 @@ def show_model(store: Store, project: str, which: str) -> dict[str, Any]:
     }
 
 
+def describe_model(store: Store, model: str) -> dict[str, Any]:
+    """Make the model card of a version.
+
+    Args:
+        store: The store that it is in.
+        model: ``PROJECT`` for the champion, ``PROJECT/VERSION`` or ``PROJECT@ALIAS``.
+
+    Returns:
+        The card, and as ``text`` the same in Markdown.
+
+    Raises:
+        BadInput: there is no such version.
+    """
+    card = make_card(store, find_named(store, model))
+    return {"ok": True, "card": card.model_dump(mode="json"), "text": card_markdown(card)}
+
+
 def find_model_version(store: Store, project: str, which: str) -> ModelVersion:
     """Find a published version.
 
@@ -97,6 +115,34 @@ def find_model_version(store: Store, project: str, which: str) -> ModelVersion:
     if card is None:
         raise BadInput(f"project {project}: no version {which}; `nasflow models list` shows what there is")
     return card
+
+
+def find_named(store: Store, model: str) -> ModelVersion:
+    """Find the version that a person typed.
+
+    Args:
+        store: The store that it is in.
+        model: ``PROJECT`` for the champion, ``PROJECT/VERSION`` or ``PROJECT@ALIAS``.
+
+    Returns:
+        Its card.
+
+    Raises:
+        BadInput: there is no such version.
+    """
+    return find_model_version(store, *_parse_model(model))
+
+
+def _parse_model(model: str) -> tuple[str, str]:
+    """Project, and version or alias, of what a person typed.
+
+    Raises:
+        BadInput: it is neither ``PROJECT`` nor ``PROJECT/VERSION`` nor ``PROJECT@ALIAS``.
+    """
+    match = re.fullmatch(r"([^/@]+)(?:/(\d+)|@([^/@]+))?", model)
+    if match is None:
+        raise BadInput(f"model {model}: give PROJECT, PROJECT/VERSION or PROJECT@ALIAS, such as pets, pets/3, pets@old")
+    return match[1], match[2] or match[3] or CHAMPION
 
 
 def _check_name(kind: str, name: str) -> None:

@@ -4,13 +4,11 @@ import getpass
 from datetime import UTC, datetime
 from typing import Any
 
-from deployments.remote.models import find_model_version
-from deployments.remote.pull import parse_model
+from deployments.remote.models import find_model_version, find_named
 from tasks.errors import BadInput
-from tasks.promotion.aliases import find_alias
+from tasks.promotion.by_hand import promote_by_hand, roll_back
 from tasks.promotion.registry import CHAMPION
-from tasks.promotion.rollback import promote_by_hand, roll_back
-from tasks.records import AliasMove
+from tasks.records import AliasMove, ModelAlias
 from tasks.storage.s3 import Store
 
 MAX_REASON, MAX_NAME = 500, 100
@@ -33,11 +31,10 @@ def promote_version(store: Store, model: str, why: str, by: str | None) -> dict[
         LostRace: another run or person moved the champion at this moment.
     """
     why, by = _checked(why, by)
-    card = find_model_version(store, *parse_model(model))
-    before = find_alias(store, card.project, CHAMPION)
+    card = find_named(store, model)
     move = AliasMove(version=card.version, at=datetime.now(UTC), reason=why, by=by)
-    promote_by_hand(store, card, move)
-    return _moved(card.project, card.version, before.version if before else None)
+    alias, before = promote_by_hand(store, card, move)
+    return _moved(alias, before)
 
 
 def roll_back_champion(store: Store, project: str, why: str, by: str | None) -> dict[str, Any]:
@@ -59,11 +56,11 @@ def roll_back_champion(store: Store, project: str, why: str, by: str | None) -> 
     why, by = _checked(why, by)
     find_model_version(store, project, CHAMPION)
     alias, left = roll_back(store, project, why, by, datetime.now(UTC))
-    return _moved(project, alias.version, left)
+    return _moved(alias, left)
 
 
-def _moved(project: str, version: int, before: int | None) -> dict[str, Any]:
-    return {"ok": True, "project": project, "alias": CHAMPION, "version": version, "before": before}
+def _moved(alias: ModelAlias, before: int | None) -> dict[str, Any]:
+    return {"ok": True, "project": alias.project, "alias": alias.name, "version": alias.version, "before": before}
 
 
 def _checked(why: str, by: str | None) -> tuple[str, str | None]:

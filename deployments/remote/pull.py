@@ -4,11 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from deployments.remote.models import find_model_version
+from deployments.remote.models import find_named
 from tasks.errors import BadInput
 from tasks.local.files import file_sha256, publish_bytes
-from tasks.promotion.model_card import card_markdown, make_card
-from tasks.promotion.registry import CHAMPION
 from tasks.records import ModelVersion, StoredFile
 from tasks.storage.s3 import Store
 
@@ -39,7 +37,7 @@ def pull_model(store: Store, model: str, format_name: str, out: Path | None) -> 
     Raises:
         BadInput: there is no such version or format, or the folder cannot be written.
     """
-    card = find_model_version(store, *parse_model(model))
+    card = find_named(store, model)
     stored = find_file(card, format_name)
     folder = out or Path(f"{card.project}-{card.version}")
     path, card_path = folder / file_name_of(stored), folder / "card.json"
@@ -64,35 +62,6 @@ def pull_model(store: Store, model: str, format_name: str, out: Path | None) -> 
         "threshold": card.scores.threshold,
         "load": [line.format(**values) for line in LOADING.get(format_name, ())],
     }
-
-
-def describe_model(store: Store, model: str) -> dict[str, Any]:
-    """Make the model card of a version.
-
-    Args:
-        store: The store that it is in.
-        model: ``PROJECT`` for the champion, ``PROJECT/VERSION`` or ``PROJECT@ALIAS``.
-
-    Returns:
-        The card, and as ``text`` the same in Markdown.
-
-    Raises:
-        BadInput: there is no such version.
-    """
-    card = make_card(store, find_model_version(store, *parse_model(model)))
-    return {"ok": True, "card": card.model_dump(mode="json"), "text": card_markdown(card)}
-
-
-def parse_model(model: str) -> tuple[str, str]:
-    """Project, and version or alias, of what a person typed.
-
-    Raises:
-        BadInput: it is neither ``PROJECT`` nor ``PROJECT/VERSION`` nor ``PROJECT@ALIAS``.
-    """
-    match = re.fullmatch(r"([^/@]+)(?:/(\d+)|@([^/@]+))?", model)
-    if match is None:
-        raise BadInput(f"model {model}: give PROJECT, PROJECT/VERSION or PROJECT@ALIAS, such as pets, pets/3, pets@old")
-    return match[1], match[2] or match[3] or CHAMPION
 
 
 def find_file(card: ModelVersion, format_name: str) -> StoredFile:

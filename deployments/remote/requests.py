@@ -4,9 +4,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployments.remote.models import describe_link, find_model_version, save_report
+from deployments.remote.models import describe_link, find_model_version, find_named, save_report
 from deployments.remote.outcome import champion_row, outcome_document
-from deployments.remote.pull import parse_model
 from deployments.remote.server import server_url
 from deployments.terminal.console import progress_bar, say
 from tasks.errors import BadExport, BadInput
@@ -118,7 +117,7 @@ def compare(baseline: str, version: str, *, wait: bool) -> dict[str, Any]:
 
     server_url()
     store = Store.from_environment()
-    first, second = (find_model_version(store, *parse_model(name)) for name in (baseline, version))
+    first, second = (find_named(store, name) for name in (baseline, version))
     if first.project != second.project:
         raise BadInput(f"{baseline} and {version} are of two projects; name two versions of one")
     if first.version == second.version:
@@ -128,7 +127,7 @@ def compare(baseline: str, version: str, *, wait: bool) -> dict[str, Any]:
     if not wait:
         return {"ok": True, **flow_runs.describe(run)}
     row = flow_runs.outcome_row(run, COMPARISON)
-    comparison = Comparison.model_validate_json(row["comparison"])
+    comparison, _ = read_record(store, row["comparison"], Comparison)
     return {
         "ok": True,
         **{name: row[name] for name in ("project", "baseline", "version", "verdict", "sentence")},

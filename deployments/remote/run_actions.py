@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas import OrchestrationResult
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import SetStateStatus
@@ -117,11 +118,25 @@ def retry_run(which: str) -> dict[str, Any]:
         _require_deployment(client, run)
         state: State = AwaitingRetry(message="retried with `nasflow runs retry`")
         result = client.set_flow_run_state(run.id, state)
-        if result.status != SetStateStatus.ACCEPT:
-            reason = getattr(result.details, "reason", None) or "no reason given"
-            raise NasflowError(f"flow run {run.name} ({run.id}): the server refuses to retry it: {reason}")
+        require_accepted(result, run, "refuses to retry it")
         run = client.read_flow_run(run.id)
     return {"ok": True, **describe(run)}
+
+
+def require_accepted(result: OrchestrationResult[Any], run: FlowRun, refused: str) -> None:
+    """Refuse to go on if the server did not accept a new state of a flow run.
+
+    Args:
+        result: The server's answer.
+        run: The flow run.
+        refused: What the server did instead, such as "refuses to retry it".
+
+    Raises:
+        NasflowError: the server did not accept it; the message has its reason.
+    """
+    if result.status != SetStateStatus.ACCEPT:
+        reason = getattr(result.details, "reason", None) or "no reason given"
+        raise NasflowError(f"flow run {run.name} ({run.id}): the server {refused}: {reason}")
 
 
 def _refuse_retry(run: FlowRun) -> None:

@@ -4,10 +4,10 @@ from typing import Any, Literal
 from uuid import UUID
 
 from prefect.client.schemas.objects import FlowRun
-from prefect.client.schemas.responses import SetStateStatus
 
 from deployments.remote.find_run import find_run
 from deployments.remote.flow_runs import describe
+from deployments.remote.run_actions import require_accepted
 from deployments.remote.server import connected
 from tasks.errors import NasflowError
 from tasks.orchestration.asking_runs import answer_until, in_words, is_asking
@@ -36,9 +36,7 @@ def answer_run(which: str, answer: Literal["promote", "keep"], by: str, why: str
         if not is_asking(run):
             raise NasflowError(f"flow run {run.name} ({run.id}) is {run.state_name}: it does not wait for an answer")
         result = client.resume_flow_run(UUID(str(run.id)), {"answer": answer, "by": by, "why": why})
-        if result.status != SetStateStatus.ACCEPT:
-            reason = getattr(result.details, "reason", None) or "no reason given"
-            raise NasflowError(f"flow run {run.name} ({run.id}): the server does not take the answer: {reason}")
+        require_accepted(result, run, "does not take the answer")
         run = client.read_flow_run(run.id)
     return {"ok": True, **describe(run)}
 

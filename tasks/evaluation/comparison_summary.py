@@ -8,16 +8,19 @@ COMPARISON = "comparison-outcome"
 """Key of the artifact from which programs read the outcome of a comparison."""
 
 
-def comparison_row(version: ModelVersion, comparison: Comparison, page_key: str) -> dict[str, str | int]:
+def comparison_row(
+    version: ModelVersion, comparison: Comparison, comparison_key: str, page_key: str
+) -> dict[str, str | int]:
     """The outcome in one row.
 
     Args:
         version: The version that may be better.
         comparison: With the other version.
+        comparison_key: Store key of the comparison.
         page_key: Store key of the report page.
 
     Returns:
-        Both versions, verdict, its sentence, the comparison as JSON, and the key.
+        Both versions, verdict, its sentence, and the keys.
     """
     return {
         "project": version.project,
@@ -25,7 +28,7 @@ def comparison_row(version: ModelVersion, comparison: Comparison, page_key: str)
         "version": version.version,
         "verdict": verdict(comparison),
         "sentence": in_words(comparison),
-        "comparison": comparison.model_dump_json(),
+        "comparison": comparison_key,
         "page": page_key,
     }
 

@@ -1,10 +1,10 @@
-"""Report pages and learning curves in the store, beside the scores of their evaluation."""
+"""Report pages in the store, with learning curves and comparisons, beside the scores of their evaluation."""
 
 import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tasks.errors import CorruptObject
 from tasks.evaluation.report.content import ReportContent, with_images
@@ -19,6 +19,7 @@ from tasks.records import (
     LabelledImage,
     LearningCurve,
     PromotionDecision,
+    Record,
     StoredFile,
     TrainedModel,
 )
@@ -105,19 +106,20 @@ def write_page(
         return store.upload(page_path, key, content_type="text/html; charset=utf-8")
 
 
-def write_curve(store: Store, report: EvaluationReport, learning: LearningCurve) -> str:
-    """Store a learning curve beside the scores of the model that was trained on all labels.
+def write_record(store: Store, report: EvaluationReport, kind: Literal["study", "comparison"], record: Record) -> str:
+    """Store what a page shows besides its evaluation, for programs.
 
     Args:
         store: Store of the run.
-        report: The evaluation of that model.
-        learning: The learning curve.
+        report: The evaluation that the page is about.
+        kind: Kind of the page.
+        record: The learning curve or the comparison.
 
     Returns:
-        Store key of the curve.
+        Store key of the record.
     """
-    key = keys.study_curve(_prefix_of(report), learning.digest)
-    put_record(store, key, learning)
+    key = keys.page_record(_prefix_of(report), kind, record.digest)
+    put_record(store, key, record)
     return key
 
 

@@ -9,7 +9,7 @@ from tasks.errors import NasflowError
 from tasks.evaluation.comparison_summary import COMPARISON, comparison_markdown, comparison_row
 from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_for
 from tasks.evaluation.learning_curve import learning_curve
-from tasks.evaluation.page_in_store import PageAdditions, write_curve, write_page
+from tasks.evaluation.page_in_store import PageAdditions, write_page, write_record
 from tasks.evaluation.summary import STUDY, point_rows, study_markdown, study_row
 from tasks.orchestration.child_runs import run_child_flow
 from tasks.orchestration.progress import artifact_key, report_to_server
@@ -129,7 +129,7 @@ def show_comparison(
     """
     store, scratch = Store.from_environment(), from_environment(WorkSettings).work_dir / "scratch"
     page = write_page(store, model, report, scratch, PageAdditions(comparison=comparison))
-    row = comparison_row(version, comparison, page.key)
+    row = comparison_row(version, comparison, write_record(store, report, "comparison", comparison), page.key)
     get_run_logger().info("%s", row["sentence"])
     link = store.link(page.key)
     text = comparison_markdown(version, comparison, link.url, link.validity, page.key)
@@ -162,7 +162,7 @@ def show_study(project: str, model: TrainedModel, report: EvaluationReport, curv
     """
     store, scratch = Store.from_environment(), from_environment(WorkSettings).work_dir / "scratch"
     page = write_page(store, model, report, scratch, PageAdditions(learning=curve))
-    row = study_row(project, curve, write_curve(store, report, curve), page.key)
+    row = study_row(project, curve, write_record(store, report, "study", curve), page.key)
     link = store.link(page.key)
     text = study_markdown(project, curve, link.url, link.validity, page.key)
     report_to_server(lambda: create_table_artifact([row], STUDY, "Outcome of the study"))

@@ -14,13 +14,13 @@ from tasks.orchestration.asking_runs import in_words
 from tasks.orchestration.progress import artifact_key, report_to_server
 from tasks.orchestration.retries import step
 from tasks.promotion import aliases, pairs, registry
+from tasks.promotion.by_hand import find_rollback
 from tasks.promotion.champion import find_champion_run
 from tasks.promotion.comparison import compare_in_store
 from tasks.promotion.gate import Case, decide
 from tasks.promotion.model_files import fetch_formats
 from tasks.promotion.questions import question_key, question_markdown, question_title, settle
 from tasks.promotion.registry import CHAMPION, Publication
-from tasks.promotion.rollback import find_rollback
 from tasks.promotion.summary import OUTCOME, class_rows, headline, kind_of, outcome_markdown, outcome_row, version_row
 from tasks.records import (
     AliasMove,

@@ -204,9 +204,18 @@ def report_page(prefix: str, kind: str, sha256: str) -> str:
     return f"{prefix}report/{sha256[:16]}-{kind}.html"
 
 
-def study_curve(prefix: str, curve: str) -> str:
-    """The LearningCurve, for programs, named by its digest."""
-    return f"{prefix}report/{curve[:16]}-study.json"
+def page_record(prefix: str, kind: str, digest: str) -> str:
+    """What a report page shows besides its evaluation, for programs: a LearningCurve or a Comparison.
+
+    Args:
+        prefix: Prefix of the evaluation.
+        kind: "study" or "comparison".
+        digest: Digest of the record.
+
+    Returns:
+        The key: it names the content.
+    """
+    return f"{prefix}report/{digest[:16]}-{kind}.json"
 
 
 # models/ -------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from deployments.local_stack.seaweed import Seaweed
 from tasks.promotion.registry import versions
 from tasks.storage.s3 import Store
 from tests.benchmarks.peers import contestants
+from tests.fakes.waiting import wait_for
 
 PROJECTS = 3
 HERE = Path(__file__).parents[2]
@@ -159,7 +160,7 @@ def measure(name: str, tree: Path, number: int) -> Outcome:
         asked = f"/deployments/{deployment}/create_flow_run"
         bodies = [{"parameters": {"request": request_for(at, export)}} for at in range(number)]
         ids = [wait_for(lambda body=body: installation.ask(asked, body))["id"] for body in bodies]
-        runs = wait_for(lambda: ended(installation, ids))
+        runs = wait_for(lambda: ended(installation, ids), "the end of all runs", pause=2, seconds=SECONDS)
         seconds, answered = time.time() - began, installation.answered() - before
         os.environ.update({key: value for key, value in installation.environment.items() if key.startswith("NASFLOW_")})
         store = Store.from_environment()
@@ -185,16 +186,6 @@ def ended(installation: Installation, ids: list[str]) -> list[dict] | None:
     wanted = {"flow_runs": {"id": {"any_": ids}}, "limit": 200}
     runs = installation.ask("/flow_runs/filter", wanted) or []
     return runs if len(runs) == len(ids) and all(run["state_type"] in FINAL for run in runs) else None
-
-
-def wait_for(condition):
-    """The first true value that ``condition`` returns."""
-    deadline = time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(2)
-    raise TimeoutError(f"did not happen within {SECONDS} s")
 
 
 def print_table(outcomes: list[Outcome]) -> None:

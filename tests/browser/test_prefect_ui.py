@@ -6,7 +6,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.browser.prefect_forms import field, fill, shown
-from tests.e2e.stack import wait_for
+from tests.fakes.waiting import wait_for
 
 SETTINGS = {"Epochs": "2", "Image Size": "64", "Batch Size": "4"}
 

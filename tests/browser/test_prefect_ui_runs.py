@@ -4,7 +4,8 @@ from selenium.webdriver.common.by import By
 
 from tests.browser.looking import keep_screenshot
 from tests.browser.prefect_forms import shown
-from tests.e2e.stack import retrain, wait_for
+from tests.e2e.stack import retrain
+from tests.fakes.waiting import wait_for
 
 ENDED = ("Completed", "Cancelled", "Failed", "Crashed")
 LONG = 9999

@@ -7,8 +7,8 @@ from tasks.settings import StoreSettings
 from tasks.storage.s3 import Store
 from tests.browser.looking import keep_screenshot
 from tests.browser.prefect_forms import choose, fill, shown
-from tests.e2e.stack import wait_for
 from tests.fakes.finished_runs import evaluated, exported, finished_run, stored_labels
+from tests.fakes.waiting import wait_for
 
 ENDED = ("Completed", "Failed", "Crashed")
 PROJECT = "asked-in-the-ui"

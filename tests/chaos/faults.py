@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tasks.storage import keys
-from tests.chaos.machinery import STACK, kill, sleep, terminate, wait_for
+from tests.chaos.machinery import STACK, kill, sleep, terminate
+from tests.fakes.waiting import wait_for
 
 MOMENTS = ("training", "evaluating")
 """When: once a checkpoint of the run is in the store, or once its detector works."""

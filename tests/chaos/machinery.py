@@ -14,27 +14,6 @@ STACK = {
     "gpu worker": ["worker", "start", "--pool", "gpu"],
 }
 """Words in the command of each process that the local stack starts by itself."""
-PATIENCE = 600
-"""Seconds that a round may take. Rounds wait for what must happen; how soon it does is reported."""
-
-
-def wait_for(condition, what, pause=0.1):
-    """The first true value that ``condition`` returns.
-
-    Args:
-        condition: Asked again and again.
-        what: For the error.
-        pause: Seconds between two questions.
-
-    Raises:
-        TimeoutError: it did not happen.
-    """
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(pause)
-    raise TimeoutError(f"{what}: did not happen within {PATIENCE} s")
 
 
 class Machinery:

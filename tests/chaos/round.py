@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 
 from tasks.training.launch import DETECT
-from tests.chaos.machinery import wait_for
 from tests.e2e.stack import retrain
+from tests.fakes.waiting import wait_for
 
 EPOCHS = 12
 SETTLE_SECONDS = 400

@@ -7,7 +7,8 @@ import psutil
 from tasks.storage import keys
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
-from tests.e2e.stack import retrain, wait_for
+from tests.e2e.stack import retrain
+from tests.fakes.waiting import wait_for
 
 EPOCHS = 20
 """Of runs that are interrupted: enough to be running still when the first checkpoint is in the store."""

@@ -14,8 +14,6 @@ from pathlib import Path
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
 
 TINY = ["--image-size", "64", "--batch-size", "4", "--learning-rate", "0.001", "--patience", "50"]
-PATIENCE = 900
-"""Seconds that a condition may take. Tests wait for what must happen, they do not measure how soon it does."""
 
 PLANTED = "planted-roboflow-key-4711"
 """A secret in the environment of every process of the stack, to be searched for where it must not be."""
@@ -105,13 +103,3 @@ def retrain(stack, export, project, *options, epochs=2):
     """A small run of a project, from labels to the decision of the gate."""
     arguments = ["--export", str(export), "--project", project, "--epochs", str(epochs), *TINY, *options]
     return stack.nasflow("retrain", *arguments)
-
-
-def wait_for(condition):
-    """The first true value that ``condition`` returns; fails when even a slow machine would have got there."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"did not happen within {PATIENCE} s")

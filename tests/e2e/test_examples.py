@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.stack import wait_for
+from tests.fakes.waiting import wait_for
 
 CALL = Path(__file__).parents[2] / "examples" / "call.sh"
 

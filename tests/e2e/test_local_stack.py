@@ -9,8 +9,9 @@ import psutil
 import pytest
 
 from deployments.local_stack import processes
-from tests.e2e.stack import LocalStack, retrain, wait_for
+from tests.e2e.stack import LocalStack, retrain
 from tests.fakes.proxy import refusing_proxy
+from tests.fakes.waiting import wait_for
 
 KINDS = {
     "the worker of pool default": ["worker", "start", "--pool", "default"],

@@ -5,7 +5,7 @@ import psutil
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 from tests.e2e.long_runs import assert_resumed_to_the_end, child_of, lose, machine_of, start_long_run, states_of
-from tests.e2e.stack import wait_for
+from tests.fakes.waiting import wait_for
 
 
 def test_a_run_whose_machine_is_lost_goes_on_on_the_next_worker(stack, export):

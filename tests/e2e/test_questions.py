@@ -3,7 +3,8 @@
 from tasks.promotion.aliases import find_alias
 from tasks.promotion.registry import find_version
 from tasks.storage.s3 import Store
-from tests.e2e.stack import retrain, wait_for
+from tests.e2e.stack import retrain
+from tests.fakes.waiting import wait_for
 
 
 def test_a_run_that_asks_has_no_process_and_goes_on_with_the_answer(stack, export):

@@ -7,7 +7,8 @@ import pytest
 from tasks.promotion.aliases import find_alias
 from tasks.promotion.registry import find_version, versions
 from tasks.storage.s3 import Store
-from tests.e2e.stack import retrain, wait_for
+from tests.e2e.stack import retrain
+from tests.fakes.waiting import wait_for
 
 
 def run_together(stack, export, project, *requests):

@@ -4,7 +4,7 @@ import urllib.error
 
 import pytest
 
-from tests.e2e.stack import wait_for
+from tests.fakes.waiting import wait_for
 
 
 def test_a_request_with_an_unknown_key_or_a_wrong_type_is_refused(stack):

@@ -3,7 +3,7 @@
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 from tests.e2e.long_runs import start_long_run
-from tests.e2e.stack import wait_for
+from tests.fakes.waiting import wait_for
 
 
 def test_a_cancelled_run_is_retried_and_goes_on_from_its_checkpoint(stack, export):

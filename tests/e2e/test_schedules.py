@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.e2e.stack import TINY, wait_for
+from tests.e2e.stack import TINY
+from tests.fakes.waiting import wait_for
 
 ENDED = ("Skipped", "Completed", "Failed", "Crashed", "Cancelled")
 

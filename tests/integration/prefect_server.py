@@ -12,11 +12,10 @@ from pathlib import Path
 import psutil
 
 from deployments.local_stack import processes
+from tests.fakes.waiting import wait_for
 
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
 PRIVATE = ("NASFLOW_", "AWS_", "PREFECT_", "ROBOFLOW_")
-PATIENCE = 300
-"""Seconds that a condition may take. Tests wait for what must happen, they do not measure how soon it does."""
 
 
 class PrefectServer:
@@ -112,16 +111,6 @@ class PrefectServer:
             yield
         finally:
             stop_with_children(worker, 20)
-
-
-def wait_for(condition):
-    """The first true value that ``condition`` returns; fails when even a slow machine would have got there."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if value := condition():
-            return value
-        time.sleep(0.2)
-    raise AssertionError(f"did not happen within {PATIENCE} s")
 
 
 def stop_with_children(process, seconds):

@@ -1,7 +1,6 @@
 """Checkpoints on their way into a real store while training goes on."""
 
 import threading
-import time
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -10,6 +9,7 @@ from tasks.local.files import file_sha256
 from tasks.storage import keys
 from tasks.storage.checkpoints import restore_checkpoint
 from tasks.training.checkpoint_uploader import CheckpointUploader
+from tests.fakes.waiting import wait_for
 
 RUN = "a" * 64
 
@@ -96,10 +96,3 @@ def test_nothing_is_uploaded_once_the_lease_is_lost(store, folder, tmp_path):
         lost.set()
         uploader.offer(1, write_epoch(folder, 1))
     assert restored(store, tmp_path) is None
-
-
-def wait_for(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

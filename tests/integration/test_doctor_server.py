@@ -18,7 +18,7 @@ from deployments.doctor.leases import lease_storage
 from deployments.doctor.schedules import schedules
 from deployments.doctor.server import server_checks
 from deployments.doctor.workers import workers
-from tests.integration.prefect_server import wait_for
+from tests.fakes.waiting import wait_for
 
 
 @pytest.fixture

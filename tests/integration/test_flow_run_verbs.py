@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from tests.integration.prefect_server import wait_for
+from tests.fakes.waiting import wait_for
 
 SPEC = {
     "snapshot_digest": "a" * 64, "classes": ["cat"], "variant": "s", "epochs": 1, "image_size": 64, "batch_size": 1,

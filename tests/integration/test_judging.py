@@ -13,8 +13,8 @@ from tasks.errors import NotInStore
 from tasks.evaluation.in_store import find_evaluation, job_for
 from tasks.labeling.task import compare_labels
 from tasks.promotion.aliases import find_alias
+from tasks.promotion.by_hand import roll_back
 from tasks.promotion.registry import find_version, versions
-from tasks.promotion.rollback import roll_back
 from tasks.promotion.task import find_champion
 from tasks.records import RetrainRequest
 from tasks.storage import keys

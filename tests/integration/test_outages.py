@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -24,6 +23,7 @@ from tasks.storage.s3 import Store
 from tasks.training.spec import plan
 from tasks.training.training_in_store import train_in_store
 from tests.fakes.lease_holders import holder
+from tests.fakes.waiting import wait_for
 
 SOON = Patience(limit=300, first_pause=0.1, longest_pause=1)
 
@@ -43,13 +43,6 @@ with capture_sigterm():
         print(type(error).__name__, flush=True)
         raise
 """
-
-
-def wait_for(condition) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_step_waits_until_the_store_is_back(tmp_path, caplog):

@@ -14,7 +14,8 @@ from tasks.records import AliasMove
 from tasks.storage.s3 import Store
 from tests.fakes.evaluations import decision
 from tests.fakes.finished_runs import evaluated, exported, finished_run, stored_labels
-from tests.integration.prefect_server import NASFLOW, PrefectServer, wait_for
+from tests.fakes.waiting import wait_for
+from tests.integration.prefect_server import NASFLOW, PrefectServer
 
 ENDED = ("Completed", "Skipped", "Failed", "Crashed", "Cancelled")
 

@@ -8,8 +8,8 @@ import pytest
 
 from tasks.errors import BadInput, CorruptObject, LostRace, NotInStore
 from tasks.promotion.aliases import find_alias, move_alias
+from tasks.promotion.by_hand import find_rollback, promote_by_hand, roll_back
 from tasks.promotion.registry import Publication, find_version, projects, publish, versions
-from tasks.promotion.rollback import find_rollback, promote_by_hand, roll_back
 from tasks.records import (
     AliasMove,
     EvaluationReport,
@@ -229,7 +229,7 @@ def test_a_person_promotes_what_the_gate_kept_and_its_card_says_so(store, publis
     move_champion(store, 1, None, "First.")
     publish_seed(1, decision=kept)
     for _ in range(2):  # once more, as after a kill between the move and the card
-        moved = by_hand(store, 2, "looked at all images")
+        moved, _ = by_hand(store, 2, "looked at all images")
         card = find_version(store, "fruit", 2).decision
         assert (card.promote, card.verdict, card.overridden) == (True, "keep", "looked at all images")
         assert card.reason == "Promoted on request (looked at all images). Worse."

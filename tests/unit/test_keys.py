@@ -27,7 +27,7 @@ KEYS = {
     keys.evaluation_numbers: (FOLDER, SHA),
     keys.evaluation_formats: (FOLDER,),
     keys.format_file: (RUN, SHA, "model.onnx"),
-    keys.study_curve: (FOLDER, SHA),
+    keys.page_record: (FOLDER, "study", SHA),
     keys.model_claim: ("p", 1),
     keys.model_card: ("p", 1),
     keys.model_file: ("p", 1, "model.onnx"),
@@ -86,7 +86,8 @@ def test_different_content_has_different_keys():
     assert keys.evaluation_numbers(prefix, SHA) != keys.evaluation_numbers(prefix, OTHER)
     assert keys.report_page(prefix, "verdict", SHA) != keys.report_page(prefix, "verdict", OTHER)
     assert keys.report_page(prefix, "verdict", SHA) != keys.report_page(prefix, "study", SHA)
-    assert keys.study_curve(prefix, SHA) != keys.study_curve(prefix, OTHER)
+    assert keys.page_record(prefix, "study", SHA) != keys.page_record(prefix, "study", OTHER)
+    assert keys.page_record(prefix, "study", SHA) != keys.page_record(prefix, "comparison", SHA)
 
 
 def test_a_run_has_its_own_report_and_one_for_each_later_snapshot():

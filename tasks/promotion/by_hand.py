@@ -12,7 +12,7 @@ from tasks.records import AliasMove, ModelAlias, ModelVersion
 from tasks.storage.s3 import Store
 
 
-def promote_by_hand(store: Store, card: ModelVersion, move: AliasMove) -> ModelAlias:
+def promote_by_hand(store: Store, card: ModelVersion, move: AliasMove) -> tuple[ModelAlias, int | None]:
     """Make a version the champion, whatever the gate said.
 
     Args:
@@ -21,20 +21,21 @@ def promote_by_hand(store: Store, card: ModelVersion, move: AliasMove) -> ModelA
         move: The move to it, with who asked and why.
 
     Returns:
-        The alias as it is now.
+        The alias as it is now, and the champion before; None if there was none.
 
     Raises:
         LostRace: another run or person moved the champion at this moment.
     """
     champion = find_alias(store, card.project, CHAMPION)
-    alias = move_alias(store, card.project, CHAMPION, move, champion.version if champion else None)
+    before = champion.version if champion else None
+    alias = move_alias(store, card.project, CHAMPION, move, before)
     if not card.decision.promote:
         # The card of a champion says why it is one. Told again if it was killed after the move.
         why = alias.history[-1].reason
         reason = f"Promoted on request ({why}). {card.decision.reason}"
         decision = card.decision.model_copy(update={"promote": True, "overridden": why, "reason": reason})
         confirm(store, card.model_copy(update={"decision": decision}))
-    return alias
+    return alias, before
 
 
 def roll_back(store: Store, project: str, reason: str, by: str | None, at: datetime) -> tuple[ModelAlias, int]:
