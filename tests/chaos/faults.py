@@ -3,6 +3,7 @@
 import random
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -66,7 +67,9 @@ def sleep_laptop(this):
 def tear_upload(this):
     """The flow run that sends a checkpoint is killed while a part of it is under way."""
     wait_for(lambda: this.store.open_uploads(), "an open upload", pause=0.005)
-    kill([wait_for(lambda: this.machinery.find("child"), "the flow run that uploads", pause=0.005)])
+    child = wait_for(lambda: this.machinery.find("child"), "the flow run that uploads", pause=0.005)
+    this.disturbed_at = time.time()
+    kill([child])
 
 
 def fill_disk(this):
@@ -116,6 +119,7 @@ def cancel_without_worker(this):
 def outage_at_publication(this):
     """The store is away when the model is to be published."""
     wait_for(lambda: any(key.endswith("/report.json") for key in this.store.list(keys.run(this.run_key))), "a report")
+    this.disturbed_at = time.time()
     sleep([this.machinery.find("store")], 2 * STOP_SECONDS)
 
 
