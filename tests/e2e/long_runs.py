@@ -61,8 +61,7 @@ def states_of(stack, run):
 
 
 def assert_resumed_to_the_end(stack, run, run_key):
-    wait_for(lambda: stack.state(run)[0] in ("Completed", "Failed"))
-    assert stack.state(run)[0] == "Completed", stack.state(run)
+    assert stack.end(run, ("Completed", "Failed"))[0] == "Completed", stack.state(run)
     result = find_model(Store.from_environment(), run_key).result.model_dump()
     assert result["epochs_done"] == EPOCHS
     assert result["resumed_from_epoch"] >= 1

@@ -11,9 +11,14 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from tests.fakes.waiting import wait_for
+
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
 
 TINY = ["--image-size", "64", "--batch-size", "4", "--learning-rate", "0.001", "--patience", "50"]
+
+ENDED = ("Completed", "Skipped", "Cancelled", "Failed", "Crashed")
+"""States after which a flow run does nothing more, unless it is recovered."""
 
 PLANTED = "planted-roboflow-key-4711"
 """A secret in the environment of every process of the stack, to be searched for where it must not be."""
@@ -91,6 +96,14 @@ class LocalStack:
         """Name and message of a flow run's state."""
         state = self.api(f"/flow_runs/{flow_run}")["state"]
         return state["name"], state["message"]
+
+    def end(self, flow_run, names=ENDED):
+        """Name and message of the first state of some names, waited for."""
+        try:
+            wait_for(lambda: self.state(flow_run)[0] in names)
+        except TimeoutError:
+            raise AssertionError(f"flow run {flow_run} stays {self.state(flow_run)}") from None
+        return self.state(flow_run)
 
     def artifacts(self, flow_run):
         """Artifacts of a flow run and its child flow runs."""

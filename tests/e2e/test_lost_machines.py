@@ -27,8 +27,7 @@ def test_a_retrain_run_whose_process_is_killed_goes_on_where_it_was(stack, expor
     retrain_process.kill()
     wait_for(lambda: stack.api(f"/flow_runs/{run}")["run_count"] == 2)
     assert trainer.is_running()
-    wait_for(lambda: stack.state(run)[0] in ("Completed", "Failed"))
-    assert stack.state(run)[0] == "Completed", stack.state(run)
+    assert stack.end(run, ("Completed", "Failed"))[0] == "Completed", stack.state(run)
     assert child_of(stack, run)["run_count"] == 1
     assert find_model(Store.from_environment(), run_key).result.resumed_from_epoch is None
 

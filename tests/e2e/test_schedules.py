@@ -9,8 +9,6 @@ import pytest
 from tests.e2e.stack import TINY
 from tests.fakes.waiting import wait_for
 
-ENDED = ("Skipped", "Completed", "Failed", "Crashed", "Cancelled")
-
 
 def retrain_deployment(stack):
     return stack.api("/deployments/name/retrain/retrain")
@@ -129,9 +127,8 @@ def test_late_runs_collapse_into_the_newest(stack, export, remove):
 
     *late, newest = runs
     try:
-        wait_for(lambda: all(stack.state(run["id"])[0] in ENDED for run in late))
         for run in late:
-            name, message = stack.state(run["id"])
+            name, message = stack.end(run["id"])
             assert name == "Skipped", message
             assert f"{newest['name']}, " in message
             assert message.endswith("and takes its place")
