@@ -1,4 +1,4 @@
-"""Verbs about published models: models list, show, card, compare, promote, rollback and pull."""
+"""Verbs about published models: models list, show, card, compare, promote, rollback, pull and replay."""
 
 from pathlib import Path
 from typing import Annotated
@@ -134,3 +134,22 @@ def pull(
     from tasks.storage.s3 import Store
 
     show(pull_model(Store.from_environment(), model, format_name, out), as_json, show_pulled)
+
+
+@app.command(cls=Verb)
+def replay(
+    model: Model,
+    wait: Annotated[bool, typer.Option(help="Wait until the run has ended.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Train a version again from what the store holds, and tell whether the weights are the same to the bit.
+
+    Args:
+        model: Project, and version or alias.
+        wait: Whether the run is followed to its end.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_replay
+    from deployments.remote.requests import replay as ask
+
+    show(ask(model, wait=wait), as_json, show_replay)

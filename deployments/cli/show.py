@@ -138,6 +138,18 @@ def show_comparison(document: Document) -> None:
     say(f"ok, flow run {document['flow_run_state']}: {document['url']}")
 
 
+def show_replay(document: Document) -> None:
+    """Print what ``models replay`` came to, or which run was asked for."""
+    if "sentence" not in document:
+        say(f"flow run {document['flow_run']} asked for")
+        return
+    if document["differences"]:
+        rows = [[one["name"], one["before"], one["now"]] for one in document["differences"]]
+        table(["what differs", "before", "now"], rows)
+    say(document["sentence"])
+    say(f"ok, flow run {document['flow_run_state']}: {document['url']}")
+
+
 def show_link(document: Document) -> None:
     """Print a link to a report page, and how long it works."""
     say(f"report: {document['link']}")

@@ -15,7 +15,7 @@ NAMES = ("nasflow: crashed runs", "nasflow: silent runs", "nasflow: cancelled ru
 """The automations, by what they look after."""
 PARENTS = ("retrain/retrain", "study/study", "compare/compare")
 """The deployments whose runs ask for child flow runs."""
-WATCHED = (*PARENTS, "train/train", "evaluate/evaluate")
+WATCHED = (*PARENTS, "train/train", "evaluate/evaluate", "replay/replay")
 """The deployments whose runs are looked after."""
 SUPERVISE = "supervise/supervise"
 

@@ -1,5 +1,6 @@
-"""Asking for retrain, study and compare runs, and following them to their end."""
+"""Asking for retrain, study, compare and replay runs, and following them to their end."""
 
+import json
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,12 @@ from tasks.evaluation.report.gain_tables import gains
 from tasks.evaluation.summary import STUDY
 from tasks.labeling.formats import zips
 from tasks.promotion.summary import OUTCOME
-from tasks.records import CompareRequest, Comparison, LearningCurve, RetrainRequest
+from tasks.records import CompareRequest, Comparison, LearningCurve, ReplayRequest, RetrainRequest
 from tasks.storage import keys
 from tasks.storage.datasets import save_export
 from tasks.storage.documents import read_record
 from tasks.storage.s3 import Store
+from tasks.training.replay import REPLAY
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -137,6 +139,34 @@ def compare(baseline: str, version: str, *, wait: bool) -> dict[str, Any]:
         **describe_link(store.link(row["page"])),
         **flow_runs.describe(run),
     }
+
+
+def replay(model: str, *, wait: bool) -> dict[str, Any]:
+    """Ask the replay deployment for a run, and follow it to its end.
+
+    Args:
+        model: ``PROJECT``, ``PROJECT/VERSION`` or ``PROJECT@ALIAS``.
+        wait: False to return as soon as the run is asked for.
+
+    Returns:
+        Whether the weights are the same, and what may explain it if not; or the run alone if it was not followed.
+
+    Raises:
+        BadInput: there is no such version.
+        BadSettings: no server or no store is set.
+        NasflowError: the run did not complete.
+        ServerProblem: the server does not answer.
+    """
+    from deployments.remote import flow_runs
+
+    server_url()
+    version = find_named(Store.from_environment(), model)
+    request = ReplayRequest(project=version.project, version=version.version)
+    run = _follow(flow_runs.ask_for("replay/replay", request), wait=wait)
+    if not wait:
+        return {"ok": True, **flow_runs.describe(run)}
+    row = flow_runs.outcome_row(run, REPLAY)
+    return {"ok": True, **row, "differences": json.loads(row["differences"]), **flow_runs.describe(run)}
 
 
 def _run(

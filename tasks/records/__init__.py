@@ -66,6 +66,7 @@ from tasks.records.labels import (
     VersionCount,
     count_images,
 )
+from tasks.records.replay import ReplayDifference, ReplayOutcome, ReplayRequest
 from tasks.records.request import RetrainRequest
 from tasks.records.training import (
     BestEpoch,
@@ -137,6 +138,9 @@ __all__ = [
     "Part",
     "PromotionDecision",
     "Record",
+    "ReplayDifference",
+    "ReplayOutcome",
+    "ReplayRequest",
     "RetrainOutcome",
     "RetrainRequest",
     "RunState",

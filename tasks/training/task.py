@@ -1,16 +1,18 @@
-"""Prefect surface of training: plan it, run it on this worker, or have another worker run it."""
+"""Prefect surface of training: plan it, run it here or on another worker, detect, export, and train again."""
 
 import os
 import platform
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from prefect import get_run_logger
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.runtime import flow_run
 
 from tasks.errors import NasflowError
 from tasks.orchestration.child_runs import run_child_flow
-from tasks.orchestration.progress import ProgressBar
+from tasks.orchestration.progress import ProgressBar, artifact_key, report_to_server
 from tasks.orchestration.retries import step
 from tasks.orchestration.run_watch import check_run
 from tasks.records import (
@@ -20,6 +22,8 @@ from tasks.records import (
     LeaseHolder,
     ModelFormats,
     ModelVersion,
+    ReplayOutcome,
+    ReplayRequest,
     RetrainRequest,
     SnapshotDifference,
     SnapshotRef,
@@ -34,6 +38,8 @@ from tasks.training.detection_in_store import detect_in_store
 from tasks.training.export_in_store import export_in_store
 from tasks.training.initial_weights import require_in_store
 from tasks.training.progress import TrainingProgress
+from tasks.training.replay import REPLAY, in_words, replay_markdown, replay_row
+from tasks.training.replay_in_store import replay_in_store
 from tasks.training.spec import check_classes, check_study, fitted_batch, plan, reason_to_skip
 from tasks.training.trainer_process import Event
 from tasks.training.training_in_store import train_in_store
@@ -113,14 +119,42 @@ def train_model(job: TrainJob) -> TrainedModel:
     """Train on this machine, and show every epoch."""
     store = Store.from_environment()
     probe(store)
-    progress = TrainingProgress(job.spec.digest)
+    with _shown_training(job.spec.digest) as on_event:
+        return train_in_store(store, job, lease_holder(), from_environment(WorkSettings), on_event)
+
+
+@step("train again")
+def replay_version(request: ReplayRequest) -> ReplayOutcome:
+    """Train a published version again on this machine, show every epoch, and compare the weights."""
+    with _shown_training(f"{request.project}-{request.version}") as on_event:
+        return replay_in_store(Store.from_environment(), request, from_environment(WorkSettings), on_event)
+
+
+@step("show the replay")
+def show_replay(outcome: ReplayOutcome) -> ReplayOutcome:
+    """Show in Prefect whether the weights are the same, and what may explain it if not."""
+    get_run_logger().info("%s", in_words(outcome))
+    report_to_server(lambda: create_table_artifact([replay_row(outcome)], REPLAY, "Outcome of the replay"))
+    key = artifact_key("replay", outcome.project)
+    report_to_server(lambda: create_markdown_artifact(replay_markdown(outcome), key, "Whether it comes out the same"))
+    return outcome
+
+
+@contextmanager
+def _shown_training(name: str) -> Iterator[Callable[[Event], None]]:
+    """Show the events of a trainer in Prefect, and end it when the flow run has to end.
+
+    Args:
+        name: Run key, or whatever else the artifacts are named after.
+    """
+    progress = TrainingProgress(name)
 
     def on_event(event: Event) -> None:
         check_run()
         progress.on_event(event)
 
     try:
-        return train_in_store(store, job, lease_holder(), from_environment(WorkSettings), on_event)
+        yield on_event
     finally:
         progress.close()
 

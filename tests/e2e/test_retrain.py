@@ -177,6 +177,16 @@ def test_two_versions_are_compared_on_the_labels_of_the_second(stack, first, exp
         assert words in stack.nasflow("models", "compare", *arguments, code=2)["error"]
 
 
+def test_a_version_that_is_trained_again_has_the_same_weights(stack, first):
+    replayed = stack.nasflow("models", "replay", "pets/1")
+    assert (replayed["equal"], replayed["differences"]) == (True, [])
+    assert replayed["replayed_sha256"] == first["training"]["weights_sha256"]
+    assert "the same weights to the bit" in next(
+        artifact["data"] for artifact in stack.artifacts(replayed["flow_run"]) if artifact["type"] == "markdown"
+    )
+    assert "project pets: no version 99" in stack.nasflow("models", "replay", "pets/99", code=2)["error"]
+
+
 def test_diff_compares_the_labels_of_a_version_with_an_export(stack, first, export, tmp_path):
     digest = stack.nasflow("models", "show", "pets", "1")["snapshot_digest"]
     for version in ("pets/1", digest):

@@ -10,7 +10,7 @@ PATIENCE = 900.0
 """Seconds that a condition may take."""
 
 
-def wait_for(condition: Callable[[], T], what: str = "it", pause: float = 0.1, seconds: float = PATIENCE) -> T:
+def wait_for(condition: Callable[[], T], what: str = "it", pause: float = 0.3, seconds: float = PATIENCE) -> T:
     """The first true value that a condition returns.
 
     Args:

@@ -36,6 +36,7 @@ def test_each_deployment_has_its_pool():
         "compare": "default",
         "train": "gpu",
         "evaluate": "gpu",
+        "replay": "gpu",
         "supervise": "default",
         "clean": "default",
     }
@@ -73,6 +74,7 @@ def test_the_flow_takes_one_record_that_refuses_unknown_fields(deployment):
         ("retrain", {"request": {"project": "pets", "workspace": "acme"}}),
         ("study", {"request": {"project": "pets", "export": "store://key"}}),
         ("compare", {"request": {"project": "pets", "baseline": 1, "version": 2}}),
+        ("replay", {"request": {"project": "pets", "version": 2}}),
         ("evaluate", {"job": {"run_key": SHA, "snapshot_digest": SHA, "split": "test"}}),
         (
             "train",

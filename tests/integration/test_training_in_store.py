@@ -15,15 +15,26 @@ from tasks.errors import BadCheckpoint, NasflowError, TrainingFailed
 from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_for
 from tasks.labeling.in_store import check_to_store, export_to_store
 from tasks.local.files import file_sha256
-from tasks.records import DatasetSnapshot, EvaluateJob, Evaluation, LabelledImage, LabelSource, RetrainRequest
+from tasks.records import (
+    DatasetSnapshot,
+    EvaluateJob,
+    Evaluation,
+    LabelledImage,
+    LabelSource,
+    ReplayRequest,
+    RetrainRequest,
+)
 from tasks.settings import RoboflowSettings, WorkSettings
 from tasks.storage import keys
 from tasks.storage.checkpoints import restore_checkpoint, save_checkpoint
+from tasks.storage.documents import put_record
 from tasks.storage.runs import find_model
 from tasks.training.detection_in_store import detect_in_store, splits_to_detect
+from tasks.training.replay_in_store import replay_in_store
 from tasks.training.spec import plan
 from tasks.training.training_in_store import train_in_store
 from tests.fakes.lease_holders import holder
+from tests.fakes.published import publish_one
 
 SHA = "a" * 64
 
@@ -130,6 +141,38 @@ def test_a_stopped_run_goes_on_on_another_machine_survives_a_kill_and_is_measure
     assert (third.events, third.settings.work_dir.exists()) == ([], False)
 
     assert_measured(store, model, reference, third)
+    assert_replayed(store, tmp_path, model, Machine(tmp_path / "fourth"))
+
+
+def assert_replayed(store, tmp_path, model, machine):
+    """The version is trained again on another machine, with a stop in between; no object changes but its card."""
+    version = published_as(store, tmp_path, model)
+    request = ReplayRequest(project=version.project, version=version.version)
+    before = {key: store.get(key)[0] for key in store.list("")}
+
+    def stop_after_second_epoch(event):
+        machine.events.append(event)
+        if event["event"] == "epoch" and event["epoch"] == 2:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        replay_in_store(store, request, machine.settings, stop_after_second_epoch)
+    outcome = replay_in_store(store, request, machine.settings, machine.events.append)
+    assert machine.resumed_epochs()[1] >= 1
+    assert outcome.equal
+    assert (outcome.weights_sha256, outcome.differences) == (model.weights.sha256, ())
+    assert (outcome.valid_map, outcome.replayed_map) == (model.result.best_map, model.result.best_map)
+    assert {key: store.get(key)[0] for key in store.list("")} == before
+    assert list((machine.settings.work_dir / "replays").iterdir()) == []
+
+
+def published_as(store, tmp_path, model):
+    """The first version of a project, from this run."""
+    content = store.get(model.weights.key)[0]
+    published = publish_one(store, tmp_path, weights=content)
+    version = published.model_copy(update={"run_key": model.run_key, "snapshot_digest": model.spec.snapshot_digest})
+    put_record(store, keys.model_card(version.project, version.version), version)
+    return version
 
 
 def assert_measured(store, model, reference, machine):

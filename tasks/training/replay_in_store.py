@@ -1,0 +1,146 @@
+"""A published version trained again on a worker, from what the store holds alone. Nothing in the store changes."""
+
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from tasks.errors import BadRequest, BadWeights, NasflowError
+from tasks.local.files import publish_bytes
+from tasks.records import ModelVersion, ReplayOutcome, ReplayRequest, TrainedModel, TrainingResult, TrainJob
+from tasks.settings import WorkSettings
+from tasks.storage import keys
+from tasks.storage.blob_cache import BlobCache
+from tasks.storage.datasets import fetch_dataset
+from tasks.storage.documents import find_record
+from tasks.storage.runs import find_model
+from tasks.storage.s3 import Store
+from tasks.training import files
+from tasks.training.fit import Fit, read_fit, until_it_fits, write_fit
+from tasks.training.initial_weights import fetch_weights
+from tasks.training.launch import TRAIN, train_arguments
+from tasks.training.replay import find_differences
+from tasks.training.run_folder import RunFolder
+from tasks.training.trainer_process import Event, TrainerProcess
+
+logger = logging.getLogger(__name__)
+
+
+def replay_in_store(
+    store: Store, request: ReplayRequest, settings: WorkSettings, on_event: Callable[[Event], None]
+) -> ReplayOutcome:
+    """Train a published version again, and compare the weights.
+
+    It goes on from this machine's checkpoint if an attempt of it was interrupted.
+
+    Args:
+        store: The object store.
+        request: Names the version.
+        settings: Settings of this machine.
+        on_event: Called with every event of the trainer.
+
+    Returns:
+        Whether the weights are the same, and what may explain it if not.
+
+    Raises:
+        BadRequest: there is no such version.
+        BadWeights: the weights that it started from are gone.
+        NasflowError: its run is gone, or whatever else ended the trainer.
+    """
+    version, model = find_run(store, request)
+    job = job_of(model)
+    weights = fetch_weights(store, job, settings.work_dir / "weights")
+    folder = RunFolder(settings.work_dir / "replays" / model.run_key)
+    fetch_dataset(store, job.spec.snapshot_digest, folder.data, BlobCache.of(settings))
+    prepare(folder.path, model)
+    arguments = train_arguments(folder.path, folder.data, settings, weights, job)
+    until_it_fits(
+        folder.path,
+        lambda: _train(arguments, folder.path / files.LOG, on_event),
+        lambda message: logger.warning("%s", message),
+    )
+    result = TrainingResult.model_validate_json((folder.path / files.RESULT).read_bytes())
+    shutil.rmtree(folder.path, ignore_errors=True)
+    return outcome_of(version, model, result)
+
+
+def find_run(store: Store, request: ReplayRequest) -> tuple[ModelVersion, TrainedModel]:
+    """Find a published version, and the run that it came from.
+
+    Raises:
+        BadRequest: there is no such version.
+        NasflowError: its run is not in the store any more.
+    """
+    key = keys.model_card(request.project, request.version)
+    version = find_record(store, key, ModelVersion)
+    if version is None:
+        raise BadRequest(
+            f"project {request.project}: no version {request.version}; `nasflow models list` shows what there is"
+        )
+    model = find_model(store, version.run_key)
+    if model is None:
+        raise NasflowError(
+            f"{request.project} version {request.version}: its run {version.run_key[:12]} is not in the store any "
+            "more, so its settings are not known; retrain with the settings on its card"
+        )
+    return version, model
+
+
+def job_of(model: TrainedModel) -> TrainJob:
+    """The job that gave a model.
+
+    Raises:
+        BadWeights: it started from weights, and it was not recorded where they are.
+    """
+    start = model.result.start
+    if start is None and model.spec.weights_sha256 is not None:
+        raise BadWeights(
+            f"run {model.run_key[:12]} started from weights with SHA-256 {model.spec.weights_sha256}, and did not "
+            "record where they are; retrain with --weights FILE"
+        )
+    licence = start.licence if start else None
+    return TrainJob(spec=model.spec, weights=start.source if start else "none", weights_licence=licence)
+
+
+def prepare(folder: Path, model: TrainedModel) -> None:
+    """Write the spec into a folder, and that as many images are taken at a time as before: sums round by that.
+
+    Args:
+        folder: The folder.
+        model: The model to train again.
+    """
+    publish_bytes(folder / files.SPEC, model.spec.model_dump_json(indent=1).encode())
+    if model.result.micro_batch and read_fit(folder) is None:
+        write_fit(folder, Fit(micro_batch=model.result.micro_batch))
+
+
+def outcome_of(version: ModelVersion, model: TrainedModel, result: TrainingResult) -> ReplayOutcome:
+    """Compare a replay with its version.
+
+    Args:
+        version: The version.
+        model: The run that it came from. If that was trained again since, it tells nothing about the version.
+        result: Result of the replay.
+
+    Returns:
+        The outcome.
+    """
+    is_known = model.weights.sha256 == version.weights.sha256
+    return ReplayOutcome(
+        project=version.project,
+        version=version.version,
+        run_key=version.run_key,
+        weights_sha256=version.weights.sha256,
+        replayed_sha256=result.weights_sha256,
+        valid_map=model.result.best_map if is_known else None,
+        replayed_map=result.best_map,
+        differences=find_differences(model.result, result) if is_known else None,
+        seconds=result.seconds,
+    )
+
+
+def _train(arguments: list[str], log: Path, on_event: Callable[[Event], None]) -> None:
+    with TrainerProcess(TRAIN, arguments, log) as trainer:
+        for event in trainer.events():
+            on_event(event)
+        trainer.result()
