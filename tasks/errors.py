@@ -7,10 +7,11 @@
     │   ├── StoreUnavailable    the object store does not answer, or answers 5xx
     │   ├── RoboflowUnavailable Roboflow does not answer, limits the rate, or sends half a zip
     │   ├── ServerUnavailable   the Prefect server does not answer
+    │   ├── DiskFull            no room on this machine's disk
     │   ├── WorkerLost          a child flow run or a trainer was killed, or a lease was lost
     │   │   └── ProcessCrashed  a trainer ended itself by a signal
     │   └── LeaseHeld           another flow run works on this training run
-    ├── StillUnavailable        one of the first three stayed away for as long as a step waits
+    ├── StillUnavailable        one of the first four lasted as long as a step waits
     ├── BadInput                exit 2: a person has to change something
     │   ├── BadSettings         the environment
     │   ├── BadRequest          a request or an option
@@ -27,7 +28,6 @@
     ├── TrainingFailed          the trainer ended without a model
     │   ├── OutOfMemory         the machine or its GPU has too little memory for this spec
     │   ├── NotLearning         the loss is no finite number any more
-    │   ├── DiskFull            no room for the next checkpoint
     │   └── TrainingStopped     stopped on request, with a checkpoint written
     ├── AttemptReplaced         a newer attempt of the same flow run has taken this one's place
     ├── IncomparableReports     two reports measured on different images
@@ -59,6 +59,10 @@ class ServerUnavailable(TransientError):
     """The Prefect server does not answer."""
 
 
+class DiskFull(TransientError):
+    """The disk of this machine is full; what was written before is whole."""
+
+
 class WorkerLost(TransientError):
     """A child flow run crashed, a trainer was killed, or a lease was lost."""
 
@@ -76,7 +80,7 @@ class LeaseHeld(TransientError):
 
 
 class StillUnavailable(NasflowError):
-    """The store, Roboflow or the Prefect server did not come back while a step waited."""
+    """A service did not come back, or the disk stayed full, while a step waited."""
 
 
 class BadInput(NasflowError):
@@ -145,10 +149,6 @@ class OutOfMemory(TrainingFailed):
 
 class NotLearning(TrainingFailed):
     """The loss is no finite number any more."""
-
-
-class DiskFull(TrainingFailed):
-    """The disk is full; what the run wrote before is whole."""
 
 
 class TrainingStopped(TrainingFailed):

@@ -1,4 +1,4 @@
-"""Waiting for a service that is away: the store, Roboflow, the Prefect server.
+"""Waiting for a service that is away, the store, Roboflow or the Prefect server, and for room on a full disk.
 
 How long and how often belongs here. What is an outage, and what a refusal, is decided where the request is made.
 """
@@ -11,18 +11,26 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from tasks.errors import NasflowError, RoboflowUnavailable, ServerUnavailable, StillUnavailable, StoreUnavailable
+from tasks.errors import (
+    DiskFull,
+    NasflowError,
+    RoboflowUnavailable,
+    ServerUnavailable,
+    StillUnavailable,
+    StoreUnavailable,
+)
 
 logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
 OUTAGES: dict[type[NasflowError], str] = {
-    StoreUnavailable: "the store",
-    RoboflowUnavailable: "Roboflow",
-    ServerUnavailable: "the Prefect server",
+    StoreUnavailable: "the store is away",
+    RoboflowUnavailable: "Roboflow is away",
+    ServerUnavailable: "the Prefect server is away",
+    DiskFull: "the disk of this machine is full",
 }
-"""What waiting helps against, and who is away then."""
+"""What waiting helps against, in words."""
 LONGEST_FAILURE = 600.0
 """An attempt that takes more seconds than this got through at first: what ends it is another outage."""
 
@@ -79,7 +87,7 @@ def wait_out(
         What the function returns.
 
     Raises:
-        StillUnavailable: the service stayed away for the whole time.
+        StillUnavailable: it lasted for the whole time.
         NasflowError: whatever else the function raises.
     """
     outage = None
@@ -94,10 +102,10 @@ def wait_out(
                 outage = _Outage(outage.left, patience.first_pause)
             if outage.left <= 0:
                 waited = f"waited {patience.limit / 60:.0f} min for it in all"
-                raise StillUnavailable(f"{error}; {waited}, start the run again when it answers") from None
+                raise StillUnavailable(f"{error}; {waited}, start the run again when that is over") from None
             pause = outage.next_pause(patience.longest_pause)
             logger.warning(
-                "%s is away since %s UTC; trying again in %.0f s, and for %.0f min more%s: %s",
+                "%s since %s UTC; trying again in %.0f s, and for %.0f min more%s: %s",
                 OUTAGES[type(error)], outage.since.strftime("%H:%M"), pause, outage.left / 60,
                 f"; {meanwhile}" if meanwhile else "", error,
             )  # fmt: skip

@@ -1,10 +1,13 @@
 """Files that appear whole or not at all, and their digests."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tasks.errors import DiskFull
 
 
 def file_sha256(path: Path) -> str:
@@ -30,3 +33,10 @@ def publish_bytes(path: Path, content: bytes) -> None:
     """Write a file that appears whole or not at all."""
     with publishing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def disk_full(error: OSError) -> DiskFull | None:
+    """The error to raise where there is no room on the disk; None if the error says something else."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    return DiskFull(f"{error.filename or 'disk'}: {error.strerror}; free some, and run it again")

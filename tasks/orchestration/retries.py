@@ -9,6 +9,7 @@ from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.errors import TransientError
+from tasks.local.files import disk_full
 from tasks.orchestration.run_watch import RunCancelled, check_run, report_cancelled, sleep
 from tasks.orchestration.server_wait import wait_for_server
 from tasks.outages import AN_HOUR, Patience, wait_out
@@ -35,7 +36,7 @@ def retry_if_transient(task: Any, task_run: Any, state: Any) -> bool:
 
 
 def step(name: str, patience: Patience = AN_HOUR) -> Callable[[Callable[P, R]], Task[P, R]]:
-    """Make a function a task that waits while a service is away, and is retried after another TransientError.
+    """Make a function a task that waits while a service is away or the disk is full, and is retried when it was lost.
 
     Finished work is found by its digest in the store, so Prefect's own cache stays off.
     """
@@ -48,7 +49,7 @@ def step(name: str, patience: Patience = AN_HOUR) -> Callable[[Callable[P, R]], 
             try:
                 check_run()
                 try:
-                    result = wait_out(lambda: function(*args, **kwargs), patience=patience, sleep=sleep)
+                    result = wait_out(lambda: _with_room(function, *args, **kwargs), patience=patience, sleep=sleep)
                 except Exception:
                     wait_for_server()
                     raise
@@ -69,3 +70,13 @@ def step(name: str, patience: Patience = AN_HOUR) -> Callable[[Callable[P, R]], 
         )(run)
 
     return decorate
+
+
+def _with_room(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function, and say of an error of the disk whether it is full, which is waited for."""
+    try:
+        return function(*args, **kwargs)
+    except OSError as error:
+        if (full := disk_full(error)) is None:
+            raise
+        raise full from error

@@ -3,12 +3,11 @@
 import pytest
 from selenium.webdriver.common.by import By
 
-from tasks.settings import StoreSettings
 from tasks.storage.s3 import Store
 from tests.browser.looking import keep_screenshot
 from tests.browser.prefect_forms import choose, fill, shown
 from tests.e2e.stack import ENDED
-from tests.fakes.finished_runs import evaluated, exported, finished_run, stored_labels
+from tests.fakes.measured_labels import measured_labels
 from tests.fakes.waiting import wait_for
 
 ATTEMPTS = 3
@@ -21,11 +20,7 @@ def labels(stack, monkeypatch, tmp_path):
     for name, value in stack.environment.items():
         if name.startswith("NASFLOW_STORE_"):
             monkeypatch.setenv(name, value)
-    store = Store(StoreSettings())
-    snapshot = stored_labels(store, tmp_path)
-    report = evaluated(store, tmp_path, snapshot, finished_run(store, tmp_path, snapshot, 1), 0.5)
-    exported(store, tmp_path, report)
-    return tmp_path / "labels-1"
+    return measured_labels(Store.from_environment(), tmp_path, 1)
 
 
 def answer(browser, stack, run):

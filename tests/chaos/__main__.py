@@ -1,7 +1,7 @@
 """Faults on a real stack, one after the other: what became of each run, and how soon. ``make chaos`` runs it.
 
 Every round trains the same run on an emptied store, so its weights must be those of the first, undisturbed round.
-Rounds wait for most of their time, so stacks of their own play their parts of the rounds at the same time.
+Rounds wait for most of their time, so stacks of their own play at the same time, each the next round that is left.
 """
 
 import argparse
@@ -10,7 +10,9 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -36,13 +38,6 @@ class Chaos:
         self._machinery, self._store = Machinery(stack), RoundStore(stack.environment)
         self._weights, self._kinds = None, None
         self._number = 0
-
-    def undisturbed(self):
-        """The first round: what the others must give, too."""
-        row = self.round(NOTHING)
-        if row.problems:
-            raise SystemExit(f"the undisturbed round: {'; '.join(row.problems)}")
-        return row
 
     def round(self, fault):
         """One round; what it came to."""
@@ -92,16 +87,19 @@ class Chaos:
 def main():
     """Run the rounds, and print them."""
     options = parse_options()
-    faults = [one for one in shuffled(options.seed) if not options.only or any(o in one.name for o in options.only)]
+    faults = deque(shuffled(options.seed))
+    if options.only:
+        faults = deque(fault for fault in faults if any(part in fault.name for part in options.only))
     deadline = time.monotonic() + 60 * options.minutes
     with tempfile.TemporaryDirectory(prefix="nasflow-chaos-") as name, ThreadPoolExecutor(STACKS) as pool:
-        parts = [faults[number::STACKS] for number in range(STACKS)]
         folders = [Path(name) / f"stack-{number}" for number in range(STACKS)]
-        rows = [row for rows in pool.map(partial(play, deadline), folders, parts) for row in rows]
+        rows = [row for rows in pool.map(partial(play, deadline, faults), folders) for row in rows]
+    if faults:
+        print(f"not played: {', '.join(fault.name for fault in faults)}")
     print_summary([row for row in rows if row.fault != NOTHING.name])
     if options.json:
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
-    sys.exit(any(row.problems for row in rows))
+    sys.exit(any(row.problems for row in rows) or bool(faults))
 
 
 def parse_options():
@@ -114,11 +112,16 @@ def parse_options():
     return parser.parse_args()
 
 
-def play(deadline, folder, faults):
+def play(deadline, faults, folder):
     """Play rounds one after the other on a stack of their own.
 
+    Args:
+        deadline: When no round begins any more, on the monotonic clock.
+        faults: Faults that are left; other stacks take from them, too.
+        folder: Folder of the stack.
+
     Returns:
-        A row a round, the undisturbed one first.
+        A row a round, the undisturbed one first. If that has a problem, it is the only one.
     """
     small_disk = mount_small_disk(folder / "work", DISK_MEGABYTES)
     export = folder / "pets"
@@ -126,12 +129,9 @@ def play(deadline, folder, faults):
     try:
         with LocalStack(folder) as stack:
             chaos = Chaos(stack, export)
-            rows = [chaos.undisturbed()]
+            rows = [chaos.round(NOTHING)]
             print_row(rows[0])
-            for number, fault in enumerate(faults):
-                if time.monotonic() > deadline:
-                    print(f"the time is over: {len(faults) - number} rounds were not played", flush=True)
-                    break
+            while not rows[0].problems and time.monotonic() < deadline and (fault := take(faults)):
                 if fault.on_small_disk and not small_disk:
                     print(f"{fault.name}: not played, since this user cannot mount a disk", flush=True)
                     continue
@@ -141,6 +141,12 @@ def play(deadline, folder, faults):
     finally:
         if small_disk:
             unmount(folder / "work")
+
+
+def take(faults):
+    """The next fault, or None when another stack took the last one."""
+    with suppress(IndexError):
+        return faults.popleft()
 
 
 def print_row(row):

@@ -7,6 +7,7 @@ import psutil
 from tasks.storage import keys
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
+from tasks.training.launch import TRAIN
 from tests.e2e.stack import retrain
 from tests.fakes.waiting import wait_for
 
@@ -18,7 +19,7 @@ def trainer_of(stack):
     """The trainer process that works in the folder of the stack, or None."""
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
-        if "tasks.training.worker" in command and any(f"={stack.folder}" in part for part in command):
+        if TRAIN in command and any(f"={stack.folder}" in part for part in command):
             return process
     return None
 

@@ -7,12 +7,13 @@ import pytest
 from tasks.promotion.aliases import find_alias
 from tasks.promotion.registry import find_version, versions
 from tasks.storage.s3 import Store
-from tests.e2e.stack import retrain
+from tests.e2e.stack import TINY
+from tests.fakes.measured_labels import measured_labels
 
 
-def run_together(stack, export, project, *requests):
+def run_together(stack, *requests):
     """Ask for runs before the first one can end; their ids when all are completed."""
-    runs = [retrain(stack, export, project, *options, "--no-wait", epochs=1)["flow_run"] for options in requests]
+    runs = [stack.nasflow("retrain", *options, "--no-wait")["flow_run"] for options in requests]
     ends = [stack.end(run) for run in runs]
     assert [name for name, _ in ends] == ["Completed"] * len(runs), ends
     return runs
@@ -27,7 +28,8 @@ def outcome(stack, run):
 @pytest.fixture(scope="module")
 def twins(stack, export):
     """Two identical requests for a new project."""
-    return run_together(stack, export, "twins", ["--seed", "21"], ["--seed", "21"])
+    request = ["--export", str(export), "--project", "twins", "--seed", "21", "--epochs", "1", *TINY]
+    return run_together(stack, request, request)
 
 
 def test_two_identical_requests_at_once_give_one_run_one_version_and_one_champion(stack, twins):
@@ -43,9 +45,12 @@ def test_two_identical_requests_at_once_give_one_run_one_version_and_one_champio
     assert reports == [f"runs/{version.run_key}/report.json"]
 
 
-def test_two_different_requests_at_once_are_both_judged_and_the_second_against_the_first(stack, export):
-    runs = run_together(stack, export, "rivals", ["--seed", "22"], ["--seed", "23"])
+def test_two_different_requests_at_once_are_both_judged_and_the_second_against_the_first(stack, tmp_path):
     store = Store.from_environment()
+    # Their models are trained and measured already, so that both come to the gate at the same time.
+    labels = measured_labels(store, tmp_path, 22, 23)
+    request = ["--export", str(labels), "--project", "rivals", "--seed"]
+    runs = run_together(stack, [*request, "22"], [*request, "23"])
     assert [version.version for version in versions(store, "rivals")] == [1, 2]
     champion = find_alias(store, "rivals", "champion")
     rows = [outcome(stack, run) for run in runs]
@@ -53,7 +58,7 @@ def test_two_different_requests_at_once_are_both_judged_and_the_second_against_t
     for row in rows:
         card = find_version(store, "rivals", row["version"])
         assert (card.decision.promote, card.decision.reason) == (row["promote"], row["reason"])
-    # The one that came first had no champion to beat. With four test images the other cannot be surely better.
+    # The one that came first had no champion to beat. The other is as good, so it cannot be surely better.
     assert len(champion.history) == 1
     first, second = sorted(rows, key=lambda row: row["version"] != champion.version)
     assert first["reason"].startswith("First model")

@@ -60,6 +60,24 @@ def test_a_step_waits_until_the_store_is_back(tmp_path, caplog):
     assert server.settings().secret_access_key.get_secret_value() not in caplog.text
 
 
+def test_a_step_waits_until_there_is_room_on_the_disk(tmp_path, caplog):
+    path, room = tmp_path / "file", tmp_path / "room"
+    path.symlink_to("/dev/full")  # as a full disk answers
+
+    def write():
+        with path.open("wb", buffering=0) as file:
+            file.write(b"1")
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(step("write", SOON)(write).fn)
+        wait_for(lambda: "the disk of this machine is full since" in caplog.text)
+        room.touch()
+        room.replace(path)
+        writing.result(300)
+    assert path.read_bytes() == b"1"
+    assert "No space left on device; free some" in caplog.text
+
+
 def test_a_store_that_stays_away_ends_the_step_with_one_line(store_settings):
     store = Store(store_settings.model_copy(update={"endpoint": "http://127.0.0.1:9"}))
     read = step("read", Patience(limit=0.2, first_pause=0.1))(lambda: store.get("x"))

@@ -7,6 +7,7 @@ import pytest
 from tasks import outages
 from tasks.errors import (
     BadSettings,
+    DiskFull,
     LeaseHeld,
     NasflowError,
     RoboflowUnavailable,
@@ -37,7 +38,12 @@ class Service:
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [(StoreUnavailable, "the store"), (RoboflowUnavailable, "Roboflow"), (ServerUnavailable, "the Prefect server")],
+    [
+        (StoreUnavailable, "the store is away"),
+        (RoboflowUnavailable, "Roboflow is away"),
+        (ServerUnavailable, "the Prefect server is away"),
+        (DiskFull, "the disk of this machine is full"),
+    ],
 )
 def test_an_outage_is_waited_out_and_the_log_says_what_for(caplog, kind, name):
     service = Service(kind("no answer"), kind("no answer"))
@@ -45,7 +51,7 @@ def test_an_outage_is_waited_out_and_the_log_says_what_for(caplog, kind, name):
     assert service.calls == 3
     assert len(caplog.messages) == 2
     for message in caplog.messages:
-        assert message.startswith(f"{name} is away since ")
+        assert message.startswith(f"{name} since ")
         assert message.endswith("; training goes on: no answer")
 
 

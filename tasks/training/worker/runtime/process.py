@@ -3,7 +3,6 @@
 Exit codes: 0 done, 2 bad spec, 3 out of memory, 4 stopped on request with a checkpoint, 5 not learning, 1 other.
 """
 
-import errno
 import gc
 import multiprocessing
 import os
@@ -16,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from tasks.errors import BadInput, BadSpec, DiskFull, NasflowError, NotLearning, OutOfMemory, TrainingStopped
+from tasks.errors import BadInput, BadSpec, NasflowError, NotLearning, OutOfMemory, TrainingStopped
+from tasks.local.files import disk_full
 from tasks.training.fit import Shortage
 from tasks.training.worker.runtime.events import Events
 
@@ -108,8 +108,8 @@ def run(work: Callable[[Events], dict[str, Any]], events_path: Path | None) -> i
         return _end(events, error)
     except Exception as error:  # noqa: BLE001, the parent needs one line, and the log has the traceback
         traceback.print_exc()
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return _end(events, DiskFull(f"{error.filename or 'disk'}: {error.strerror}; free some, and run it again"))
+        if isinstance(error, OSError) and (full := disk_full(error)):
+            return _end(events, full)
         if shortage_of(error):
             return _end(events, OutOfMemory(_memory_message(error)))
         return _end(events, NasflowError(f"{type(error).__name__}: {_first_line(error)}"))
