@@ -7,6 +7,8 @@ from deployments.terminal import console
 from deployments.terminal.console import say, table
 
 Document = dict[str, Any]
+MAX_NAMED = 20
+"""Unreadable images that are named; the gallery and the document have all."""
 
 
 def show(document: Document, as_json: bool, show_people: Callable[[Document], None]) -> None:
@@ -201,6 +203,18 @@ def show_pulled(document: Document) -> None:
     say(f"confidence threshold: {document['threshold']}")
     for line in document["load"]:
         say(f"    {line}")
+
+
+def show_detections(document: Document) -> None:
+    """Print what ``detect`` found, and where the results are."""
+    table(["class", "detections"], [[name, count] for name, count in document["per_class"].items()])
+    for failed in document["failed"][:MAX_NAMED]:
+        say(f"not read: {failed['image']}: {failed['why']}")
+    if (more := len(document["failed"]) - MAX_NAMED) > 0:
+        say(f"not read: {more} more images, which {document['out']}/index.html names")
+    say(f"{document['detections']} detections on {document['images']} images, threshold {document['threshold']:g}")
+    say(f"{document['images_per_second']:.1f} images per second on {document['device']}")
+    say(f"gallery: {document['out']}/index.html")
 
 
 def show_cleaned(document: Document) -> None:

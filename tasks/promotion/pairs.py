@@ -33,12 +33,25 @@ def find_pair(store: Store, request: CompareRequest) -> tuple[ModelVersion, Mode
         NotInStore: one of them is not published, or the labels are gone.
     """
     baseline, version = (
-        _require_version(store, request.project, number) for number in (request.baseline, request.version)
+        require_version(store, request.project, number) for number in (request.baseline, request.version)
     )
     return baseline, version, SnapshotRef.of(load_snapshot(store, version.snapshot_digest))
 
 
-def _require_version(store: Store, project: str, number: int) -> ModelVersion:
+def require_version(store: Store, project: str, number: int) -> ModelVersion:
+    """Find a version that must be published.
+
+    Args:
+        store: Store of the registry.
+        project: Project of the model.
+        number: Number of the version.
+
+    Returns:
+        Its card.
+
+    Raises:
+        NotInStore: it is not published.
+    """
     version = find_version(store, project, number)
     if version is None:
         raise NotInStore(f"{project} has no version {number}; `nasflow models list` shows the published versions")

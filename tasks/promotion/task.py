@@ -26,6 +26,7 @@ from tasks.records import (
     AliasMove,
     CompareRequest,
     Comparison,
+    DetectRequest,
     EvaluationReport,
     GatePolicy,
     ModelVersion,
@@ -68,6 +69,20 @@ def find_champion(project: str) -> ModelVersion | None:
             f"{card}: no such object, and it is the champion's card; restore it, or delete {pointer} to begin anew"
         )
     return champion
+
+
+@step("find the model")
+def find_published(request: DetectRequest) -> ModelVersion:
+    """Find the version that a request names, or the champion.
+
+    Raises:
+        NotInStore: there is none.
+    """
+    if request.version is not None:
+        return pairs.require_version(Store.from_environment(), request.project, request.version)
+    if champion := find_champion.fn(request.project):
+        return champion
+    raise NotInStore(f"{request.project} has no champion; name a version, or promote one with `nasflow models promote`")
 
 
 @step("find the champion's run")

@@ -34,6 +34,15 @@ from tasks.records.base import (
     as_line,
 )
 from tasks.records.card import CardData, ModelCard
+from tasks.records.detection import (
+    DetectedObject,
+    DetectionPrecision,
+    DetectOptions,
+    DetectOutcome,
+    DetectRequest,
+    ImageDetections,
+    UnreadImage,
+)
 from tasks.records.evaluation import (
     AliasMove,
     ClassScore,
@@ -104,6 +113,11 @@ __all__ = [
     "Comparison",
     "Curves",
     "DatasetSnapshot",
+    "DetectOptions",
+    "DetectOutcome",
+    "DetectRequest",
+    "DetectedObject",
+    "DetectionPrecision",
     "DetectionResult",
     "EpochResult",
     "ErrorShare",
@@ -119,6 +133,7 @@ __all__ = [
     "GateCheck",
     "GatePolicy",
     "ImageChanges",
+    "ImageDetections",
     "Interval",
     "LabelExport",
     "LabelRules",
@@ -161,6 +176,7 @@ __all__ = [
     "TrainedModel",
     "TrainingResult",
     "TrainingSpec",
+    "UnreadImage",
     "Variant",
     "VersionCount",
     "as_line",

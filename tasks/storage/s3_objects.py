@@ -44,6 +44,8 @@ class Entry:
     size: int
     modified: datetime
     """When it was last written, by the store's clock."""
+    etag: str = ""
+    """Another one after each write of other content."""
 
 
 class ObjectStore(Bucket):
@@ -178,7 +180,9 @@ class ObjectStore(Bucket):
                 Bucket=self._settings.bucket, Prefix=self._prefix + prefix
             )
             return [
-                Entry(found["Key"].removeprefix(self._prefix), found["Size"], found["LastModified"])
+                Entry(
+                    found["Key"].removeprefix(self._prefix), found["Size"], found["LastModified"], found.get("ETag", "")
+                )
                 for page in pages
                 for found in page.get("Contents", [])
             ]

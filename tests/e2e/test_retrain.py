@@ -12,10 +12,12 @@ import boto3
 import pytest
 
 from tasks.promotion.registry import find_version
-from tasks.records import FORMAT_FILES
+from tasks.records import FORMAT_FILES, ImageDetections
+from tasks.storage import keys
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 from tests.e2e.stack import PLANTED, TINY, retrain
+from tests.fakes.waiting import wait_for
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +87,9 @@ def test_the_store_holds_the_keys_of_the_design_and_no_open_upload(stack, first)
         rf"runs/{hexes}{{64}}/(detections/[\w./-]+|weights/{hexes}{{16}}-best\.safetensors)",
         rf"runs/{hexes}{{64}}/(formats\.json|formats/{hexes}{{16}}-model(-nms)?\.(pth|onnx))",
         r"models/[\w-]+/(\d+|aliases)/[\w.-]+",
+        rf"detections/[\w-]+/\d+/images/{hexes}{{64}}\.json",
+        rf"detections/[\w-]+/\d+/(annotated/{hexes}{{64}}-{hexes}{{16}}\.jpg|runs/{hexes}{{16}}-detections\.json)",
+        r"cameras/[\w.-]+",  # what a test puts there, to be detected on
     ]
     store = Store.from_environment()
     others = [key for key in store.list("") if not any(re.fullmatch(pattern, key) for pattern in patterns)]
@@ -111,6 +116,23 @@ def test_the_model_is_published_in_all_formats_and_can_be_pulled(stack, first, t
     for name in ("safetensors", *FORMAT_FILES):
         pulled = stack.nasflow("models", "pull", "pets/1", "--format", name, "--out", str(tmp_path / name))
         assert Path(pulled["file"]).stat().st_size == pulled["bytes"] > 10_000_000
+
+
+def test_new_images_of_the_store_are_detected_on_once(stack, first, export):
+    store, asked = Store.from_environment(), {"project": "pets", "version": 1, "prefix": "cameras/"}
+    for path in sorted((export / "test").glob("*.jpg")):
+        store.put(f"cameras/{path.name}", path.read_bytes())
+    deployment = stack.api("/deployments/name/detect/detect")["id"]
+    for new in (4, 0):
+        run = stack.api(f"/deployments/{deployment}/create_flow_run", {"parameters": {"request": asked}})["id"]
+        wait_for(lambda run=run: stack.state(run)[0] == "Completed", "the end of the run")
+        (row,) = json.loads(next(one["data"] for one in stack.artifacts(run) if one["key"] == "detect-pets"))
+        assert (row["model"], row["images"], row["new"]) == ("pets/1", 4, new)
+    records = store.list(keys.done_images("pets", 1))
+    assert len(records) == 4
+    found = [ImageDetections.model_validate_json(store.get(key)[0]) for key in records]
+    assert {one.image for one in found} == {f"cameras/{path.name}" for path in (export / "test").glob("*.jpg")}
+    assert all(store.exists(one.annotated.key) for one in found)
 
 
 def test_its_card_has_the_labels_and_the_training(stack, first):

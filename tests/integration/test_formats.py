@@ -6,62 +6,30 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from tasks.local.dataset_folder import image_path
-from tasks.records import FORMAT_FILES, Agreement, DatasetSnapshot, Export
+from tasks.records import FORMAT_FILES, Agreement, Export
 from tasks.training import files
 from tasks.training.worker.model.weights_writer import PREPROCESSING
-from tests.fakes import trainer
-from tests.fakes.datasets import CLASSES, make_spec, write_dataset, write_spec
+from tests.fakes.datasets import CLASSES
+from tests.fakes.exported import SIZE, THRESHOLD, export_network
 from tests.fakes.libraries import imported
 
-SIZE, THRESHOLD = 64, 0.1
 DOCS = Path(__file__).parents[2] / "docs" / "models.md"
-
-
-class Exported(NamedTuple):
-    """A trained run, and its files."""
-
-    snapshot: DatasetSnapshot
-    data: Path
-    weights: Path
-    out: Path
-
-    def images(self):
-        """The images of the valid split, as arrays ``[3, S, S]`` in [0, 1]; they have the size of the input."""
-        paths = [image_path(self.data, image) for image in self.snapshot.of_split("valid")]
-        return np.stack([np.asarray(Image.open(path), np.float32).transpose(2, 0, 1) / 255 for path in paths])
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     """A network after 48 steps, which detects some of the drawn discs and squares."""
     folder = tmp_path_factory.mktemp("exported")
-    snapshot = write_dataset(folder / "data", 48, 5, size=SIZE)
-    spec = make_spec(snapshot, epochs=4, image_size=SIZE, batch_size=4, learning_rate=2e-3, augmentation="none")
-    spec_path = write_spec(folder / "spec.json", spec)
-    done = trainer.run(folder, "--spec", spec_path, "--data", folder / "data", "--out", folder / "run")
-    assert done.process.returncode == 0, done.stderr[-2000:]
-    one = Exported(snapshot, folder / "data", folder / "run" / files.BEST, folder / "out")
-    export(one, folder / "export")
-    yield one
+    yield export_network(folder)
     shutil.rmtree(folder)
-
-
-def export(one, folder):
-    done = trainer.run(
-        folder, "--weights", one.weights, "--data", one.data, "--split", "valid", "--threshold", THRESHOLD,
-        "--out", one.out, module=trainer.EXPORT,
-    )  # fmt: skip
-    assert done.process.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,9 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from tasks.errors import BadSpec
+from tasks.images.network_input import PAD_VALUE
 from tasks.records import Box, LabelledImage
 from tasks.training.worker.data.decoding import read_image
-from tasks.training.worker.data.geometry import PAD_VALUE
 from tasks.training.worker.data.spool import Spool
 from tests.fakes.labelled_images import add_image
 from tests.fakes.libraries import imported

@@ -34,6 +34,7 @@ def test_each_deployment_has_its_pool():
         "retrain": "default",
         "study": "default",
         "compare": "default",
+        "detect": "default",
         "train": "gpu",
         "evaluate": "gpu",
         "replay": "gpu",
@@ -75,6 +76,7 @@ def test_the_flow_takes_one_record_that_refuses_unknown_fields(deployment):
         ("study", {"request": {"project": "pets", "export": "store://key"}}),
         ("compare", {"request": {"project": "pets", "baseline": 1, "version": 2}}),
         ("replay", {"request": {"project": "pets", "version": 2}}),
+        ("detect", {"request": {"project": "pets", "prefix": "cameras/"}}),
         ("evaluate", {"job": {"run_key": SHA, "snapshot_digest": SHA, "split": "test"}}),
         (
             "train",

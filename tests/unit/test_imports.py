@@ -18,6 +18,8 @@ ROOT = Path(tasks.__file__).parents[1]
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
 HEAVY = {"prefect", "boto3", "botocore", "numpy", "PIL", "pydantic", "httpx"}
 OURS = (deployments, flows, tasks)
+DETECTION = ("tasks.detection", "deployments.offline.detect", "deployments.offline.image_inputs")
+"""Modules that load OpenCV and drawing; the command and the flow load them when they are used."""
 TRAINER_ONLY = {"torch", "torchvision", "super_gradients", "lightning_fabric", "safetensors", "cv2", "matplotlib"}
 
 
@@ -36,14 +38,14 @@ def modules_outside_the_trainer() -> list[str]:
         module.name
         for package in OURS
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-        if not module.name.startswith("tasks.training.worker")
+        if not module.name.startswith(("tasks.training.worker", *DETECTION))
     ]
     assert len(names) > 40
     return names
 
 
 @pytest.mark.parametrize(
-    "module", ["flows.retrain", "flows.study", "flows.train", "flows.evaluate", "deployments.cli.main"]
+    "module", ["flows.retrain", "flows.study", "flows.train", "flows.evaluate", "flows.detect", "deployments.cli.main"]
 )
 def test_flows_and_command_load_no_library_of_the_trainer(module):
     assert not loaded_by(module) & TRAINER_ONLY
@@ -51,6 +53,17 @@ def test_flows_and_command_load_no_library_of_the_trainer(module):
 
 def test_no_module_outside_the_trainer_loads_its_libraries():
     assert not loaded_by(*modules_outside_the_trainer()) & TRAINER_ONLY
+
+
+def test_detection_loads_no_torch():
+    names = [
+        module.name
+        for package in OURS
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        if module.name.startswith(DETECTION)
+    ]
+    assert len(names) > 15
+    assert not loaded_by(*names) & (TRAINER_ONLY - {"cv2", "matplotlib"})
 
 
 def test_the_command_loads_libraries_only_for_the_verbs_that_need_them():

@@ -32,6 +32,9 @@ KEYS = {
     keys.model_card: ("p", 1),
     keys.model_file: ("p", 1, "model.onnx"),
     keys.model_alias: ("p", "champion"),
+    keys.image_detections: ("p", 1, SHA),
+    keys.annotated_image: ("p", 1, SHA, OTHER),
+    keys.new_detections: ("p", 1, SHA),
     keys.probe: (SHA,),
 }
 """Every function that makes the key of an object, with arguments."""
@@ -46,6 +49,8 @@ PREFIXES = {
     keys.evaluation_prefix: (keys.evaluation_numbers(FOLDER, SHA),),
     keys.all_models: (),
     keys.models: ("p",),
+    keys.all_detections: (),
+    keys.done_images: ("p", 1),
 }
 """Every function that makes a prefix."""
 

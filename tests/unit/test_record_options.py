@@ -41,6 +41,7 @@ def parse():
     [
         ("check", ["--report", *LABELS]),
         ("diff", LABELS),
+        ("detect", ["--out", "--threshold", "--tile", "--precision"]),
         ("train", ["--out", *LABELS, *TRAINING, *MACHINE]),
         ("retrain", [*ROBOFLOW, *SENT, *LABELS, *TRAINING, *GATE]),
         ("study", [*ROBOFLOW, *SENT, *LABELS, *TRAINING]),

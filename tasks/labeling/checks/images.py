@@ -11,23 +11,18 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from tasks.images.file_kinds import EXIF_ORIENTATION, MAX_PIXELS, READABLE_FORMATS
 from tasks.images.pixels import in_8_bits
 from tasks.labeling.annotations import AnnotatedImage
 from tasks.labeling.findings import FindingCounter
 from tasks.local.threads import in_context
 
-READABLE_FORMATS = frozenset({"JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF"})
-"""Formats that Pillow and the trainer's OpenCV both read, to the same size, in any mode of colour."""
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".avif", ".heic"})
-"""Suffixes of file names that look like images, readable or not."""
 FORMATS_OF_SUFFIX = {
     ".jpg": ("JPEG", "MPO"), ".jpeg": ("JPEG", "MPO"), ".png": ("PNG",), ".bmp": ("BMP",), ".webp": ("WEBP",),
     ".tif": ("TIFF",), ".tiff": ("TIFF",),
 }  # fmt: skip
 UNUSUAL_MODES = frozenset({"RGBA", "LA", "PA", "CMYK", "I;16", "I;16B", "I;16L", "I", "F", "YCbCr", "LAB"})
 """Modes that lose something when an image is read as 8-bit RGB."""
-MAX_PIXELS = 100_000_000
-_EXIF_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
@@ -70,7 +65,7 @@ def read_image(path: Path) -> DecodedImage | UnreadableImage:
             if (frames := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
                 return UnreadableImage(path, f"{frames} frames; use an image a frame")
             # Before load(), which may replace what the header said.
-            rotated = image.getexif().get(_EXIF_ORIENTATION, 1) not in (0, 1)
+            rotated = image.getexif().get(EXIF_ORIENTATION, 1) not in (0, 1)
             (width, height), mode = _decode(image)
             file_format, image_hash = str(image.format), difference_hash(image)
     except Exception as error:  # noqa: BLE001 - on damaged files, decoders raise errors of many types

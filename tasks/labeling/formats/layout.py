@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from tasks.labeling.checks.images import IMAGE_SUFFIXES
+from tasks.images.file_kinds import IMAGE_SUFFIXES
 from tasks.records import Split
 
 

@@ -16,7 +16,7 @@ from super_gradients.training.transforms.transforms import (
 )
 
 from tasks import records
-from tasks.training.worker.data.geometry import PAD_VALUE
+from tasks.images.network_input import PAD_VALUE
 from tasks.training.worker.data.images import ImageFolder
 
 

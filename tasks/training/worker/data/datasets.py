@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tasks import records
+from tasks.images.network_input import PAD_VALUE
 from tasks.training.worker.data.augmentation import Augmentation
-from tasks.training.worker.data.geometry import PAD_VALUE
 from tasks.training.worker.data.images import ImageFolder
 
 MIN_SIDE = 1.0

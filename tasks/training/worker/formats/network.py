@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from tasks.images.network_input import PAD_VALUE
 from tasks.local.files import file_sha256
-from tasks.training.worker.data.geometry import PAD_VALUE
 from tasks.training.worker.model.network import build_network
 from tasks.training.worker.model.postprocess import select_boxes
 from tasks.training.worker.model.weights import load_all, read_metadata

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from super_gradients.training import models
 
-from tasks.training.worker.data.geometry import PAD_VALUE
+from tasks.images.network_input import PAD_VALUE
 from tasks.training.worker.formats.network import Detect, TrainedNetwork, detect_with
 from tasks.training.worker.model.postprocess import select_boxes
 

@@ -1,0 +1,54 @@
+"""The verb about new images: detect."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.core import TyperOption
+
+from deployments.cli.interrupt import stop_like_ctrl_c
+from deployments.cli.option_values import record_from
+from deployments.cli.options import Json
+from deployments.cli.record_options import options_of
+from deployments.cli.verb import Verb
+
+app = typer.Typer()
+
+
+class DetectVerb(Verb):
+    """A verb with options for how a model is used."""
+
+    def record_options(self) -> list[TyperOption]:
+        """Make an option of each field of DetectOptions."""
+        from tasks.records import DetectOptions
+
+        return options_of(DetectOptions)
+
+
+@app.command(cls=DetectVerb)
+def detect(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(help="PROJECT for its champion, PROJECT/VERSION, PROJECT@ALIAS, or a file.")],
+    images: Annotated[
+        list[str], typer.Argument(help="Image files, videos, folders, patterns, zips, and store://PREFIX.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results, new or from an earlier detect.")],
+    as_json: Json = False,
+) -> None:
+    """Detect objects on new images with a published model; write annotated images, COCO JSON, CSV and a gallery.
+
+    Args:
+        context: Holds how the model is used.
+        model: A published model, or a file of one.
+        images: Image files, videos, folders, patterns, zips, and prefixes of the store.
+        out: Folder for the results.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_detections
+    from deployments.offline.detect import detect as run
+    from tasks.records import DetectOptions
+
+    stop_like_ctrl_c()
+    document = run(model, images, out, record_from(DetectOptions, context.obj))
+    show(document, as_json, show_detections)
+    raise typer.Exit(0 if document["ok"] else 1)

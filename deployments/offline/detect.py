@@ -1,0 +1,99 @@
+"""``nasflow detect``: a published model, or a file of one, on new images."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from deployments.offline.image_inputs import open_images
+from deployments.remote.models import find_named
+from deployments.terminal.console import progress_bar, say, time_left
+from tasks.detection.detector import Detector
+from tasks.detection.model_in_store import fetch_model
+from tasks.detection.outputs.folder import output_folder
+from tasks.detection.run import Detected, detect_images
+from tasks.detection.runtimes import load
+from tasks.records import DetectOptions
+from tasks.settings import WorkSettings, from_environment
+from tasks.storage.s3 import Store
+
+
+def detect(model: str, images: Sequence[str], out: Path, options: DetectOptions) -> dict[str, Any]:
+    """Detect on images, and publish what was found in a folder.
+
+    Args:
+        model: ``PROJECT``, ``PROJECT/VERSION``, ``PROJECT@ALIAS``, or an ONNX file.
+        images: Files, folders, patterns, zips and prefixes of the store.
+        out: Folder for the results.
+        options: How the model is used.
+
+    Returns:
+        What was detected and how fast, as JSON would have it; ``ok`` says whether every image could be read.
+
+    Raises:
+        BadInput: there is no such model or image, or the folder cannot be used.
+    """
+    with open_images(images) as sources, TemporaryDirectory(prefix="nasflow-") as scratch:
+        if sources.others:
+            say(f"{sources.others} other files are neither images nor videos, and are left out")
+        path, name = find_model_file(model, Path(scratch))
+        runtime = load(path, precision=options.precision)
+        threshold = runtime.model.threshold if options.threshold is None else options.threshold
+        detector = Detector(runtime, threshold, options.tile)
+        with output_folder(out) as folder, progress_bar(f"{sources.count} images") as bar:
+            detected = detect_images(detector, sources, folder, f"Detections of {name}", _show_on(bar.show))
+    return _document(detected, detector, name, out)
+
+
+def find_model_file(model: str, scratch: Path) -> tuple[Path, str]:
+    """The file of a model, and what the model is called.
+
+    Args:
+        model: An ONNX file, or the name of a published model.
+        scratch: Folder for the file of a published model.
+
+    Returns:
+        The file, and ``PROJECT/VERSION`` or the file's name.
+
+    Raises:
+        BadInput: there is no such model.
+    """
+    path = Path(model)
+    if path.is_file() or "." in model:  # no name of a project or an alias has one
+        return path, path.name
+    store = Store.from_environment()
+    version = find_named(store, model)
+    file = fetch_model(store, version, from_environment(WorkSettings), scratch)
+    return file, f"{version.project}/{version.version}"
+
+
+def _show_on(show: Callable[[float, float, str], None]) -> Callable[[int, int], None]:
+    """A function that shows images done and the time left."""
+    start = time.monotonic()
+
+    def on_image(done: int, count: int) -> None:
+        count = max(done, count)
+        left = (time.monotonic() - start) / done * (count - done)
+        show(done, count, f"{done} of {count} images, {time_left(left)}")
+
+    return on_image
+
+
+def _document(detected: Detected, detector: Detector, model: str, out: Path) -> dict[str, Any]:
+    totals = detected.totals
+    if totals.rotated:
+        say(f"warning: {totals.rotated} images have an EXIF rotation, and were used as stored, as in training")
+    return {
+        "ok": not totals.failed,
+        "model": model,
+        "images": totals.images,
+        "detections": totals.detections,
+        "per_class": totals.by_class(),
+        "failed": [{"image": one.image, "why": one.why} for one in totals.failed],
+        "threshold": detector.threshold,
+        "seconds": round(detected.seconds, 3),
+        "images_per_second": round(totals.images / detected.seconds, 2),
+        "device": detector.runtime.device,
+        "out": str(out.absolute()),
+    }

@@ -1,0 +1,1 @@
+"""A published model on new images, without torch."""

@@ -1,0 +1,1 @@
+"""What detection writes: annotated images, COCO JSON, CSV and a gallery."""

@@ -1,0 +1,45 @@
+"""A network that was trained for a few steps and exported in all formats, by the real trainer and exporter."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from tasks.local.dataset_folder import image_path
+from tasks.records import DatasetSnapshot
+from tasks.training import files
+from tests.fakes import trainer
+from tests.fakes.datasets import make_spec, write_dataset, write_spec
+
+SIZE, THRESHOLD = 64, 0.1
+
+
+class Exported(NamedTuple):
+    """A trained run, and its files."""
+
+    snapshot: DatasetSnapshot
+    data: Path
+    weights: Path
+    out: Path
+
+    def images(self) -> np.ndarray:
+        """The images of the valid split, as ``[n, 3, S, S]`` in [0, 1]; they have the size of the input."""
+        paths = [image_path(self.data, image) for image in self.snapshot.of_split("valid")]
+        return np.stack([np.asarray(Image.open(path), np.float32).transpose(2, 0, 1) / 255 for path in paths])
+
+
+def export_network(folder: Path) -> Exported:
+    """Train for 48 steps, after which some of the drawn discs and squares are detected, and export."""
+    snapshot = write_dataset(folder / "data", 48, 5, size=SIZE)
+    spec = make_spec(snapshot, epochs=4, image_size=SIZE, batch_size=4, learning_rate=2e-3, augmentation="none")
+    spec_path = write_spec(folder / "spec.json", spec)
+    done = trainer.run(folder, "--spec", spec_path, "--data", folder / "data", "--out", folder / "run")
+    assert done.process.returncode == 0, done.stderr[-2000:]
+    one = Exported(snapshot, folder / "data", folder / "run" / files.BEST, folder / "out")
+    done = trainer.run(
+        folder / "export", "--weights", one.weights, "--data", one.data, "--split", "valid", "--threshold", THRESHOLD,
+        "--out", one.out, module=trainer.EXPORT,
+    )  # fmt: skip
+    assert done.process.returncode == 0, done.stderr[-2000:]
+    return one
