@@ -117,7 +117,7 @@ def rollback(project: Project, why: Why, by: By = None, as_json: Json = False) -
 @app.command("pull", cls=Verb)
 def pull(
     model: Model,
-    format_name: Annotated[str, typer.Option("--format", help="onnx, onnx-nms, pth or safetensors.")] = "onnx",
+    format_name: Annotated[str, typer.Option("--format", help="onnx, onnx-nms, onnx-int8, pth, safetensors.")] = "onnx",
     out: Annotated[Path | None, typer.Option(help="Folder for the file; by default PROJECT-VERSION.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from deployments.terminal import console
 from deployments.terminal.console import say, table
+from tasks.records import Int8Speed
 
 Document = dict[str, Any]
 MAX_NAMED = 20
@@ -170,18 +171,26 @@ def show_model_card(document: Document) -> None:
     scores = document["scores"]
     rows += [[name, scores[name]] for name in ("map", "map50", "map75", "precision", "recall", "threshold")]
     table(["what", "value"], [[name, str(value)] for name, value in rows])
-    formats = [(one["name"], one["file"], one["agreement"]) for one in document["formats"]]
-    columns = ("map_difference", "box_difference", "score_difference")
-    files = [["safetensors", document["weights"]["size"], None, None, None]]
-    files += [
-        [name, file["size"], *(f"{measured[column]:.1g}" for column in columns)] for name, file, measured in formats
-    ]
-    table(["format", "bytes", "mAP differs", "boxes, px", "scores"], files)
-    for name, reason in document["formats_refused"].items():
-        say(f"{name} is not published: {reason}")
+    show_files(document)
     moves = document["alias_history"]
     rows = [[move["at"][:16].replace("T", " "), move["version"], move["by"], move["reason"]] for move in moves]
     table(["champion since", "version", "by", "reason"], rows)
+
+
+def show_files(document: Document) -> None:
+    """Print the files of a published model, how each differs from the trained network, and why one is missing."""
+    files: list[list[object]] = [["safetensors", document["weights"]["size"], None, None, None, None]]
+    for one in document["formats"]:
+        measured = one["agreement"]
+        differences = (f"{measured[name]:.1g}" for name in ("map_difference", "box_difference", "score_difference"))
+        unmatched = f"{measured['unmatched']} of {measured['detections']}"
+        files.append([one["name"], one["file"]["size"], *differences, unmatched])
+    table(["format", "bytes", "mAP differs", "boxes, px", "scores", "detections differ"], files)
+    for one in document["formats"]:
+        if one["speed"]:
+            say(f"{one['name']}: {Int8Speed(**one['speed']).in_words}")
+    for name, reason in document["formats_refused"].items():
+        say(f"{name} is not published: {reason}")
 
 
 def show_text(document: Document) -> None:

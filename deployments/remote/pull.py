@@ -13,6 +13,7 @@ from tasks.storage.s3 import Store
 LOADING = {
     "onnx": ("import onnxruntime", 'session = onnxruntime.InferenceSession("{file}")'),
     "onnx-nms": ("import onnxruntime", 'session = onnxruntime.InferenceSession("{file}")'),
+    "onnx-int8": ("import openvino", 'model = openvino.Core().compile_model("{file}")'),
     "pth": (
         "from super_gradients.training import models",
         'network = models.get("yolo_nas_{variant}", num_classes={classes}, checkpoint_path="{file}")',

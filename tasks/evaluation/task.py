@@ -87,9 +87,9 @@ def evaluate_on_worker(
 
 
 def _has_formats_to_make(store: Store, report: EvaluationReport) -> bool:
-    """Whether a format is missing, or was refused: another machine may be able to make it."""
+    """Whether a format is missing, or was refused, and another machine may be able to make it."""
     formats = find_formats(store, report)
-    return formats is None or bool(formats.refused)
+    return formats is None or not formats.is_final
 
 
 @step("write the report")

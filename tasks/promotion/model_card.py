@@ -159,9 +159,10 @@ Run `{card.version.run_key[:12]}`, snapshot `{card.version.snapshot_digest[:12]}
 
 def _files(version: ModelVersion) -> str:
     rows = "\n".join(f"| {name} | {file.size} | `{file.sha256}` |" for name, file in version.files.items())
+    speeds = "".join(f"\n\n{one.name}: {as_text(one.speed.in_words)}." for one in version.formats if one.speed)
     refused = "".join(f"\n\n{name} is not published: {as_text(why)}." for name, why in version.formats_refused.items())
     return f"""## Files
 
 | format | bytes | SHA-256 |
 |---|---|---|
-{rows}{refused}"""
+{rows}{speeds}{refused}"""

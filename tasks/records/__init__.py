@@ -55,7 +55,15 @@ from tasks.records.evaluation import (
     Speed,
     ThresholdGoal,
 )
-from tasks.records.formats import FORMAT_FILES, Agreement, Export, ExportedFormat, ModelFormat, ModelFormats
+from tasks.records.formats import (
+    FORMAT_FILES,
+    Agreement,
+    Export,
+    ExportedFormat,
+    Int8Speed,
+    ModelFormat,
+    ModelFormats,
+)
 from tasks.records.gate import Answer, GateCheck, GatePolicy, PromotionDecision
 from tasks.records.housekeeping import Amount, CleanJob, CleanReport
 from tasks.records.jobs import CompareRequest, DetectionResult, EvaluateJob, RetrainOutcome, SuperviseJob, TrainJob
@@ -134,6 +142,7 @@ __all__ = [
     "GatePolicy",
     "ImageChanges",
     "ImageDetections",
+    "Int8Speed",
     "Interval",
     "LabelExport",
     "LabelRules",

@@ -86,6 +86,7 @@ def _store_files(store: Store, run_key: str, export: Export, out: Path) -> tuple
         ModelFormat(
             name=one.name,
             agreement=one.agreement,
+            speed=one.speed,
             file=store.upload(
                 out / FORMAT_FILES[one.name],
                 lambda sha256, name=one.name: keys.format_file(run_key, sha256, FORMAT_FILES[name]),  # type: ignore[misc]

@@ -176,7 +176,7 @@ def export_formats(report: EvaluationReport) -> ModelFormats:
     """Write a measured model in all formats, and measure each; files that are there already are used again."""
     store, logger = Store.from_environment(), get_run_logger()
     formats = find_formats(store, report)
-    if formats and not formats.refused:
+    if formats and formats.is_final:
         logger.info("run %s is exported already", report.run_key[:12])
         return formats
     formats = export_in_store(store, report, from_environment(WorkSettings), _show_batches())

@@ -12,6 +12,7 @@ from tasks.records import (
     Agreement,
     AliasMove,
     EvaluationReport,
+    Int8Speed,
     ModelFormat,
     ModelFormats,
     ModelVersion,
@@ -28,6 +29,9 @@ from tests.fakes.scores import scores
 SNAPSHOT = "1" * 64
 AGREEMENT = Agreement(
     images=3, detections=8, unmatched=0, map=0.5, map_difference=0, box_difference=1e-4, score_difference=1e-6
+)
+INT8_SPEED = Int8Speed(
+    runtime="openvino 2026.4.1", machine="AMD EPYC", threads=2, latency_ms=22.4, fp32_latency_ms=38.8
 )
 
 
@@ -72,7 +76,13 @@ def publish_one(
     measured = ModelFormats(
         run_key=model.run_key, weights_sha256=model.weights.sha256, threshold=0.5, seconds=1,
         formats=[
-            ModelFormat(name=name, agreement=AGREEMENT, file=stored(path.read_bytes())) for name, path in paths.items()
+            ModelFormat(
+                name=name,
+                agreement=AGREEMENT,
+                speed=INT8_SPEED if name == "onnx-int8" else None,
+                file=stored(path.read_bytes()),
+            )
+            for name, path in paths.items()
         ],
         refused={} if "onnx-nms" in paths else {"onnx-nms": "9 of 9 detections differ"},
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """Exporting a model from the store to the store, by a real exporter process; and publishing what came of it."""
 
+import re
 import signal
 from datetime import UTC, datetime
 from functools import partial
@@ -57,6 +58,11 @@ def test_a_stopped_export_is_done_again_and_published(store, measured, tmp_path)
     assert find_formats(store, report) == formats
     assert (list(FORMAT_FILES), {}) == ([one.name for one in formats.formats], formats.refused)
     assert all(one.agreement.images == 12 for one in formats.formats)
+    # A network of random weights has no mAP to lose.
+    (speed,) = (one.speed for one in formats.formats if one.speed)
+    assert formats.formats[-1].speed is speed
+    assert re.fullmatch(r"openvino 20\d\d\.\S+", speed.runtime)
+    assert (speed.threads, speed.latency_ms > 0, speed.fp32_latency_ms > 0) == (1, True, True)
     # Each threshold has files that name it.
     other = report.model_copy(update={"scores": report.scores.model_copy(update={"threshold": 0.123})})
     assert find_formats(store, other) is None

@@ -17,6 +17,8 @@ from tasks.records import (
     LabelExport,
     LabelledImage,
     LabelSource,
+    ModelFormat,
+    ModelFormats,
     Part,
     Record,
     RetrainRequest,
@@ -120,3 +122,22 @@ def test_numbers_that_are_not_finite_are_refused(bad):
 def test_project_names_fit_into_keys(project):
     with pytest.raises(ValidationError, match="pattern"):
         RetrainRequest(project=project)
+
+
+@pytest.mark.parametrize(
+    ("refused", "is_final"), [((), True), (("onnx-int8",), True), (("onnx",), False), (("onnx", "onnx-int8"), False)]
+)
+def test_a_format_that_was_refused_is_made_again_unless_it_is_int8(refused, is_final):
+    formats = ModelFormats(
+        run_key=SHA, weights_sha256=SHA, threshold=0.5, formats=(), refused=dict.fromkeys(refused, "why"), seconds=1
+    )
+    assert formats.is_final is is_final
+
+
+def test_a_card_of_a_nasflow_without_int8_is_read():
+    agreement = {
+        "images": 3, "detections": 8, "unmatched": 0, "map": 0.5, "map_difference": 0, "box_difference": 0.0001,
+        "score_difference": 0,
+    }  # fmt: skip
+    old = {"name": "onnx", "agreement": agreement, "file": {"key": "runs/x", "sha256": SHA, "size": 1}}
+    assert ModelFormat.model_validate(old).speed is None

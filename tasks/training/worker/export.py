@@ -1,19 +1,23 @@
 """``python -m tasks.training.worker.export``: write a run's weights in all formats, and measure each file.
 
-Each file is compared with the trained network, in fp32 on the processor. At the end it writes ``formats.json``, an
-Export, which names the files that agree, and why the others do not.
+Each file is compared with the trained network, in fp32 on the processor, on the images of a split. Training images are
+what int8 is calibrated on. At the end it writes ``formats.json``, an Export, which names the files that agree, and why
+the others do not.
 """
 
 import argparse
+import itertools
+import math
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.errors import TrainingStopped
 from tasks.local import dataset_folder
 from tasks.local.files import publish_bytes
-from tasks.records import FORMAT_FILES, SPLITS, Export, ExportedFormat
+from tasks.records import FORMAT_FILES, SPLITS, Agreement, Export, ExportedFormat
 from tasks.training import files
 from tasks.training.worker.detect import refuse_empty, refuse_other_classes
 from tasks.training.worker.runtime.events import Events
@@ -57,30 +61,31 @@ def export(options: argparse.Namespace, events: Events, stop: threading.Event) -
     options.out.mkdir(parents=True, exist_ok=True)
     quiet_libraries(options.out)
     with heavy_imports():
-        from tasks.training.worker.formats.agreement import disagreement
-        from tasks.training.worker.formats.measure import images_to_measure, measure
+        from tasks.training.worker.formats import calibration
+        from tasks.training.worker.formats.measure import BATCH_SIZE, images_to_measure, measure
         from tasks.training.worker.formats.network import TrainedNetwork
 
     def refuse_if_stopped() -> None:
         if stop.is_set():
             raise TrainingStopped("stopped on request; what was exported is not used")
 
-    def on_batch(done: int, total: int) -> None:
+    measured, calibrated = images_to_measure(snapshot, options.split), calibration.images_to_calibrate_on(snapshot)
+    steps = math.ceil(len(measured) / BATCH_SIZE) + math.ceil(len(calibrated) / calibration.BATCH_SIZE)
+    numbers = itertools.count(1)
+
+    def on_batch() -> None:
         refuse_if_stopped()
-        events.report("step", step=done, steps=total)
+        events.report("step", step=next(numbers), steps=steps)
 
     trained = TrainedNetwork.load(options.weights, options.threshold)
     refuse_other_classes(trained.classes, snapshot)
+    batches = calibration.batches_of(calibrated, options.data, trained.size, on_batch)
+    trained = replace(trained, training_images=batches)
     written, refused = write_all(trained, options.out, refuse_if_stopped)
-    agreements, failures = measure(trained, written, options.data, images_to_measure(snapshot, options.split), on_batch)
-    reasons = {name: disagreement(agreement) for name, agreement in agreements.items()}
-    refused |= failures | {name: reason for name, reason in reasons.items() if reason}
-    exported = tuple(
-        ExportedFormat(name=name, agreement=agreement) for name, agreement in agreements.items() if name not in refused
-    )
-    result = Export(exported=exported, refused=refused)
+    agreements, failures = measure(trained, written, options.data, measured, on_batch)
+    result = judge_all(trained, options.out, agreements, refused | failures)
     publish_bytes(options.out / files.EXPORT, result.model_dump_json(indent=1).encode())
-    return {"exported": [one.name for one in exported], "refused": refused}
+    return {"exported": [one.name for one in result.exported], "refused": result.refused}
 
 
 def write_all(
@@ -95,6 +100,9 @@ def write_all(
 
     Returns:
         How each file detects, and why a format could not be written or loaded, by format.
+
+    Raises:
+        TrainingStopped: a stop was requested.
     """
     from tasks.training.worker.formats.measure import first_line
     from tasks.training.worker.formats.table import FORMATS
@@ -106,9 +114,38 @@ def write_all(
         try:
             format_.write(trained, path)
             loaded[name] = format_.load(trained, path)
+        except TrainingStopped:
+            raise
         except Exception as error:  # noqa: BLE001, the other formats may do
             refused[name] = f"it cannot be exported: {first_line(error)}"
     return loaded, refused
+
+
+def judge_all(
+    trained: "TrainedNetwork", out: Path, agreements: dict[str, Agreement], refused: dict[str, str]
+) -> Export:
+    """Decide which files may be published, and time those that are to be faster than others.
+
+    Args:
+        trained: The trained network.
+        out: Folder of the files.
+        agreements: How the files agree with the network, by format.
+        refused: Why a format could not be measured.
+
+    Returns:
+        The files that may be published, and why the others may not.
+    """
+    from tasks.training.worker.formats.table import FORMATS
+
+    exported, refused = [], dict(refused)
+    for name, agreement in agreements.items():
+        format_ = FORMATS[name]
+        if reason := format_.disagreement(agreement):
+            refused[name] = reason
+            continue
+        speed = format_.speed(trained, out / FORMAT_FILES[name]) if format_.speed else None
+        exported.append(ExportedFormat(name=name, agreement=agreement, speed=speed))
+    return Export(exported=tuple(exported), refused=refused)
 
 
 if __name__ == "__main__":

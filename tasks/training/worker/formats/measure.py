@@ -33,7 +33,7 @@ def measure(
     files: Mapping[str, Detect],
     data: Path,
     images: Sequence[LabelledImage],
-    on_batch: Callable[[int, int], None] = lambda done, total: None,
+    on_batch: Callable[[], None] = lambda: None,
 ) -> tuple[dict[str, Agreement], Failures]:
     """Compare the detections of files with those of the trained network.
 
@@ -42,7 +42,7 @@ def measure(
         files: How a file detects, by format.
         data: The dataset folder.
         images: Images to detect on; some have boxes.
-        on_batch: Called with batches done and batches in all; may raise.
+        on_batch: Called after each batch; may raise.
 
     Returns:
         How each file agrees, and why a file could not be used.
@@ -52,7 +52,7 @@ def measure(
     differences = {name: Differences() for name in files}
     detections: dict[str, list[Detection]] = {name: [] for name in (*files, "")}
     batches: DataLoader[Any] = plain_loader(PlainImages(ImageFolder(data, images, trained.size)), BATCH_SIZE, 0)
-    for done, batch in enumerate(batches, start=1):
+    for batch in batches:
         pixels = batch.images.float() / 255
         expected = expected_detect(pixels)
         found = {"": expected}
@@ -67,7 +67,7 @@ def measure(
                 detections[name] += rows_to_detections(rows, index, images[index], trained.size)
                 if name:
                     differences[name].add(rows, expected_rows)
-        on_batch(done, len(batches))
+        on_batch()
     ground_truth = metrics.coco_ground_truth(images, trained.classes)
     maps = {name: metrics.score(ground_truth, detections[name]).map for name in (*running, "")}
     return {name: differences[name].agreement(maps[name], maps[""]) for name in running}, failures

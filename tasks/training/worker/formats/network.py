@@ -1,8 +1,8 @@
 """The trained network that files are made from, as it computes in fp32 on the processor, and what files say of it."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,6 +34,8 @@ class TrainedNetwork:
     """Confidence threshold."""
     run_key: str
     weights_sha256: str
+    training_images: Iterable[Tensor] = field(default=(), compare=False)
+    """Batches of images that it was trained on, as ``Detect`` takes them; int8 is calibrated on them."""
 
     @classmethod
     def load(cls, weights: Path, threshold: float) -> "TrainedNetwork":

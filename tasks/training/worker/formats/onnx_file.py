@@ -7,6 +7,7 @@ weights into a second file.
 import copy
 import io
 import warnings
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from tasks.training.worker.model.postprocess import select_boxes
 
 IMAGES, OUTPUTS = "images", ("boxes", "scores")
 
+Run = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""From images as ``Detect`` takes them to the boxes and scores of all anchors."""
+
 
 def write(trained: TrainedNetwork, path: Path) -> None:
     """Write boxes ``[B, N, 4]`` xyxy in pixels of the network input, and scores ``[B, N, C]`` in [0, 1]."""
@@ -29,14 +33,24 @@ def write(trained: TrainedNetwork, path: Path) -> None:
 
 def load(trained: TrainedNetwork, path: Path) -> Detect:
     """Load a file alone, and select boxes as the evaluation does."""
-    session = open_session(path)
+    run = open_run(path)
 
     def detect(images: Tensor) -> list[Tensor]:
-        boxes, scores = session.run(list(OUTPUTS), {IMAGES: images.numpy()})
-        rows: list[Tensor] = select_boxes((torch.from_numpy(boxes), torch.from_numpy(scores)))
+        rows: list[Tensor] = select_boxes(run(images))
         return rows
 
     return detect
+
+
+def open_run(path: Path) -> Run:
+    """Load a file; its boxes and scores are not selected yet."""
+    session = open_session(path)
+
+    def run(images: Tensor) -> tuple[Tensor, Tensor]:
+        boxes, scores = session.run(list(OUTPUTS), {IMAGES: images.numpy()})
+        return torch.from_numpy(boxes), torch.from_numpy(scores)
+
+    return run
 
 
 class _BoxesAndScores(nn.Module):
