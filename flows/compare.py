@@ -3,7 +3,7 @@
 from prefect import flow
 
 from tasks.evaluation.task import evaluate_on_worker, show_comparison
-from tasks.promotion.task import compare_versions, find_run_of, find_versions
+from tasks.promotion.versions_task import compare_versions, find_run_of, find_versions
 from tasks.records import CompareRequest, Comparison
 
 

@@ -3,7 +3,7 @@
 from prefect import flow
 
 from tasks.detection.task import detect_new_images
-from tasks.promotion.task import find_published
+from tasks.promotion.versions_task import find_published
 from tasks.records import DetectOutcome, DetectRequest
 
 

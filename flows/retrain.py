@@ -21,6 +21,7 @@ from tasks.promotion.task import (
     publish_model,
     summarise,
     take_answer,
+    write_project_page,
 )
 from tasks.records import (
     EvaluationReport,
@@ -76,9 +77,10 @@ def finish(request: RetrainRequest, snapshot: SnapshotRef, model: TrainedModel) 
     report = evaluate_on_worker(model, snapshot, request.threshold_for, export=True)
     version, alias = judge(request, snapshot, model, report)
     decision = version.decision
-    return summarise(
-        RetrainOutcome(snapshot=snapshot, model=model, report=report, decision=decision, version=version, alias=alias)
+    outcome = RetrainOutcome(
+        snapshot=snapshot, model=model, report=report, decision=decision, version=version, alias=alias
     )
+    return summarise(outcome, write_project_page(request.project))
 
 
 def judge(

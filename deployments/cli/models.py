@@ -1,4 +1,4 @@
-"""Verbs about published models: models list, show, card, compare, promote, rollback, pull and replay."""
+"""Verbs about published models: models list, show, page, card, compare, promote, rollback, pull and replay."""
 
 from pathlib import Path
 from typing import Annotated
@@ -42,6 +42,30 @@ def show_(project: Project, which: VersionOrAlias = "champion", as_json: Json = 
     from tasks.storage.s3 import Store
 
     show(show_model(Store.from_environment(), project, which), as_json, show_model_card)
+
+
+@app.command(cls=Verb)
+def page(
+    project: Project,
+    days: Annotated[float, typer.Option(help="How long the link works, at most 7.", min=0.001, max=7)] = 7,
+    out: Annotated[Path | None, typer.Option(help="Folder to copy the page to as index.html.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Give a link to the page about all versions of a project, brought up to date, or a copy of the page.
+
+    Args:
+        project: Project of the models.
+        days: How long the link works, in days.
+        out: Folder to copy the page to, or None for a link.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_page
+    from deployments.remote.project_page import copy_page, link_to_page
+    from tasks.storage.s3 import Store
+
+    store = Store.from_environment()
+    document = link_to_page(store, project, days) if out is None else copy_page(store, project, out)
+    show(document, as_json, show_page)
 
 
 @app.command(cls=Verb)

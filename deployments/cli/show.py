@@ -159,6 +159,15 @@ def show_link(document: Document) -> None:
     say(f"this link {document['link_validity']}")
 
 
+def show_page(document: Document) -> None:
+    """Print where the page of a project is: a link and how long it works, or a file."""
+    if "link" not in document:
+        say(f"page: {document['page']}")
+        return
+    say(f"page: {document['link']}")
+    say(f"this link {document['link_validity']}")
+
+
 def show_models(document: Document) -> None:
     """Print the list of published models."""
     columns = ["project", "version", "alias", "map", "map50", "split", "created_at"]
@@ -203,6 +212,8 @@ def show_moved(document: Document) -> None:
     before = document["before"]
     was = "it was it already" if before == document["version"] else f"before: {before or 'none'}"
     say(f"{document['project']}: champion is version {document['version']} now ({was})")
+    if problem := document["page_problem"]:
+        say(f"warning: the project's page is not up to date: {problem}")
 
 
 def show_pulled(document: Document) -> None:

@@ -117,6 +117,17 @@ def find_model_version(store: Store, project: str, which: str) -> ModelVersion:
     return card
 
 
+def require_project(store: Store, project: str) -> None:
+    """Make sure that a project has a published version.
+
+    Raises:
+        BadInput: it has none.
+    """
+    _check_name("project", project)
+    if project not in registry.projects(store):
+        raise BadInput(f"project {project}: no published version; `nasflow models list` shows what there is")
+
+
 def find_named(store: Store, model: str) -> ModelVersion:
     """Find the version that a person typed.
 

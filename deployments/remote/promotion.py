@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from deployments.remote.models import find_model_version, find_named
+from deployments.remote.project_page import page_after_move
 from tasks.errors import BadInput
 from tasks.promotion.by_hand import promote_by_hand, roll_back
 from tasks.promotion.registry import CHAMPION
@@ -34,7 +35,7 @@ def promote_version(store: Store, model: str, why: str, by: str | None) -> dict[
     card = find_named(store, model)
     move = AliasMove(version=card.version, at=datetime.now(UTC), reason=why, by=by)
     alias, before = promote_by_hand(store, card, move)
-    return _moved(alias, before)
+    return _moved(store, alias, before)
 
 
 def roll_back_champion(store: Store, project: str, why: str, by: str | None) -> dict[str, Any]:
@@ -56,11 +57,12 @@ def roll_back_champion(store: Store, project: str, why: str, by: str | None) -> 
     why, by = _checked(why, by)
     find_model_version(store, project, CHAMPION)
     alias, left = roll_back(store, project, why, by, datetime.now(UTC))
-    return _moved(alias, left)
+    return _moved(store, alias, left)
 
 
-def _moved(alias: ModelAlias, before: int | None) -> dict[str, Any]:
-    return {"ok": True, "project": alias.project, "alias": alias.name, "version": alias.version, "before": before}
+def _moved(store: Store, alias: ModelAlias, before: int | None) -> dict[str, Any]:
+    moved = {"ok": True, "project": alias.project, "alias": alias.name, "version": alias.version, "before": before}
+    return {**moved, **page_after_move(store, alias.project)}
 
 
 def _checked(why: str, by: str | None) -> tuple[str, str | None]:

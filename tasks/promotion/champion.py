@@ -1,13 +1,36 @@
-"""The champion as a model to measure and to compare with: its run, or why that cannot be.
+"""The champion, and the run that it came from: to measure it and to compare with it, or why that cannot be.
 
 The champion's card and weights are its project's. Its run and its labels may be gone: a lifecycle rule of the bucket
 removed them, or a person did.
 """
 
+from tasks.errors import NotInStore
+from tasks.promotion.aliases import find_alias
+from tasks.promotion.registry import CHAMPION, find_version
 from tasks.records import ModelVersion, SnapshotRef, TrainedModel
 from tasks.storage import keys
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
+
+
+def find_current_champion(store: Store, project: str) -> ModelVersion | None:
+    """The model in use, or None before the first promotion.
+
+    Raises:
+        NotInStore: the alias points to a version that is not there.
+    """
+    alias = find_alias(store, project, CHAMPION)
+    if alias is None:
+        return None
+    champion = find_version(store, project, alias.version)
+    if champion is None:
+        card, pointer = (
+            store.uri(key) for key in (keys.model_card(project, alias.version), keys.model_alias(project, CHAMPION))
+        )
+        raise NotInStore(
+            f"{card}: no such object, and it is the champion's card; restore it, or delete {pointer} to begin anew"
+        )
+    return champion
 
 
 def find_champion_run(

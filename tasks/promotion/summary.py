@@ -54,13 +54,14 @@ def class_rows(scores: Scores) -> list[dict[str, str | int | float | None]]:
     ]
 
 
-def outcome_markdown(outcome: RetrainOutcome, report_link: str, validity: str) -> str:
-    """The outcome for people: verdict, scores, and a link to the report.
+def outcome_markdown(outcome: RetrainOutcome, report_link: str, page_link: str | None, validity: str) -> str:
+    """The outcome for people: verdict, scores, and links to the report and to the project's page.
 
     Args:
         outcome: The outcome of the run.
         report_link: Link to the report page.
-        validity: How long the link works, such as "works until 2026-12-04 14:02 UTC".
+        page_link: Link to the project's page; None if it could not be written.
+        validity: How long the links work, such as "works until 2026-12-04 14:02 UTC".
 
     Returns:
         Markdown; all names in it are escaped.
@@ -90,6 +91,8 @@ Measured on the {report.split} split: {report.counts.images} images, {report.cou
 
 [Open the report]({report_link}) (this link {validity}; the page stays at `{version.report.key}`)
 
+{_page_line(version.project, page_link)}
+
 | class | boxes | AP | AP50 | precision | recall |
 |---|---|---|---|---|---|
 {classes}
@@ -101,6 +104,13 @@ run `{model.run_key[:12]}`.
 
 {_formats(version)}
 """
+
+
+def _page_line(project: str, link: str | None) -> str:
+    command = f"`nasflow models page {project}`"
+    if link is None:
+        return f"The page with all versions could not be written; {command} writes it."
+    return f"[All versions of {project}]({link}) ({command} gives another link)"
 
 
 def headline(outcome: RetrainOutcome) -> str:

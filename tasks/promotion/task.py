@@ -6,27 +6,28 @@ from prefect import get_run_logger
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.runtime import flow_run
 
-from tasks.errors import LostRace, NotInStore
+from tasks.errors import LostRace
 from tasks.local.scratch import scratch_folder
 from tasks.orchestration import questions
 from tasks.orchestration.announcements import announce
 from tasks.orchestration.asking_runs import in_words
 from tasks.orchestration.progress import artifact_key, report_to_server
 from tasks.orchestration.retries import step
-from tasks.promotion import aliases, pairs, registry
+from tasks.orchestration.run_watch import sleep
+from tasks.outages import Patience, wait_out
+from tasks.promotion import aliases, registry
 from tasks.promotion.by_hand import find_rollback
-from tasks.promotion.champion import find_champion_run
+from tasks.promotion.champion import find_champion_run, find_current_champion
 from tasks.promotion.comparison import compare_in_store
 from tasks.promotion.gate import Case, decide
 from tasks.promotion.model_files import fetch_formats
+from tasks.promotion.page_in_store import update_page
 from tasks.promotion.questions import question_key, question_markdown, question_title, settle
 from tasks.promotion.registry import CHAMPION, Publication
 from tasks.promotion.summary import OUTCOME, class_rows, headline, kind_of, outcome_markdown, outcome_row, version_row
 from tasks.records import (
     AliasMove,
-    CompareRequest,
     Comparison,
-    DetectRequest,
     EvaluationReport,
     GatePolicy,
     ModelVersion,
@@ -43,6 +44,9 @@ from tasks.storage.datasets import load_snapshot
 from tasks.storage.runs import find_formats, find_model
 from tasks.storage.s3 import Store
 
+PAGE_PATIENCE = Patience(limit=300)
+"""The project's page waits no longer for a store that is away: the model is published, and the run has all it needs."""
+
 
 def utc_now() -> datetime:
     """The current time, in UTC."""
@@ -56,33 +60,7 @@ def find_champion(project: str) -> ModelVersion | None:
     Raises:
         NotInStore: the alias points to a version that is not there.
     """
-    store = Store.from_environment()
-    alias = aliases.find_alias(store, project, CHAMPION)
-    if alias is None:
-        return None
-    champion = registry.find_version(store, project, alias.version)
-    if champion is None:
-        card, pointer = (
-            store.uri(key) for key in (keys.model_card(project, alias.version), keys.model_alias(project, CHAMPION))
-        )
-        raise NotInStore(
-            f"{card}: no such object, and it is the champion's card; restore it, or delete {pointer} to begin anew"
-        )
-    return champion
-
-
-@step("find the model")
-def find_published(request: DetectRequest) -> ModelVersion:
-    """Find the version that a request names, or the champion.
-
-    Raises:
-        NotInStore: there is none.
-    """
-    if request.version is not None:
-        return pairs.require_version(Store.from_environment(), request.project, request.version)
-    if champion := find_champion.fn(request.project):
-        return champion
-    raise NotInStore(f"{request.project} has no champion; name a version, or promote one with `nasflow models promote`")
+    return find_current_champion(Store.from_environment(), project)
 
 
 @step("find the champion's run")
@@ -127,45 +105,6 @@ def compare_models(
     scratch = from_environment(WorkSettings).work_dir / "scratch"
     store = Store.from_environment()
     return compare_in_store(store, report, champion_report, champion, policy.confidence_level, scratch)
-
-
-@step("find the versions")
-def find_versions(request: CompareRequest) -> tuple[ModelVersion, ModelVersion, SnapshotRef]:
-    """Find two versions to compare, and the labels of the second.
-
-    Raises:
-        NotInStore: one of them is not published, or the labels are gone.
-    """
-    return pairs.find_pair(Store.from_environment(), request)
-
-
-@step("find the run of a version")
-def find_run_of(version: ModelVersion, snapshot: SnapshotRef) -> TrainedModel:
-    """Find the run that a version came from, to measure it on a snapshot.
-
-    Raises:
-        NasflowError: it cannot be measured on these labels.
-    """
-    return pairs.require_run(Store.from_environment(), version, snapshot)
-
-
-@step("compare versions")
-def compare_versions(report: EvaluationReport, baseline_report: EvaluationReport, baseline: ModelVersion) -> Comparison:
-    """Compare a version with a baseline on the same images.
-
-    Args:
-        report: Report of the version.
-        baseline_report: Report of the baseline on the same split.
-        baseline: The version to compare with.
-
-    Returns:
-        The comparison.
-
-    Raises:
-        NasflowError: the baseline was trained on all of the images.
-    """
-    scratch = from_environment(WorkSettings).work_dir / "scratch"
-    return pairs.compare_pair(Store.from_environment(), report, baseline_report, baseline, scratch)
 
 
 @step("decide promotion")
@@ -332,12 +271,39 @@ def promote(version: ModelVersion, champion: ModelVersion | None) -> str | None:
     return CHAMPION
 
 
+@step("write the project's page")
+def write_project_page(project: str) -> bool:
+    """Write the page about all versions of the project; a failure is logged, and no reason to fail the run.
+
+    Returns:
+        Whether the page is up to date.
+    """
+    try:
+        store = Store.from_environment()
+        key = wait_out(lambda: update_page(store, project), "all else of this run is done", PAGE_PATIENCE, sleep)
+    except Exception as error:  # noqa: BLE001, whatever it is, the model is published
+        remedy = f"`nasflow models page {project}` writes it"
+        get_run_logger().warning("the page of %s was not written: %s; %s", project, error, remedy)
+        return False
+    get_run_logger().info("%s is up to date", store.uri(key))
+    return True
+
+
 @step("summarise")
-def summarise(outcome: RetrainOutcome) -> RetrainOutcome:
-    """Show the outcome as a page in Prefect, with a link to the report, and emit the event that tells of it."""
+def summarise(outcome: RetrainOutcome, has_page: bool) -> RetrainOutcome:
+    """Show the outcome as a page in Prefect, with links, and emit the event that tells of it.
+
+    Args:
+        outcome: The outcome of the run.
+        has_page: Whether the project's page is up to date.
+
+    Returns:
+        The outcome.
+    """
     store, project = Store.from_environment(), outcome.version.project
     link = store.link(outcome.version.report.key)
-    text = outcome_markdown(outcome, link.url, link.validity)
+    page = store.link(keys.project_page(project)).url if has_page else None
+    text = outcome_markdown(outcome, link.url, page, link.validity)
     report_to_server(lambda: create_table_artifact([outcome_row(outcome)], OUTCOME, "Outcome of the run"))
     rows = class_rows(outcome.report.scores)
     description = f"Scores by class on the {outcome.report.split} split"

@@ -54,6 +54,7 @@ from tasks.records.evaluation import (
     Scores,
     Speed,
     ThresholdGoal,
+    VersionLabels,
 )
 from tasks.records.formats import (
     FORMAT_FILES,
@@ -188,6 +189,7 @@ __all__ = [
     "UnreadImage",
     "Variant",
     "VersionCount",
+    "VersionLabels",
     "as_line",
     "count_images",
 ]

@@ -129,6 +129,16 @@ class ModelVersion(Record):
         return {"safetensors": self.weights, **{one.name: one.file for one in self.formats}}
 
 
+class VersionLabels(Record):
+    """models/<project>/<version>/labels.json: counted once in the snapshot, which is large and may go."""
+
+    training_images: int = Field(ge=0, description="Number of images of the train split.")
+    measured_images: int = Field(ge=0, description="Number of images of the split that it was measured on.")
+    measured_digest: Sha256 = Field(
+        description="Digest of these images and their boxes. Scores of versions with the same one can be compared."
+    )
+
+
 class AliasMove(Part):
     """One entry of an alias's history."""
 

@@ -9,9 +9,16 @@ import json
 from collections.abc import Sequence
 from importlib import resources
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from tasks.rendering.chart import Chart
+from tasks.rendering.svg import draw_chart
+
+SHARED = "tasks.rendering"
+"""Package of what pages share."""
+CHARTS_AND_TABLES = ("charts_and_tables.css", "charts_and_tables.js")
+"""Shared assets of a page that imports macros from ``charts_and_tables.html.j2``."""
 MISSING = "\N{EN DASH}"
 _IN_SCRIPT = {ord(char): f"\\u{ord(char):04x}" for char in "<>&'"}
 
@@ -22,30 +29,41 @@ def render(package: str, template: str, assets: Sequence[str] = (), **content: o
     Args:
         package: Package that holds the template.
         template: File name of the template.
-        assets: File names of the page's own style sheets and scripts, in the same package.
+        assets: File names of style sheets and scripts, in this order: shared ones, and the page's own in the same
+            package.
         content: Variables of the template.
 
     Returns:
         The page as HTML.
     """
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=FunctionLoader(lambda name: _read(SHARED, name)),
+    )  # fmt: skip
     environment.filters["number"] = number
     environment.filters["short"] = short_name
     environment.filters["jpeg"] = data_url
     environment.filters["json"] = json_text
-    environment.filters["svg"] = Markup  # our own drawing, in which names are escaped
-    texts = {name: resources.files(package).joinpath(name).read_text("utf-8") for name in assets}
-    style = resources.files("tasks.rendering").joinpath("page.css").read_text("utf-8")
-    style += "".join(text for name, text in texts.items() if name.endswith(".css"))
+    environment.filters["chart"] = drawn_chart
+    texts = {name: _read(SHARED if name in CHARTS_AND_TABLES else package, name) for name in assets}
+    style = _read(SHARED, "page.css") + "".join(text for name, text in texts.items() if name.endswith(".css"))
     script = "".join(text for name, text in texts.items() if name.endswith(".js"))
-    text = resources.files(package).joinpath(template).read_text("utf-8")
-    return environment.from_string(text).render(
+    return environment.from_string(_read(package, template)).render(
         style=Markup(style),  # noqa: S704, our own file
         script=Markup(script),  # noqa: S704, our own file
         script_hash=f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}",
         missing=MISSING,
         **content,
     )
+
+
+def _read(package: str, name: str) -> str:
+    return resources.files(package).joinpath(name).read_text("utf-8")
+
+
+def drawn_chart(chart: Chart) -> Markup:
+    """A chart as part of the page."""
+    return Markup(draw_chart(chart))  # noqa: S704, our own drawing, in which names are escaped
 
 
 def number(value: float | None) -> str:

@@ -9,6 +9,7 @@
     models/<project>/<version>/                  a published model
     models/<project>/aliases/<name>.json         where an alias points
     detections/<project>/<version>/              what a published model detected on images of the store
+    models/<project>/index.html                  the project's page
     probe/<token>                                written to try the store, and deleted at once
 
 To add a key, write a function in the section of its prefix, and add the key to the list in ``tests/unit/test_keys.py``.
@@ -254,6 +255,16 @@ def model_file(project: str, version: int, name: str) -> str:
         The key, with a version of fixed width, so that keys sort by version.
     """
     return f"{models(project)}{version:06d}/{name}"
+
+
+def model_labels(project: str, version: int) -> str:
+    """How many labels a version was trained on, and what it was measured on."""
+    return f"{models(project)}{version:06d}/labels.json"
+
+
+def project_page(project: str) -> str:
+    """The page about all versions of a project, overwritten after each run."""
+    return f"{models(project)}index.html"
 
 
 def model_alias(project: str, name: str) -> str:

@@ -86,10 +86,10 @@ def test_the_store_holds_the_keys_of_the_design_and_no_open_upload(stack, first)
         rf"runs/{hexes}{{64}}/report/{hexes}{{16}}-(report|study)\.json",
         rf"runs/{hexes}{{64}}/(detections/[\w./-]+|weights/{hexes}{{16}}-best\.safetensors)",
         rf"runs/{hexes}{{64}}/(formats\.json|formats/{hexes}{{16}}-model(-nms|-int8)?\.(pth|onnx))",
-        r"models/[\w-]+/(\d+|aliases)/[\w.-]+",
         rf"detections/[\w-]+/\d+/images/{hexes}{{64}}\.json",
         rf"detections/[\w-]+/\d+/(annotated/{hexes}{{64}}-{hexes}{{16}}\.jpg|runs/{hexes}{{16}}-detections\.json)",
         r"cameras/[\w.-]+",  # what a test puts there, to be detected on
+        r"models/[\w-]+/((\d+|aliases)/[\w.-]+|index\.html)",
     ]
     store = Store.from_environment()
     others = [key for key in store.list("") if not any(re.fullmatch(pattern, key) for pattern in patterns)]

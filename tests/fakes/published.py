@@ -45,13 +45,14 @@ def publish_one(
     formats: Mapping[str, bytes] | None = None,
     weights: bytes = b"weights",
     expected: int | None = None,
+    snapshot: str = SNAPSHOT,
 ) -> ModelVersion:
     """Publish a version of project fruit, and make it the champion; onnx-nms is refused unless it is given."""
     weights_path, page = folder / "weights.safetensors", folder / "page.html"
     weights_path.write_bytes(weights)
     page.write_bytes(b"<html>")
     spec = TrainingSpec(
-        snapshot_digest=SNAPSHOT, classes=("apple", "pear"), variant="s", epochs=2, image_size=64, batch_size=2,
+        snapshot_digest=snapshot, classes=("apple", "pear"), variant="s", epochs=2, image_size=64, batch_size=2,
         learning_rate=1e-3, patience=2, seed=expected or 0,
     )  # fmt: skip
     result = TrainingResult(
@@ -62,7 +63,7 @@ def publish_one(
         run_key=spec.digest, spec=spec, result=result, weights=stored(weights), history=stored(b"{}\n")
     )
     report = EvaluationReport(
-        weights_sha256=model.weights.sha256, run_key=model.run_key, snapshot_digest=SNAPSHOT, split="test",
+        weights_sha256=model.weights.sha256, run_key=model.run_key, snapshot_digest=snapshot, split="test",
         counts=SplitCounts(images=3, boxes=4, background=0),
         scores=scores(0.5, map50=0.6, precision=1, recall=1, threshold=0.5),
         detections=stored(b"[]"), evaluation=stored(b"{}"),

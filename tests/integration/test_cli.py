@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
@@ -489,6 +490,31 @@ def test_a_published_model_is_listed_and_shown(nasflow, store, store_environment
     assert "champion" in nasflow("models", "show", "fruit", **store_environment).stdout
 
 
+def test_the_page_of_a_project_is_made_linked_to_and_copied(nasflow, store, store_environment, tmp_path):
+    error = error_of(nasflow("models", "page", "fruit", "--json", **store_environment))
+    assert error.startswith("project fruit: no published version; `nasflow models list`")
+    assert "no such name can be" in error_of(nasflow("models", "page", "../fruit", "--json", **store_environment))
+    assert store.list(keys.all_models()) == []
+    publish_one(store, tmp_path)
+    document = json.loads(nasflow("models", "page", "fruit", "--days", "1", "--json", **store_environment).stdout)
+    assert (document["ok"], document["project"]) == (True, "fruit")
+    with urllib.request.urlopen(document["link"], timeout=30) as answer:
+        assert answer.headers["Content-Type"].startswith("text/html")
+        page = answer.read()
+    assert b"nasflow report fruit 1" in page
+    shown = nasflow("models", "page", "fruit", **store_environment).stderr
+    assert "page: http" in shown
+    assert "this link works until " in shown
+
+    copied = nasflow("models", "page", "fruit", "--out", tmp_path / "copy", **store_environment)
+    path = tmp_path / "copy" / "index.html"
+    assert f"page: {path}" in copied.stderr.replace("\n", "")
+    assert path.read_bytes() == page
+    (tmp_path / "file").write_text("")
+    refused = nasflow("models", "page", "fruit", "--out", tmp_path / "file" / "copy", "--json", **store_environment)
+    assert error_of(refused).startswith(f"--out {tmp_path / 'file' / 'copy'}: ")
+
+
 def test_the_card_of_a_model_whose_run_is_gone_says_so(nasflow, store, store_environment, tmp_path):
     publish_one(store, tmp_path)
     done = nasflow("models", "card", "fruit", **store_environment)
@@ -508,11 +534,18 @@ def test_the_champion_is_moved_by_hand(nasflow, store, store_environment, tmp_pa
         return nasflow("models", *arguments, **store_environment)
 
     back = json.loads(run("rollback", "fruit", "--why", "bad at night", "--by", "Ada", "--json").stdout)
-    assert back == {"ok": True, "project": "fruit", "alias": "champion", "version": 1, "before": 2}
+    moved = {"ok": True, "project": "fruit", "alias": "champion", "version": 1, "before": 2, "page_problem": None}
+    assert back == moved
+    assert "bad at night" in store.get(keys.project_page("fruit"))[0].decode()
     error = error_of(run("rollback", "fruit", "--why", "bad, too", "--json"))
     assert error.startswith("project fruit: no champion before version 1 to go back to")
     assert "fruit: champion is version 2 now (before: 1)" in run("promote", "fruit/2", "--why", "after all").stderr
-    assert "it was it already" in run("promote", "fruit/2", "--why", "after all").stderr
+    assert "after all" in store.get(keys.project_page("fruit"))[0].decode()
+    store.put(keys.model_labels("fruit", 1), b"damaged")
+    again = run("promote", "fruit/2", "--why", "after all")
+    assert (again.returncode, "it was it already" in again.stderr) == (0, True)
+    assert "warning: the project's page is not up to date: " in again.stderr
+    assert "`nasflow models page fruit` writes the page" in again.stderr
     history = json.loads(run("show", "fruit", "--json").stdout)["alias_history"]
     assert [(move["version"], move["rolled_back"]) for move in history] == [(1, None), (2, None), (1, 2), (2, None)]
     assert history[2]["by"] == "Ada"

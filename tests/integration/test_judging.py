@@ -15,7 +15,7 @@ from tasks.labeling.task import compare_labels
 from tasks.promotion.aliases import find_alias
 from tasks.promotion.by_hand import roll_back
 from tasks.promotion.registry import find_version, versions
-from tasks.promotion.task import find_champion
+from tasks.promotion.task import find_champion, write_project_page
 from tasks.records import RetrainRequest
 from tasks.storage import keys
 from tasks.storage.datasets import load_snapshot
@@ -55,6 +55,12 @@ def judged(project, snapshot, model, report, promote_anyway=None):
 def compared(snapshot, project):
     """What a retrain run does before it plans the training."""
     return compare_labels(snapshot, find_champion(project))
+
+
+@flow(name="page-of-project", persist_result=False)
+def paged(project):
+    """What a retrain run does when its model is judged."""
+    return write_project_page(project)
 
 
 @pytest.fixture
@@ -220,3 +226,13 @@ def test_what_a_person_rolled_back_is_not_promoted_again(store, workplace, candi
     version, alias = better(promote_anyway="the lights are on")
     assert (version.version, alias) == (2, "champion")
     assert [move.version for move in find_alias(store, "pets", "champion").history] == [1, 2, 1, 2]
+
+
+def test_the_project_gets_its_page_and_one_that_cannot_be_written_fails_no_run(store, workplace, candidate):
+    candidate("paged", seed=1, share=0.5)()
+    assert paged("paged") is True
+    page, etag = store.get(keys.project_page("paged"))
+    assert b"nasflow report paged 1" in page
+    store.put(keys.model_labels("paged", 1), b"damaged")
+    assert paged("paged") is False
+    assert store.get(keys.project_page("paged")) == (page, etag)

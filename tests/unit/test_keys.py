@@ -31,10 +31,12 @@ KEYS = {
     keys.model_claim: ("p", 1),
     keys.model_card: ("p", 1),
     keys.model_file: ("p", 1, "model.onnx"),
+    keys.model_labels: ("p", 1),
     keys.model_alias: ("p", "champion"),
     keys.image_detections: ("p", 1, SHA),
     keys.annotated_image: ("p", 1, SHA, OTHER),
     keys.new_detections: ("p", 1, SHA),
+    keys.project_page: ("p",),
     keys.probe: (SHA,),
 }
 """Every function that makes the key of an object, with arguments."""

@@ -7,12 +7,10 @@ import io
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 from PIL import Image
 
-from tasks.evaluation.report.chart import Chart, Series, ticks
 from tasks.evaluation.report.charts import learning_chart
 from tasks.evaluation.report.content import ReportContent, with_images
 from tasks.evaluation.report.gain_tables import gains
@@ -20,7 +18,6 @@ from tasks.evaluation.report.images import draw_images
 from tasks.evaluation.report.mistake_tables import calibration_in_words, confusions, errors
 from tasks.evaluation.report.page import render, write_report
 from tasks.evaluation.report.suspected_errors import draw_suspected_errors, suspected_errors_csv
-from tasks.evaluation.report.svg import draw_chart
 from tasks.records import (
     Box,
     Calibration,
@@ -29,47 +26,15 @@ from tasks.records import (
     ErrorShare,
     LabelledImage,
 )
+from tasks.rendering.chart import Chart, Series, ticks
 from tasks.rendering.pages import MISSING, json_text
+from tasks.rendering.svg import draw_chart
 from tests.fakes import evaluations as fakes
+from tests.fakes.html import Page
 from tests.fakes.learning import study
 
 CLASSES = ("<b>apple</b>", "pear & plum", "medlar")
 HOSTILE = ("</script><script>alert(1)</script>", "<!--", "\u2028\u2029", "\"'`", "__proto__", "=1+1")
-VOID = {"meta", "link", "br", "img"}
-
-
-class Page(HTMLParser):
-    """Reads a page; knows its tags, ids, attributes, texts and scripts, and that every tag is closed."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.ids, self.attributes, self.text, self.scripts = [], [], [], [], "", []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-        self.text = " ".join(self.text.split())
-
-    def handle_starttag(self, tag, attrs):
-        self.handle_startendtag(tag, attrs)
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += [(tag, *one) for one in attrs]
-        self.ids += [value for name, value in attrs if name == "id"]
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] == "script":
-            self.scripts.append(data)
-        elif self.open and self.open[-1] != "style":
-            self.text += " " + data
-
-    def values(self, tag, name):
-        return [value for *where, value in self.attributes if where == [tag, name]]
 
 
 def labelled(name, *boxes):

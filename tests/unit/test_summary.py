@@ -22,6 +22,7 @@ from tests.fakes.scores import scores, speed
 
 SHA = "0123456789abcdef" * 4
 LINK = "https://store.test/b/report.html?X-Amz-Signature=abc&X-Amz-Expires=1"
+PAGE = "https://store.test/b/index.html?X-Amz-Signature=def"
 PLAIN = ClassScore(ap=0.111, ap50=0.222, precision=0.333, recall=0.444, threshold=0.5, truths=55)
 UNSEEN = ClassScore(ap=None, ap50=None, precision=None, recall=None, threshold=None, truths=0)
 
@@ -68,7 +69,7 @@ def outcome_of(
 
 
 def summary(per_class, **changes):
-    return outcome_markdown(outcome_of(per_class, **changes), LINK, "works until 2026-12-04 14:02 UTC")
+    return outcome_markdown(outcome_of(per_class, **changes), LINK, PAGE, "works until 2026-12-04 14:02 UTC")
 
 
 def cells(text):
@@ -94,13 +95,20 @@ def test_all_figures_are_shown():
     for figure in (
         "pets version 4: champion", "test split: 31 images, 47 boxes", "31 train, 31 test images",
         "YOLO-NAS m, 8 epochs (all done), best epoch 6, 125 s at 12.3 images/s on cuda bf16-mixed", SHA[:12],
-        f"[Open the report]({LINK})", "this link works until 2026-12-04 14:02 UTC;",
+        f"[Open the report]({LINK})", f"[All versions of pets]({PAGE}) (`nasflow models page pets` gives another link)",
+        "this link works until 2026-12-04 14:02 UTC;",
         "`models/pets/000004/report.html`", "First model: mAP 0.6",
         "at confidence threshold 0.41 and IoU 0.50; the threshold was chosen on the valid split.",
         "One image takes 20.0 ms on cpu fp32.",
         "- open: AP of &#60;b&#62;cat&#60;/b&#62; &#124; dog is open.",
     ):  # fmt: skip
         assert figure in text
+
+
+def test_a_page_that_could_not_be_written_is_told_with_the_remedy():
+    text = outcome_markdown(outcome_of({"cat": PLAIN}), LINK, None, "works until 2026-12-04 14:02 UTC")
+    assert "The page with all versions could not be written; `nasflow models page pets` writes it." in text
+    assert "All versions of pets" not in text
 
 
 def test_the_title_says_whether_the_model_is_promoted():

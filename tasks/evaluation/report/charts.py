@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.evaluation.report.advice.sentences import Advice
-from tasks.evaluation.report.chart import WIDTH, Chart, Dot, Mark, Series, axis_top
 from tasks.records import Curves, EpochResult, Evaluation, LearningBand, LearningPoint, ThresholdCurve
+from tasks.rendering.chart import WIDTH, Chart, Dot, Mark, Series, axis_top
 
 HUNDREDTHS = tuple(index / 100 for index in range(101))
 
@@ -29,7 +29,7 @@ def training_charts(history: Sequence[EpochResult], advice: Sequence[Advice]) ->
     ]
     charts = (("map", "mAP", maps), ("loss", "Loss", losses), ("others", "Precision and recall", others))
     return [
-        Chart(f"training-{name}", title, "epoch", epochs, series, marks, axis_top(series))
+        Chart(f"training-{name}", title, "epoch", epochs, series, marks, axis_top(series), whole_x=True)
         for name, title, series in charts
     ]
 

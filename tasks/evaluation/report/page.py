@@ -9,15 +9,14 @@ from tasks.evaluation.report.advice.certainty import how_sure
 from tasks.evaluation.report.advice.labels import labels_enough
 from tasks.evaluation.report.advice.stopping import when_to_stop
 from tasks.evaluation.report.answers import answers, baseline, verdict
-from tasks.evaluation.report.chart import Chart
 from tasks.evaluation.report.content import ReportContent
 from tasks.evaluation.report.facts import facts
 from tasks.evaluation.report.images import ReportImage
 from tasks.evaluation.report.mistakes import MISTAKES, Mistake
 from tasks.evaluation.report.suspected_errors import in_words, suspected_errors_csv
-from tasks.evaluation.report.svg import draw_chart
 from tasks.local.files import publish_bytes
 from tasks.rendering import pages
+from tasks.rendering.chart import Chart
 
 MAX_NAMED_COLUMNS = 25
 """With more classes the columns of the confusion matrix have numbers instead of names, and it is closed."""
@@ -49,7 +48,7 @@ def render(content: ReportContent) -> str:
     return pages.render(
         "tasks.evaluation.report",
         "report.html.j2",
-        assets=("report.css", "report.js"),
+        assets=(*pages.CHARTS_AND_TABLES, "report.css", "report.js"),
         content=content,
         evaluation=content.evaluation,
         scores=content.evaluation.scores,
@@ -102,7 +101,6 @@ def _chart_variables(content: ReportContent) -> dict[str, Any]:
     by_section = _charts(content)
     return {
         "charts": by_section,
-        "draw_chart": draw_chart,
         "curve_classes": [name for name in evaluation.classes if name in evaluation.analysis.curves],
         "data": charts.script_data(evaluation, by_section),
     }

@@ -1,9 +1,9 @@
-"""A line chart: its lines, marks and axes, and where each value is in the drawing."""
+"""A chart of lines or dots: its marks and axes, and where each value is in the drawing."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tasks.records import Interval
 
@@ -32,16 +32,19 @@ class Mark:
 
 @dataclass(frozen=True)
 class Dot:
-    """A measured number beside the lines, with its interval."""
+    """A measured number, with its interval."""
 
     x: float
     y: float
     interval: Interval | None
+    look: Literal["plain", "hollow", "bold"] = "plain"
+    text: str = ""
+    """What it stands for, which the page's script shows; only of a chart without lines."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """Lines over one axis. The name is an id on the page; title and labels are never names of others."""
+    """Lines or dots over one axis. The name is an id on the page; title and labels are never names of others."""
 
     name: str
     title: str
@@ -53,20 +56,29 @@ class Chart:
     dots: Sequence[Dot] = ()
     band: tuple[int, int] | None = None
     """Indices of two series; the area between them is shaded."""
+    joined: Sequence[Sequence[int]] = ()
+    """Indices of dots that a line joins, for each such line."""
+    whole_x: bool = False
+    """Whether the horizontal axis has whole numbers only, such as epochs."""
 
     @property
     def summary(self) -> str:
         """The chart in words, for screen readers."""
-        lines = "; ".join(f"{line.name} from {line.values[0]:.3f} to {line.values[-1]:.3f}" for line in self.series)
         marks = "".join(f"; {mark.label}" for mark in self.marks)
+        over = f"{self.title} over {self.x_label} {self.xs[0]:g} to {self.xs[-1]:g}"
+        if not self.series:
+            values = [dot.y for dot in self.dots]
+            return f"{over}: {len(values)} measured, between {min(values):.3f} and {max(values):.3f}{marks}."
+        lines = "; ".join(f"{line.name} from {line.values[0]:.3f} to {line.values[-1]:.3f}" for line in self.series)
         dots = "".join(f"; measured {dot.y:.3f} at {dot.x:g}" for dot in self.dots)
-        return f"{self.title} over {self.x_label} {self.xs[0]:g} to {self.xs[-1]:g}: {lines}{marks}{dots}."
+        return f"{over}: {lines}{marks}{dots}."
 
     @property
     def data(self) -> dict[str, Any]:
         """What the page's script needs to answer pointer and keyboard."""
         low, high = self.ends
         left, top, right, bottom = self.box
+        dots = {} if self.series else {"y": [dot.y for dot in self.dots], "texts": [dot.text for dot in self.dots]}
         return {
             "box": {"left": left, "top": top, "right": right, "bottom": bottom},
             "x": list(self.xs),
@@ -76,6 +88,7 @@ class Chart:
             "label": self.x_label,
             "names": [line.name for line in self.series],
             "values": [list(line.values) for line in self.series],
+            **dots,
         }
 
     @property

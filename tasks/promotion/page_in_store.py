@@ -1,0 +1,127 @@
+"""The project's page in the store: written anew from the registry, and never over one that knows more."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+
+from tasks.errors import LostRace, NotInStore
+from tasks.local.threads import in_context
+from tasks.promotion.aliases import find_alias
+from tasks.promotion.page.content import ProjectContent
+from tasks.promotion.page.page import render
+from tasks.promotion.registry import CHAMPION, versions
+from tasks.records import DatasetSnapshot, ModelVersion, Split, VersionLabels
+from tasks.storage import keys
+from tasks.storage.datasets import load_snapshot
+from tasks.storage.documents import create_record, find_record
+from tasks.storage.s3 import Store
+
+logger = logging.getLogger(__name__)
+
+THREADS = 8
+"""Versions that are looked up at a time: what is read is small, so most of the time goes by waiting for answers."""
+
+OnProgress = Callable[[int, int], None]
+"""Called with the versions looked up and the versions in all."""
+
+
+def update_page(store: Store, project: str, on_progress: OnProgress = lambda done, total: None) -> str:
+    """Write the page of a project from what the registry has; nothing is written if the page says that already.
+
+    Of two who write at once, the page stays that was made from a registry with the work of both: who finds that the
+    page was written meanwhile reads the registry again.
+
+    Args:
+        store: Store of the registry.
+        project: The project.
+        on_progress: Called after each version.
+
+    Returns:
+        Key of the page.
+    """
+    key = keys.project_page(project)
+    while True:
+        current, etag = _read_page(store, key)
+        page = render(gather(store, project, on_progress)).encode()
+        if page == current:
+            return key
+        try:
+            if etag is None:
+                store.create(key, page, content_type="text/html")
+            else:
+                store.replace(key, page, etag, content_type="text/html")
+        except LostRace:
+            logger.info("%s was written meanwhile; reading the registry again", store.uri(key))
+            continue
+        return key
+
+
+def gather(store: Store, project: str, on_progress: OnProgress = lambda done, total: None) -> ProjectContent:
+    """Read what the page is made from.
+
+    Args:
+        store: Store of the registry.
+        project: The project.
+        on_progress: Called after each version.
+
+    Returns:
+        The content.
+    """
+    # The alias first: it points to versions that are published, so the list that is read after it has them.
+    alias = find_alias(store, project, CHAMPION)
+    cards = versions(store, project)
+    labels = {}
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = pool.map(in_context(partial(_find_labels, store)), cards)
+        for done, (card, counted) in enumerate(zip(cards, found, strict=True), start=1):
+            if counted is not None:
+                labels[card.version] = counted
+            on_progress(done, len(cards))
+    return ProjectContent(project, cards, alias, labels)
+
+
+def _read_page(store: Store, key: str) -> tuple[bytes | None, str | None]:
+    try:
+        return store.get(key)
+    except NotInStore:
+        return None, None
+
+
+def _find_labels(store: Store, card: ModelVersion) -> VersionLabels | None:
+    """What is known of a version's labels: counted in the snapshot once, and kept beside the card."""
+    key = keys.model_labels(card.project, card.version)
+    if labels := find_record(store, key, VersionLabels):
+        return labels
+    try:
+        labels = count_labels(load_snapshot(store, card.snapshot_digest), card.split)
+    except NotInStore:
+        return None
+    with suppress(LostRace):
+        create_record(store, key, labels)
+    return labels
+
+
+def count_labels(snapshot: DatasetSnapshot, split: Split) -> VersionLabels:
+    """Count the images of a snapshot, and tell those of the measured split by a digest.
+
+    Args:
+        snapshot: The labels of a version.
+        split: Split that it was measured on.
+
+    Returns:
+        The counts. Images count as the same if their bytes and boxes are, whatever their names, order and split.
+    """
+    measured = snapshot.of_split(split)
+    content = sorted(
+        [image.sha256, sorted([snapshot.classes[index], *corners] for index, *corners in image.boxes)]
+        for image in measured
+    )
+    return VersionLabels(
+        training_images=len(snapshot.of_split("train")),
+        measured_images=len(measured),
+        measured_digest=hashlib.sha256(json.dumps(content).encode()).hexdigest(),
+    )
