@@ -10,7 +10,8 @@
     │   ├── DiskFull            no room on this machine's disk
     │   ├── WorkerLost          a child flow run or a trainer was killed, or a lease was lost
     │   │   └── ProcessCrashed  a trainer ended itself by a signal
-    │   └── LeaseHeld           another flow run works on this training run
+    │   ├── LeaseHeld           another flow run works on this training run
+    │   └── WeightsUnavailable  the server of published weights does not answer, or broke off
     ├── StillUnavailable        one of the first four lasted as long as a step waits
     ├── BadInput                exit 2: a person has to change something
     │   ├── BadSettings         the environment
@@ -77,6 +78,10 @@ class ProcessCrashed(WorkerLost):
 
 class LeaseHeld(TransientError):
     """Another flow run works on this training run."""
+
+
+class WeightsUnavailable(TransientError):
+    """The server of published weights does not answer, or broke off."""
 
 
 class StillUnavailable(NasflowError):

@@ -63,6 +63,11 @@ class WorkSettings(BaseSettings):
         default_factory=lambda: Path.home() / ".cache" / "nasflow",
         description="Folder for runs in progress and fetched images.",
     )
+    coco_weights_url: str = Field(
+        default="https://d2gjn4b69gu75n.cloudfront.net/models",
+        pattern=r"^https?://[^\s\[\]]+$",
+        description="URL of the folder with super-gradients' COCO weights; a mirror of your own has the same files.",
+    )
     cache_gb: float = Field(
         default=50, ge=0, description="Images kept from run to run, in GB; the least recently used go first."
     )

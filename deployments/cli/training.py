@@ -15,8 +15,7 @@ from deployments.cli.verb import Verb
 app = typer.Typer()
 
 SERVICE_FIELDS = {
-    "project", "workspace", "version", "generate_after", "weights_sha256", "threshold_for", "promote_anyway", "ask",
-    "ask_hours",
+    "project", "workspace", "version", "generate_after", "threshold_for", "promote_anyway", "ask", "ask_hours",
 }  # fmt: skip
 """Fields of a request that mean nothing without Roboflow, a store or the gate."""
 MACHINE_SETTINGS = ("devices", "precision", "checkpoint_every_minutes", "compile")
@@ -30,7 +29,10 @@ class TrainVerb(Verb):
         from tasks.records import RetrainRequest
         from tasks.settings import WorkSettings
 
-        help_texts = {"weights": "Weights to start from: a file, or none."}
+        help_texts = {
+            "weights": "Weights to start from: a file, coco (super-gradients' own, fetched once), or none.",
+            "weights_sha256": "SHA-256 that they must have; known for coco.",
+        }
         return [
             *options_of(RetrainRequest, without=SERVICE_FIELDS, help_texts=help_texts),
             *options_of_settings(WorkSettings, MACHINE_SETTINGS),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.offline.export_reading import read_export
-from deployments.terminal.console import say
+from deployments.terminal.console import progress_bar, say
 from deployments.terminal.training_view import training_view
 from tasks.errors import BadRequest
 from tasks.labeling.inspection import Inspection, require_snapshot
@@ -15,6 +15,7 @@ from tasks.local.files import file_sha256, publish_bytes
 from tasks.records import DatasetSnapshot, LabelledImage, RetrainRequest, SnapshotRef, TrainingResult, TrainJob
 from tasks.settings import WorkSettings
 from tasks.training import files
+from tasks.training.coco_weights import COCO, CocoWeights
 from tasks.training.fit import until_it_fits
 from tasks.training.launch import TRAIN, train_arguments
 from tasks.training.spec import fitted_batch, plan
@@ -43,31 +44,48 @@ def train(export: Path, out: Path, request: RetrainRequest, settings: WorkSettin
     Raises:
         BadExport: the export cannot be trained on.
         BadRequest: an option does not fit the labels or this machine, or the folder is that of another run.
+        BadWeights: the COCO weights are not where they should be.
+        WeightsUnavailable: the server of the COCO weights does not answer.
         TrainingFailed: the training ended without a model, or was stopped on request.
     """
-    request = _with_digest_of_weights(request)
+    request, find_weights = _initial_weights(request, settings)
     with read_export(export, request.rules) as inspection:
         snapshot = require_snapshot(inspection)
         job = plan(request, SnapshotRef.of(snapshot), None)
         _warn(snapshot, request, job)
         _claim_folder(out, job)
         dataset_folder.fill(out / files.DATASET, snapshot, _copier(inspection))
-    weights = Path(job.weights) if job.spec.weights_sha256 else None
-    arguments = train_arguments(out, out / files.DATASET, settings, weights, job)
+    arguments = train_arguments(out, out / files.DATASET, settings, find_weights(), job)
     until_it_fits(out, lambda: _run_trainer(out, job, snapshot, arguments), lambda line: say(f"warning: {line}"))
     return _document(out)
 
 
-def _with_digest_of_weights(request: RetrainRequest) -> RetrainRequest:
-    """The request with the SHA-256 of its weights file."""
+def _initial_weights(
+    request: RetrainRequest, settings: WorkSettings
+) -> tuple[RetrainRequest, Callable[[], Path | None]]:
+    """The request with the SHA-256 of its weights, and a function that brings the file to this machine."""
     if request.weights == "none":
-        return request
+        return request, lambda: None
     if request.weights == "champion":
-        raise BadRequest("--weights: champion is known to a store alone; give a file, or none")
+        raise BadRequest("--weights: champion is known to a store alone; give a file, coco, or none")
+    if request.weights == COCO:
+        coco = CocoWeights.of(request, settings)
+        return coco.named_in(request, coco.download.address), lambda: _fetch(coco)
     path = Path(request.weights)
     if not path.is_file():
         raise BadRequest(f"--weights {path}: no such file; correct the path, or leave it out")
-    return request.model_copy(update={"weights_sha256": file_sha256(path)})
+    sha256 = file_sha256(path)
+    if request.weights_sha256 not in (None, sha256):
+        raise BadRequest(f"--weights {path}: SHA-256 is {sha256}, not {request.weights_sha256}; fetch the file again")
+    return request.model_copy(update={"weights_sha256": sha256}), lambda: path
+
+
+def _fetch(coco: CocoWeights) -> Path:
+    """Fetch COCO weights, unless this machine has them."""
+    if not coco.download.path.exists():
+        say(f"fetching {coco.download.address}")
+    with progress_bar("weights") as bar:
+        return coco.fetch(bar.show)
 
 
 def _warn(snapshot: DatasetSnapshot, request: RetrainRequest, job: TrainJob) -> None:

@@ -12,6 +12,7 @@ UPLOADS = "unfinished uploads"
 KINDS = {
     "images and exports": r"datasets/blobs/",
     "snapshots": r"datasets/snapshots/",
+    "published weights": r"pretrained/",
     "checkpoints": rf"runs/{SHA256}/checkpoints/",
     "evaluations": rf"runs/{SHA256}/(detections/|report)",
     "runs": r"runs/",

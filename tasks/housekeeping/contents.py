@@ -79,6 +79,8 @@ class Contents:
     """Manifests by digest."""
     blobs: dict[str, Entry] = field(default_factory=dict)
     """Images and zips by SHA-256."""
+    pretrained: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
+    """Weights that others published, each with its manifest, by SHA-256."""
     probes: tuple[Entry, ...] = ()
     uploads: tuple[OpenUpload, ...] = ()
 
@@ -93,17 +95,27 @@ def read_contents(store: Store) -> Contents:
     # Cards come last: one that is published meanwhile names a run that is new, or was renewed for it.
     snapshots = _by_name(store.entries(keys.snapshots()), rf"({SHA256})\.json")
     blobs = _by_name(store.entries(keys.blobs()), rf"../({SHA256})")
+    pretrained = _by_digest(store.entries(keys.all_pretrained()), keys.all_pretrained())
     runs = _read_runs(store)
     probes = _by_name(store.entries(keys.probes()), "([0-9a-f]{32})")
-    written = (keys.blobs(), keys.all_runs(), keys.all_models())
+    written = (keys.blobs(), keys.all_pretrained(), keys.all_runs(), keys.all_models())
     uploads = tuple(upload for prefix in written for upload in store.open_uploads(prefix))
-    return Contents(now, _read_cards(store), runs, snapshots, blobs, tuple(probes.values()), uploads)
+    return Contents(now, _read_cards(store), runs, snapshots, blobs, pretrained, tuple(probes.values()), uploads)
 
 
 def _by_name(entries: Iterable[Entry], pattern: str) -> dict[str, Entry]:
     """Objects by the name that the pattern finds at the end of their key; others are left out."""
     found = ((re.search(rf"/{pattern}$", f"/{entry.key}"), entry) for entry in entries)
     return {match[1]: entry for match, entry in found if match}
+
+
+def _by_digest(entries: Iterable[Entry], prefix: str) -> dict[str, tuple[Entry, ...]]:
+    """Objects by the digest that follows a prefix; others are left out."""
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if match := re.match(rf"{prefix}({SHA256})/", entry.key):
+            found.setdefault(match[1], []).append(entry)
+    return {digest: tuple(of_digest) for digest, of_digest in found.items()}
 
 
 def _read_cards(store: Store) -> tuple[ModelVersion, ...]:
@@ -117,23 +129,20 @@ def _read_card(store: Store, key: str) -> ModelVersion:
 
 
 def _read_runs(store: Store) -> tuple[Run, ...]:
-    by_run: dict[str, list[Entry]] = {}
-    for entry in store.entries(keys.all_runs()):
-        match = re.match(rf"{keys.all_runs()}({SHA256})/", entry.key)
-        if match and match[1] != keys.HOUSEKEEPING:
-            by_run.setdefault(match[1], []).append(entry)
+    by_run = _by_digest(store.entries(keys.all_runs()), keys.all_runs())
+    by_run.pop(keys.HOUSEKEEPING, None)
     with ThreadPoolExecutor(THREADS) as pool:
         return tuple(pool.map(in_context(partial(_read_run, store)), by_run.items()))
 
 
-def _read_run(store: Store, found: tuple[str, list[Entry]]) -> Run:
+def _read_run(store: Store, found: tuple[str, tuple[Entry, ...]]) -> Run:
     key, entries = found
     try:
         state, etag = read_record(store, keys.run_state(key), RunState)
     except NotInStore:
-        return Run(key, tuple(entries), stored_spec=find_record(store, keys.run_spec(key), TrainingSpec))
+        return Run(key, entries, stored_spec=find_record(store, keys.run_spec(key), TrainingSpec))
     stored_spec = None if state.model else find_record(store, keys.run_spec(key), TrainingSpec)
-    return Run(key, tuple(entries), state, etag, stored_spec)
+    return Run(key, entries, state, etag, stored_spec)
 
 
 class ImagesInUse:

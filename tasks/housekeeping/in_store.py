@@ -100,7 +100,7 @@ def _tally_of(store: Store, found: Removable) -> Tally:
         tally.add(run.entries)
     for run in found.checkpoints:
         tally.add(run.below("checkpoints"))
-    for entries in (found.evaluations, found.snapshots, found.blobs, found.probes):
+    for entries in (found.evaluations, found.snapshots, found.blobs, found.pretrained, found.probes):
         tally.add(entries)
     for upload in found.uploads:
         tally.add_upload(store.uploaded_bytes(upload), upload.begun)

@@ -4,8 +4,8 @@ These are needed, and what they refer to:
 
 - published versions: their run with its evaluation, their labels
 - runs that are not finished, whoever works on them or went away: the same request goes on from their checkpoint
-- whatever is young, since a run may be about to refer to it: runs, snapshots, images, exports
-- runs and images that a needed run started from
+- whatever is young, since a run may be about to refer to it: runs, snapshots, images, exports, published weights
+- runs, images and published weights that a needed run started from
 """
 
 import re
@@ -33,6 +33,7 @@ class Removable:
     """Of needed runs, on labels that are not needed."""
     snapshots: tuple[Entry, ...] = ()
     blobs: tuple[Entry, ...] = ()
+    pretrained: tuple[Entry, ...] = ()
     probes: tuple[Entry, ...] = ()
     uploads: tuple[OpenUpload, ...] = ()
     unfinished: tuple[Run, ...] = ()
@@ -62,13 +63,20 @@ def find_removable(contents: Contents, older_than: timedelta, images_of: ImagesO
         | {run.spec.snapshot_digest for run in kept_runs if run.spec}
         | {digest for digest, entry in contents.snapshots.items() if entry.modified > limit}
     )
-    images = images_of(labels) | _start_weights(kept_runs)
+    start_weights = _start_weights(kept_runs)
+    images = images_of(labels) | start_weights
     return Removable(
         runs=tuple(run for run in contents.runs if run.key not in needed),
         checkpoints=tuple(run for run in kept_runs if run.is_finished and run.below("checkpoints")),
         evaluations=tuple(entry for digest, entries in evaluations if digest not in labels for entry in entries),
         snapshots=tuple(entry for digest, entry in contents.snapshots.items() if digest not in labels),
         blobs=tuple(e for sha256, e in contents.blobs.items() if sha256 not in images and e.modified <= limit),
+        pretrained=tuple(
+            entry
+            for sha256, entries in contents.pretrained.items()
+            if sha256 not in start_weights and all(entry.modified <= limit for entry in entries)
+            for entry in entries
+        ),
         probes=tuple(entry for entry in contents.probes if entry.modified <= limit),
         uploads=tuple(upload for upload in contents.uploads if upload.begun <= limit),
         unfinished=tuple(run for run in kept_runs if run.is_unfinished and run.modified <= limit),

@@ -77,6 +77,7 @@ class Removal:
         yield from self._delete(found.evaluations)
         yield from self._delete(found.snapshots)
         yield from self._delete(found.blobs)
+        yield from self._delete(found.pretrained)
         yield from self._delete(found.probes)
         for upload in found.uploads:
             size = self._store.uploaded_bytes(upload)

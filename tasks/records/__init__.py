@@ -84,6 +84,7 @@ from tasks.records.labels import (
     VersionCount,
     count_images,
 )
+from tasks.records.pretrained import COCO_LICENCE, PretrainedWeights
 from tasks.records.replay import ReplayDifference, ReplayOutcome, ReplayRequest
 from tasks.records.request import RetrainRequest
 from tasks.records.training import (
@@ -99,6 +100,7 @@ from tasks.records.training import (
 )
 
 __all__ = [
+    "COCO_LICENCE",
     "FORMAT_FILES",
     "PROJECT_PATTERN",
     "SPLITS",
@@ -161,6 +163,7 @@ __all__ = [
     "ModelVersion",
     "OperatingPoint",
     "Part",
+    "PretrainedWeights",
     "PromotionDecision",
     "Record",
     "ReplayDifference",

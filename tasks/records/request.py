@@ -9,6 +9,7 @@ from tasks.records.base import PROJECT_PATTERN, Augmentation, Fraction, Record, 
 from tasks.records.evaluation import ThresholdGoal
 from tasks.records.gate import GatePolicy
 from tasks.records.labels import LabelRules
+from tasks.records.pretrained import COCO_LICENCE
 
 
 class RetrainRequest(Record):
@@ -67,14 +68,23 @@ class RetrainRequest(Record):
     seed: int = Field(default=0, ge=0, lt=2**31, description="Seed of all random numbers.")
     weights: str = Field(
         default="none",
-        description="Weights to start from: none (random), champion (the model in use), a file that the worker can "
-        "read, or store://KEY.",
+        description="Weights to start from: none (random), champion (the model in use), coco (super-gradients' own, "
+        "fetched once), a file that the worker can read, or store://KEY.",
     )
     weights_sha256: Sha256 | None = Field(
-        default=None, description="SHA-256 of the weights; required for a file or a key."
+        default=None,
+        description="SHA-256 of the weights; required for a file or a key, known for coco.",
     )
     weights_licence: str | None = Field(
-        default=None, min_length=1, max_length=200, description="Licence of those weights; kept with the model."
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Licence of those weights; kept with the model. Known for coco.",
+    )
+    accept_licence: bool = Field(
+        default=False,
+        validate_default=True,
+        description="Whether you accept the licence of the coco weights, which bars commercial use and production.",
     )
     threshold_for: ThresholdGoal = Field(
         default="balance",
@@ -104,6 +114,18 @@ class RetrainRequest(Record):
         if value is not None and (info.data.get("workspace") is None or info.data.get("version") is not None):
             raise PydanticCustomError(
                 "no_new_version", "goes with a Roboflow workspace, and without a version number; correct one of the two"
+            )
+        return value
+
+    @field_validator("accept_licence")
+    @classmethod
+    def _licence_is_accepted(cls, value: bool, info: ValidationInfo) -> bool:
+        """Published weights are not fetched before their licence was accepted."""
+        if info.data.get("weights") == "coco" and not value:
+            raise PydanticCustomError(
+                "licence_not_accepted",
+                "weights coco have a licence ({licence}); read it, and set this if you accept it",
+                {"licence": COCO_LICENCE},
             )
         return value
 

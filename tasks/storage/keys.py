@@ -6,6 +6,7 @@
     datasets/snapshots/<digest>.json             what a snapshot holds
     datasets/versions/<workspace>/<project>/     what was labelled when a Roboflow version was generated
     runs/<run key>/                              spec, state, checkpoints, weights, detections, report, formats
+    pretrained/<sha256>/                         weights that others published, and their manifest
     models/<project>/<version>/                  a published model
     models/<project>/aliases/<name>.json         where an alias points
     detections/<project>/<version>/              what a published model detected on images of the store
@@ -218,6 +219,24 @@ def page_record(prefix: str, kind: str, digest: str) -> str:
         The key: it names the content.
     """
     return f"{prefix}report/{digest[:16]}-{kind}.json"
+
+
+# pretrained/: the SHA-256 is that of the weights ---------------------------------------------------
+
+
+def all_pretrained() -> str:
+    """Prefix of all weights that others published."""
+    return "pretrained/"
+
+
+def pretrained_file(sha256: str, name: str) -> str:
+    """Weights that others published, under the name that they gave."""
+    return f"{all_pretrained()}{sha256}/{name}"
+
+
+def pretrained_manifest(sha256: str) -> str:
+    """The manifest that makes published weights exist."""
+    return f"{all_pretrained()}{sha256}/manifest.json"
 
 
 # models/ -------------------------------------------------------------------------------------------

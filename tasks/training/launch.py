@@ -12,7 +12,7 @@ from tasks.training.speed_measures import with_speed_measures
 TRAIN = "tasks.training.worker"
 DETECT = "tasks.training.worker.detect"
 EXPORT = "tasks.training.worker.export"
-PRIVATE = ("NASFLOW_STORE_", "NASFLOW_ROBOFLOW_", "ROBOFLOW_", "AWS_", "PREFECT_")
+PRIVATE = ("NASFLOW_STORE_", "NASFLOW_ROBOFLOW_", "NASFLOW_COCO_", "ROBOFLOW_", "AWS_", "PREFECT_")
 """Environment variables that the trainer does not need, since it talks to no one."""
 
 

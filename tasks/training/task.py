@@ -34,6 +34,7 @@ from tasks.settings import WorkSettings, from_environment
 from tasks.storage.probe import probe
 from tasks.storage.runs import find_formats, find_model, reuse_model
 from tasks.storage.s3 import Store
+from tasks.training.coco_weights import with_coco_in_store
 from tasks.training.detection_in_store import detect_in_store
 from tasks.training.export_in_store import export_in_store
 from tasks.training.initial_weights import require_in_store
@@ -61,8 +62,10 @@ def plan_training(request: RetrainRequest, snapshot: SnapshotRef, champion: Mode
         The spec, and where its initial weights are.
     """
     check_classes(request, snapshot, champion)
+    store = Store.from_environment()
+    request = with_coco_in_store(store, request, from_environment(WorkSettings), ProgressBar("bytes").show)
     job = plan(request, snapshot, champion)
-    require_in_store(Store.from_environment(), job)
+    require_in_store(store, job)
     if fitted := fitted_batch(request, job):
         get_run_logger().warning(fitted)
     get_run_logger().info("run %s: YOLO-NAS %s, %d epochs", job.spec.digest[:12], job.spec.variant, job.spec.epochs)

@@ -4,6 +4,7 @@ import urllib.error
 
 import pytest
 
+from tasks.records import COCO_LICENCE
 from tests.fakes.waiting import wait_for
 
 
@@ -29,6 +30,14 @@ def test_a_request_over_the_api_that_names_no_labels_fails_with_one_clear_line(s
     run = stack.api(path, {"parameters": {"request": {"project": "nothing"}}})["id"]
     _, message = wait_for(lambda: (state := stack.state(run))[0] == "Failed" and state)
     assert "labels come from a Roboflow workspace or from an export, got neither; give one of the two" in message
+
+
+def test_a_request_for_coco_weights_without_their_licence_fails_with_its_address(stack):
+    request = {"project": "pets", "workspace": "acme", "weights": "coco"}
+    deployment = stack.api("/deployments/name/retrain/retrain")
+    run = stack.api(f"/deployments/{deployment['id']}/create_flow_run", {"parameters": {"request": request}})["id"]
+    _, message = wait_for(lambda: (state := stack.state(run))[0] == "Failed" and state)
+    assert f"weights coco have a licence ({COCO_LICENCE}); read it, and set this if you accept it" in message
 
 
 def test_bad_labels_fail_the_run_with_what_and_remedy(stack, tmp_path):

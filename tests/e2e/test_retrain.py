@@ -90,6 +90,7 @@ def test_the_store_holds_the_keys_of_the_design_and_no_open_upload(stack, first)
         rf"detections/[\w-]+/\d+/(annotated/{hexes}{{64}}-{hexes}{{16}}\.jpg|runs/{hexes}{{16}}-detections\.json)",
         r"cameras/[\w.-]+",  # what a test puts there, to be detected on
         r"models/[\w-]+/((\d+|aliases)/[\w.-]+|index\.html)",
+        rf"pretrained/{hexes}{{64}}/(manifest\.json|yolo_nas_[sml]_coco\.pth)",
     ]
     store = Store.from_environment()
     others = [key for key in store.list("") if not any(re.fullmatch(pattern, key) for pattern in patterns)]

@@ -114,6 +114,8 @@ def test_what_is_needed_stays_whole_and_the_rest_goes(store, labels, tmp_path):
     evaluated(store, tmp_path, others, champion, 0.5)
     stopped = stopped_run(store, tmp_path, kept)
     store.put(keys.probe("f" * 32), b"left")
+    for key in (keys.pretrained_file("a" * 64, "yolo_nas_s_coco.pth"), keys.pretrained_manifest("a" * 64)):
+        store.put(key, b"published")
     store.put("mine/export.zip", b"a file of other people")
     address = {"Bucket": store._settings.bucket, "Key": f"{store._prefix}{keys.blob('e' * 64)}"}
     store._client.create_multipart_upload(**address)
@@ -125,7 +127,7 @@ def test_what_is_needed_stays_whole_and_the_rest_goes(store, labels, tmp_path):
     removed = cleaned(store, now)
     assert removed.kinds == found.kinds
     assert {kind for kind, amount in found.kinds.items() if amount.objects} == {
-        "images and exports", "snapshots", "evaluations", "runs", "probes", "unfinished uploads",
+        "images and exports", "snapshots", "published weights", "evaluations", "runs", "probes", "unfinished uploads",
     }  # fmt: skip
 
     gone = set(before) - set(store.list(""))

@@ -168,12 +168,13 @@ def test_the_trainer_gets_no_secrets(start, monkeypatch):
     for name in SECRETS:
         monkeypatch.setenv(name, "s3cret")
     monkeypatch.setenv("NASFLOW_WORK_DIR", "/somewhere")
+    monkeypatch.setenv("NASFLOW_COCO_WEIGHTS_URL", "https://ada:s3cret@mirror/models")
     with start("--environment") as trainer:
         (event,) = of_kind(trainer.events(), "environment")
     names = set(event["names"])
     assert {"PATH", "NASFLOW_WORK_DIR"} <= names
     assert not [name for name in names if name.startswith(("NASFLOW_STORE_", "AWS_", "PREFECT_", "ROBOFLOW_"))]
-    assert not names & set(SECRETS)
+    assert not names & {*SECRETS, "NASFLOW_COCO_WEIGHTS_URL"}
 
 
 def test_the_trainer_ends_when_its_parent_is_killed(tmp_path):

@@ -140,6 +140,26 @@ def test_a_version_whose_run_is_gone_needs_its_labels():
     assert kept_labels(found_in(store_with(cards=(card("a", "two"),)))) == ["two"]
 
 
+def published_weights(name, modified=OLD, manifest=OLD):
+    sha256 = digest(name)
+    file = entry(keys.pretrained_file(sha256, "yolo_nas_s_coco.pth"), modified)
+    return {sha256: (file, entry(keys.pretrained_manifest(sha256), manifest))}
+
+
+@pytest.mark.parametrize("make", [finished, unfinished])
+def test_published_weights_are_needed_by_a_run_that_started_from_them(make):
+    run = make("a", "one", weights="coco")
+    cards = (card("a", "one"),) if make is finished else ()
+    contents = store_with(run, cards=cards, pretrained=published_weights("coco") | published_weights("others"))
+    assert set(found_in(contents).pretrained) == set(published_weights("others")[digest("others")])
+
+
+@pytest.mark.parametrize(("modified", "manifest", "gone"), [(OLD, OLD, 2), (YOUNG, OLD, 0), (OLD, YOUNG, 0)])
+def test_published_weights_stay_while_one_of_their_objects_is_young(modified, manifest, gone):
+    contents = store_with(pretrained=published_weights("coco", modified, manifest))
+    assert len(found_in(contents).pretrained) == gone
+
+
 @pytest.mark.parametrize("status", ["running", "released"])
 def test_a_run_that_is_not_finished_is_needed_however_old_it_is(status):
     found = found_in(store_with(unfinished("a", "three", status)))
@@ -241,12 +261,12 @@ def test_old_uploads_and_probes_go():
 
 def test_amounts_are_counted_by_kind():
     key = digest("a")
-    more = [keys.checkpoint_manifest(key, 1), keys.blob(key), keys.probe(key)]
+    more = [keys.checkpoint_manifest(key, 1), keys.blob(key), keys.probe(key), keys.pretrained_manifest(key)]
     tally = Tally(finished("a", "one", more=more).entries)
     tally.add_upload(5, YOUNG)
     counts = {kind: amount.objects for kind, amount in tally.by_kind().items()}
     assert counts == {
-        "images and exports": 1, "snapshots": 0, "checkpoints": 1, "evaluations": 1, "runs": 3, "probes": 1,
-        "unfinished uploads": 1,
+        "images and exports": 1, "snapshots": 0, "published weights": 1, "checkpoints": 1, "evaluations": 1, "runs": 3,
+        "probes": 1, "unfinished uploads": 1,
     }  # fmt: skip
     assert (tally.total().objects, tally.total().size, tally.total().oldest) == (8, 75, OLD)

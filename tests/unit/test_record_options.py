@@ -13,11 +13,11 @@ from tasks.settings import WorkSettings
 LABELS = ["--class-map", "--on-unreadable-image", "--max-unreadable-images"]
 TRAINING = [
     "--variant", "--epochs", "--image-size", "--batch-size", "--learning-rate", "--augmentation", "--patience",
-    "--seed", "--weights", "--weights-licence",
+    "--seed", "--weights", "--weights-sha256", "--weights-licence", "--accept-licence",
 ]  # fmt: skip
 MACHINE = ["--devices", "--precision", "--checkpoint-every-minutes", "--compile"]
 ROBOFLOW = ["--project", "--workspace", "--version", "--generate-after"]
-SENT = ["--export", "--wait", "--weights-sha256", "--threshold-for"]
+SENT = ["--export", "--wait", "--threshold-for"]
 GATE = [
     "--promote-anyway", "--ask", "--ask-hours", "--min-gain", "--confidence-level", "--min-images", "--min-ap",
     "--max-latency-ms", "--max-file-mb",
