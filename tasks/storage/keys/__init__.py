@@ -1,0 +1,114 @@
+"""Every key of the store is made in this package, and nowhere else.
+
+::
+
+    datasets/blobs/sha256/<2>/<sha256>           an image, or the zip of an export
+    datasets/snapshots/<digest>.json             what a snapshot holds
+    datasets/versions/<workspace>/<project>/     what was labelled when a Roboflow version was generated
+    runs/<run key>/                              spec, state, checkpoints, weights, detections, report, formats
+    pretrained/<sha256>/                         weights that others published, and their manifest
+    models/<project>/<version>/                  a published model
+    models/<project>/aliases/<name>.json         where an alias points
+    models/<project>/index.html                  the project's page
+    detections/<project>/<version>/              what a published model detected on images of the store
+    probe/<token>                                written to try the store, and deleted at once
+
+To add a key, write a function in the module of its prefix, name it here, and add it to ``tests/unit/test_keys.py``.
+"""
+
+from tasks.storage.keys.dataset_keys import blob, blobs, snapshot, snapshots, version_count
+from tasks.storage.keys.detection_keys import (
+    all_detections,
+    annotated_image,
+    done_images,
+    image_detections,
+    new_detections,
+)
+from tasks.storage.keys.model_keys import (
+    all_models,
+    all_pretrained,
+    model_alias,
+    model_card,
+    model_claim,
+    model_file,
+    model_labels,
+    models,
+    pretrained_file,
+    pretrained_manifest,
+    project_page,
+)
+from tasks.storage.keys.probe_keys import probe, probes
+from tasks.storage.keys.report_keys import (
+    evaluation,
+    evaluation_formats,
+    evaluation_numbers,
+    evaluation_prefix,
+    evaluation_report,
+    format_file,
+    page_record,
+    report_page,
+)
+from tasks.storage.keys.run_keys import (
+    HOUSEKEEPING,
+    all_runs,
+    checkpoint_file,
+    checkpoint_manifest,
+    checkpoints,
+    detections,
+    run,
+    run_history,
+    run_spec,
+    run_state,
+    run_waiting,
+    run_weights,
+)
+
+__all__ = [
+    "HOUSEKEEPING",
+    "STORE_SCHEME",
+    "all_detections",
+    "all_models",
+    "all_pretrained",
+    "all_runs",
+    "annotated_image",
+    "blob",
+    "blobs",
+    "checkpoint_file",
+    "checkpoint_manifest",
+    "checkpoints",
+    "detections",
+    "done_images",
+    "evaluation",
+    "evaluation_formats",
+    "evaluation_numbers",
+    "evaluation_prefix",
+    "evaluation_report",
+    "format_file",
+    "image_detections",
+    "model_alias",
+    "model_card",
+    "model_claim",
+    "model_file",
+    "model_labels",
+    "models",
+    "new_detections",
+    "page_record",
+    "pretrained_file",
+    "pretrained_manifest",
+    "probe",
+    "probes",
+    "project_page",
+    "report_page",
+    "run",
+    "run_history",
+    "run_spec",
+    "run_state",
+    "run_waiting",
+    "run_weights",
+    "snapshot",
+    "snapshots",
+    "version_count",
+]
+
+STORE_SCHEME = "store://"
+"""Requests name an object as ``store://KEY``."""
