@@ -14,7 +14,7 @@ from tasks.detection.model_in_store import fetch_model
 from tasks.detection.outputs.folder import output_folder
 from tasks.detection.run import Detected, detect_images
 from tasks.detection.runtimes import load
-from tasks.records import DetectOptions
+from tasks.records import DetectionPrecision, DetectOptions
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage.s3 import Store
 
@@ -37,7 +37,7 @@ def detect(model: str, images: Sequence[str], out: Path, options: DetectOptions)
     with open_images(images) as sources, TemporaryDirectory(prefix="nasflow-") as scratch:
         if sources.others:
             say(f"{sources.others} other files are neither images nor videos, and are left out")
-        path, name = find_model_file(model, Path(scratch))
+        path, name = find_model_file(model, Path(scratch), options.precision)
         runtime = load(path, precision=options.precision)
         threshold = runtime.model.threshold if options.threshold is None else options.threshold
         detector = Detector(runtime, threshold, options.tile)
@@ -46,12 +46,13 @@ def detect(model: str, images: Sequence[str], out: Path, options: DetectOptions)
     return _document(detected, detector, name, out)
 
 
-def find_model_file(model: str, scratch: Path) -> tuple[Path, str]:
+def find_model_file(model: str, scratch: Path, precision: DetectionPrecision | None = None) -> tuple[Path, str]:
     """The file of a model, and what the model is called.
 
     Args:
         model: An ONNX file, or the name of a published model.
         scratch: Folder for the file of a published model.
+        precision: Number format that is asked for; None for what is fastest.
 
     Returns:
         The file, and ``PROJECT/VERSION`` or the file's name.
@@ -64,7 +65,7 @@ def find_model_file(model: str, scratch: Path) -> tuple[Path, str]:
         return path, path.name
     store = Store.from_environment()
     version = find_named(store, model)
-    file = fetch_model(store, version, from_environment(WorkSettings), scratch)
+    file = fetch_model(store, version, from_environment(WorkSettings), scratch, precision)
     return file, f"{version.project}/{version.version}"
 
 

@@ -11,6 +11,7 @@ from tasks.detection.preprocess import DecodedImage, decode, network_input
 from tasks.detection.results import Detection
 from tasks.detection.runtimes import Runtime
 from tasks.detection.tiles import Tile, merge, tiles_of, without_cut
+from tasks.local.threads import in_context
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Detector:
             return without_cut(self._rows(pixels, tile.width, tile.height), tile, image.width, image.height)
 
         with ThreadPoolExecutor(self.runtime.parallel) as pool:
-            yield from pool.map(detect, tiles)
+            yield from pool.map(in_context(detect), tiles)
 
 
 def _detection(row: list[float]) -> Detection:

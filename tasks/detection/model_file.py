@@ -32,6 +32,8 @@ class Model:
     project: str | None
     version: int | None
     weights_sha256: str
+    number_format: str | None = None
+    """Number format of the file, where it is none that a runtime chooses: int8."""
 
     @classmethod
     def from_file(cls, path: Path) -> "Model":
@@ -80,8 +82,9 @@ class Model:
             raise BadWeights(f"{path}: images go in as {said}, this nasflow knows {PREPROCESSING}; use a newer one")
         version = metadata.get("version")
         return cls(
-            tuple(classes), size, threshold, metadata.get("project"), int(version) if version else None, weights_sha256
-        )
+            tuple(classes), size, threshold, metadata.get("project"), int(version) if version else None, weights_sha256,
+            metadata.get("number_format"),
+        )  # fmt: skip
 
 
 def read_metadata(content: bytes) -> dict[str, str]:

@@ -102,7 +102,9 @@ def _load_openvino(path: Path, precision: DetectionPrecision | None) -> Runtime:
             idle.put(request)
         return boxes, scores
 
-    device = f"{_processor(core)}, OpenVINO {openvino.__version__.partition('-')[0]}, {_short(used)}"
+    device = (
+        f"{_processor(core)}, OpenVINO {openvino.__version__.partition('-')[0]}, {model.number_format or _short(used)}"
+    )
     return Runtime(model, run, device, parallel)
 
 
@@ -128,7 +130,8 @@ def _load_onnxruntime(path: Path, precision: DetectionPrecision | None) -> Runti
             boxes, scores = session.run(list(OUTPUTS), {INPUT: images})
         return boxes[0], scores[0]
 
-    return Runtime(model, run, f"CPU, onnxruntime {onnxruntime.__version__}, fp32", parallel)
+    used = model.number_format or "fp32"
+    return Runtime(model, run, f"CPU, onnxruntime {onnxruntime.__version__}, {used}", parallel)
 
 
 def _check_ports(names: list[str], path: Path) -> None:

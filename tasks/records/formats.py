@@ -36,6 +36,19 @@ class Int8Speed(Part):
     latency_ms: float = Field(gt=0, description="Median time of one image, milliseconds.")
     fp32_latency_ms: float = Field(gt=0, description="The same of the file in fp32, measured in turns, milliseconds.")
 
+    def gains_on(self, runtime: str, processor: str) -> bool:
+        """Whether it is faster in a runtime on a processor; False where that was not measured.
+
+        Args:
+            runtime: Name of the runtime, openvino or onnxruntime, of whatever version.
+            processor: Name of the processor.
+
+        Returns:
+            Whether the file in int8 takes less time than the one in fp32.
+        """
+        is_measured = (self.runtime.split()[0], self.machine.partition(", ")[0]) == (runtime, processor)
+        return is_measured and self.latency_ms < self.fp32_latency_ms
+
     @property
     def in_words(self) -> str:
         """Such as ``one image takes 22.4 ms, 38.8 ms with onnx (openvino 2026.4.1, 2 threads of an AMD EPYC)``."""

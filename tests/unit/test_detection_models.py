@@ -8,8 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.detection import model_in_store
 from tasks.detection.model_file import PREPROCESSING, Model, read_metadata
+from tasks.detection.model_in_store import choose_file
 from tasks.errors import BadWeights
+from tasks.records import Int8Speed, ModelFormat, ModelVersion, StoredFile
+from tests.fakes.published import AGREEMENT
 
 METADATA = {
     **PREPROCESSING, "classes": json.dumps(["cat", "Ödland"]), "image_size": "320", "threshold": "0.35",
@@ -47,6 +51,35 @@ def test_a_file_that_is_none_of_ours_is_refused_in_one_line(changes, words):
     assert words in str(error.value)
     assert str(error.value).startswith("model.onnx: ")
     assert "\n" not in str(error.value)
+
+
+def published(machine, runtime, latency_ms):
+    """A version with both files, of which the one in int8 was measured so; the one in fp32 took 40 ms."""
+    speed = Int8Speed(runtime=runtime, machine=machine, threads=2, latency_ms=latency_ms, fp32_latency_ms=40)
+    files = {name: StoredFile(key=name, sha256="a" * 64, size=1) for name in ("onnx", "onnx-int8")}
+    return ModelVersion.model_construct(
+        project="pets", version=1, weights=files["onnx"], formats_refused={},
+        formats=tuple(
+            ModelFormat(name=name, file=file, agreement=AGREEMENT, speed=speed if name == "onnx-int8" else None)
+            for name, file in files.items()
+        ),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("machine", "runtime", "latency_ms", "precision", "chosen"),
+    [
+        ("this one", "openvino 2026.4.1", 20, None, "onnx-int8"),
+        ("this one, a GPU", "openvino 2025.1", 20, None, "onnx-int8"),
+        ("this one", "openvino 2026.4.1", 41, None, "onnx"),
+        ("another", "openvino 2026.4.1", 20, None, "onnx"),
+        ("this one", "onnxruntime 1.32.0", 20, None, "onnx"),
+        ("this one", "openvino 2026.4.1", 20, "fp32", "onnx"),
+    ],
+)
+def test_int8_is_used_where_it_was_measured_to_be_faster(monkeypatch, machine, runtime, latency_ms, precision, chosen):
+    monkeypatch.setattr(model_in_store, "processor_name", lambda: "this one")
+    assert choose_file(published(machine, runtime, latency_ms), precision).key == chosen
 
 
 def onnx_file(metadata):

@@ -269,4 +269,4 @@ def test_amounts_are_counted_by_kind():
         "images and exports": 1, "snapshots": 0, "published weights": 1, "checkpoints": 1, "evaluations": 1, "runs": 3,
         "probes": 1, "unfinished uploads": 1,
     }  # fmt: skip
-    assert (tally.total().objects, tally.total().size, tally.total().oldest) == (8, 75, OLD)
+    assert (tally.total().objects, tally.total().size, tally.total().oldest) == (9, 85, OLD)

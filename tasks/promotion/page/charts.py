@@ -59,5 +59,5 @@ def _dot(content: ProjectContent, version: ModelVersion, x: int) -> Dot:
     is_champion = version.version == content.champion_number
     if version.version in content.champions:
         parts.append("champion" if is_champion else "champion before")
-    was_champion = version.version in content.champions
-    return Dot(x, scores.map, interval, "bold" if was_champion else "hollow", ", ".join(parts))
+    is_bold = version.version in content.champions
+    return Dot(x, scores.map, interval, "bold" if is_bold else "hollow", ", ".join(parts))

@@ -42,8 +42,10 @@ def prepare(folder: Path, count: int) -> None:
 
     torch.manual_seed(0)
     network = build_network("s", len(CLASSES)).eval()
+    padded = np.full((SIZE, SIZE, 3), 114, np.uint8)
+    padded[: SIZE * 3 // 4] = cv2.imread(str(folder / "images" / "0000.jpg"))[:, :, ::-1]
     with torch.no_grad():
-        scores = network(torch.rand(1, 3, SIZE, SIZE))[0][1]
+        scores = network(torch.from_numpy(padded.transpose(2, 0, 1)[None]).float() / 255)[0][1]
     threshold = round(float(scores.flatten().sort(descending=True).values[PER_IMAGE * 3]), 4)
     trained = TrainedNetwork(network, "s", CLASSES, SIZE, threshold, "0" * 64, "0" * 64)
     onnx_file.write(trained, folder / "model.onnx")

@@ -44,7 +44,7 @@ def write(trained: TrainedNetwork, path: Path) -> None:
     )
     quantizer.quantize_model()
     quantizer.model.topological_sort()
-    onnx_file.save(quantizer.model.model, trained.describe(), path)
+    onnx_file.save(quantizer.model.model, trained.describe() | {"number_format": "int8"}, path)
 
 
 def load(trained: TrainedNetwork, path: Path) -> Detect:

@@ -1,9 +1,7 @@
 """Devices and number format, chosen by what the machine can do, and moving tensors to the device."""
 
 import os
-import platform
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -11,6 +9,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from tasks.errors import BadSpec
+from tasks.local.processor import processor_name
 from tasks.training.worker.runtime.process import Precision
 
 
@@ -116,11 +115,5 @@ def compute_deterministically() -> None:
 
 def machine_name() -> str:
     """Processor, and GPU where there is one, as their makers call them."""
-    names = [line.partition(":")[2].strip() for line in _cpu_facts() if line.startswith("model name")]
-    processor = names[0] if names else platform.processor() or platform.machine()
+    processor = processor_name()
     return f"{processor}, {torch.cuda.get_device_name()}" if torch.cuda.is_available() else processor
-
-
-def _cpu_facts() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
