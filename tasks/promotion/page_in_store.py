@@ -10,6 +10,7 @@ from functools import partial
 
 from tasks.errors import LostRace, NotInStore
 from tasks.local.threads import in_context
+from tasks.outages import Patience, wait_out
 from tasks.promotion.aliases import find_alias
 from tasks.promotion.page.content import ProjectContent
 from tasks.promotion.page.page import render
@@ -24,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 THREADS = 8
 """Versions that are looked up at a time: what is read is small, so most of the time goes by waiting for answers."""
+
+PATIENCE = Patience(limit=300)
+"""So long a run waits for a store that is away, when nothing but the page is left to write."""
 
 OnProgress = Callable[[int, int], None]
 """Called with the versions looked up and the versions in all."""
@@ -58,6 +62,27 @@ def update_page(store: Store, project: str, on_progress: OnProgress = lambda don
             logger.info("%s was written meanwhile; reading the registry again", store.uri(key))
             continue
         return key
+
+
+def try_update_page(store: Store, project: str, sleep: Callable[[float], None]) -> bool:
+    """Write the page of a project at the end of a run: a failure is logged, since the model is published anyway.
+
+    Args:
+        store: Store of the registry.
+        project: The project.
+        sleep: Waits for a number of seconds while the store is away; what it raises ends the waiting.
+
+    Returns:
+        Whether the page is up to date.
+    """
+    try:
+        key = wait_out(lambda: update_page(store, project), "all else of this run is done", PATIENCE, sleep)
+    except Exception as error:  # noqa: BLE001, whatever it is, the run has done what it was asked for
+        remedy = f"`nasflow models page {project}` writes it"
+        logger.warning("the page of %s was not written: %s; %s", project, error, remedy)
+        return False
+    logger.info("%s is up to date", store.uri(key))
+    return True
 
 
 def gather(store: Store, project: str, on_progress: OnProgress = lambda done, total: None) -> ProjectContent:

@@ -14,14 +14,13 @@ from tasks.orchestration.asking_runs import in_words
 from tasks.orchestration.progress import artifact_key, report_to_server
 from tasks.orchestration.retries import step
 from tasks.orchestration.run_watch import sleep
-from tasks.outages import Patience, wait_out
 from tasks.promotion import aliases, registry
 from tasks.promotion.by_hand import find_rollback
 from tasks.promotion.champion import find_champion_run, find_current_champion
 from tasks.promotion.comparison import compare_in_store
 from tasks.promotion.gate import Case, decide
 from tasks.promotion.model_files import fetch_formats
-from tasks.promotion.page_in_store import update_page
+from tasks.promotion.page_in_store import try_update_page
 from tasks.promotion.questions import question_key, question_markdown, question_title, settle
 from tasks.promotion.registry import CHAMPION, Publication
 from tasks.promotion.summary import OUTCOME, class_rows, headline, kind_of, outcome_markdown, outcome_row, version_row
@@ -43,9 +42,6 @@ from tasks.storage import keys
 from tasks.storage.datasets import load_snapshot
 from tasks.storage.runs import find_formats, find_model
 from tasks.storage.s3 import Store
-
-PAGE_PATIENCE = Patience(limit=300)
-"""The project's page waits no longer for a store that is away: the model is published, and the run has all it needs."""
 
 
 def utc_now() -> datetime:
@@ -273,33 +269,13 @@ def promote(version: ModelVersion, champion: ModelVersion | None) -> str | None:
 
 @step("write the project's page")
 def write_project_page(project: str) -> bool:
-    """Write the page about all versions of the project; a failure is logged, and no reason to fail the run.
-
-    Returns:
-        Whether the page is up to date.
-    """
-    try:
-        store = Store.from_environment()
-        key = wait_out(lambda: update_page(store, project), "all else of this run is done", PAGE_PATIENCE, sleep)
-    except Exception as error:  # noqa: BLE001, whatever it is, the model is published
-        remedy = f"`nasflow models page {project}` writes it"
-        get_run_logger().warning("the page of %s was not written: %s; %s", project, error, remedy)
-        return False
-    get_run_logger().info("%s is up to date", store.uri(key))
-    return True
+    """Write the page about all versions of the project, and say whether it is up to date; a failure fails no run."""
+    return try_update_page(Store.from_environment(), project, sleep)
 
 
 @step("summarise")
 def summarise(outcome: RetrainOutcome, has_page: bool) -> RetrainOutcome:
-    """Show the outcome as a page in Prefect, with links, and emit the event that tells of it.
-
-    Args:
-        outcome: The outcome of the run.
-        has_page: Whether the project's page is up to date.
-
-    Returns:
-        The outcome.
-    """
+    """Show the outcome as a page in Prefect, linked to the project's page if it has one, and emit an event about it."""
     store, project = Store.from_environment(), outcome.version.project
     link = store.link(outcome.version.report.key)
     page = store.link(keys.project_page(project)).url if has_page else None

@@ -46,7 +46,7 @@ def prepare(folder: Path, count: int) -> None:
     padded[: SIZE * 3 // 4] = cv2.imread(str(folder / "images" / "0000.jpg"))[:, :, ::-1]
     with torch.no_grad():
         scores = network(torch.from_numpy(padded.transpose(2, 0, 1)[None]).float() / 255)[0][1]
-    threshold = round(float(scores.flatten().sort(descending=True).values[PER_IMAGE * 3]), 4)
+    threshold = float(scores.flatten().sort(descending=True).values[PER_IMAGE * 3])
     trained = TrainedNetwork(network, "s", CLASSES, SIZE, threshold, "0" * 64, "0" * 64)
     onnx_file.write(trained, folder / "model.onnx")
     torch_file.write(trained, folder / "model.pth")
