@@ -94,6 +94,9 @@ def show_outcome(document: Document) -> None:
     say(f"mAP {evaluation['map']:.3f}, mAP50 {evaluation['map50']:.3f} on the {evaluation['split']} split")
     say(f"report: {document['report']}")
     say(f"model: {model.get('file', model['weights'])}")
+    if "detected" in document:
+        detected = document["detected"]
+        say(f"{detected['detections']} detections on {detected['images']} new images: {detected['out']}/index.html")
     say(f"ok, flow run {document['flow_run_state']}: {document['url']}")
     if "ui" in document:
         say(f"Prefect's UI: {document['ui']}, while `nasflow up` runs with the same --dir")

@@ -47,6 +47,21 @@ def draw_export(folder: Path, seed: int, *, train: int = 120, valid: int = 30, t
             _draw_split(folder / split, f"{seed}/{split}", count, size)
 
 
+def draw_images(folder: Path, seed: int, count: int, size: int = 192) -> None:
+    """Draw images without labels, other ones than the exports of the same seed have.
+
+    Args:
+        folder: Folder of the images; created if it does not exist.
+        seed: Seed of everything random.
+        count: Number of images.
+        size: Side of the images in pixels.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(1, count + 1):
+        image, _ = draw_scene(random.Random(f"{seed}/new/{number}"), size)  # noqa: S311
+        image.save(folder / f"new-{number}.jpg", quality=90)
+
+
 def _draw_split(folder: Path, stream: str, count: int, size: int) -> None:
     folder.mkdir(exist_ok=True)
     images: list[dict[str, object]] = []

@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from deployments.demo.cartoons import draw_export
+from deployments.demo.cartoons import draw_export, draw_images
 from tasks.labeling.inspection import inspect_export, require_snapshot
 
 
@@ -66,3 +66,14 @@ def test_boxes_are_tight_around_something_drawn(export):
         grey = Image.open(export / "train" / names[annotation["image_id"]]).convert("L")
         darkest, lightest = grey.crop((x, max(0, y), x + w, min(96, y + 3))).getextrema()
         assert lightest - darkest > 40
+
+
+def test_new_images_are_others_than_those_of_the_export(export, tmp_path):
+    for folder in ("first", "again"):
+        draw_images(tmp_path / folder, 3, 3, size=96)
+    drawn = contents(tmp_path / "first")
+    assert sorted(drawn) == ["new-1.jpg", "new-2.jpg", "new-3.jpg"]
+    assert drawn == contents(tmp_path / "again")
+    assert not set(drawn.values()) & set(contents(export).values())
+    with Image.open(tmp_path / "first" / "new-1.jpg") as image:
+        assert image.size == (96, 96)
