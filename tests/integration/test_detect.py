@@ -400,3 +400,25 @@ def test_two_runs_at_once_detect_on_each_image_once(store, card, folder, tmp_pat
     ]  # fmt: skip
     assert sorted(listed) == [f"cameras/{number:02d}.png" for number in range(12)]
     assert len(records_of(store, card)) == 12
+
+
+def test_the_flow_detects_with_the_champion_and_shows_a_table(
+    prefect_server, store, store_environment, card, folder, tmp_path
+):
+    store.put("cameras/5.png", (folder / "5.png").read_bytes())
+    store.put("cameras/bad.jpg", b"no image")
+    code = (
+        "from flows.detect import detect; from tasks.records import DetectRequest; "
+        "print(detect(DetectRequest(project='fruit', prefix='cameras/')).model_dump_json())"
+    )
+    environment = {**prefect_server.environment, **store_environment}
+    command = [sys.executable, "-c", code]
+    outcomes = []
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, timeout=600)
+        outcomes.append(json.loads(done.stdout.splitlines()[-1]))
+    assert [(one["version"], one["detected"], len(one["failed"])) for one in outcomes] == [(1, 1, 1), (1, 0, 0)]
+    shown = prefect_server.api("/artifacts/filter", {"artifacts": {"key": {"any_": ["detect-fruit"]}}})
+    rows = [json.loads(artifact["data"])[0] for artifact in shown]
+    assert {(row["model"], row["images"], row["new"], row["not read"]) for row in rows} >= {("fruit/1", 2, 0, 0)}
+    assert records_of(store, card).keys() == {"cameras/5.png", "cameras/bad.jpg"}
