@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings
 
 from deployments.cli.main import STOPPED
 from deployments.cli.record_options import LIMITS
+from deployments.serving.settings import ServeSettings
 from tasks.errors import BadInput, NasflowError
 from tasks.labeling.finding_kinds import FINDING_KINDS
 from tasks.settings import RoboflowSettings, StoreSettings, WorkSettings
@@ -33,6 +34,7 @@ SETTINGS: dict[str, type[BaseSettings]] = {
     "The store": StoreSettings,
     "Roboflow": RoboflowSettings,
     "This machine": WorkSettings,
+    "The server of a model": ServeSettings,
 }
 
 SERVER = [

@@ -1,4 +1,4 @@
-"""The verb about new images: detect."""
+"""Verbs that use a published model: detect and serve."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,12 +7,14 @@ import typer
 from typer.core import TyperOption
 
 from deployments.cli.interrupt import stop_like_ctrl_c
-from deployments.cli.option_values import record_from
+from deployments.cli.option_values import record_from, settings_from
 from deployments.cli.options import Json
-from deployments.cli.record_options import options_of
+from deployments.cli.record_options import options_of, options_of_settings
 from deployments.cli.verb import Verb
 
 app = typer.Typer()
+
+Model = Annotated[str, typer.Argument(help="PROJECT for its champion, PROJECT/VERSION, PROJECT@ALIAS, or a file.")]
 
 
 class DetectVerb(Verb):
@@ -25,10 +27,20 @@ class DetectVerb(Verb):
         return options_of(DetectOptions)
 
 
+class ServeVerb(Verb):
+    """A verb with options for where the server listens."""
+
+    def record_options(self) -> list[TyperOption]:
+        """Make options of some settings of the server."""
+        from deployments.serving.settings import ServeSettings
+
+        return options_of_settings(ServeSettings, ("host", "port"))
+
+
 @app.command(cls=DetectVerb)
 def detect(
     context: typer.Context,
-    model: Annotated[str, typer.Argument(help="PROJECT for its champion, PROJECT/VERSION, PROJECT@ALIAS, or a file.")],
+    model: Model,
     images: Annotated[
         list[str], typer.Argument(help="Image files, videos, folders, patterns, zips, and store://PREFIX.")
     ],
@@ -52,3 +64,19 @@ def detect(
     document = run(model, images, out, record_from(DetectOptions, context.obj))
     show(document, as_json, show_detections)
     raise typer.Exit(0 if document["ok"] else 1)
+
+
+@app.command(cls=ServeVerb)
+def serve(context: typer.Context, model: Model, as_json: Json = False) -> None:
+    """Serve a published model over HTTP, and follow its alias. NASFLOW_SERVE_API_KEY is the key of its clients.
+
+    Args:
+        context: Holds the options of where the server listens.
+        model: A published model, or a file of one.
+        as_json: Whether stdout gets one JSON document, once the model is loaded.
+    """
+    from deployments.serving.server import serve as run
+    from deployments.serving.settings import ServeSettings
+
+    stop_like_ctrl_c()
+    run(model, settings_from(ServeSettings, context.obj), as_json=as_json)

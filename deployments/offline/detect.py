@@ -10,6 +10,7 @@ from deployments.offline.image_inputs import open_images
 from deployments.remote.models import find_named
 from deployments.terminal.console import progress_bar, say, time_left
 from tasks.detection.detector import Detector
+from tasks.detection.model_file import is_model_file
 from tasks.detection.model_in_store import fetch_model
 from tasks.detection.outputs.folder import output_folder
 from tasks.detection.run import Detected, detect_images
@@ -60,9 +61,8 @@ def find_model_file(model: str, scratch: Path, precision: DetectionPrecision | N
     Raises:
         BadInput: there is no such model.
     """
-    path = Path(model)
-    if path.is_file() or "." in model:  # no name of a project or an alias has one
-        return path, path.name
+    if is_model_file(model):
+        return Path(model), Path(model).name
     store = Store.from_environment()
     version = find_named(store, model)
     file = fetch_model(store, version, from_environment(WorkSettings), scratch, precision)

@@ -87,6 +87,11 @@ class Model:
         )  # fmt: skip
 
 
+def is_model_file(model: str) -> bool:
+    """Whether what a person named is a file; no name of a project or an alias has a dot."""
+    return Path(model).is_file() or "." in model
+
+
 def read_metadata(content: bytes) -> dict[str, str]:
     """Read the metadata of an ONNX file.
 

@@ -13,6 +13,7 @@ import yaml
 
 from deployments.cli.main import app
 from deployments.local_stack.stack import VACUUM
+from deployments.serving.settings import ServeSettings
 from tasks.labeling.finding_kinds import FINDING_KINDS
 from tasks.records import GatePolicy, RetrainRequest
 from tasks.settings import RoboflowSettings, StoreSettings, WorkSettings
@@ -72,7 +73,7 @@ def settings_variables() -> set[str]:
     """Environment variables of all settings."""
     return {
         f"{kind.model_config['env_prefix']}{name}".upper()
-        for kind in (RoboflowSettings, StoreSettings, WorkSettings)
+        for kind in (RoboflowSettings, ServeSettings, StoreSettings, WorkSettings)
         for name in kind.model_fields
     }
 

@@ -18,7 +18,9 @@ ROOT = Path(tasks.__file__).parents[1]
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
 HEAVY = {"prefect", "boto3", "botocore", "numpy", "PIL", "pydantic", "httpx"}
 OURS = (deployments, flows, tasks)
-DETECTION = ("tasks.detection", "deployments.offline.detect", "deployments.offline.image_inputs")
+DETECTION = (
+    "tasks.detection", "deployments.offline.detect", "deployments.offline.image_inputs", "deployments.serving",
+)  # fmt: skip
 """Modules that load OpenCV and drawing; the command and the flow load them when they are used."""
 TRAINER_ONLY = {"torch", "torchvision", "super_gradients", "lightning_fabric", "safetensors", "cv2", "matplotlib"}
 
