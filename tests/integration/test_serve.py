@@ -289,7 +289,7 @@ def test_what_cannot_be_served_ends_in_one_line(refused, exported, model, store_
             ((model, "--port", port), f"--host 127.0.0.1 --port {port}: Address already in use"),
             ((model, "--host", "127.0.0.300"), "--host 127.0.0.300: "),
             ((exported.out / "none.onnx",), "no such file"),
-            ((exported.weights,), "cannot be read as ONNX"),
+            ((exported.weights,), "not a whole ONNX file"),
             (("fruit",), "no alias champion"),
             (("fruit/3",), "no version 3"),
         ):
