@@ -9,7 +9,9 @@ import psutil
 import pytest
 
 from deployments.local_stack import processes
-from tests.e2e.stack import LocalStack, retrain
+from tasks.storage.s3 import Store
+from tests.e2e.stack import LocalStack
+from tests.fakes.measured_labels import measured_labels
 from tests.fakes.proxy import refusing_proxy
 from tests.fakes.waiting import wait_for
 
@@ -68,10 +70,15 @@ def test_a_killed_process_is_started_again_with_the_same_address(proxied, name):
 
 
 @pytest.mark.timeout(1800)
-def test_a_run_that_is_asked_for_afterwards_completes(proxied, export):
+def test_a_run_that_is_asked_for_afterwards_completes(proxied, tmp_path, monkeypatch):
     stack, _ = proxied
     wait_for(lambda: answers(stack))
-    assert retrain(stack, export, "afterwards")["flow_run_state"] == "Completed"
+    for name, value in stack.environment.items():
+        if name.startswith("NASFLOW_STORE_"):
+            monkeypatch.setenv(name, value)
+    labels = measured_labels(Store.from_environment(), tmp_path, 1)
+    done = stack.nasflow("retrain", "--export", str(labels), "--project", "afterwards", "--seed", "1")
+    assert (done["flow_run_state"], done["model"]["alias"]) == ("Completed", "champion")
 
 
 def answers(stack):
