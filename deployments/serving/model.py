@@ -14,6 +14,7 @@ from tasks.detection.model_file import is_model_file
 from tasks.detection.model_in_store import fetch_model
 from tasks.detection.preprocess import DecodedImage
 from tasks.detection.runtimes import Runtime, load
+from tasks.errors import BadWeights
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage.s3 import Store
 
@@ -67,6 +68,7 @@ def source_of(model: str) -> ModelSource:
 
     Raises:
         BadSettings: it is in the store, and the environment does not name one.
+        BadWeights: by loading, if the file cannot be used.
     """
     if is_model_file(model):
         path = Path(model)
@@ -79,7 +81,11 @@ def source_of(model: str) -> ModelSource:
         if present and present.name == name:
             return present
         with TemporaryDirectory(prefix="nasflow-") as scratch:
-            return load_and_try(fetch_model(store, version, settings, Path(scratch)), name)
+            path = fetch_model(store, version, settings, Path(scratch))
+            try:
+                return load_and_try(path, name)
+            except BadWeights as error:  # its file has another name each time, and nobody would find it
+                raise BadWeights(str(error).replace(str(path), f"{name}, {path.name}")) from None
 
     return ModelSource(load_published, followed="/" not in model)
 
