@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from deployments.cli.options import Json, Project, VersionOrAlias
+from deployments.cli.options import Days, Json, Project, VersionOrAlias
 from deployments.cli.verb import Verb
 
 app = typer.Typer(help="The registry of published models.", no_args_is_help=True)
@@ -47,7 +47,7 @@ def show_(project: Project, which: VersionOrAlias = "champion", as_json: Json = 
 @app.command(cls=Verb)
 def page(
     project: Project,
-    days: Annotated[float, typer.Option(help="How long the link works, at most 7.", min=0.001, max=7)] = 7,
+    days: Days = 7,
     out: Annotated[Path | None, typer.Option(help="Folder to copy the page to as index.html.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperOption
 
 from deployments.cli.option_values import request_from
-from deployments.cli.options import Json, Project, VersionOrAlias
+from deployments.cli.options import Days, Json, Project, VersionOrAlias
 from deployments.cli.record_options import options_of
 from deployments.cli.verb import Verb
 from tasks.errors import BadRequest
@@ -106,7 +106,7 @@ def deploy(notify: NotifyUrl = None, as_json: Json = False) -> None:
 def report(
     project: Project,
     which: VersionOrAlias = "champion",
-    days: Annotated[float, typer.Option(help="How long the link works, at most 7.", min=0.001, max=7)] = 7,
+    days: Days = 7,
     out: Annotated[Path | None, typer.Option(help="Folder to copy the page to as report.html.")] = None,
     as_json: Json = False,
 ) -> None:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import BadWeights
+from tasks.images.network_input import PREPROCESSING
 
-PREPROCESSING = {"channels": "RGB", "scale": "1/255", "resize": "longest side", "padding": "right and below, 114"}
-"""How images go in. A file that says something else would be used in a way that it was not trained for."""
 _GRAPH, _METADATA = 7, 14
 """Fields of an ONNX file: the network, and a pair of texts."""
 _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
@@ -78,7 +77,7 @@ class Model:
         except (KeyError, ValueError) as error:
             missing = f"no {error} in its metadata" if isinstance(error, KeyError) else str(error)
             raise BadWeights(f"{path}: {missing}; give an ONNX file from `nasflow models pull`") from None
-        if said != PREPROCESSING:
+        if said != PREPROCESSING:  # it would be used in a way that it was not trained for
             raise BadWeights(f"{path}: images go in as {said}, this nasflow knows {PREPROCESSING}; use a newer one")
         version = metadata.get("version")
         return cls(

@@ -3,6 +3,8 @@
 An image of w x h pixels is scaled by ``size / max(w, h)`` and padded on the right and below to size x size.
 """
 
+PREPROCESSING = {"channels": "RGB", "scale": "1/255", "resize": "longest side", "padding": "right and below, 114"}
+"""How images go in, as the metadata of model files say it."""
 PAD_VALUE = 114
 """Value of all three channels of the padding."""
 HALF_SIZE_FACTOR = 4

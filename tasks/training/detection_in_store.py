@@ -16,7 +16,7 @@ from tasks.storage.s3 import Store
 from tasks.training import files
 from tasks.training.initial_weights import fetch_file
 from tasks.training.launch import DETECT, detect_arguments
-from tasks.training.trainer_process import Event, TrainerProcess
+from tasks.training.trainer_process import Event, run_to_end
 
 
 def detect_in_store(
@@ -47,10 +47,7 @@ def detect_in_store(
     data, out = folder / files.DATASET, folder / "out"
     splits = splits_to_detect(job, fetch_dataset(store, job.snapshot_digest, data, BlobCache.of(settings)))
     arguments = detect_arguments(weights, data, splits, out, settings)
-    with TrainerProcess(DETECT, arguments, folder / files.LOG) as detector:
-        for event in detector.events():
-            on_event(event)
-        detector.result()
+    run_to_end(DETECT, arguments, folder / files.LOG, on_event)
     result = _store_detections(store, job, splits, out)
     shutil.rmtree(folder, ignore_errors=True)
     return result

@@ -17,7 +17,7 @@ from tasks.storage.s3 import Store
 from tasks.training import files
 from tasks.training.initial_weights import fetch_file
 from tasks.training.launch import EXPORT, export_arguments
-from tasks.training.trainer_process import Event, TrainerProcess
+from tasks.training.trainer_process import Event, run_to_end
 
 
 def export_in_store(
@@ -74,10 +74,7 @@ def _refuse_all(reason: str) -> Export:
 
 
 def _run_exporter(arguments: list[str], log: Path, result: Path, on_event: Callable[[Event], None]) -> Export:
-    with TrainerProcess(EXPORT, arguments, log) as exporter:
-        for event in exporter.events():
-            on_event(event)
-        exporter.result()
+    run_to_end(EXPORT, arguments, log, on_event)
     return Export.model_validate_json(result.read_bytes())
 
 

@@ -21,7 +21,7 @@ from tasks.training.initial_weights import fetch_weights
 from tasks.training.launch import TRAIN, train_arguments
 from tasks.training.replay import find_differences
 from tasks.training.run_folder import RunFolder
-from tasks.training.trainer_process import Event, TrainerProcess
+from tasks.training.trainer_process import Event, run_to_end
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def replay_in_store(
     arguments = train_arguments(folder.path, folder.data, settings, weights, job)
     until_it_fits(
         folder.path,
-        lambda: _train(arguments, folder.path / files.LOG, on_event),
+        lambda: run_to_end(TRAIN, arguments, folder.path / files.LOG, on_event),
         lambda message: logger.warning("%s", message),
     )
     result = TrainingResult.model_validate_json((folder.path / files.RESULT).read_bytes())
@@ -137,10 +137,3 @@ def outcome_of(version: ModelVersion, model: TrainedModel, result: TrainingResul
         differences=find_differences(model.result, result) if is_known else None,
         seconds=result.seconds,
     )
-
-
-def _train(arguments: list[str], log: Path, on_event: Callable[[Event], None]) -> None:
-    with TrainerProcess(TRAIN, arguments, log) as trainer:
-        for event in trainer.events():
-            on_event(event)
-        trainer.result()

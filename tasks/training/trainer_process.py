@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -137,3 +137,21 @@ class TrainerProcess:
                 except json.JSONDecodeError:
                     continue  # the last line of a process that was killed while it wrote
         self._events.put(None)
+
+
+def run_to_end(module: str, arguments: list[str], log: Path, on_event: Callable[[Event], None]) -> None:
+    """Run a trainer process to its end.
+
+    Args:
+        module: Module to run, of ``launch``.
+        arguments: Its command line.
+        log: File for its output.
+        on_event: Called with every event; what it raises ends the process.
+
+    Raises:
+        NasflowError: as ``TrainerProcess.result``.
+    """
+    with TrainerProcess(module, arguments, log) as process:
+        for event in process.events():
+            on_event(event)
+        process.result()

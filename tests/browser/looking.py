@@ -59,3 +59,18 @@ def keep_screenshot(browser, name, whole=True):
         return
     taken = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
     Path(folder, f"{name}.png").write_bytes(base64.b64decode(taken["data"]))
+
+
+def requested(browser):
+    """Addresses that the page has asked for, apart from its own and from what it holds itself."""
+    names = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    return [name for name in names if not name.startswith("data:")]
+
+
+def assert_fits(browser, width):
+    """The page is as wide as the window, and no part of it is wider."""
+    inner, content, room = browser.execute_script(
+        "return [innerWidth, document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert inner == width
+    assert content <= room

@@ -9,6 +9,7 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from tests.browser.looking import assert_fits, requested
 from tests.fakes.formats import write_in
 
 MARKUP, QUOTES = "<b>x</b>", "\"quote'"
@@ -104,8 +105,7 @@ def cells(table):
 
 def test_it_asks_for_nothing_and_logs_nothing(show):
     browser = show()
-    requests = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
-    assert [name for name in requests if not name.startswith("data:")] == []
+    assert requested(browser) == []
     assert browser.get_log("browser") == []
     assert browser.execute_script("return document.scripts.length") == 0
 
@@ -172,11 +172,7 @@ def test_classes_and_sizes_are_counted(show):
 @pytest.mark.parametrize("width", [320, 390, 768, 1200])
 def test_it_fits_the_width(show, width):
     browser = show(width)
-    inner, content, room = browser.execute_script(
-        "return [innerWidth, document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-    )
-    assert inner == width
-    assert content <= room
+    assert_fits(browser, width)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

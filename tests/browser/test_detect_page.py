@@ -7,7 +7,7 @@ from selenium.webdriver.common.by import By
 from tasks.detection.image_files import find_images
 from tasks.detection.outputs.gallery import IMAGES_PER_PAGE
 from tasks.detection.run import detect_images
-from tests.browser.looking import CONTRASTS, emulate, keep_screenshot, reset
+from tests.browser.looking import CONTRASTS, assert_fits, emulate, keep_screenshot, reset
 from tests.fakes import bright_spots
 
 MARKUP, LONG = "<img src=x onerror=alert(1)>.png", f"{'Donaudampfschifffahrt' * 6} #1 50%?.png"
@@ -94,11 +94,7 @@ def test_links_lead_to_the_other_page_the_files_and_the_annotated_images(show, p
 @pytest.mark.parametrize("width", [320, 390, 768, 1200])
 def test_it_fits_the_width(show, width):
     browser = show(width)
-    inner, content, room = browser.execute_script(
-        "return [innerWidth, document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-    )
-    assert inner == width
-    assert content <= room
+    assert_fits(browser, width)
     keep_screenshot(browser, f"detect-{width}", whole=False)
 
 

@@ -10,7 +10,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tasks.promotion.page.content import ProjectContent
 from tasks.promotion.page.page import render
-from tests.browser.looking import CONTRASTS, emulate, keep_screenshot, reset
+from tests.browser.looking import CONTRASTS, assert_fits, emulate, keep_screenshot, requested, reset
 from tests.fakes import projects as fakes
 
 MARKUP = '</script><img src=x onerror="document.title=1">'
@@ -68,8 +68,7 @@ def chart_of(browser, name):
 @pytest.mark.parametrize("name", CONTENTS)
 def test_the_page_loads_nothing_and_logs_nothing(show, name):
     browser = show(name)
-    requests = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
-    assert [one for one in requests if not one.startswith("data:")] == []
+    assert requested(browser) == []
     assert browser.get_log("browser") == []
     assert browser.execute_script("return document.documentElement.classList.contains('js')")
 
@@ -118,12 +117,8 @@ def test_dots_answer_the_keyboard_in_the_order_of_the_axis(show):
 @pytest.mark.parametrize("width", [320, 390, 768, 1200])
 def test_the_page_fits_the_width(show, name, width):
     browser = show(name, width=width)
-    inner, content, room = browser.execute_script(
-        "return [innerWidth, document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-    )
     keep_screenshot(browser, f"project-{name}-{width}")
-    assert inner == width
-    assert content <= room
+    assert_fits(browser, width)
 
 
 @pytest.mark.parametrize("name", ["few", "many"])

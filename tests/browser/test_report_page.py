@@ -16,7 +16,7 @@ from tasks.evaluation.report.images import draw_images
 from tasks.evaluation.report.page import write_report
 from tasks.evaluation.report.suspected_errors import draw_suspected_errors
 from tasks.records import Box, LabelledImage
-from tests.browser.looking import CONTRASTS, emulate, keep_screenshot, reset
+from tests.browser.looking import CONTRASTS, assert_fits, emulate, keep_screenshot, requested, reset
 from tests.fakes import evaluations as fakes
 from tests.fakes.learning import study
 
@@ -98,8 +98,7 @@ def chart_of(browser, name):
 
 def test_the_page_loads_nothing_and_logs_nothing(show):
     browser = show()
-    requests = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
-    assert [name for name in requests if not name.startswith("data:")] == []
+    assert requested(browser) == []
     assert browser.get_log("browser") == []
     assert browser.execute_script("return document.documentElement.classList.contains('js')")
 
@@ -285,12 +284,8 @@ def test_names_and_numbers_of_a_csv_are_exact(show):
 def test_the_page_fits_the_width(show, name, width):
     browser = show(name, width=width)
     browser.execute_script("document.querySelectorAll('details').forEach(one => { one.open = true; })")
-    inner, content, room = browser.execute_script(
-        "return [innerWidth, document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-    )
     keep_screenshot(browser, f"report-{name}-{width}")
-    assert inner == width
-    assert content <= room
+    assert_fits(browser, width)
 
 
 @pytest.mark.parametrize("name", ["few", "many"])

@@ -1,5 +1,6 @@
 """A real store for all integration tests, and a prefix of it for each."""
 
+import shutil
 import uuid
 from collections.abc import Iterator
 
@@ -8,6 +9,7 @@ import pytest
 from deployments.local_stack.seaweed import Seaweed
 from tasks.settings import StoreSettings
 from tasks.storage.s3 import Store
+from tests.fakes.exported import Exported, export_network
 from tests.integration.prefect_server import PrefectServer
 
 LONGEST_FIRST = (
@@ -30,6 +32,14 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
     """The server, started once."""
     with Seaweed(tmp_path_factory.mktemp("seaweed"), bucket="tests") as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
+    """A network after 48 steps, which detects some of the drawn discs and squares, in all formats."""
+    folder = tmp_path_factory.mktemp("exported")
+    yield export_network(folder)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

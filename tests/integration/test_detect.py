@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from tasks.settings import WorkSettings
 from tasks.storage import keys
 from tasks.storage.documents import read_record
 from tests.fakes.datasets import CLASSES, draw
-from tests.fakes.exported import SIZE, THRESHOLD, export_network
+from tests.fakes.exported import SIZE, THRESHOLD
 from tests.fakes.libraries import imported
 from tests.fakes.published import publish_one
 from tests.fakes.waiting import wait_for
@@ -36,13 +35,6 @@ from tests.fakes.waiting import wait_for
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
 SIZES = [(64, 64), (200, 120), (90, 300), (512, 256), (33, 57), (641, 400)]
 """Width and height of images; one of 512 x 256 pixels is decoded at half its size."""
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("exported")
-    yield export_network(folder)
-    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")

@@ -15,23 +15,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tasks.images.network_input import PREPROCESSING
 from tasks.local.dataset_folder import image_path
 from tasks.records import FORMAT_FILES, Agreement, Export
 from tasks.training import files
-from tasks.training.worker.model.weights_writer import PREPROCESSING
 from tests.fakes.datasets import CLASSES
-from tests.fakes.exported import SIZE, THRESHOLD, export_network
+from tests.fakes.exported import SIZE, THRESHOLD
 from tests.fakes.libraries import imported
 
 DOCS = Path(__file__).parents[2] / "docs" / "models.md"
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    """A network after 48 steps, which detects some of the drawn discs and squares."""
-    folder = tmp_path_factory.mktemp("exported")
-    yield export_network(folder)
-    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")

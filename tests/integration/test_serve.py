@@ -23,20 +23,13 @@ from tasks.promotion.aliases import move_alias
 from tasks.records import AliasMove
 from tasks.storage import keys
 from tests.fakes.datasets import CLASSES
-from tests.fakes.exported import SIZE, export_network
+from tests.fakes.exported import SIZE
 from tests.fakes.published import now, publish_one
 from tests.fakes.waiting import wait_for
 
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
 PRIVATE = ("NASFLOW_", "AWS_", "PREFECT_", "ROBOFLOW_")
 KEY = "correct-horse-battery-staple"
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("exported")
-    yield export_network(folder)
-    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.detection import model_in_store
-from tasks.detection.model_file import PREPROCESSING, Model, read_metadata
+from tasks.detection.model_file import Model, read_metadata
 from tasks.detection.model_in_store import choose_file
 from tasks.errors import BadWeights
+from tasks.images.network_input import PREPROCESSING
 from tasks.records import Int8Speed, ModelFormat, ModelVersion, StoredFile
 from tests.fakes.published import AGREEMENT
 

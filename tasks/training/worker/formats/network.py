@@ -9,12 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from tasks.images.network_input import PAD_VALUE
+from tasks.images.network_input import PAD_VALUE, PREPROCESSING
 from tasks.local.files import file_sha256
 from tasks.training.worker.model.network import build_network
 from tasks.training.worker.model.postprocess import select_boxes
 from tasks.training.worker.model.weights import load_all, read_metadata
-from tasks.training.worker.model.weights_writer import PREPROCESSING
 
 Detect = Callable[[Tensor], list[Tensor]]
 """From images ``[B, 3, S, S]`` fp32 in [0, 1] to rows ``[n, 6]`` of each: x1, y1, x2, y2 in pixels of the network

@@ -12,10 +12,9 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import Tensor
 
+from tasks.images.network_input import PREPROCESSING
 from tasks.local.files import publishing
 from tasks.records import BestEpoch, TrainingSpec
-
-PREPROCESSING = {"channels": "RGB", "scale": "1/255", "resize": "longest side", "padding": "right and below, 114"}
 
 
 def write_weights(
