@@ -103,6 +103,7 @@ class _Service:
         self._work = Work(settings.queue)
         self._reading = 0
         metrics.watch_queue(lambda: self._work.waiting)
+        metrics.watch_model(served)
 
     async def check_key(self, credentials: Credentials) -> None:
         given = credentials.credentials.encode() if credentials else b""

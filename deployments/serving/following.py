@@ -69,7 +69,6 @@ class Following:
             return
         first, self.present = self.present is None, model
         self._metrics.looked("loaded")
-        self._metrics.serves(model)
         logger.info("%s serves, loaded in %.1f s: %s", model.name, time.monotonic() - began, model.runtime.device)
         if first:
             self._on_first(model)

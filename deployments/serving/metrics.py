@@ -1,9 +1,11 @@
 """Numbers for Prometheus."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from deployments.serving.model import ServedModel
 
@@ -26,10 +28,6 @@ class Metrics:
         )  # fmt: skip
         self._images = Counter("nasflow_serve_images", "Images that were detected on.", registry=self._registry)
         self._queue = Gauge("nasflow_serve_queue_length", "Images that wait.", registry=self._registry)
-        self._model = Gauge(
-            "nasflow_serve_model_info", "1 for the model that serves.", ["model", "project", "version"],
-            registry=self._registry,
-        )  # fmt: skip
         self._looks = Counter(
             "nasflow_serve_model_looks", "Looks at which model is to serve.", ["result"], registry=self._registry
         )
@@ -55,10 +53,9 @@ class Metrics:
         """Count a look at which model is to serve."""
         self._looks.labels(result).inc()
 
-    def serves(self, model: ServedModel) -> None:
-        """Tell which model serves."""
-        self._model.clear()
-        self._model.labels(model.name, model.project or "", model.version or "").set(1)
+    def watch_model(self, present: Callable[[], ServedModel | None]) -> None:
+        """Ask which model serves each time that the numbers are asked for, so that they name the one that answers."""
+        self._registry.register(_ModelInfo(present))
 
     def watch_queue(self, length: Callable[[], int]) -> None:
         """Ask for the length of the queue each time that the numbers are asked for."""
@@ -67,3 +64,15 @@ class Metrics:
     def text(self) -> bytes:
         """All numbers, as Prometheus reads them."""
         return generate_latest(self._registry)
+
+
+class _ModelInfo(Collector):
+    def __init__(self, present: Callable[[], ServedModel | None]) -> None:
+        self._present = present
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        labels = ["model", "project", "version"]
+        info = GaugeMetricFamily("nasflow_serve_model_info", "1 for the model that serves.", labels=labels)
+        if model := self._present():
+            info.add_metric([model.name, model.project or "", str(model.version or "")], 1)
+        yield info

@@ -245,6 +245,19 @@ def test_requests_and_images_are_counted(client):
     assert found["nasflow_serve_queue_length"] == 0
 
 
+def test_the_numbers_name_the_model_that_answers(metrics):
+    present = None
+    names = {("nasflow_serve_model_info", str(version), "spots", f"spots/{version}"): version for version in (1, 2)}
+    with AsgiClient(create_app(lambda: present, ServeSettings(), metrics)) as client:
+        assert not names.keys() & numbers(client).keys()
+        for version in (1, 2, 1):
+            model = replace(SPOTS.runtime.model, version=version)
+            detector = replace(SPOTS.detector, runtime=replace(SPOTS.runtime, model=model))
+            present = ServedModel(detector, f"spots/{version}")
+            found = numbers(client)
+            assert [number for name, number in names.items() if name in found] == [version]
+
+
 def test_the_version_is_that_of_the_model(client):
     document = client.get("/version").json()
     assert (document["model"], document["project"], document["version"]) == ("spots/1", "spots", 1)
