@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from tasks.local import dataset_folder
 from tasks.local.dataset_folder import image_path
 from tasks.records import DatasetSnapshot
 from tasks.training import files
@@ -30,16 +31,25 @@ class Exported(NamedTuple):
 
 
 def export_network(folder: Path) -> Exported:
-    """Train for 48 steps, after which some of the drawn discs and squares are detected, and export."""
-    snapshot = write_dataset(folder / "data", 48, 5, size=SIZE)
+    """Train for 48 steps, after which some of the drawn discs and squares are detected, and export.
+
+    Args:
+        folder: For all files. What is there already is not made again.
+
+    Returns:
+        The run, and its files.
+    """
+    data, weights, out = folder / "data", folder / "run" / files.BEST, folder / "out"
+    if (out / files.EXPORT).exists():  # written last
+        return Exported(dataset_folder.load(data), data, weights, out)
+    snapshot = write_dataset(data, 48, 5, size=SIZE)
     spec = make_spec(snapshot, epochs=4, image_size=SIZE, batch_size=4, learning_rate=2e-3, augmentation="none")
     spec_path = write_spec(folder / "spec.json", spec)
-    done = trainer.run(folder, "--spec", spec_path, "--data", folder / "data", "--out", folder / "run")
+    done = trainer.run(folder, "--spec", spec_path, "--data", data, "--out", folder / "run")
     assert done.process.returncode == 0, done.stderr[-2000:]
-    one = Exported(snapshot, folder / "data", folder / "run" / files.BEST, folder / "out")
     done = trainer.run(
-        folder / "export", "--weights", one.weights, "--data", one.data, "--split", "valid", "--threshold", THRESHOLD,
-        "--out", one.out, module=trainer.EXPORT,
+        folder / "export", "--weights", weights, "--data", data, "--split", "valid", "--threshold", THRESHOLD,
+        "--out", out, module=trainer.EXPORT,
     )  # fmt: skip
     assert done.process.returncode == 0, done.stderr[-2000:]
-    return one
+    return Exported(snapshot, data, weights, out)

@@ -1,6 +1,6 @@
 """A real store for all integration tests, and a prefix of it for each."""
 
-import shutil
+import fcntl
 import uuid
 from collections.abc import Iterator
 
@@ -35,11 +35,17 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
-    """A network after 48 steps, which detects some of the drawn discs and squares, in all formats."""
-    folder = tmp_path_factory.mktemp("exported")
-    yield export_network(folder)
-    shutil.rmtree(folder)
+def exported(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Exported:
+    """A network after 48 steps, which detects some of the drawn discs and squares, in all formats.
+
+    The first test process that needs it makes it, in a folder of all of them.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "exported"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return export_network(folder)
 
 
 @pytest.fixture
