@@ -16,6 +16,7 @@ compared.
 """
 
 import logging
+from contextlib import suppress
 
 from tasks.errors import AttemptReplaced, LeaseHeld, LostRace, StoreUnavailable
 from tasks.local.clock import BOOT_CLOCK, Clock, OncePerMinute
@@ -47,15 +48,21 @@ def wait_for_lease(
         AttemptReplaced: a later attempt of the same flow run has it or had it.
     """
     quick = store.answering_within(seconds * ANSWER_SHARE)
-    observation, reminder = RunObservation(run_key, clock), OncePerMinute(clock)
-    while True:
-        try:
-            look_for_lease(quick, observation)
-            return hold_lease(store, observation, holder, seconds)
-        except (LeaseHeld, StoreUnavailable) as error:
-            if reminder.is_due():
-                logger.info("%s; waiting", error)
-        clock.sleep(observation.look_every(seconds))
+    observation, reminder, waited = RunObservation(run_key, clock), OncePerMinute(clock), False
+    try:
+        while True:
+            try:
+                look_for_lease(quick, observation)
+                return hold_lease(store, observation, holder, seconds)
+            except (LeaseHeld, StoreUnavailable) as error:
+                waited = True
+                if reminder.is_due():
+                    logger.info("%s; waiting", error)
+            clock.sleep(observation.look_every(seconds))
+    finally:
+        if waited:
+            with suppress(StoreUnavailable):
+                quick.delete([keys.run_waiting(run_key)])
 
 
 def look_for_lease(store: Store, observation: RunObservation) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tasks.errors import TrainingStopped
+from tasks.errors import TrainingStopped, WorkerLost
 from tasks.local.threads import in_context
 from tasks.training.launch import environment
 from tasks.training.trainer_exit import TrainerStart, kernel_kills
@@ -100,8 +100,8 @@ class TrainerProcess:
         """Wait for the end, and raise an error if the trainer did not succeed.
 
         Raises:
-            TrainingStopped: it was stopped on request.
-            WorkerLost: it was killed, or made no step any more.
+            TrainingStopped: this process asked it to stop.
+            WorkerLost: it was killed, or stopped by somebody else, or made no step any more.
             NasflowError: the trainer's own error: BadCheckpoint, BadSpec, OutOfMemory, NotLearning, DiskFull, others.
         """
         code = self._process.wait()
@@ -109,7 +109,10 @@ class TrainerProcess:
             return
         if code < 0 and self._asked_to_stop:
             raise TrainingStopped("stopped on request before it could write a checkpoint; run the same again to go on")
-        raise self._start.error_of_exit(code, self._last_error)
+        error = self._start.error_of_exit(code, self._last_error)
+        if isinstance(error, TrainingStopped) and not self._asked_to_stop:
+            raise WorkerLost("the trainer was stopped by another process; started again, it goes on from where it was")
+        raise error
 
     def stop(self) -> None:
         """Ask the trainer to write a checkpoint and end; then kill what is left of its process group."""

@@ -79,7 +79,7 @@ def test_ticks_come_while_the_trainer_is_silent(start):
 
 @pytest.mark.parametrize(
     ("code", "kind"),
-    [(1, NasflowError), (2, BadSpec), (3, OutOfMemory), (4, TrainingStopped), (5, NotLearning), (77, NasflowError)],
+    [(1, NasflowError), (2, BadSpec), (3, OutOfMemory), (5, NotLearning), (77, NasflowError)],
 )
 def test_exit_codes_become_errors_with_the_trainers_message(start, code, kind):
     with start("--error", "what, where, remedy", "--code", str(code)) as trainer:
@@ -87,6 +87,16 @@ def test_exit_codes_become_errors_with_the_trainers_message(start, code, kind):
         with pytest.raises(NasflowError, match=r"^what, where, remedy$") as raised:
             trainer.result()
     assert type(raised.value) is kind
+
+
+def test_a_trainer_that_somebody_else_stopped_may_be_started_again(start):
+    """As by ``kill``, or by a system that ends: SIGTERM reaches the trainer, and nobody wanted the run to end."""
+    with start("--stay", "polite") as trainer:
+        wait_for(trainer, "ready")
+        os.kill(trainer.pid, signal.SIGTERM)
+        assert of_kind(trainer.events(), "checkpoint") == [{"event": "checkpoint", "epochs_done": 1}]
+        with pytest.raises(WorkerLost, match="stopped by another process; started again"):
+            trainer.result()
 
 
 def test_the_last_line_of_the_log_is_shown_when_there_was_no_error_event(tmp_path):
