@@ -1,5 +1,6 @@
 """The trainer as a process of its own, with its events and output."""
 
+import atexit
 import json
 import os
 import subprocess
@@ -78,7 +79,9 @@ class Trainer:
 
 @cache
 def _server() -> WarmStartServer:
-    return WarmStartServer()
+    server = WarmStartServer()
+    atexit.register(server.close)
+    return server
 
 
 def _started(

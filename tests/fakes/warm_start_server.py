@@ -71,6 +71,11 @@ class WarmStartServer:
             self._codes[answer["ended"]] = answer["code"]
         return ForkedProcess(self, answer["pid"], os.fdopen(write_end, "wb"))
 
+    def close(self) -> None:
+        """End the process; it ends when nobody can ask it any more."""
+        self._socket.close()
+        self._process.wait(60)
+
     def exit_code(self, pid: int, timeout: float | None) -> int | None:
         """The exit code, as Popen tells it; None if it has not ended within ``timeout`` seconds."""
         while pid not in self._codes:
