@@ -10,6 +10,7 @@ from tasks.labeling.task import check_labels, compare_labels, export_labels
 from tasks.orchestration.announcements import announce_failure
 from tasks.orchestration.questions import suspend
 from tasks.orchestration.scheduled_runs import find_run_that_takes_over, require_request
+from tasks.promotion.registry import CHAMPION
 from tasks.promotion.task import (
     compare_models,
     decide_promotion,
@@ -102,6 +103,8 @@ def judge(
     """
     for _ in range(JUDGEMENTS):
         champion = find_champion(request.project)
+        if champion and champion.is_of(model):  # promoted by another run of the same request, or before a restart
+            return champion, CHAMPION
         run, obstacle = find_run(champion, snapshot)
         champion_report = evaluate_on_worker(run, snapshot, request.threshold_for) if run else None
         comparison = compare_models(report, champion_report, champion, request.gate)

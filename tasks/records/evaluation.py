@@ -9,6 +9,7 @@ from tasks.records.base import PROJECT_PATTERN, Fraction, Part, Record, Sha256, 
 from tasks.records.formats import ModelFormat
 from tasks.records.gate import PromotionDecision
 from tasks.records.labels import SplitCounts
+from tasks.records.training import TrainedModel
 
 ThresholdGoal = Literal["balance", "precision", "recall"]
 Interval = tuple[float, float]
@@ -122,6 +123,10 @@ class ModelVersion(Record):
     formats_refused: dict[str, str] = Field(
         default_factory=dict, description="Why a format is not published, by its name."
     )
+
+    def is_of(self, model: TrainedModel) -> bool:
+        """Whether it is a run's model. A run whose files were lost may have other weights when it is trained again."""
+        return (self.run_key, self.weights.sha256) == (model.run_key, model.weights.sha256)
 
     @property
     def files(self) -> dict[str, StoredFile]:

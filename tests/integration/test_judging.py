@@ -84,6 +84,13 @@ def test_two_runs_of_one_model_at_once_publish_and_promote_it_once(store, workpl
         assert [move.version for move in find_alias(store, project, "champion").history] == [1]
 
 
+def test_a_run_that_is_judged_again_after_its_promotion_writes_nothing(store, workplace, candidate):
+    judge_it = candidate("pets", seed=1, share=0.5)
+    outcome, written = judge_it(), store.list("")
+    assert judge_it() == outcome
+    assert store.list("") == written
+
+
 def test_runs_that_lose_the_champion_are_judged_anew_against_the_new_one(store, workplace, candidate):
     for number in range(2):
         project = f"rivals-{number}"
