@@ -51,7 +51,11 @@ class RoboflowSettings(BaseSettings):
     )
     api_url: str = Field(default="https://api.roboflow.com", description="Base URL of the API.")
     timeout: float = Field(default=60, gt=0, description="Seconds without a byte until a request is given up.")
-    deadline: float = Field(default=1800, gt=0, description="Seconds until an export that is not ready is given up.")
+    deadline: float = Field(
+        default=1800,
+        gt=0,
+        description="Seconds until an export that is not ready, or the upload of an image, is given up.",
+    )
 
 
 class WorkSettings(BaseSettings):

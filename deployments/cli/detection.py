@@ -1,4 +1,4 @@
-"""Verbs that use a published model: detect and serve."""
+"""Verbs that use a published model: detect, suggest and serve."""
 
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +25,16 @@ class DetectVerb(Verb):
         from tasks.records import DetectOptions
 
         return options_of(DetectOptions)
+
+
+class SuggestVerb(Verb):
+    """A verb with options for how images are chosen."""
+
+    def record_options(self) -> list[TyperOption]:
+        """Make an option of each field of SuggestOptions."""
+        from tasks.records import SuggestOptions
+
+        return options_of(SuggestOptions)
 
 
 class ServeVerb(Verb):
@@ -63,6 +73,40 @@ def detect(
     stop_like_ctrl_c()
     document = run(model, images, out, record_from(DetectOptions, context.obj))
     show(document, as_json, show_detections)
+    raise typer.Exit(0 if document["ok"] else 1)
+
+
+@app.command(cls=SuggestVerb)
+def suggest(
+    context: typer.Context,
+    model: Model,
+    images: Annotated[
+        list[str], typer.Argument(help="Image files, videos, folders, patterns, zips, and store://PREFIX.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the results, new or from an earlier suggest.")],
+    upload: Annotated[
+        str | None,
+        typer.Option(metavar="WORKSPACE/PROJECT", help="Send the images to this Roboflow project; left out, none."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Choose which images to label next, and show them in a gallery; with --upload send them to Roboflow.
+
+    Args:
+        context: Holds how images are chosen.
+        model: A published model, or a file of one.
+        images: Image files, videos, folders, patterns, zips, and prefixes of the store.
+        out: Folder for the results.
+        upload: Roboflow project that the images are sent to.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_suggestions
+    from deployments.offline.suggest import suggest as run
+    from tasks.records import SuggestOptions
+
+    stop_like_ctrl_c()
+    document = run(model, images, out, record_from(SuggestOptions, context.obj), upload)
+    show(document, as_json, show_suggestions)
     raise typer.Exit(0 if document["ok"] else 1)
 
 

@@ -231,13 +231,33 @@ def show_pulled(document: Document) -> None:
 def show_detections(document: Document) -> None:
     """Print what ``detect`` found, and where the results are."""
     table(["class", "detections"], [[name, count] for name, count in document["per_class"].items()])
+    _show_failed(document)
+    say(f"{document['detections']} detections on {document['images']} images, threshold {document['threshold']:g}")
+    say(f"{document['images_per_second']:.1f} images per second on {document['device']}")
+    say(f"gallery: {document['out']}/index.html")
+
+
+def show_suggestions(document: Document) -> None:
+    """Print what ``suggest`` chose, what it sent, and where the results are."""
+    if document["left_out"]:
+        table(["not suggested", "images"], [[reason, count] for reason, count in document["left_out"].items()])
+    _show_failed(document)
+    say(f"{document['suggested']} of {document['images']} images to label next")
+    if not document["labels_at_hand"]:
+        say("the labels that the model was trained on are not at hand: rarity is not measured, nor what is labelled")
+    if document["rotated"]:
+        say(f"warning: {document['rotated']} of them have an EXIF rotation, which the boxes ignore")
+    if sent := document["sent"]:
+        where = f"{sent['workspace']}/{sent['project']}, batch {sent['batch']}"
+        say(f"{sent['sent']} sent to {where}; {sent['there_already']} were there already")
+    say(f"gallery: {document['out']}/index.html")
+
+
+def _show_failed(document: Document) -> None:
     for failed in document["failed"][:MAX_NAMED]:
         say(f"not read: {failed['image']}: {failed['why']}")
     if (more := len(document["failed"]) - MAX_NAMED) > 0:
         say(f"not read: {more} more images, which {document['out']}/index.html names")
-    say(f"{document['detections']} detections on {document['images']} images, threshold {document['threshold']:g}")
-    say(f"{document['images_per_second']:.1f} images per second on {document['device']}")
-    say(f"gallery: {document['out']}/index.html")
 
 
 def show_cleaned(document: Document) -> None:

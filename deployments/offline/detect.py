@@ -1,20 +1,20 @@
 """``nasflow detect``: a published model, or a file of one, on new images."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from deployments.offline.image_inputs import open_images
 from deployments.remote.models import find_named
-from deployments.terminal.console import progress_bar, say, time_left
+from deployments.terminal.console import progress_bar, say, show_on
 from tasks.detection.detector import Detector
 from tasks.detection.model_file import is_model_file
 from tasks.detection.model_in_store import fetch_model
-from tasks.detection.outputs.folder import output_folder
+from tasks.detection.outputs.folder import OUTPUTS
 from tasks.detection.run import Detected, detect_images
 from tasks.detection.runtimes import load
+from tasks.local.output_folder import output_folder
 from tasks.records import DetectionPrecision, DetectOptions
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage.s3 import Store
@@ -42,8 +42,8 @@ def detect(model: str, images: Sequence[str], out: Path, options: DetectOptions)
         runtime = load(path, precision=options.precision)
         threshold = runtime.model.threshold if options.threshold is None else options.threshold
         detector = Detector(runtime, threshold, options.tile)
-        with output_folder(out) as folder, progress_bar(f"{sources.count} images") as bar:
-            detected = detect_images(detector, sources, folder, f"Detections of {name}", _show_on(bar.show))
+        with output_folder(out, OUTPUTS) as folder, progress_bar(f"{sources.count} images") as bar:
+            detected = detect_images(detector, sources, folder, f"Detections of {name}", show_on(bar.show))
     return _document(detected, detector, name, out)
 
 
@@ -67,18 +67,6 @@ def find_model_file(model: str, scratch: Path, precision: DetectionPrecision | N
     version = find_named(store, model)
     file = fetch_model(store, version, from_environment(WorkSettings), scratch, precision)
     return file, f"{version.project}/{version.version}"
-
-
-def _show_on(show: Callable[[float, float, str], None]) -> Callable[[int, int], None]:
-    """A function that shows images done and the time left."""
-    start = time.monotonic()
-
-    def on_image(done: int, count: int) -> None:
-        count = max(done, count)
-        left = (time.monotonic() - start) / done * (count - done)
-        show(done, count, f"{done} of {count} images, {time_left(left)}")
-
-    return on_image
 
 
 def _document(detected: Detected, detector: Detector, model: str, out: Path) -> dict[str, Any]:

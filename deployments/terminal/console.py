@@ -5,7 +5,8 @@ Results go to stdout, everything else to stderr, so that with ``--json`` stdout 
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -98,3 +99,15 @@ def time_left(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d} left"
+
+
+def show_on(show: Callable[[float, float, str], None]) -> Callable[[int, int], None]:
+    """A function that shows images done and the time left."""
+    start = time.monotonic()
+
+    def on_image(done: int, count: int) -> None:
+        count = max(done, count)
+        left = (time.monotonic() - start) / done * (count - done)
+        show(done, count, f"{done} of {count} images, {time_left(left)}")
+
+    return on_image

@@ -5,11 +5,11 @@ from functools import cache, partial
 from pathlib import Path
 
 from tasks.detection.preprocess import DecodedImage, UnreadableImage
-from tasks.detection.results import MARK
 from tasks.detection.sources import Decode, Source, Sources
 from tasks.detection.videos import VIDEO_SUFFIXES, count_frames, frames
 from tasks.errors import BadRequest
 from tasks.images.file_kinds import IMAGE_SUFFIXES
+from tasks.local.output_folder import has_results
 
 WILDCARDS = frozenset("*?[")
 
@@ -52,13 +52,13 @@ def find_images(names: Sequence[str]) -> Sources:
 
 def _visible_files(folder: Path, pattern: str) -> list[Path]:
     """Files that match, neither hidden nor in a folder with results of an earlier run."""
-    has_results = cache(lambda subfolder: (subfolder / MARK).exists())
+    is_output = cache(has_results)
     return [
         path
         for path in sorted(folder.glob(pattern))
         if path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and not any(has_results(folder / parent) for parent in path.relative_to(folder).parents[:-1])
+        and not any(is_output(folder / parent) for parent in path.relative_to(folder).parents[:-1])
     ]
 
 

@@ -6,9 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-MARK = ".nasflow-detect"
-"""A file that says that everything in its folder is results, and that is locked by the run that writes there."""
-
 
 @dataclass(frozen=True)
 class Detection:

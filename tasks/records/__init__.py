@@ -87,6 +87,16 @@ from tasks.records.labels import (
 from tasks.records.pretrained import COCO_LICENCE, PretrainedWeights
 from tasks.records.replay import ReplayDifference, ReplayOutcome, ReplayRequest
 from tasks.records.request import RetrainRequest
+from tasks.records.suggestion import (
+    Candidate,
+    Choice,
+    LeftOutImage,
+    LeftOutReason,
+    SeenImage,
+    SentImage,
+    Suggestion,
+    SuggestOptions,
+)
 from tasks.records.training import (
     BestEpoch,
     CheckpointManifest,
@@ -115,8 +125,10 @@ __all__ = [
     "BoxesOfClass",
     "Calibration",
     "CalibrationBin",
+    "Candidate",
     "CardData",
     "CheckpointManifest",
+    "Choice",
     "ClassScore",
     "CleanJob",
     "CleanReport",
@@ -155,6 +167,8 @@ __all__ = [
     "LearningCurve",
     "LearningPoint",
     "LeaseHolder",
+    "LeftOutImage",
+    "LeftOutReason",
     "Measurement",
     "ModelAlias",
     "ModelCard",
@@ -173,6 +187,8 @@ __all__ = [
     "RetrainRequest",
     "RunState",
     "Scores",
+    "SeenImage",
+    "SentImage",
     "Sha256",
     "SnapshotDifference",
     "SnapshotRef",
@@ -181,6 +197,8 @@ __all__ = [
     "SplitCounts",
     "StartWeights",
     "StoredFile",
+    "SuggestOptions",
+    "Suggestion",
     "SuperviseJob",
     "SuspectedError",
     "ThresholdCurve",

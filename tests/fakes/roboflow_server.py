@@ -6,11 +6,14 @@ The API answers under ``/``, the signed link to the zip points to ``/ds/``. ``re
 """
 
 import contextlib
+import hashlib
 import json
 import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
+from email.parser import BytesParser
+from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -50,6 +53,23 @@ class Misbehaviour:
     """Polls for which a new version is empty and not being generated yet."""
     copies_missing: int = 0
     """Augmented copies that a new version lacks."""
+    uploads: list[int | str] = field(default_factory=list)
+    """What happens to requests that send something, in order, one each; after them all is well.
+
+    A status is answered and nothing done; ``lost`` is done and answered with 502; ``hang`` is done and not answered;
+    ``cut`` closes the connection; ``no`` is answered with 200 and no success.
+    """
+
+
+@dataclass
+class Received:
+    """An image that was sent. ``predictions`` are what a person sees as such, ``labels`` what counts as truth."""
+
+    name: str
+    content: bytes
+    batches: list[str]
+    predictions: dict | None = None
+    labels: dict | None = None
 
 
 class RoboflowServer:
@@ -66,6 +86,10 @@ class RoboflowServer:
         self.settings: dict[int, dict] = {} if self.trouble.no_versions else {9: {}, 10: {}, 2: {}}
         self.splits = {number: {"train": 4, "valid": 2} for number in self.settings}
         self.generated: list[int] = []
+        self.received: dict[str, Received] = {}
+        """What was sent, by Roboflow's id, which depends on the content."""
+        self.stalled = threading.Event()
+        """Set when a request that sends something was done, and will not be answered."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -109,12 +133,61 @@ class RoboflowServer:
             _send(request, status, {"error": f"no: {request.path}"}, headers)
         elif parse_qs(url.query).get("api_key") != [KEY]:
             _send(request, 401, {"error": {"message": f"This API key does not exist: {request.path}"}})
+        elif url.path.startswith("/dataset/"):
+            self._answer_upload(request, url)
         else:
             length = int(request.headers.get("Content-Length") or 0)
             settings = json.loads(request.rfile.read(length) or "null")
             parts = tuple(filter(None, url.path.split("/")))
             asks_for_version = (request.command, *parts) == ("POST", WORKSPACE, PROJECT, "generate")
             _send(request, *(self._generate(settings) if asks_for_version else self._api(parts)))
+
+    def _answer_upload(self, request, url):
+        """An image, or the boxes of one; the path names the project alone, as the real one does."""
+        body = request.rfile.read(int(request.headers["Content-Length"]))
+        trouble = self.trouble.uploads.pop(0) if self.trouble.uploads else "well"
+        if isinstance(trouble, int):
+            _send(request, trouble, {"error": {"message": f"no: {request.path}"}})
+            return
+        if trouble == "no":
+            _send(request, 200, {"success": False, "message": f"not now: {request.path}"})
+            return
+        if trouble == "cut":
+            request.close_connection = True
+            return
+        parts, query = url.path.split("/")[2:], parse_qs(url.query)
+        answer = (404, {"error": "no such project"})
+        if parts == [PROJECT, "upload"]:
+            answer = self._receive_image(request.headers["Content-Type"], body, query)
+        elif parts[:2] == [PROJECT, "annotate"] and parts[2] in self.received:
+            answer = self._receive_boxes(self.received[parts[2]], json.loads(body), query)
+        if trouble == "hang":
+            self.stalled.set()
+            self._stop.wait(60)
+        _send(request, *((502, {"error": "bad gateway"}) if trouble == "lost" else answer))
+
+    def _receive_image(self, content_type, body, query):
+        parts = (
+            BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body).iter_parts()
+        )
+        file = next(part for part in parts if part.get_filename())
+        content = file.get_payload(decode=True)
+        image_id = hashlib.sha256(content).hexdigest()[:20]
+        known = image_id in self.received
+        image = self.received.setdefault(image_id, Received(file.get_filename(), content, []))
+        image.batches += query["batch"]
+        return 200, {"duplicate": True, "id": image_id} if known else {"success": True, "id": image_id}
+
+    def _receive_boxes(self, image, document, query):
+        if image.predictions or image.labels:
+            return 409, {"error": {"message": "This image was already annotated."}}
+        boxes = json.loads(document["annotationFile"])
+        if query.get("prediction") == ["true"]:
+            image.predictions = boxes
+        else:
+            image.labels = boxes
+        image.batches += query["jobName"]
+        return 200, {"success": True}
 
     def _api(self, parts):
         """Status and body for the parts of an API path."""

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tasks.detection.image_files import find_images
+from tasks.detection.outputs.folder import OUTPUTS
 from tasks.detection.preprocess import UnreadableImage, decode, network_input
-from tasks.detection.results import MARK
 from tasks.detection.sources import UniqueNames
 from tasks.errors import BadRequest
 
@@ -112,7 +112,7 @@ def test_a_folder_is_searched_in_order_without_hidden_files(folder):
 
 def test_results_of_an_earlier_run_below_a_folder_are_no_images_of_it(folder):
     (folder / "out" / "images").mkdir(parents=True)
-    (folder / "out" / MARK).write_text("")
+    (folder / "out" / OUTPUTS.mark).write_text("")
     (folder / "out" / "images" / "a.jpg").write_bytes(encoded())
     assert names(folder) == ["a.png", "b.jpg", "sub/c.JPG", "sub/deep/d.webp"]
     assert names(folder / "**" / "a.*") == ["a.png"]

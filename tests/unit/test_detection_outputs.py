@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.detection.outputs.files import write_coco, write_csv
-from tasks.detection.outputs.folder import MARK, PUBLISHED, UNFINISHED, output_folder
+from tasks.detection.outputs.folder import OUTPUTS
 from tasks.detection.outputs.gallery import IMAGES_PER_PAGE, write_gallery
 from tasks.detection.pipeline import in_order
 from tasks.detection.preprocess import UnreadableImage
@@ -20,6 +20,7 @@ from tasks.detection.results import Detection, FailedImage, ImageResult, Totals,
 from tasks.detection.run import detect_images
 from tasks.detection.sources import Source, Sources
 from tasks.errors import BadRequest
+from tasks.local.output_folder import UNFINISHED, output_folder
 from tests.fakes import bright_spots
 
 CLASSES = ("cat", "dog <b>", 'eel "x"')
@@ -111,7 +112,7 @@ def test_a_gallery_without_images_is_a_page(tmp_path):
 
 
 def publish(out, text="new"):
-    with output_folder(out) as folder:
+    with output_folder(out, OUTPUTS) as folder:
         (folder / "images").mkdir()
         (folder / "images" / f"{text}.jpg").write_text(text)
         (folder / "index.html").write_text(text)
@@ -123,10 +124,10 @@ def test_results_replace_those_of_the_run_before(tmp_path):
         publish(out, text)
         assert (out / "index.html").read_text() == text
         assert [path.name for path in (out / "images").iterdir()] == [f"{text}.jpg"]
-        assert {path.name for path in out.iterdir()} == {MARK, "images", "index.html"}
+        assert {path.name for path in out.iterdir()} == {OUTPUTS.mark, "images", "index.html"}
 
 
-@pytest.mark.parametrize("names", [["notes.txt"], ["images"], ["index.html"], [MARK, "notes.txt"]])
+@pytest.mark.parametrize("names", [["notes.txt"], ["images"], ["index.html"], [OUTPUTS.mark, "notes.txt"]])
 def test_a_folder_with_something_else_is_refused_and_untouched(tmp_path, names):
     for name in names:
         (tmp_path / name).write_text("mine")
@@ -139,7 +140,7 @@ def test_a_run_that_fails_leaves_the_results_of_the_one_before(tmp_path):
     publish(tmp_path, "first")
 
     def fail():
-        with output_folder(tmp_path) as folder:
+        with output_folder(tmp_path, OUTPUTS) as folder:
             (folder / "index.html").write_text("half")
             raise KeyError
 
@@ -149,20 +150,20 @@ def test_a_run_that_fails_leaves_the_results_of_the_one_before(tmp_path):
     assert not (tmp_path / UNFINISHED).exists()
 
 
-@pytest.mark.parametrize("published", range(len(PUBLISHED) + 1))
+@pytest.mark.parametrize("published", range(len(OUTPUTS.published) + 1))
 def test_after_a_kill_at_any_point_the_same_again_works(tmp_path, published):
     """A killed run leaves its unfinished folder, and some of what it published."""
-    (tmp_path / MARK).write_text("")
+    (tmp_path / OUTPUTS.mark).write_text("")
     (tmp_path / UNFINISHED / "images").mkdir(parents=True)
-    for name in PUBLISHED[:published]:
+    for name in OUTPUTS.published[:published]:
         (tmp_path / name).write_text("old")
     publish(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {MARK, "images", "index.html"}
+    assert {path.name for path in tmp_path.iterdir()} == {OUTPUTS.mark, "images", "index.html"}
 
 
 def test_a_folder_that_another_run_writes_in_is_refused(tmp_path):
     publish(tmp_path)
-    descriptor = os.open(tmp_path / MARK, os.O_RDONLY)
+    descriptor = os.open(tmp_path / OUTPUTS.mark, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
         with pytest.raises(BadRequest, match="another nasflow detect writes there"):

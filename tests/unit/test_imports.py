@@ -19,7 +19,8 @@ NASFLOW = str(Path(sys.executable).with_name("nasflow"))
 HEAVY = {"prefect", "boto3", "botocore", "numpy", "PIL", "pydantic", "httpx"}
 OURS = (deployments, flows, tasks)
 DETECTION = (
-    "tasks.detection", "deployments.offline.detect", "deployments.offline.image_inputs", "deployments.serving",
+    "tasks.detection", "deployments.offline.detect", "deployments.offline.image_inputs", "deployments.offline.suggest",
+    "deployments.serving",
 )  # fmt: skip
 """Modules that load OpenCV and drawing; the command and the flow load them when they are used."""
 TRAINER_ONLY = {"torch", "torchvision", "super_gradients", "lightning_fabric", "safetensors", "cv2", "matplotlib"}

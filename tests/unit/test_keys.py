@@ -39,6 +39,7 @@ KEYS = {
     keys.annotated_image: ("p", 1, SHA, OTHER),
     keys.new_detections: ("p", 1, SHA),
     keys.project_page: ("p",),
+    keys.sent_image: ("acme", "pets", SHA),
     keys.probe: (SHA,),
 }
 """Every function that makes the key of an object, with arguments."""
@@ -56,6 +57,7 @@ PREFIXES = {
     keys.models: ("p",),
     keys.all_detections: (),
     keys.done_images: ("p", 1),
+    keys.sent_images: ("acme", "pets"),
 }
 """Every function that makes a prefix."""
 

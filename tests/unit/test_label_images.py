@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tasks.images.difference_hash import MAX_BITS
 from tasks.labeling.checks.images import DecodedImage, UnreadableImage, read_image
-from tasks.labeling.checks.near_duplicates import MAX_BITS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Corrupt EXIF data", "ignore:Possibly corrupt EXIF data")
 

@@ -42,6 +42,7 @@ def parse():
         ("check", ["--report", *LABELS]),
         ("diff", LABELS),
         ("detect", ["--out", "--threshold", "--tile", "--precision"]),
+        ("suggest", ["--out", "--upload", "--threshold", "--tile", "--precision", "--budget"]),
         ("train", ["--out", *LABELS, *TRAINING, *MACHINE]),
         ("retrain", [*ROBOFLOW, *SENT, *LABELS, *TRAINING, *GATE]),
         ("study", [*ROBOFLOW, *SENT, *LABELS, *TRAINING]),

@@ -8,11 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from tasks.images.difference_hash import difference_hash
 from tasks.images.file_kinds import EXIF_ORIENTATION, MAX_PIXELS, READABLE_FORMATS
-from tasks.images.pixels import in_8_bits
 from tasks.labeling.annotations import AnnotatedImage
 from tasks.labeling.findings import FindingCounter
 from tasks.local.threads import in_context
@@ -90,19 +89,6 @@ def _decode(image: Image.Image) -> tuple[tuple[int, int], str]:
 
 _HASHED_SIZE = (72, 64)
 """Minimum size in pixels from which a hash is made: 8 x 8 for each cell."""
-MIN_STEP = 1
-"""Grey levels by which a neighbour has to be brighter, so that flat areas give the same bits at every compression."""
-
-
-def difference_hash(image: Image.Image) -> int:
-    """Difference hash (dHash) of an image: 64 bits, whether each of 8 x 8 cells is darker than its right neighbour.
-
-    The resampling is bilinear, since a box filter cuts at whole pixels, and so depends on the size of the image.
-    """
-    cells = np.asarray(
-        in_8_bits(image).convert("L").resize((9, 8), Image.Resampling.BILINEAR, reducing_gap=8), dtype=np.int16
-    )
-    return int.from_bytes(np.packbits(cells[:, 1:] > cells[:, :-1] + MIN_STEP).tobytes(), "big")
 
 
 def _reason(error: Exception) -> str:

@@ -5,14 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.images.difference_hash import MAX_BITS, has_structure
 from tasks.images.source_names import clip_name
 from tasks.labeling.findings import FindingCounter
 from tasks.records import SPLITS, LabelledImage
-
-MAX_BITS = 3
-"""Of 64 bits, how many may differ. In 300 real images, 98 % differ in no more at another size and JPEG quality."""
-MIN_STRUCTURE = 8
-"""Minimum number of set bits and of unset bits; hashes with fewer are not compared, since all plain skies are equal."""
 
 
 def check_near_duplicates(images: Sequence[LabelledImage], hashes: Mapping[str, int], findings: FindingCounter) -> None:
@@ -25,7 +21,7 @@ def check_near_duplicates(images: Sequence[LabelledImage], hashes: Mapping[str, 
         hashes: Difference hash by the SHA-256 of an image.
         findings: Counts the near duplicates.
     """
-    comparable = [image for image in images if MIN_STRUCTURE <= hashes[image.sha256].bit_count() <= 64 - MIN_STRUCTURE]
+    comparable = [image for image in images if has_structure(hashes[image.sha256])]
     by_split = {split: [image for image in comparable if image.split == split] for split in SPLITS}
     earlier: list[LabelledImage] = []
     for split in SPLITS:

@@ -1,9 +1,11 @@
 """What all requests of one fetch share: settings, deadline, project, and whom to report progress to."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tasks.errors import BadRequest, BadSettings
 from tasks.settings import RoboflowSettings
 
 KEY_VARIABLE = "NASFLOW_ROBOFLOW_API_KEY"
@@ -50,3 +52,28 @@ class ProjectAccess:
     def version_title(self, number: int) -> str:
         """Name of a version in messages."""
         return f"{self.workspace}/{self.project} version {number}"
+
+
+def open_access(settings: RoboflowSettings, workspace: str, project: str, on_progress: OnProgress) -> ProjectAccess:
+    """Begin with a project; its deadline begins now.
+
+    Args:
+        settings: Key, address, timeout and deadline.
+        workspace: Workspace of the project.
+        project: The project.
+        on_progress: Called while waiting.
+
+    Returns:
+        What all requests share.
+
+    Raises:
+        BadSettings: there is no key.
+        BadRequest: a name that no workspace or project can have.
+    """
+    if not settings.api_key.get_secret_value():
+        raise BadSettings(f"environment variable {KEY_VARIABLE} is empty; set it to a private key of the workspace")
+    for kind, name in (("workspace", workspace), ("project", project)):
+        if not re.fullmatch(r"[\w.-]+", name) or name.strip(".") == "":
+            raise BadRequest(f"Roboflow {kind} {name!r} cannot be; take the name from the project's URL")
+    deadline = Deadline(time.monotonic() + settings.deadline, settings.deadline)
+    return ProjectAccess(settings, deadline, workspace, project, on_progress)

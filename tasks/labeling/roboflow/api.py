@@ -1,6 +1,6 @@
 """Calls of Roboflow's API through the adapter of the ``roboflow`` package, which knows its paths and its login."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tasks.errors import RoboflowRefused, RoboflowUnavailable
@@ -9,6 +9,7 @@ from tasks.labeling.roboflow.http import Request, send
 from tasks.labeling.roboflow.patches import package_adapter
 from tasks.labeling.roboflow.retries import Result, TryAgain, retried
 
+CONFLICT = 409
 CHECK_URL = "check NASFLOW_ROBOFLOW_API_URL"
 
 
@@ -59,8 +60,12 @@ def call_once(
     def get(url: str, **_: object) -> Any:
         return send(access, subject, Request("GET", url), explain_refusal)
 
-    def post(url: str, json: object = None, **_: object) -> Any:
-        return send(access, subject, Request("POST", url, json=json), explain_refusal)
+    def post(
+        url: str, json: object = None, data: object = None, headers: Mapping[str, str] | None = None, **_: object
+    ) -> Any:
+        # Of an upload the package reads a conflict itself: it means that the boxes are there.
+        passes = (200, 202) if data is None else (200, 202, CONFLICT)
+        return send(access, subject, Request("POST", url, json, data, headers, passes), explain_refusal)
 
     with package_adapter(access.settings.api_url.rstrip("/"), get, post) as adapter:
         try:

@@ -7,12 +7,9 @@ answers that an export does not.
 """
 
 import logging
-import re
-import time
 from pathlib import Path
 
-from tasks.errors import BadRequest, BadSettings
-from tasks.labeling.roboflow.access import KEY_VARIABLE, Deadline, OnProgress, ProjectAccess
+from tasks.labeling.roboflow.access import OnProgress, open_access
 from tasks.labeling.roboflow.api import call
 from tasks.labeling.roboflow.download import download_zip
 from tasks.labeling.roboflow.patches import log_in
@@ -50,7 +47,7 @@ def fetch_export(
             that lacks what is needed.
         RoboflowUnavailable: no answer, too many requests, a broken zip, or not ready within the deadline.
     """
-    access = _access(settings, request, on_progress)
+    access = open_access(settings, request.workspace, request.project, on_progress)
     call(access, "the login", lambda _: log_in(access.key))
     call(
         access,
@@ -63,13 +60,3 @@ def fetch_export(
     download_zip(access, version.number, link, target)
     log.info("fetched %s: %d bytes", access.version_title(version.number), target.stat().st_size)
     return LabelSource(kind="roboflow", name=f"{access.workspace}/{access.project}", version=version.number)
-
-
-def _access(settings: RoboflowSettings, request: VersionRequest, on_progress: OnProgress) -> ProjectAccess:
-    if not settings.api_key.get_secret_value():
-        raise BadSettings(f"environment variable {KEY_VARIABLE} is empty; set it to a private key of the workspace")
-    for kind, name in (("workspace", request.workspace), ("project", request.project)):
-        if not re.fullmatch(r"[\w.-]+", name) or name.strip(".") == "":
-            raise BadRequest(f"Roboflow {kind} {name!r} cannot be; take the name from the project's URL")
-    deadline = Deadline(time.monotonic() + settings.deadline, settings.deadline)
-    return ProjectAccess(settings, deadline, request.workspace, request.project, on_progress)

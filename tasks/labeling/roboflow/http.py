@@ -25,7 +25,12 @@ class Request:
     url: str
     """With the key or the signature in it."""
     json: Any = None
-    """The body."""
+    """The body, as JSON."""
+    data: Any = None
+    """The body, as it is."""
+    headers: Mapping[str, str] | None = None
+    passes: tuple[int, ...] = (200, 202)
+    """Statuses of answers that the caller reads."""
     stream: bool = False
     """Whether the body of the answer is left to be read."""
 
@@ -42,7 +47,7 @@ def send(access: ProjectAccess, subject: str, request: Request, explain_refusal:
         explain_refusal: Completes the message of a refusal.
 
     Returns:
-        The answer of ``requests``, with status 200 or 202.
+        The answer of ``requests``, with a status that passes.
 
     Raises:
         RoboflowRefused: any other status that will not pass.
@@ -55,15 +60,16 @@ def send(access: ProjectAccess, subject: str, request: Request, explain_refusal:
     with no_urls_in_logs():
         try:
             response = requests.request(
-                request.method, request.url, json=request.json, timeout=timeout, stream=request.stream
-            )
+                request.method, request.url, json=request.json, data=request.data, headers=request.headers,
+                timeout=timeout, stream=request.stream,
+            )  # fmt: skip
         except requests.Timeout:
             problem = f"no answer in {timeout:g} s"
         except (requests.RequestException, ValueError) as error:
             problem = f"no connection ({type(error).__name__})"
     if problem:
         raise TryAgain(problem)
-    if response.status_code not in (200, 202):
+    if response.status_code not in request.passes:
         response.close()
         raise _refusal(response.status_code, response.headers, subject, explain_refusal)
     return response

@@ -11,6 +11,7 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 _LOGGERS_WITH_URLS = ("urllib3.connectionpool", "urllib3.util.retry", "urllib3.response", "urllib3.poolmanager")
@@ -42,7 +43,8 @@ def package_adapter(api_url: str, get: Callable[..., Any], post: Callable[..., A
     Args:
         api_url: Address of the API, without a slash at the end.
         get: Replaces the package's function of that name; takes the URL.
-        post: Replaces the package's function of that name; takes the URL and ``json``.
+        post: Replaces the package's function of that name, and that of the session that it uploads with; takes the URL,
+            and ``json``, or ``data`` and ``headers``.
 
     Yields:
         The module ``roboflow.adapters.rfapi``.
@@ -55,7 +57,7 @@ def package_adapter(api_url: str, get: Callable[..., Any], post: Callable[..., A
 
         with (
             _replaced(roboflow, API_URL=api_url),
-            _replaced(rfapi, API_URL=api_url),
+            _replaced(rfapi, API_URL=api_url, _upload_session=lambda: SimpleNamespace(post=post)),
             _replaced(http, get=get, post=post),
         ):
             yield rfapi

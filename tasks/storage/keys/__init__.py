@@ -11,6 +11,7 @@
     models/<project>/aliases/<name>.json         where an alias points
     models/<project>/index.html                  the project's page
     detections/<project>/<version>/              what a published model detected on images of the store
+    suggestions/<workspace>/<project>/           images that were sent to Roboflow to be labelled
     probe/<token>                                written to try the store, and deleted at once
 
 To add a key, write a function in the module of its prefix, name it here, and add it to ``tests/unit/test_keys.py``.
@@ -62,6 +63,7 @@ from tasks.storage.keys.run_keys import (
     run_waiting,
     run_weights,
 )
+from tasks.storage.keys.suggestion_keys import sent_image, sent_images
 
 __all__ = [
     "HOUSEKEEPING",
@@ -105,6 +107,8 @@ __all__ = [
     "run_state",
     "run_waiting",
     "run_weights",
+    "sent_image",
+    "sent_images",
     "snapshot",
     "snapshots",
     "version_count",

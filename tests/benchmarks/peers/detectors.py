@@ -109,14 +109,15 @@ def nasflow(folder: Path, paths: list[Path]) -> dict[str, float]:
     """What ``nasflow detect`` does: annotated images, COCO JSON, CSV and gallery on disk at the end."""
     from tasks.detection.detector import Detector
     from tasks.detection.image_files import find_images
-    from tasks.detection.outputs.folder import output_folder
+    from tasks.detection.outputs.folder import OUTPUTS
     from tasks.detection.run import detect_images
     from tasks.detection.runtimes import load
+    from tasks.local.output_folder import output_folder
 
     runtime = load(folder / "model.onnx")
     detector, seconds = Detector(runtime, runtime.model.threshold), 0.0
     for some in (paths[:WARM_UP], paths):
-        with output_folder(folder / "out") as out:
+        with output_folder(folder / "out", OUTPUTS) as out:
             detected = detect_images(detector, find_images([str(one) for one in some]), out, "Bench", lambda *_: None)
             seconds = detected.seconds
     return {"images_per_second": len(paths) / seconds, "detections": detected.totals.detections}

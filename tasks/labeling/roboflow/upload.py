@@ -1,0 +1,139 @@
+"""Sending an image to a project, with boxes as predictions, which a person accepts or corrects before they are labels.
+
+The package's ``Project.single_upload()`` does two requests, and these two are made here through its adapter: so each is
+tried again by itself, and its ``Project``, which prints, is not needed. Folders are not sent with it, since it guesses
+their splits from the text of the path. It puts the names of annotation and batch into the URL as they are: after a
+``#`` the server would not see ``prediction=true``, and take the boxes for labels. So names are made of ``SAFE``
+characters.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from tasks.errors import RoboflowRefused
+from tasks.labeling.roboflow.access import ProjectAccess
+from tasks.labeling.roboflow.api import call
+from tasks.labeling.roboflow.project import get_project
+from tasks.records import Candidate, DetectedObject
+
+SAFE = "A-Za-z0-9._-"
+MAX_NAME = 100
+_NOT_TAKEN = "it does not take the image; try it in Roboflow, which says why"
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What came of sending an image."""
+
+    image_id: str
+    """Roboflow's id of it."""
+    outcome: Literal["sent", "there already"]
+
+
+def safe_name(name: str) -> str:
+    """A name in which each run of characters that would mean something in a URL is one ``-``.
+
+    Args:
+        name: Any name.
+
+    Returns:
+        At most MAX_NAME characters, the last ones, without ``-`` and ``.`` around them.
+    """
+    return re.sub(rf"[^{SAFE}]+", "-", name)[-MAX_NAME:].strip("-.") or "image"
+
+
+def check_project(access: ProjectAccess) -> None:
+    """Make sure that the key may see the project: an upload names no workspace, so it could go to one of another.
+
+    Raises:
+        RoboflowRefused: there is no such project, or the key may not see it.
+        RoboflowUnavailable: no answer.
+    """
+    get_project(access)
+
+
+def send_image(
+    access: ProjectAccess, path: Path, candidate: Candidate, objects: Sequence[DetectedObject], batch: str
+) -> Upload:
+    """Send an image and its boxes. Doing it again does no harm: Roboflow knows images by their content.
+
+    Args:
+        access: The project, with a deadline for this image.
+        path: The file; its name is made of safe characters.
+        candidate: The image.
+        objects: Boxes to send as predictions; without any the image alone is sent.
+        batch: Name of the batch, made of safe characters.
+
+    Returns:
+        What came of it.
+
+    Raises:
+        RoboflowRefused: the answer is no, or no success.
+        RoboflowUnavailable: no answer in any attempt.
+    """
+    subject = f"{access.title}, upload of {candidate.image}"
+    answer = _call(
+        access,
+        subject,
+        lambda adapter: adapter.upload_image(access.key, access.project, str(path), batch_name=batch),
+    )
+    image_id, is_there = str(answer.get("id", "")), bool(answer.get("duplicate"))
+    if not re.fullmatch(r"[\w-]+", image_id):
+        raise RoboflowRefused(f"Roboflow {subject}: the answer has no id of the image; {_NOT_TAKEN}")
+    if objects:
+        text = json.dumps(coco_of(path.name, candidate, objects))
+        answer = _call(
+            access,
+            f"{subject}, its boxes",
+            lambda adapter: adapter.save_annotation(
+                access.key, access.project, f"{path.stem}.json", text, image_id, job_name=batch, is_prediction=True
+            ),
+        )
+        is_there = is_there or "warn" in answer  # a conflict: it has boxes already
+    return Upload(image_id, "there already" if is_there else "sent")
+
+
+def coco_of(file_name: str, candidate: Candidate, objects: Sequence[DetectedObject]) -> dict[str, Any]:
+    """Boxes of an image as a COCO document.
+
+    Args:
+        file_name: Name that the image is sent under.
+        candidate: The image.
+        objects: Its boxes.
+
+    Returns:
+        The document.
+    """
+    names = sorted({one.class_name for one in objects})
+    return {
+        "images": [{"id": 1, "file_name": file_name, "width": candidate.width, "height": candidate.height}],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(names, start=1)],
+        "annotations": [
+            {
+                "id": number, "image_id": 1, "category_id": names.index(one.class_name) + 1, "bbox": list(one.bbox),
+                "area": round(one.bbox[2] * one.bbox[3], 2), "iscrowd": 0, "score": one.score,
+            }
+            for number, one in enumerate(objects, start=1)
+        ],
+    }  # fmt: skip
+
+
+def _call(access: ProjectAccess, subject: str, function: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    """Call the adapter; an answer that it does not take for a success is a refusal, without the answer's text."""
+
+    def ask(adapter: Any) -> dict[str, Any] | None:
+        try:
+            return function(adapter)
+        except adapter.RoboflowError:
+            return None  # raised below, so that the error has no context: it may hold the server's answer
+
+    answer = call(access, subject, ask, _NOT_TAKEN)
+    if not isinstance(answer, dict):
+        raise RoboflowRefused(f"Roboflow {subject}: the answer is no success; {_NOT_TAKEN}")
+    return answer
