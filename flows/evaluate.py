@@ -13,6 +13,18 @@ def evaluate(job: EvaluateJob) -> EvaluationReport:
 
     The model is exported, too, if the job says so. What is finished is used again.
     """
+    return measure(job)
+
+
+def measure(job: EvaluateJob) -> EvaluationReport:
+    """The steps of an evaluation; a train run goes on with them.
+
+    Args:
+        job: What to measure.
+
+    Returns:
+        The report.
+    """
     report = find_report(job) or score_detections(job, detect_split(job))
     if job.export:
         export_formats(report)

@@ -5,6 +5,7 @@ from prefect.states import Completed
 from pydantic.json_schema import SkipJsonSchema
 
 from tasks.errors import LostRace
+from tasks.evaluation.in_store import job_for
 from tasks.evaluation.task import evaluate_on_worker, write_verdict
 from tasks.labeling.task import check_labels, compare_labels, export_labels
 from tasks.orchestration.announcements import announce_failure
@@ -61,7 +62,8 @@ def retrain(request: RetrainRequest | SkipJsonSchema[None] = None) -> RetrainOut
     if reason := find_reason_to_skip(job, champion, changes):
         return Completed(name="Skipped", message=reason)
 
-    return finish(request, snapshot, train_on_worker(job))
+    evaluation = job_for(job.spec.digest, snapshot, request.threshold_for, export=True)
+    return finish(request, snapshot, train_on_worker(job, evaluation))
 
 
 def finish(request: RetrainRequest, snapshot: SnapshotRef, model: TrainedModel) -> RetrainOutcome:

@@ -2,6 +2,7 @@
 
 from prefect import flow
 
+from tasks.evaluation.in_store import job_for
 from tasks.evaluation.task import evaluate_on_worker, fit_curve, show_study
 from tasks.labeling.task import check_labels, export_labels, take_subset
 from tasks.promotion.task import find_champion
@@ -26,7 +27,8 @@ def study(request: RetrainRequest) -> LearningCurve:
     points = []
     for share in SHARES:
         subset = take_subset(snapshot, share, SHARES)
-        model = train_on_worker(plan_training(request, subset, champion))
+        job = plan_training(request, subset, champion)
+        model = train_on_worker(job, job_for(job.spec.digest, snapshot, request.threshold_for))
         report = evaluate_on_worker(model, snapshot, request.threshold_for)
         points.append(LearningPoint.of(share, subset, model, report))
     return show_study(request.project, model, report, fit_curve(points))

@@ -2,11 +2,18 @@
 
 from prefect import flow
 
+from flows.evaluate import measure
 from tasks.records import TrainedModel, TrainJob
 from tasks.training.task import train_model
 
 
 @flow(name="train", persist_result=False)
 def train(job: TrainJob) -> TrainedModel:
-    """Train what the job says, going on from its newest checkpoint; a finished run's model is used again."""
-    return train_model(job)
+    """Train what the job says, going on from its newest checkpoint; a finished run's model is used again.
+
+    Then the model is evaluated as the job says, since this worker has labels and weights at hand.
+    """
+    model = train_model(job)
+    if job.evaluation:
+        measure(job.evaluation)
+    return model

@@ -24,7 +24,6 @@ from deployments.remote.run_queries import (
     plain_name,
     progress_bars,
     start_time,
-    steps_of,
     task_runs,
 )
 from deployments.remote.server import first_line, is_answer_of_prefect, no_answer, server_url
@@ -124,13 +123,6 @@ def _latest_progress(client: SyncPrefectClient, run: FlowRun) -> tuple[float, st
     return float(newest.data), newest.description or ""  # type: ignore[arg-type]
 
 
-def step_seconds(run: FlowRun) -> dict[str, float]:
-    """Wall time of each step of a finished run, in seconds, in the order in which they started."""
-    with get_client(sync_client=True) as client:
-        steps = steps_of(client, run)
-    return {plain_name(step): round(step.total_run_time.total_seconds(), 1) for step in steps}
-
-
 def outcome_row(run: FlowRun, key: str) -> dict[str, Any]:
     """Read the outcome of a completed run from the artifact with this key.
 
@@ -155,11 +147,12 @@ def skip_reason(run: FlowRun) -> str | None:
 
 
 def reused(run: FlowRun) -> list[str]:
-    """What a run took from an earlier run: training, evaluation, both or nothing."""
+    """What a run took from an earlier run: training, evaluation, both or nothing. A train run evaluates, too."""
     with get_client(sync_client=True) as client:
         child_runs = child_flow_runs(client, [run]).get(UUID(str(run.id)), [])
         child_flows = {client.read_flow(child.flow_id).name for child in child_runs}
-    return [stage for stage, flow in (("training", "train"), ("evaluation", "evaluate")) if flow not in child_flows]
+    stages = {"training": {"train"}, "evaluation": {"train", "evaluate"}}
+    return [stage for stage, flows in stages.items() if not flows & child_flows]
 
 
 def describe(run: FlowRun) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def retrain(request: RetrainRequest, export: Path | None, *, wait: bool, out: Pa
         NasflowError: the run did not complete.
         ServerProblem: the server does not answer.
     """
-    from deployments.remote import flow_runs
+    from deployments.remote import flow_runs, step_times
 
     store, run = _run("retrain/retrain", request, export, wait=wait)
     if store is None or not wait:
@@ -57,7 +57,7 @@ def retrain(request: RetrainRequest, export: Path | None, *, wait: bool, out: Pa
         "ok": True,
         "skipped": skipped,
         **outcome_document(store, version, row),
-        "steps": flow_runs.step_seconds(run),
+        "steps": step_times.step_seconds(run),
         "reused": flow_runs.reused(run),
         "report": save_report(store, version, out) if out else store.uri(version.report.key),
         **flow_runs.describe(run),

@@ -29,13 +29,16 @@ from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 
 
-def job_for(model: TrainedModel, snapshot: SnapshotRef, threshold_for: ThresholdGoal = "balance") -> EvaluateJob:
+def job_for(
+    run_key: str, snapshot: SnapshotRef, threshold_for: ThresholdGoal = "balance", *, export: bool = False
+) -> EvaluateJob:
     """Choose the split to measure on: test, or valid if there is no labelled test split.
 
     Args:
-        model: The model to measure.
+        run_key: The run whose model is measured.
         snapshot: The snapshot to measure on.
         threshold_for: What the confidence thresholds are chosen for.
+        export: Whether the model is exported in all formats, too.
 
     Returns:
         The parameter of the evaluate deployment.
@@ -43,7 +46,11 @@ def job_for(model: TrainedModel, snapshot: SnapshotRef, threshold_for: Threshold
     test = snapshot.splits.get("test")
     split: Split = "test" if test is not None and test.boxes else "valid"
     return EvaluateJob(
-        run_key=model.run_key, snapshot_digest=snapshot.snapshot_digest, split=split, threshold_for=threshold_for
+        run_key=run_key,
+        snapshot_digest=snapshot.snapshot_digest,
+        split=split,
+        threshold_for=threshold_for,
+        export=export,
     )
 
 

@@ -76,7 +76,7 @@ def evaluate_on_worker(
         NasflowError: the child flow run completed without a report.
     """
     store = Store.from_environment()
-    job = job_for(model, snapshot, threshold_for).model_copy(update={"export": export})
+    job = job_for(model.run_key, snapshot, threshold_for, export=export)
     report = find_evaluation(store, job, model)
     if report and not (export and _has_formats_to_make(store, report)):
         return report

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from tasks.records.base import PROJECT_PATTERN, Part, Record, Sha256, Split, StoredFile
+from tasks.records.base import PROJECT_PATTERN, Record, Sha256, Split, StoredFile
 from tasks.records.evaluation import EvaluationReport, ModelVersion, Speed, ThresholdGoal
 from tasks.records.gate import PromotionDecision
 from tasks.records.labels import SnapshotRef
@@ -14,16 +14,6 @@ from tasks.records.training import TrainedModel, TrainingSpec
 
 def _without_prefix(value: object) -> object:
     return value.removeprefix("prefect.flow-run.") if isinstance(value, str) else value
-
-
-class TrainJob(Record):
-    """Parameter of the train deployment."""
-
-    spec: TrainingSpec = Field(description="Specification of the run.")
-    weights: str = Field(
-        default="none", description="Weights to start from: none, a file the worker can read, or store://KEY."
-    )
-    weights_licence: str | None = Field(default=None, description="Licence of those weights; empty if unknown.")
 
 
 class EvaluateJob(Record):
@@ -35,6 +25,19 @@ class EvaluateJob(Record):
     split: Split = Field(description="Split to measure on.")
     threshold_for: ThresholdGoal = Field(default="balance", description="What the thresholds are chosen for.")
     export: bool = Field(default=False, description="Whether the model is exported in all formats, too.")
+
+
+class TrainJob(Record):
+    """Parameter of the train deployment."""
+
+    spec: TrainingSpec = Field(description="Specification of the run.")
+    weights: str = Field(
+        default="none", description="Weights to start from: none, a file the worker can read, or store://KEY."
+    )
+    weights_licence: str | None = Field(default=None, description="Licence of those weights; empty if unknown.")
+    evaluation: EvaluateJob | None = Field(
+        default=None, description="Evaluation of the trained model, on the same worker; empty to train alone."
+    )
 
 
 class CompareRequest(Record):
@@ -53,7 +56,7 @@ class SuperviseJob(Record):
     )
 
 
-class DetectionResult(Part):
+class DetectionResult(Record):
     """Detections of a model, and its speed."""
 
     measured: StoredFile = Field(description="Detections on the measured split, in COCO results format.")

@@ -3,12 +3,10 @@
 import os
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 from tasks.errors import NasflowError
-from tasks.records import DatasetSnapshot, DetectionResult, EvaluateJob, Speed, Split
+from tasks.records import DetectionResult, EvaluateJob
 from tasks.settings import WorkSettings
-from tasks.storage import keys
 from tasks.storage.blob_cache import BlobCache
 from tasks.storage.datasets import fetch_dataset
 from tasks.storage.runs import find_model
@@ -16,6 +14,7 @@ from tasks.storage.s3 import Store
 from tasks.training import files
 from tasks.training.initial_weights import fetch_file
 from tasks.training.launch import DETECT, detect_arguments
+from tasks.training.stored_detections import find_detections, splits_to_detect, store_detections
 from tasks.training.trainer_process import Event, run_to_end
 
 
@@ -24,7 +23,8 @@ def detect_in_store(
 ) -> DetectionResult:
     """Run a finished run's best weights over the split to be measured, and store the detections.
 
-    For the test split they run over the valid split, too, where that is labelled: thresholds are chosen there.
+    For the test split they run over the valid split, too, where that is labelled: thresholds are chosen there. What was
+    detected before, right after training or for another threshold, is used again.
 
     Args:
         store: The object store.
@@ -41,6 +41,8 @@ def detect_in_store(
     model = find_model(store, job.run_key)
     if model is None:
         raise NasflowError(f"run {job.run_key[:12]} has no finished model in the store; train it first")
+    if detected := find_detections(store, job, model):
+        return detected
     weights = fetch_file(store, model.weights.key, model.weights.sha256, settings.work_dir / "weights")
     name = f"{job.run_key[:16]}-{job.snapshot_digest[:16]}-{os.getpid()}"
     folder = settings.work_dir / "detections" / name
@@ -48,26 +50,6 @@ def detect_in_store(
     splits = splits_to_detect(job, fetch_dataset(store, job.snapshot_digest, data, BlobCache.of(settings)))
     arguments = detect_arguments(weights, data, splits, out, settings)
     run_to_end(DETECT, arguments, folder / files.LOG, on_event)
-    result = _store_detections(store, job, splits, out)
+    result = store_detections(store, job, model, splits, out)
     shutil.rmtree(folder, ignore_errors=True)
     return result
-
-
-def splits_to_detect(job: EvaluateJob, snapshot: DatasetSnapshot) -> tuple[Split, ...]:
-    """The split to be measured, and after test the valid split if it has labelled boxes."""
-    valid = snapshot.counts().get("valid")
-    return ("test", "valid") if job.split == "test" and valid and valid.boxes else (job.split,)
-
-
-def _store_detections(store: Store, job: EvaluateJob, splits: tuple[Split, ...], out: Path) -> DetectionResult:
-    stored = {
-        split: store.upload(
-            out / files.detections(split),
-            lambda sha256: keys.detections(job.run_key, job.snapshot_digest, sha256),
-            content_type="application/json",
-        )
-        for split in splits
-    }
-    speed = Speed.model_validate_json((out / files.SPEED).read_bytes())
-    valid = stored.get("valid") if job.split == "test" else None
-    return DetectionResult(measured=stored[job.split], valid=valid, speed=speed)

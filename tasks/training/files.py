@@ -18,6 +18,8 @@ LOG = "trainer.log"
 SPEED = "speed.json"
 EXPORT = "formats.json"
 DATASET = "dataset"
+DETECTED = "detected"
+"""Folder with the detections of a finished run, and its speed."""
 CHECKPOINT = (LAST, HISTORY)
 """Files that a run goes on from, in the order in which they are put in place; its best weights are in the first."""
 

@@ -1,7 +1,7 @@
 """How a trainer is started: the modules, its environment variables and its command line."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tasks.records import Split, TrainJob
@@ -23,7 +23,12 @@ def environment() -> dict[str, str]:
 
 
 def train_arguments(
-    folder: Path, data: Path, settings: WorkSettings, weights: Path | None = None, job: TrainJob | None = None
+    folder: Path,
+    data: Path,
+    settings: WorkSettings,
+    weights: Path | None = None,
+    job: TrainJob | None = None,
+    detect: Sequence[Split] = (),
 ) -> list[str]:
     """Command line of the trainer.
 
@@ -33,6 +38,7 @@ def train_arguments(
         settings: How this machine trains.
         weights: File of the initial weights.
         job: Source and licence of these weights.
+        detect: Splits to detect on when training is finished.
 
     Returns:
         The arguments after ``python -m``.
@@ -50,6 +56,7 @@ def train_arguments(
     }
     # With =, so that a value that begins with a dash is still a value.
     arguments = [f"--{name}={value}" for name, value in options.items() if value is not None]
+    arguments += ["--detect", *detect] if detect else []
     return [*arguments, "--compile"] if settings.compile else arguments
 
 

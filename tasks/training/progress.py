@@ -28,6 +28,7 @@ class TrainingProgress:
     def __init__(self, run_key: str) -> None:
         self._key = f"epochs-{run_key[:12]}"
         self._bar = ProgressBar("epochs", f"training-{run_key[:12]}")
+        self._detection_bar = ProgressBar("batches of images")
         self._rows: list[dict[str, Any]] = []
         self._next_table = 0.0
         # Prefect's server may be slow or away, which must not keep checkpoints waiting.
@@ -50,6 +51,7 @@ class TrainingProgress:
             "started": self._show_start,
             "step": self._show_step,
             "epoch": self._show_epoch,
+            "detect": self._show_detection,
             "log": self._show_log,
         }
         if (method := methods.get(event["event"])) is not None:
@@ -100,6 +102,9 @@ class TrainingProgress:
         if time.monotonic() > self._next_table:
             self._next_table = time.monotonic() + TABLE_SECONDS
             self._write_table()
+
+    def _show_detection(self, event: Event) -> None:
+        self._detection_bar.show(event["step"], event["steps"])
 
     def _show_log(self, event: Event) -> None:
         get_run_logger().info("%s", event["message"])

@@ -100,8 +100,15 @@ def find_reason_to_skip(job: TrainJob, champion: ModelVersion | None, changes: S
 
 
 @step("train on a GPU worker")
-def train_on_worker(job: TrainJob) -> TrainedModel:
+def train_on_worker(job: TrainJob, evaluation: EvaluateJob) -> TrainedModel:
     """Run the train deployment, and read the model from the store.
+
+    Args:
+        job: What to train.
+        evaluation: How the worker measures the model right afterwards. A model of an earlier run is not measured.
+
+    Returns:
+        The model.
 
     Raises:
         NasflowError: the run ended without a model; or the error that it failed with.
@@ -110,7 +117,7 @@ def train_on_worker(job: TrainJob) -> TrainedModel:
     if model := reuse_model(store, job.spec.digest):
         get_run_logger().info("run %s is finished already; its model is used again", job.spec.digest[:12])
         return model
-    run_child_flow("train/train", {"job": job.model_dump(mode="json")})
+    run_child_flow("train/train", {"job": job.model_copy(update={"evaluation": evaluation}).model_dump(mode="json")})
     model = find_model(store, job.spec.digest)
     if model is None:
         raise NasflowError(f"run {job.spec.digest[:12]}: the train run completed without a model; look at its logs")

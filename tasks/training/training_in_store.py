@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tasks.errors import BadCheckpoint, TrainingFailed, WorkerLost
 from tasks.outages import wait_out
-from tasks.records import LeaseHolder, TrainedModel, TrainingResult, TrainJob
+from tasks.records import DatasetSnapshot, LeaseHolder, Split, TrainedModel, TrainingResult, TrainJob
 from tasks.settings import WorkSettings
 from tasks.storage import keys
 from tasks.storage.blob_cache import BlobCache
@@ -28,6 +28,7 @@ from tasks.training.fit import until_it_fits
 from tasks.training.initial_weights import fetch_weights
 from tasks.training.launch import TRAIN, train_arguments
 from tasks.training.run_folder import RunFolder
+from tasks.training.stored_detections import splits_to_detect, store_detections
 from tasks.training.trainer_process import Event, TrainerProcess
 
 logger = logging.getLogger(__name__)
@@ -99,13 +100,21 @@ class RunOnWorker:
         """Train to the end, from the newest checkpoint or from ``weights``, and store the model."""
         spec = self.job.spec
         self.store.abort_uploads(keys.run(spec.digest))
-        fetch_dataset(self.store, spec.snapshot_digest, self.folder.data, BlobCache.of(self.settings))
+        snapshot = fetch_dataset(self.store, spec.snapshot_digest, self.folder.data, BlobCache.of(self.settings))
         self.folder.prepare(self.store, spec)
-        arguments = train_arguments(self.folder.path, self.folder.data, self.settings, weights, self.job)
+        splits = self._splits_to_detect(snapshot)
+        arguments = train_arguments(self.folder.path, self.folder.data, self.settings, weights, self.job, splits)
         with CheckpointUploader(self.store, spec.digest, self.folder.path, self.lease.lost) as uploader:
             self._train_to_the_end(arguments, uploader)
         # Waited for here: a retry of the step would give the lease back, and start a trainer for a finished run.
-        return wait_out(self._store_model, "the finished model is kept on this machine")
+        return wait_out(lambda: self._store_model(splits), "the finished model is kept on this machine")
+
+    def _splits_to_detect(self, snapshot: DatasetSnapshot) -> tuple[Split, ...]:
+        """Splits that the trained model is evaluated on, if that is on the labels that it is trained on."""
+        evaluation = self.job.evaluation
+        if evaluation is None or evaluation.snapshot_digest != snapshot.digest:
+            return ()
+        return splits_to_detect(evaluation, snapshot)
 
     def _train_to_the_end(self, arguments: list[str], uploader: CheckpointUploader) -> None:
         """Start a killed trainer again, unless it was killed several times in a row and saved no further epoch."""
@@ -157,11 +166,11 @@ class RunOnWorker:
             uploader.offer(event["epochs_done"], event["sha256"])
             self.lease.report(event["epochs_done"])
 
-    def _store_model(self) -> TrainedModel:
-        """Store the best weights and the history, unless another worker has the run now."""
+    def _store_model(self, splits: tuple[Split, ...]) -> TrainedModel:
+        """Store the best weights, the history and the detections, unless another worker has the run now."""
         self.lease.confirm()
         run_key, path = self.job.spec.digest, self.folder.path
-        return TrainedModel(
+        model = TrainedModel(
             run_key=run_key,
             spec=self.job.spec,
             result=TrainingResult.model_validate_json((path / files.RESULT).read_bytes()),
@@ -172,3 +181,7 @@ class RunOnWorker:
                 content_type="application/jsonl",
             ),
         )
+        # A trainer that was stopped while it detected has none, and the evaluation detects by itself.
+        if self.job.evaluation and splits and (path / files.DETECTED / files.SPEED).exists():
+            store_detections(self.store, self.job.evaluation, model, splits, path / files.DETECTED)
+        return model

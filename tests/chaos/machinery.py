@@ -5,7 +5,7 @@ import time
 
 import psutil
 
-from tasks.training.launch import DETECT, TRAIN
+from tasks.training.launch import DETECT, EXPORT, TRAIN
 
 STACK = {
     "server": ["uvicorn", "prefect.server.api.server:create_app"],
@@ -39,7 +39,7 @@ class Machinery:
         """
         if name in STACK:
             return self._find(lambda command, _: all(word in command for word in STACK[name]))
-        trainer = self._find(lambda command, _: TRAIN in command or DETECT in command)
+        trainer = self._find(lambda command, _: {TRAIN, DETECT, EXPORT} & set(command))
         if name == "trainer":
             return trainer
         if name == "child":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from tasks.training.launch import DETECT
+from tasks.training.launch import EXPORT
 from tests.e2e.stack import retrain
 from tests.fakes.waiting import wait_for
 
@@ -114,7 +114,7 @@ class Round:
 
     def _detects(self):
         trainer = self.machinery.find("trainer")
-        return trainer is not None and DETECT in trainer.cmdline()
+        return trainer is not None and EXPORT in trainer.cmdline()
 
     def _family(self):
         children = {"flow_runs": {"parent_flow_run_id": {"any_": self.runs}}}

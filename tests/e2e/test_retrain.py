@@ -37,6 +37,16 @@ def test_the_first_model_becomes_champion(stack, first):
     assert names[-1] == "summarise"
 
 
+def test_the_steps_of_its_train_run_say_where_the_time_went(first):
+    steps = first["steps"]
+    within = {name.removeprefix("train: "): seconds for name, seconds in steps.items() if name.startswith("train: ")}
+    assert list(within) == [
+        "wait for a worker", "start", "train", "look for a finished evaluation", "detect", "score", "export",
+    ]  # fmt: skip
+    assert 0 < sum(within.values()) <= steps["train on a GPU worker"] + 1
+    assert within["detect"] < within["train"]  # the trainer has detected
+
+
 def test_prefect_shows_progress_epochs_and_a_summary(stack, first):
     artifacts = stack.artifacts(first["flow_run"])
     bars = [artifact for artifact in artifacts if artifact["type"] == "progress"]
@@ -245,8 +255,8 @@ def test_a_study_reuses_the_finished_run_shows_its_curve_and_publishes_nothing(s
 
     child_runs = stack.api("/flow_runs/filter", {"flow_runs": {"parent_flow_run_id": {"any_": [study["flow_run"]]}}})
     jobs = [child["parameters"]["job"] for child in child_runs]
-    assert sorted("spec" in job for job in jobs) == [False] * 3 + [True] * 3
-    assert {job["snapshot_digest"] for job in jobs if "spec" not in job} == {digest_of(stack, first)}
+    assert len({job["spec"]["snapshot_digest"] for job in jobs}) == len(jobs) == 3
+    assert {job["evaluation"]["snapshot_digest"] for job in jobs} == {digest_of(stack, first)}
 
     summary = summary_of(stack, study)
     assert summary.startswith("# pets: more labels ")

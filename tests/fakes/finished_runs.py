@@ -85,7 +85,7 @@ def evaluated(
     labels = load_snapshot(store, snapshot.snapshot_digest)
     measured, valid = (_detect(store, folder, labels, model, split, share) for split in ("test", "valid"))
     detected = DetectionResult(measured=measured, valid=valid, speed=speed(latency_ms))
-    return evaluate_in_store(store, job_for(model, snapshot), detected, WorkSettings(work_dir=folder / "work"))
+    return evaluate_in_store(store, job_for(model.run_key, snapshot), detected, WorkSettings(work_dir=folder / "work"))
 
 
 def exported(store: Store, folder: Path, report: EvaluationReport) -> ModelFormats:

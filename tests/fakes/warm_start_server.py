@@ -156,7 +156,7 @@ def main() -> None:
         with heavy_imports():
             import tasks.training.worker.__main__
             import tasks.training.worker.detect
-            import tasks.training.worker.loop.detector
+            import tasks.training.worker.loop.split_detection
             import tasks.training.worker.loop.training  # noqa: F401
         serve(connection)
 

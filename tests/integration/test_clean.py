@@ -89,7 +89,7 @@ def assert_champion_whole(store, folder):
     assert obstacle is None
     for file in (model.weights, model.history):
         store.download(file, folder / "read")
-    report = find_evaluation(store, job_for(model, labels), model)
+    report = find_evaluation(store, job_for(model.run_key, labels), model)
     for file in (report.detections, report.evaluation):
         store.download(file, folder / "read")
     write_page(store, model, report, folder / "scratch")

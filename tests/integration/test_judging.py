@@ -174,7 +174,7 @@ def test_the_champion_is_measured_without_the_images_that_it_was_trained_on(
 def test_an_evaluation_whose_files_are_gone_is_made_again(store, workplace, candidate, labels, tmp_path, gone):
     candidate("pets", 1, 0.25)()
     run = finished_run(store, tmp_path, labels, 1)
-    job = job_for(run, labels)
+    job = job_for(run.run_key, labels)
     report = find_evaluation(store, job, run)
     without(store, {
         "report": keys.evaluation_report(keys.run(run.run_key)), "numbers": report.evaluation.key,
@@ -194,10 +194,10 @@ def test_a_run_that_was_trained_again_to_other_weights_is_evaluated_again(store,
     run = finished_run(store, tmp_path, labels, 1)
     first = evaluated(store, tmp_path, labels, run, 0.25)
     run = finished_run(store, tmp_path, labels, 1, weights=b"other weights")
-    assert find_evaluation(store, job_for(run, labels), run) is None
+    assert find_evaluation(store, job_for(run.run_key, labels), run) is None
     again = evaluated(store, tmp_path, labels, run, 0.25)
     assert (again.weights_sha256, again.run_key) == (run.weights.sha256, first.run_key)
-    assert find_evaluation(store, job_for(run, labels), run) == again
+    assert find_evaluation(store, job_for(run.run_key, labels), run) == again
 
 
 def test_a_champion_whose_run_was_trained_again_to_other_weights_is_not_measured(

@@ -46,7 +46,7 @@ def test_an_evaluation_is_stored_once_however_long_it_took_each_worker(store, la
         evaluate = partial(evaluated, store, snapshot=labels, model=model, share=0.5)
         reports = together(*(partial(evaluate, folder, latency_ms=20.0 + at) for at, folder in enumerate(folders)))
         assert reports == reports[:1] * 3
-        assert find_evaluation(store, job_for(model, labels), model) == reports[0]
+        assert find_evaluation(store, job_for(model.run_key, labels), model) == reports[0]
         assert_whole(store, reports[0].evaluation, tmp_path)
         assert evaluated(store, tmp_path, labels, model, 0.5, latency_ms=99.0) == reports[0]
 

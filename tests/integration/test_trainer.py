@@ -226,6 +226,46 @@ def test_detect_refuses_a_split_without_images(job: Job, tmp_path: Path) -> None
     assert not out.exists()
 
 
+# Detection after training ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def finds_something(detected: tuple[Trainer, Path], job: Job, tmp_path: Path) -> list[object]:
+    """Arguments of a trainer that starts from weights that find something, and detects at its end."""
+    weights = detected[1].parent / files.BEST
+    changes = {"epochs": 1, "learning_rate": 1e-6, "weights_sha256": file_sha256(weights)}
+    path = write_spec(tmp_path / "spec.json", job.spec.model_copy(update=changes))
+    folders = ["--data", job.data, "--out", tmp_path / "out"]
+    return ["--spec", path, *folders, "--weights", weights, "--detect", "valid", "train"]
+
+
+def test_a_trainer_detects_what_detect_does(job: Job, finds_something: list[object], tmp_path: Path) -> None:
+    trainer = run(tmp_path, *finds_something)
+    assert trainer.process.returncode == 0, trainer.stderr[-2000:]
+    assert [(event["step"], event["steps"]) for event in trainer.events_of("detect")] == [(1, 2), (2, 2)]
+    assert trainer.events[-1]["event"] == "finished"
+    found = tmp_path / "out" / files.DETECTED
+    _, apart = detect(tmp_path / "apart", tmp_path / "out" / files.BEST, job.data, "valid", "train")
+    for split in ("valid", "train"):
+        rows = json.loads((found / files.detections(split)).read_text())
+        assert rows == json.loads((apart / files.detections(split)).read_text())
+        assert rows
+    after, later = (Speed.model_validate_json((folder / files.SPEED).read_bytes()) for folder in (found, apart))
+    assert (after.device, after.parameters, after.file_bytes) == (later.device, later.parameters, later.file_bytes)
+
+
+def test_a_trainer_stopped_while_it_detects_has_its_model(finds_something: list[object], tmp_path: Path) -> None:
+    with Trainer(tmp_path, *finds_something) as trainer:
+        trainer.until(lambda: len(trainer.events_of("detect")) == 2)
+        trainer.process.send_signal(signal.SIGTERM)
+        trainer.ended()
+    assert_refused(trainer, 4, "stopped on request; the model is finished")
+    assert not (tmp_path / "out" / files.DETECTED).exists()
+    again = run(tmp_path, *finds_something)
+    assert [event["event"] for event in again.events] == ["finished"]
+    assert again.events[0]["weights_sha256"] == file_sha256(tmp_path / "out" / files.BEST)
+
+
 # Killed and stopped --------------------------------------------------------------------------------
 
 

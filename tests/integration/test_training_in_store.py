@@ -29,9 +29,10 @@ from tasks.storage import keys
 from tasks.storage.checkpoints import restore_checkpoint, save_checkpoint
 from tasks.storage.documents import put_record
 from tasks.storage.runs import find_model
-from tasks.training.detection_in_store import detect_in_store, splits_to_detect
+from tasks.training.detection_in_store import detect_in_store
 from tasks.training.replay_in_store import replay_in_store
 from tasks.training.spec import plan
+from tasks.training.stored_detections import find_detections, splits_to_detect
 from tasks.training.training_in_store import train_in_store
 from tests.fakes.lease_holders import holder
 from tests.fakes.published import publish_one
@@ -53,7 +54,8 @@ def job(store, tmp_path, monkeypatch):
     )
     fetched = export_to_store(store, request, RoboflowSettings, tmp_path / "scratch")
     reference = check_to_store(store, fetched, tmp_path / "scratch")
-    return plan(request, reference, None), reference
+    job = plan(request, reference, None)
+    return job.model_copy(update={"evaluation": job_for(job.spec.digest, reference)}), reference
 
 
 class Machine:
@@ -177,10 +179,17 @@ def published_as(store, tmp_path, model):
 
 def assert_measured(store, model, reference, machine):
     """The model can be measured on another machine: numbers, page and report."""
-    evaluate_job = job_for(model, reference)
+    evaluate_job = job_for(model.run_key, reference)
     assert evaluate_job.split == "test"
     assert find_evaluation(store, evaluate_job, model) is None
+    # The trainer has detected already. Detected again from the weights alone, it is the same.
+    after_training = detect_in_store(store, evaluate_job, machine.settings, machine.events.append)
+    assert (machine.events, machine.settings.work_dir.exists()) == ([], False)
+    assert find_detections(store, evaluate_job, model) == after_training
+    store.delete([after_training.measured.key])
+    assert find_detections(store, evaluate_job, model) is None
     detected = detect_in_store(store, evaluate_job, machine.settings, machine.events.append)
+    assert (detected.measured, detected.valid) == (after_training.measured, after_training.valid)
     assert_detected(store, evaluate_job, model, detected, machine)
     report = evaluate_in_store(store, evaluate_job, detected, machine.settings)
     assert (report.counts.images, report.weights_sha256) == (2, model.weights.sha256)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from tasks.errors import BadInput
 from tasks.evaluation.in_store import job_for
 from tasks.metrics import coco_ground_truth, score
-from tasks.records import Box, LabelledImage, SnapshotRef, SplitCounts, TrainedModel
+from tasks.records import Box, LabelledImage, SnapshotRef, SplitCounts
 
 SHA = "1" * 64
 LABELLED = SplitCounts(images=4, boxes=3, background=1)
@@ -27,7 +27,7 @@ VALUES = ("map", "map50", "map75", "precision", "recall", "threshold")
 def test_cases_a9_without_a_labelled_test_split_the_report_is_on_valid_and_says_so(splits, measured):
     splits = {"train": LABELLED, "valid": LABELLED, **splits}
     reference = SnapshotRef(snapshot_digest=SHA, classes=("cat",), splits=splits, findings=())
-    assert job_for(TrainedModel.model_construct(run_key=SHA), reference).split == measured
+    assert job_for(SHA, reference).split == measured
 
 
 def images(*boxes):

@@ -22,6 +22,7 @@ KEYS = {
     keys.checkpoint_file: (RUN, 3, SHA, "last.ckpt"),
     keys.checkpoint_manifest: (RUN, 3),
     keys.detections: (RUN, SHA, OTHER),
+    keys.detection_result: (RUN, SHA, OTHER, "test"),
     keys.report_page: (FOLDER, "verdict", SHA),
     keys.evaluation_report: (FOLDER,),
     keys.evaluation_numbers: (FOLDER, SHA),

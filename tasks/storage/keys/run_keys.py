@@ -77,3 +77,18 @@ def detections(run_key: str, snapshot_digest: str, sha256: str) -> str:
         The key: it names the content, so that no file is overwritten.
     """
     return f"{run(run_key)}detections/{snapshot_digest}-{sha256[:16]}.json"
+
+
+def detection_result(run_key: str, snapshot_digest: str, weights_sha256: str, split: str) -> str:
+    """The DetectionResult of a run's best weights: which detections are those of a split, and the speed.
+
+    Args:
+        run_key: Digest of the TrainingSpec.
+        snapshot_digest: Digest of the snapshot.
+        weights_sha256: SHA-256 of the weights.
+        split: The measured split.
+
+    Returns:
+        The key.
+    """
+    return f"{run(run_key)}detections/{snapshot_digest}-{weights_sha256[:16]}-{split}.json"

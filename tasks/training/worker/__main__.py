@@ -1,27 +1,30 @@
 """``python -m tasks.training.worker``: train what spec.json says on a dataset folder, or resume it.
 
-The same command again resumes from last.ckpt. After the end it changes nothing and reports the same result.
+The same command again resumes from last.ckpt. After the end it changes nothing and reports the same result. With
+``--detect`` it then detects with the best weights, while torch is loaded.
 """
 
 import argparse
 import fcntl
+import gc
 import math
 import os
 import threading
 import traceback
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from tasks.errors import BadSpec, BadWeights, NotLearning, TrainingStopped
 from tasks.local import dataset_folder
 from tasks.local.files import file_sha256
-from tasks.records import DatasetSnapshot, TrainingSpec
+from tasks.records import SPLITS, DatasetSnapshot, TrainingSpec
 from tasks.training import files
 from tasks.training.fit import reduce_fit
 from tasks.training.worker.runtime.events import Events
 from tasks.training.worker.runtime.process import (
     EXIT_CODES,
     PRECISIONS,
+    first_line,
     heavy_imports,
     leave,
     quiet_libraries,
@@ -30,6 +33,9 @@ from tasks.training.worker.runtime.process import (
     stop_on_request,
 )
 from tasks.training.worker.runtime.watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from tasks.training.worker.loop.job import Supervision
 
 LOCK_SECONDS = 60
 """How long to wait for another trainer in the same folder."""
@@ -51,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--loader-workers", type=count, help="processes that load images; default: as the device needs")
     parser.add_argument("--devices", type=one_or_more, default=1, help="GPUs that share each batch")
     parser.add_argument("--compile", action="store_true", help="torch.compile the network first, which takes minutes")
+    parser.add_argument("--detect", nargs="+", choices=SPLITS, default=[], help="splits to detect on after the end")
     parser.add_argument("--precision", choices=list(PRECISIONS), help="default: what the device computes fastest")
     parser.add_argument(
         "--watchdog-seconds", type=positive, default=900.0, help="end a trainer without a step for so long"
@@ -146,10 +153,8 @@ def train_in_folder(
         checkpoint_seconds=options.checkpoint_every_minutes * 60,
         compiled=options.compile,
     )
-    watchdog = Watchdog(options.watchdog_seconds)
-    training = TrainingRun(
-        RunJob(spec, snapshot, options.data, options.out), machine, Supervision(events, stop, watchdog)
-    )
+    supervision = Supervision(events, stop, Watchdog(options.watchdog_seconds))
+    training = TrainingRun(RunJob(spec, snapshot, options.data, options.out), machine, supervision)
     try:
         if spec.weights_sha256:
             source = options.weights_source or str(options.weights)
@@ -160,8 +165,48 @@ def train_in_folder(
             raise
         traceback.print_exc()
         raise reduce_fit(options.out, training.fit, shortage) from None
-    watchdog.stop()
+    if options.detect and machine.device.count == 1:  # of several processes, this one would be left alone
+        del training
+        detect_after_training(options, snapshot, supervision)
+    supervision.watchdog.stop()
     return result.model_dump(mode="json")
+
+
+def detect_after_training(options: argparse.Namespace, snapshot: DatasetSnapshot, supervision: "Supervision") -> None:
+    """Detect with the best weights. The model is finished, so that an error is logged, and another process detects.
+
+    Args:
+        options: The command line.
+        snapshot: The images.
+        supervision: How this is reported, and stopped.
+
+    Raises:
+        TrainingStopped: a stop was requested.
+    """
+    from tasks.training.worker.loop.split_detection import SplitDetection, detect_splits
+
+    gc.collect()  # networks and optimizer refer to each other
+    events, out = supervision.events, options.out
+    splits, precision = tuple(dict.fromkeys(options.detect)), PRECISIONS.get(options.precision or "")
+    job = SplitDetection(out / files.BEST, snapshot, options.data, splits, out / files.DETECTED, precision)
+
+    def refuse_if_stopped() -> None:
+        supervision.watchdog.heartbeat()
+        if supervision.stop.is_set():
+            raise TrainingStopped("stopped on request; the model is finished")
+
+    def on_batch(done: int, total: int) -> None:
+        refuse_if_stopped()
+        events.report("detect", step=done, steps=total)
+
+    try:
+        detect_splits(job, on_batch, refuse_if_stopped)
+    except TrainingStopped:
+        raise
+    except Exception as error:  # noqa: BLE001, whatever it is, training succeeded
+        traceback.print_exc()
+        why = f"{type(error).__name__}: {first_line(error)}"
+        events.report("log", message=f"detecting after training failed, another process does it: {why}")
 
 
 def wait_for_lock(lock: IO[str], folder: Path, stop: threading.Event) -> None:

@@ -11,9 +11,7 @@ from typing import Any
 
 from tasks.errors import BadSpec, TrainingStopped
 from tasks.local import dataset_folder
-from tasks.local.files import publish_bytes
 from tasks.records import SPLITS, DatasetSnapshot, Split
-from tasks.training import files
 from tasks.training.worker.runtime.events import Events
 from tasks.training.worker.runtime.process import (
     PRECISIONS,
@@ -60,12 +58,12 @@ def detect(options: argparse.Namespace, events: Events, stop: threading.Event) -
     options.out.mkdir(parents=True, exist_ok=True)
     quiet_libraries(options.out)
     with heavy_imports():
-        from tasks.training.worker.loop.detector import Detector
+        from tasks.training.worker.loop.split_detection import SplitDetection, detect_splits
         from tasks.training.worker.model.weights import read_metadata
 
-    metadata = read_metadata(options.weights)
-    refuse_other_classes(tuple(json.loads(metadata["classes"])), snapshot)
-    detector = Detector.load(options.weights, metadata, len(snapshot.classes), PRECISIONS.get(options.precision or ""))
+    refuse_other_classes(tuple(json.loads(read_metadata(options.weights)["classes"])), snapshot)
+    precision = PRECISIONS.get(options.precision or "")
+    job = SplitDetection(options.weights, snapshot, options.data, splits, options.out, precision)
 
     def refuse_if_stopped() -> None:
         if stop.is_set():
@@ -75,15 +73,7 @@ def detect(options: argparse.Namespace, events: Events, stop: threading.Event) -
         refuse_if_stopped()
         events.report("step", step=done, steps=total)
 
-    detections = detector.detect_splits(snapshot, options.data, splits, on_batch)
-    speed = detector.speed(detector.images(snapshot, options.data, splits[0]), refuse_if_stopped)
-    for split, rows in detections.items():
-        publish_bytes(options.out / files.detections(split), json.dumps(rows).encode())
-    publish_bytes(options.out / files.SPEED, speed.model_dump_json(indent=1).encode())
-    return {
-        "images": sum(len(snapshot.of_split(split)) for split in splits),
-        "detections": sum(map(len, detections.values())),
-    }
+    return detect_splits(job, on_batch, refuse_if_stopped)
 
 
 def refuse_empty(snapshot: DatasetSnapshot, splits: tuple[Split, ...]) -> None:

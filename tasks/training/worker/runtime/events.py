@@ -1,7 +1,7 @@
 """The events that the trainer reports to its parent: JSON lines on a descriptor or file of their own, not stdout.
 
 An event has ``event``, ``time`` (seconds since 1970) and the fields of its kind: plan, started, step, epoch,
-checkpoint, log, finished, error.
+checkpoint, detect, log, finished, error.
 """
 
 import threading

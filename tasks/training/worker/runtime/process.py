@@ -112,7 +112,7 @@ def run(work: Callable[[Events], dict[str, Any]], events_path: Path | None) -> i
             return _end(events, full)
         if shortage_of(error):
             return _end(events, OutOfMemory(_memory_message(error)))
-        return _end(events, NasflowError(f"{type(error).__name__}: {_first_line(error)}"))
+        return _end(events, NasflowError(f"{type(error).__name__}: {first_line(error)}"))
     return 0
 
 
@@ -142,8 +142,9 @@ def _end(events: Events, error: NasflowError) -> int:
 
 
 def _memory_message(error: BaseException) -> str:
-    return f"out of memory ({_first_line(error)}); lower the image size, take a smaller variant, or free some"
+    return f"out of memory ({first_line(error)}); lower the image size, take a smaller variant, or free some"
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, of at most 300 characters."""
     return (str(error).splitlines() or [""])[0][:300]
