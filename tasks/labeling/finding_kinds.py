@@ -42,11 +42,12 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "more images are missing or cannot be decoded than may be left out: {count}; export again, or allow a larger "
         "share with --max-unreadable-images",
     ),
-    "image-listed-twice": FindingKind(
-        "error", "images listed more than once in one split: {count}; keep one entry with all its annotations"
-    ),
     "bad-file-name": FindingKind(
         "error", "file names that lead out of the split's folder: {count}; use names inside it"
+    ),
+    "image-name-ambiguous": FindingKind(
+        "error",
+        "file names in the labels that fit several images: {count}; list each image by its path below the export",
     ),
     "unknown-image-id": FindingKind(
         "error", "annotations of an image id that the JSON does not list: {count}; export again, or remove them"
@@ -62,6 +63,11 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "label-file-bad": FindingKind(
         "error", "label files that cannot be read: {count}; export again, or delete those that are not label files"
     ),
+    "class-names-alike": FindingKind(
+        "error",
+        "classes whose names differ by upper and lower case or spaces alone: {count}; merge them as the examples say, "
+        "or give one another name",
+    ),
     "truth-not-perfect": FindingKind(
         "error",
         "splits whose own boxes, taken as detections, do not score mAP 1: {count}; no model could be measured on them, "
@@ -76,9 +82,42 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "rows whose numbers are not fractions of the image: {count}; YOLO's labels go from 0 to 1, divide pixels by "
         "the image's width and height",
     ),
+    "list-entry-missing": FindingKind(
+        "error",
+        "entries of the lists of splits that name no image: {count}; correct the lists, or bring the images",
+    ),
+    "size-other-ratio": FindingKind(
+        "error",
+        "images whose width and height in the labels have another ratio than the file: {count}; boxes cannot be "
+        "placed, export labels and images together",
+    ),
+    "boxes-mean-something-else": FindingKind(
+        "error",
+        "boxes that do not fit into their images as the format means them: {count}; write the numbers as the format "
+        "has them, for corners to width: x2 - x1, to centre: (x1 + x2) / 2, and the same for y",
+    ),
+    "boxes-in-fractions": FindingKind(
+        "error",
+        "boxes in fractions of the image where the format has pixels: {count}; multiply x and width by the image's "
+        "width, y and height by its height",
+    ),
+    "boxes-contradict-area": FindingKind(
+        "error",
+        "boxes that are x1, y1, x2, y2 by their area, where COCO has x, y, width, height: {count}; write x2 - x1 and "
+        "y2 - y1 as width and height",
+    ),
+    "box-not-a-list": FindingKind(
+        "error",
+        "boxes that are not a list of four numbers: {count}; write bbox as [x, y, width, height] in pixels",
+    ),
     "split-without-labels": FindingKind(
         "error",
         "splits with images but not one label file for them: {count}; look where the labels lie, or remove the split",
+    ),
+    "image-by-last-part": FindingKind(
+        "warning",
+        "file names in the labels that are not those on disk: {count}, each taken for the only image that fits (paths "
+        "of another machine, other case)",
     ),
     "image-skipped": FindingKind(
         "warning", "images that are missing or cannot be decoded: {count} left out, as requested"
@@ -89,8 +128,31 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "label-missing": FindingKind(
         "warning", "images without a label file or row: {count}, taken as background; check that they show no objects"
     ),
+    "image-listed-twice": FindingKind(
+        "warning",
+        "images listed more than once in one split: {count}, taken as one image with the boxes of all entries (Label "
+        "Studio writes one for each annotator)",
+    ),
+    "annotators-disagree": FindingKind(
+        "warning",
+        "boxes that one entry of an image has and another has not: {count}, all kept; review them, two annotators do "
+        "not agree",
+    ),
     "label-without-image": FindingKind(
         "warning", "label files without an image: {count} left out; bring the images, or delete the files"
+    ),
+    "test-without-labels": FindingKind(
+        "warning",
+        "test folders with images but without labels: {count} left out, and the evaluation will use valid; label "
+        "the images to measure on them",
+    ),
+    "confidence-dropped": FindingKind(
+        "warning",
+        "rows with a sixth number, a confidence: {count}, of which only the boxes are used; a model made these labels, "
+        "so check them before you train on them",
+    ),
+    "shape-without-box": FindingKind(
+        "warning", "points, lines, skeletons and cuboids: {count} left out; draw a box around each object"
     ),
     "keypoints-ignored": FindingKind(
         "warning", "annotations with keypoints: {count}, of which only the boxes are used"
@@ -113,6 +175,10 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "box-twice": FindingKind(
         "warning", "duplicate boxes, with the same class and corners: {count} dropped, one of each kept"
     ),
+    "box-nearly-twice": FindingKind(
+        "warning",
+        "boxes that nearly cover another of the same class: {count}, both kept; remove one if two annotators drew it",
+    ),
     "box-tiny": FindingKind(
         "warning",
         "boxes with a side under {limit:g} px: {count}; too small to be found, label larger images or drop them",
@@ -129,8 +195,19 @@ FINDING_KINDS: dict[str, FindingKind] = {
     ),
     "size-differs": FindingKind(
         "warning",
-        "images whose width or height in the labels is not that of the file: {count}; boxes were taken as pixels of "
-        "the file as stored; export again with auto-orient if they are turned",
+        "images with an EXIF rotation whose width and height in the labels are those of the turned image: {count}; "
+        "boxes were taken as pixels of the file as stored; export again with auto-orient",
+    ),
+    "images-beside": FindingKind(
+        "warning", "images in folders beside the splits: {count} left out; move them into a split to use them"
+    ),
+    "size-scaled": FindingKind(
+        "warning",
+        "images that the labels state at another size of the same ratio: {count}, whose boxes were scaled to the file",
+    ),
+    "box-of-mask": FindingKind(
+        "warning",
+        "brush masks marked iscrowd, as CVAT marks all of them: {count}, of which the box was taken as one object",
     ),
     "exif-rotation": FindingKind(
         "warning",
@@ -189,7 +266,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "classes with boxes in train, but not in every other split: {count}; those splits do not measure them",
     ),
     "class-name-twice": FindingKind(
-        "warning", "category names with more than one id in one file: {count}, taken as one class each"
+        "warning", "class names with more than one id in one file: {count}, taken as one class each"
     ),
     "root-category": FindingKind(
         "info", "parent categories without a box: {count}, not classes (Roboflow puts one before the real ones)"
@@ -198,9 +275,17 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "info", "classes with less than a twentieth of the boxes that the most frequent one has in train: {count}"
     ),
     "class-dropped": FindingKind("info", "boxes of classes that the class map drops: {count}; their images are kept"),
+    "label-name-differs": FindingKind(
+        "info",
+        "label files whose name differs from their image's by case, form of Unicode or a second suffix: {count}, "
+        "paired all the same",
+    ),
     "label-folder-odd": FindingKind("info", "label folders with an unusual name: {count}; their files are used"),
     "stray-file": FindingKind("info", "files that are neither images nor labels: {count} left out"),
     "no-test-split": FindingKind("info", "no test split with images; the evaluation will use valid"),
+    "box-of-two-annotators": FindingKind(
+        "info", "boxes around an object that another entry of the image has too: {count} merged, the first one kept"
+    ),
     "box-rounded": FindingKind(
         "info", "boxes over the edge by at most 1 px: {count}, taken as rounding and cut at the edge"
     ),

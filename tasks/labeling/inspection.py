@@ -12,9 +12,11 @@ from pathlib import Path
 
 from tasks.errors import BadExport
 from tasks.labeling.annotations import Annotations
-from tasks.labeling.checks.images import DecodedImage, read_images
+from tasks.labeling.checks.box_meaning import check_box_meaning
+from tasks.labeling.checks.classes import check_class_names
+from tasks.labeling.checks.images import LFS_REASON, DecodedImage, UnreadableImage, read_images
 from tasks.labeling.checks.near_duplicates import check_near_duplicates
-from tasks.labeling.export_images import ImageOnDisk, find_images, label_images
+from tasks.labeling.export_images import ImageOnDisk, find_images, label_images, written_boxes
 from tasks.labeling.findings import FindingCounter
 from tasks.labeling.formats import zips
 from tasks.labeling.formats.class_map import drop_undeclared, map_classes
@@ -82,11 +84,15 @@ def inspect_export(
     findings, rules = FindingCounter(), rules or LabelRules()
     layout = detect_layout(_unpacked(path, scratch), path.name, findings)
     annotations = map_classes(read_annotations(layout, findings), rules.class_map, findings)
+    check_class_names(annotations, findings)
     declared = drop_undeclared(annotations, findings)
     _check_label_lines(findings)
     images_on_disk = find_images(declared, layout, rules, findings)
     files = read_images([image.path for image in images_on_disk], on_progress)
+    _refuse_pointers(path.name, files)
     images = label_images(images_on_disk, files, declared.unit, rules, findings)
+    if findings.count("box-dropped") + findings.count("box-clipped"):  # else each box fits into its image
+        check_box_meaning(layout.format, list(written_boxes(images_on_disk, files, layout.format)), findings)
     if findings.count("image-skipped") > rules.max_unreadable_images * len(declared.images):
         findings.add("images-mostly-skipped", count=findings.count("image-skipped"))
     decoded = {file.sha256: file for file in files if isinstance(file, DecodedImage)}
@@ -131,6 +137,14 @@ def _unpacked(path: Path, scratch: Path) -> Path:
     folder = Path(tempfile.mkdtemp(prefix="export-", dir=scratch))
     zips.unpack(path, folder)
     return folder
+
+
+def _refuse_pointers(export_name: str, files: Sequence[DecodedImage | UnreadableImage]) -> None:
+    """Refuse an export whose images all wait in Git LFS: whatever else is found would only follow from that."""
+    if files and all(isinstance(file, UnreadableImage) and file.reason == LFS_REASON for file in files):
+        raise BadExport(
+            f"{export_name}: all {len(files)} images are Git LFS pointers, not images; fetch them with `git lfs pull`"
+        )
 
 
 def _check_label_lines(findings: FindingCounter) -> None:

@@ -13,6 +13,7 @@ from tasks.errors import BadExport
 from tasks.labeling.inspection import inspect_export, require_snapshot
 from tasks.labeling.page.page import write_page
 from tasks.local.dataset_folder import fill
+from tasks.records import LabelRules
 from tests.fakes.exports import document, image_bytes, numbered, write_export, write_split
 from tests.fakes.formats import FORMATS, HEIGHT, SPLITS, WIDTH, write_in
 
@@ -57,7 +58,8 @@ LINES = {
     "turned": ("0 .5 .3 .7 .5 .5 .7 .3 .5", [(30, 24, 70, 56)], "box-from-polygon"),
     "float class": ("0.0 .5 .5 .2 .2", [MIDDLE], None),
     "byte order mark": ("\ufeff0 .5 .5 .2 .2", [MIDDLE], None),
-    "confidence": ("0 .5 .5 .2 .2 .9", [], "label-line-bad"),
+    "confidence": ("0 .5 .5 .2 .2 .9", [MIDDLE], "confidence-dropped"),
+    "no confidence": ("0 .5 .5 .2 .2 9", [], "box-in-pixels"),
     "commas": ("0,.5,.5,.2,.2", [], "label-line-bad"),
     "nan in a polygon": ("0 .1 .1 nan .1 .9 .9 .1 .9", [], "label-line-bad"),
     "class too high": ("2 .5 .5 .2 .2", [], "unknown-class-id"),
@@ -97,7 +99,7 @@ def test_cases_a8_a_line_gives_the_right_box_or_a_finding(lines, name):
 
 
 def test_cases_a8_bad_lines_above_a_small_share_are_an_error(lines):
-    assert findings_of(lines)["label-lines-mostly-bad"].examples == ("3 of 17",)  # sixteen in train, one in valid
+    assert findings_of(lines)["label-lines-mostly-bad"].examples == ("2 of 18",)  # seventeen in train, one in valid
     with pytest.raises(BadExport, match=r"class list does not have: 2; .*train/class negative.jpg: id -1"):
         require_snapshot(lines)
 
@@ -239,3 +241,33 @@ def test_cases_b8_a_valid_split_without_boxes_gets_images_of_train_or_is_refused
     )
     with pytest.raises(BadExport, match="train is too small to split one off"):
         require_snapshot(inspection)
+
+
+# Class names --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_cases_class_names_that_differ_by_case_alone_are_an_error_with_the_class_map_that_merges_them(tmp_path, kind):
+    boxes = {f"{number}.jpg": [("cat" if number < 7 else "Cat", 10, 10, 50, 40)] for number in range(10)}
+    path = write_in(kind, tmp_path / "export", {"train": boxes}, ("Cat", "cat"))
+    inspection = inspect_export(path, tmp_path / "scratch")
+    assert findings_of(inspection)["class-names-alike"].examples == (
+        "'Cat' (3 boxes), 'cat' (7 boxes): --class-map Cat=cat",
+    )
+    rules = LabelRules(class_map={"Cat": "cat"})
+    assert require_snapshot(inspect_export(path, tmp_path / "scratch", rules=rules)).classes == ("cat",)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_cases_class_names_are_stripped_in_every_format(tmp_path, kind):
+    boxes = {f"{number}.jpg": [(" dog", 10, 10, 50, 40)] for number in range(10)}
+    path = write_in(kind, tmp_path / "export", {"train": boxes}, (" dog",))
+    assert inspect_export(path, tmp_path / "scratch").classes == ("dog",)
+
+
+def test_cases_class_names_that_are_equal_in_one_list_are_counted(tmp_path):
+    path = write_in("yolo", tmp_path / "export")
+    (path / "data.yaml").write_text("nc: 2\nnames: [cat, 'cat ']\n")
+    inspection = inspect_export(path, tmp_path / "scratch")
+    assert inspection.classes == ("cat",)
+    assert findings_of(inspection)["class-name-twice"].examples == ("train: cat", "valid: cat")

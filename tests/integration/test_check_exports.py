@@ -378,7 +378,10 @@ def write_files(folder, **contents):
             {"train___annotations.coco.json": b"{}", "valid__a.jpg": b"x"},
             "valid/ has images but no labels; export it",
         ),
-        ({"val___annotations.coco.json": b"{}", "valid___annotations.coco.json": b"{}"}, "both valid/ and val/"),
+        (
+            {"val___annotations.coco.json": b"{}", "valid___annotations.coco.json": b"{}"},
+            "has both val/ and valid/, two folders of the valid split",
+        ),
     ],
 )
 def test_a_folder_that_is_not_an_export_is_refused_in_one_line(tmp_path, contents, match):

@@ -179,10 +179,31 @@ def test_a_file_name_that_leads_out_is_an_error(name):
     assert counts(findings)["bad-file-name"] == 1
 
 
-def test_an_image_listed_twice_is_an_error():
+def test_cases_f11_two_entries_of_one_image_are_one_image_with_the_boxes_of_both_annotators():
+    """The first two boxes are one object, 2 pixels apart; the dog is a cat to nobody."""
+    images = [
+        {"id": number, "file_name": "a.jpg", "width": size, "height": size} for number, size in ((2, None), (3, 100))
+    ]
+    boxes = [(2, 1, [10, 10, 40, 30]), (2, 1, [60, 60, 20, 20]), (3, 1, [12, 11, 40, 30]), (3, 2, [60, 60, 20, 20])]
     findings = FindingCounter()
-    parse_documents({"train": document(["a.jpg", "a.jpg"])}, findings)
-    assert counts(findings)["image-listed-twice"] == 1
+    [image] = parse_documents({"train": document(images, boxes)}, findings).images
+    assert (image.width, image.height) == (100, 100)
+    assert [tuple(box) for box in image.boxes] == [(0, 10, 10, 40, 30), (0, 60, 60, 20, 20), (1, 60, 60, 20, 20)]
+    counted = {"image-listed-twice": 1, "box-of-two-annotators": 1, "annotators-disagree": 2, "root-category": 1}
+    assert counts(findings) == counted
+    [finding] = [finding for finding in findings.summary() if finding.code == "annotators-disagree"]
+    assert finding.examples == ("train/a.jpg: 2 of 3 boxes",)
+
+
+@pytest.mark.parametrize(
+    ("other", "count"),
+    [((0, 11, 11, 40, 40), 1), ((1, 11, 11, 40, 40), 0), ((0, 30, 30, 40, 40), 0), ((0, 9, 10, 40, 40), 1)],
+)
+def test_cases_boxes_of_one_class_that_nearly_cover_each_other_are_counted_and_kept(other, count):
+    findings = FindingCounter()
+    boxes = (AnnotatedBox(0, 10, 10, 40, 40), AnnotatedBox(0, 70, 70, 20, 20), AnnotatedBox(*other))
+    assert len(clip_boxes(boxes, 100, 100, "train/a.jpg", findings)) == 3
+    assert counts(findings).get("box-nearly-twice", 0) == count
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tasks.labeling.annotations import AnnotatedBox
 from tasks.labeling.checks.boxes import clip_boxes
 from tasks.labeling.finding_kinds import FINDING_KINDS
 from tasks.labeling.findings import FindingCounter
-from tasks.labeling.formats import coco, csv_rows, voc, yolo, yolo_rows, zips
+from tasks.labeling.formats import class_lists, coco, csv_rows, voc, yolo_rows, zips
 
 # Derandomized, so that a green commit stays green; `make fuzz` looks further.
 EXAMPLES = settings(
@@ -61,7 +61,7 @@ def test_any_yolo_text_gives_valid_boxes(text: str, keypoints: bool) -> None:
 @example("2001-99-99")
 def test_any_data_yaml_gives_a_class_list_or_is_refused(text: str) -> None:
     try:
-        classes = yolo.parse_class_list(text, "data.yaml")
+        classes = class_lists.parse_class_list(text, "data.yaml")
     except BadExport as error:
         assert_one_line(error)
     else:

@@ -6,7 +6,7 @@ from tasks.errors import BadExport, BadRequest
 from tasks.labeling.annotations import AnnotatedBox, AnnotatedImage, Annotations, NamedBox
 from tasks.labeling.checks.boxes import clip_boxes
 from tasks.labeling.findings import FindingCounter
-from tasks.labeling.formats import coco, csv_rows, voc, yolo, yolo_rows
+from tasks.labeling.formats import class_lists, coco, csv_rows, voc, yolo_rows
 from tasks.labeling.formats.class_map import drop_undeclared, map_classes
 from tests.fakes.exports import document
 
@@ -48,7 +48,7 @@ def test_cases_a8_byte_order_marks_blanks_and_float_class_ids_are_accepted(text)
 @pytest.mark.parametrize(
     "line",
     [
-        "0 .5 .5 .2 .2 .9",
+        "0 .5 .5 .2 .2 -.9",
         "0,.5,.5,.2,.2",
         "0 .5 .5 .2",
         "cat .5 .5 .2 .2",
@@ -107,14 +107,17 @@ def test_keypoints_in_rows_are_ignored_and_counted():
         ("names: [cat, dog]", {0: "cat", 1: "dog"}),
         ("nc: 2\nnames:\n  0: cat\n  5: 1\n", {0: "cat", 5: "1"}),
         ("names: ['-', ' x ']", {0: "-", 1: "x"}),
+        ("names: [no, car, y]", {0: "no", 1: "car", 2: "y"}),
+        ("names: [010, 1_000, 2024-01-01, 1:30]", {0: "010", 1: "1_000", 2: "2024-01-01", 3: "1:30"}),
+        ("names: ['null', 1e3, .5]", {0: "null", 1: "1e3", 2: ".5"}),
     ],
 )
 def test_the_class_list_is_a_list_or_names_by_id(text, names):
-    assert yolo.parse_class_list(text, "data.yaml") == (names, False)
+    assert class_lists.parse_class_list(text, "data.yaml") == (names, False)
 
 
 def test_a_class_list_says_whether_rows_have_keypoints():
-    assert yolo.parse_class_list("kpt_shape: [17, 3]\nnames: [person]", "data.yaml").keypoints
+    assert class_lists.parse_class_list("kpt_shape: [17, 3]\nnames: [person]", "data.yaml").keypoints
 
 
 BOMB_OF_ALIASES = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -132,12 +135,21 @@ BOMB_OF_ALIASES = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("names: {a: cat}", "not texts by whole numbers"),
         (BOMB_OF_ALIASES, "not texts by whole numbers"),
         ("names: [", "not YAML"),
+        ("names: [cat, null]", "the name of class 1 is empty"),
+        ("names: [cat, '', dog]", "the name of class 1 is empty"),
+        ("names: [cat, dog]\nnc: 3", "nc is 3, but there are 2 names"),
         ("names: !!python/object/apply:os.system ['true']", "not YAML"),
     ],
 )
 def test_a_data_yaml_without_a_class_list_is_refused(text, words):
     with pytest.raises(BadExport, match=words):
-        yolo.parse_class_list(text, "data.yaml")
+        class_lists.parse_class_list(text, "data.yaml")
+
+
+def test_a_list_with_an_empty_line_is_refused_and_the_line_named():
+    assert class_lists.parse_names("cat\n dog \n\n", "obj.names") == {0: "cat", 1: "dog"}
+    with pytest.raises(BadExport, match=r"obj\.names: line 2 is empty"):
+        class_lists.parse_names("cat\n\ndog\n", "obj.names")
 
 
 # VOC ----------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tasks.metrics.overlap import iou
 from tasks.records import Box, LabelledImage
 
 Mistake = Literal["false negative", "false positive", "wrong class", "loose box"]
@@ -103,16 +104,9 @@ def _explain(compared: ComparedImage, number: int, box: Box, label_mistakes: dic
 def _best_free_label(compared: ComparedImage, box: Box, fits: Callable[[bool, float], bool]) -> int | None:
     """Index of the unmatched label that overlaps most, of those that fit by class and IoU."""
     overlaps = {
-        index: iou
+        index: overlap
         for index, label in enumerate(compared.labelled.boxes)
         if compared.label_mistakes[index]
-        if fits(label.class_index == box.class_index, iou := _iou(box, label))
+        if fits(label.class_index == box.class_index, overlap := iou(box, label))
     }
     return max(overlaps, key=overlaps.__getitem__) if overlaps else None
-
-
-def _iou(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes, in [0, 1]."""
-    both = max(0.0, min(a.x2, b.x2) - max(a.x1, b.x1)) * max(0.0, min(a.y2, b.y2) - max(a.y1, b.y1))
-    union = (a.x2 - a.x1) * (a.y2 - a.y1) + (b.x2 - b.x1) * (b.y2 - b.y1) - both
-    return both / union if union > 0 else 0.0

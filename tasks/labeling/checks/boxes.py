@@ -1,10 +1,12 @@
 """Checks of single boxes, and clipping them to the decoded image. Pure."""
 
 import math
+from itertools import islice
 
 from tasks.labeling.annotations import AnnotatedBox, Unit
 from tasks.labeling.finding_kinds import FINDING_KINDS
 from tasks.labeling.findings import FindingCounter
+from tasks.metrics.overlap import iou
 from tasks.records import Box
 
 ROUNDING = 1.0
@@ -15,6 +17,9 @@ TINY_SIDE = FINDING_KINDS["box-tiny"].limit
 """Pixels; a box with a shorter side is hardly ever detected."""
 WHOLE_IMAGE = 0.99
 """Fraction of both sides of the image from which a box covers all of it."""
+
+NEARLY_EQUAL = 0.9
+"""IoU from which two boxes of one class are hardly two objects."""
 
 
 def clip_boxes(
@@ -47,7 +52,21 @@ def clip_boxes(
         findings.add("box-twice", place, count=len(valid) - len(unique))
     for box in unique:
         _check_size(box, width, height, place, findings)
+    _check_nearly_equal(unique, place, findings)
     return unique
+
+
+def _check_nearly_equal(boxes: tuple[Box, ...], place: str, findings: FindingCounter) -> None:
+    """Count boxes that nearly cover one of the same class further left; only near neighbours are compared."""
+    in_order = sorted(boxes)  # by class, then by left edge
+    for position, box in enumerate(in_order):
+        reach = box.x1 + (1 - NEARLY_EQUAL) * (box.x2 - box.x1)
+        for other in islice(in_order, position + 1, None):
+            if other.class_index != box.class_index or other.x1 > reach:
+                break
+            if iou(box, other) >= NEARLY_EQUAL:
+                findings.add("box-nearly-twice", place)
+                break
 
 
 def _in_pixels(box: AnnotatedBox, width: int, height: int) -> AnnotatedBox:

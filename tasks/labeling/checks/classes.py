@@ -1,8 +1,10 @@
-"""Checks of classes: which can be learned and measured, and which are rare. Pure."""
+"""Checks of classes: whose names are alike, which can be learned and measured, and which are rare. Pure."""
 
-from collections import Counter
+import shlex
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from tasks.labeling.annotations import Annotations
 from tasks.labeling.finding_kinds import FINDING_KINDS
 from tasks.labeling.findings import FindingCounter
 from tasks.records import SPLITS, LabelledImage, Split
@@ -33,6 +35,23 @@ def check_classes(classes: Sequence[str], images: Sequence[LabelledImage], findi
         elif len(splits) < len(class_indices):
             findings.add("class-not-in-every-split", f"{name} (only in {', '.join(splits)})")
     _check_balance(classes, images, findings)
+
+
+def check_class_names(annotations: Annotations, findings: FindingCounter) -> None:
+    """Count classes whose names are alike but for case and spaces, with the class map that merges them."""
+    by_plain_name: dict[str, list[int]] = defaultdict(list)
+    for index, name in enumerate(annotations.classes):
+        by_plain_name["".join(name.split()).casefold()].append(index)
+    groups = [indices for indices in by_plain_name.values() if len(indices) > 1]
+    if not groups:
+        return
+    counts = Counter(box.class_index for image in annotations.images for box in image.boxes)
+    for indices in groups:
+        kept = max(indices, key=lambda index: counts[index])
+        named = ", ".join(f"{annotations.classes[index]!r} ({counts[index]} boxes)" for index in indices)
+        others = (annotations.classes[index] for index in indices if index != kept)
+        options = " ".join(f"--class-map {shlex.quote(f'{other}={annotations.classes[kept]}')}" for other in others)
+        findings.add("class-names-alike", f"{named}: {options}", count=len(indices))
 
 
 def _check_balance(classes: Sequence[str], images: Sequence[LabelledImage], findings: FindingCounter) -> None:

@@ -12,7 +12,6 @@ from PIL import Image, UnidentifiedImageError
 
 from tasks.images.difference_hash import difference_hash
 from tasks.images.file_kinds import EXIF_ORIENTATION, MAX_PIXELS, READABLE_FORMATS
-from tasks.labeling.annotations import AnnotatedImage
 from tasks.labeling.findings import FindingCounter
 from tasks.local.threads import in_context
 
@@ -20,6 +19,8 @@ FORMATS_OF_SUFFIX = {
     ".jpg": ("JPEG", "MPO"), ".jpeg": ("JPEG", "MPO"), ".png": ("PNG",), ".bmp": ("BMP",), ".webp": ("WEBP",),
     ".tif": ("TIFF",), ".tiff": ("TIFF",),
 }  # fmt: skip
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+LFS_REASON = "a Git LFS pointer, not the image; fetch it with git lfs pull"
 UNUSUAL_MODES = frozenset({"RGBA", "LA", "PA", "CMYK", "I;16", "I;16B", "I;16L", "I", "F", "YCbCr", "LAB"})
 """Modes that lose something when an image is read as 8-bit RGB."""
 
@@ -56,6 +57,8 @@ def read_image(path: Path) -> DecodedImage | UnreadableImage:
     """Read and decode one image file whole; a truncated JPEG opens and even verifies, so only decoding shows it."""
     try:
         data = path.read_bytes()
+        if data.startswith(LFS_POINTER):
+            return UnreadableImage(path, LFS_REASON)
         with Image.open(io.BytesIO(data)) as image:
             if image.format not in READABLE_FORMATS:
                 return UnreadableImage(path, f"{image.format} is not read in training; use JPEG or PNG")
@@ -117,19 +120,14 @@ def read_images(paths: Sequence[Path], on_progress: Callable[[int, int], None]) 
     return results
 
 
-def check_image(image: AnnotatedImage, file: DecodedImage, place: str, findings: FindingCounter) -> None:
-    """Compare an image file with what the labels and its name say.
+def check_image(file: DecodedImage, place: str, findings: FindingCounter) -> None:
+    """Compare an image file with what its name says, and look for what is unusual.
 
     Args:
-        image: The image as the labels list it.
-        file: Its decoded file.
+        file: A decoded file.
         place: Name of the image in findings.
-        findings: Counts wrong sizes and suffixes, EXIF rotations and unusual modes.
+        findings: Counts wrong suffixes, EXIF rotations and unusual modes.
     """
-    declared = (image.width or file.width, image.height or file.height)
-    if declared != (file.width, file.height):
-        size = f"{file.width}x{file.height}"
-        findings.add("size-differs", f"{place}: {declared[0]}x{declared[1]} in the labels, {size} in the file")
     if file.rotated:
         findings.add("exif-rotation", place)
     if file.format not in FORMATS_OF_SUFFIX.get(file.path.suffix.lower(), ()):

@@ -1,9 +1,10 @@
-"""COCO JSON as Roboflow writes it: one document per split, read together into classes and boxes."""
+"""COCO JSON: one document per split, read together into classes and boxes."""
 
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tasks.errors import BadExport
@@ -15,40 +16,18 @@ from tasks.labeling.annotations import (
     CornerAndSides,
     bounding_box,
 )
+from tasks.labeling.checks.overlap import merge
 from tasks.labeling.findings import FindingCounter
 from tasks.labeling.formats.coco_document import CocoDocument, document_name, parse_document
-from tasks.labeling.formats.layout import Layout, SplitFiles, SplitFolder, stays_inside
+from tasks.labeling.formats.layout import Layout
+from tasks.labeling.formats.listed_images import ListedImages
 from tasks.records import SPLITS, Split
 
-USUAL_NAME = "_annotations.coco.json"
 MAX_DOCUMENT_BYTES = 4 * 2**30
+MAX_CONTRADICTING = 0.05
+"""Maximum share of boxes that their area contradicts."""
 
 # Files --------------------------------------------------------------------------------------------
-
-
-def find_files(folder: SplitFolder) -> SplitFiles | None:
-    """Find a split's COCO document: by its usual name, or the only JSON file with the keys of COCO.
-
-    Raises:
-        BadExport: there are several.
-    """
-    path = folder.folder / USUAL_NAME
-    if path.is_file():
-        return SplitFiles(folder.folder, path)
-    paths = [path for path in sorted(folder.folder.glob("*.json")) if not path.name.startswith(".")]
-    documents = [path for path in paths if _has_coco_keys(path)]
-    if len(documents) > 1:
-        names = ", ".join(path.name for path in documents[:3])
-        raise BadExport(f"{folder.folder.name}/: several COCO files ({names}); keep the one that counts")
-    return SplitFiles(folder.folder, documents[0]) if documents else None
-
-
-def _has_coco_keys(path: Path) -> bool:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(content, dict) and {"images", "annotations", "categories"} <= content.keys()
 
 
 def read_annotations(layout: Layout, findings: FindingCounter) -> Annotations:
@@ -58,7 +37,8 @@ def read_annotations(layout: Layout, findings: FindingCounter) -> Annotations:
         BadExport: a document is not COCO JSON at all.
     """
     documents = {split: _read_json(files.labels, layout.name) for split, files in layout.splits.items()}
-    return parse_documents(documents, findings)
+    images = {split: ListedImages(files.list_images()) for split, files in layout.splits.items()}
+    return parse_documents(documents, findings, images)
 
 
 def _read_json(path: Path, export_name: str) -> object:
@@ -77,7 +57,11 @@ def _read_json(path: Path, export_name: str) -> object:
 # Documents ----------------------------------------------------------------------------------------
 
 
-def parse_documents(contents: Mapping[Split, object], findings: FindingCounter) -> Annotations:
+def parse_documents(
+    contents: Mapping[Split, object],
+    findings: FindingCounter,
+    images_on_disk: Mapping[Split, ListedImages] = MappingProxyType({}),
+) -> Annotations:
     """Parse the documents of all splits together. Pure.
 
     Classes are joined by name, since ids may differ between splits. Their order is that of the ids in the first split
@@ -86,6 +70,7 @@ def parse_documents(contents: Mapping[Split, object], findings: FindingCounter) 
     Args:
         contents: Parsed JSON by split.
         findings: Counts what is wrong with the labels.
+        images_on_disk: The images of each split, to find those that a document lists.
 
     Returns:
         Annotations of all splits.
@@ -96,7 +81,11 @@ def parse_documents(contents: Mapping[Split, object], findings: FindingCounter) 
     documents = {split: parse_document(split, contents[split], findings) for split in SPLITS if split in contents}
     classes = _classes(list(documents.values()), findings)
     index = {name: position for position, name in enumerate(classes)}
-    images = [image for split, document in documents.items() for image in _images(split, document, index, findings)]
+    images = [
+        image
+        for split, document in documents.items()
+        for image in _images(split, document, index, findings, images_on_disk.get(split) or ListedImages())
+    ]
     return Annotations(classes=classes, images=tuple(images))
 
 
@@ -117,20 +106,37 @@ def _classes(documents: Sequence[CocoDocument], findings: FindingCounter) -> tup
 
 
 def _images(
-    split: Split, document: CocoDocument, class_index: Mapping[str, int], findings: FindingCounter
+    split: Split,
+    document: CocoDocument,
+    class_index: Mapping[str, int],
+    findings: FindingCounter,
+    images_on_disk: ListedImages,
 ) -> Iterator[AnnotatedImage]:
     boxes = _boxes_by_image(split, document, class_index, findings)
-    seen: set[str] = set()
+    entries: dict[str, list[dict[str, Any]]] = {}
     for image in document.images:
-        name = image["file_name"]
-        place = f"{split}/{name}"
-        if not stays_inside(name):
-            findings.add("bad-file-name", place)
-        elif name in seen:
-            findings.add("image-listed-twice", place)
-        else:
-            seen.add(name)
-            yield AnnotatedImage(split, name, image["width"], image["height"], tuple(boxes[image["id"]]))
+        name = images_on_disk.find(image["file_name"], f"{split}/{image['file_name']}", findings)
+        if name is not None:
+            entries.setdefault(name, []).append(image)
+    for name, listed in entries.items():
+        merged = boxes[listed[0]["id"]]
+        for image in listed[1:]:
+            merged = _merge_entries(merged, boxes[image["id"]], f"{split}/{name}", findings)
+        width, height = (next((image[side] for image in listed if image[side]), None) for side in ("width", "height"))
+        yield AnnotatedImage(split, name, width, height, tuple(merged))
+
+
+def _merge_entries(
+    first: list[AnnotatedBox], second: list[AnnotatedBox], place: str, findings: FindingCounter
+) -> list[AnnotatedBox]:
+    """The boxes of two entries of one image, as Label Studio writes one for each annotator."""
+    boxes, agreed = merge(first, second)
+    findings.add("image-listed-twice", place)
+    if agreed:
+        findings.add("box-of-two-annotators", place, count=agreed)
+    if alone := len(first) + len(second) - 2 * agreed:
+        findings.add("annotators-disagree", f"{place}: {alone} of {len(boxes)} boxes", count=alone)
+    return boxes
 
 
 def _boxes_by_image(
@@ -143,6 +149,8 @@ def _boxes_by_image(
         raise BadExport(
             f"{document_name(split)}: two images have the id {repeated}; number them apart, or export again"
         )
+    _check_areas(split, document, findings)
+    crowds_are_masks = _crowds_are_masks(document)
     boxes: dict[int | str, list[AnnotatedBox]] = {image_id: [] for image_id in file_names}
     for annotation in document.annotations:
         image_id, category_id = annotation["image_id"], annotation["category_id"]
@@ -151,12 +159,31 @@ def _boxes_by_image(
             findings.add("unknown-image-id", f"{place} names image id {image_id}")
         elif category_id not in document.categories:
             findings.add("unknown-category-id", f"{place} names category id {category_id}")
-        elif annotation.get("iscrowd") == 1:
+        elif annotation.get("iscrowd") == 1 and not (crowds_are_masks and _has_mask(annotation)):
             findings.add("crowd-dropped", f"{split}/{file_names[image_id]}")
         else:
+            if annotation.get("iscrowd") == 1:
+                findings.add("box-of-mask", f"{split}/{file_names[image_id]}")
             box = _box(annotation, f"{split}/{file_names[image_id]}", findings)
             boxes[image_id].append(AnnotatedBox(class_index[document.categories[category_id].name], *box))
     return boxes
+
+
+def _crowds_are_masks(document: CocoDocument) -> bool:
+    """Whether ``iscrowd`` says no more than that an object is a mask, as CVAT's brush writes it.
+
+    COCO itself has masks for crowds alone as well, but polygons for all other objects. CVAT gives objects attributes.
+    """
+    masks = [annotation for annotation in document.annotations if _has_mask(annotation)]
+    if not all(annotation.get("iscrowd") == 1 for annotation in masks):
+        return False
+    return all("attributes" in annotation for annotation in masks) or not any(
+        annotation.get("segmentation") for annotation in document.annotations if not _has_mask(annotation)
+    )
+
+
+def _has_mask(annotation: Mapping[str, Any]) -> bool:
+    return isinstance(annotation.get("segmentation"), dict)
 
 
 def _box(annotation: Mapping[str, Any], place: str, findings: FindingCounter) -> CornerAndSides:
@@ -164,6 +191,9 @@ def _box(annotation: Mapping[str, Any], place: str, findings: FindingCounter) ->
     if annotation.get("keypoints"):
         findings.add("keypoints-ignored", place)
     bbox = annotation.get("bbox")
+    if isinstance(bbox, dict):
+        findings.add("box-not-a-list", f"{place}: {', '.join(map(str, bbox))[:60]}")
+        return NO_BOX
     if not bbox:
         polygon_box = _polygons_box(annotation.get("segmentation"))
         if polygon_box is not None:
@@ -174,6 +204,30 @@ def _box(annotation: Mapping[str, Any], place: str, findings: FindingCounter) ->
     except (TypeError, ValueError, OverflowError):
         return NO_BOX
     return x, y, width, height
+
+
+def _check_areas(split: Split, document: CocoDocument, findings: FindingCounter) -> None:
+    """Count boxes whose area is that of the corners x1, y1, x2, y2, if they are more than a few."""
+    contradicting = [annotation for annotation in document.annotations if _area_is_of_corners(annotation)]
+    if len(contradicting) > MAX_CONTRADICTING * len(document.annotations):
+        example = f"{split}: annotation {contradicting[0].get('id', '?')}: {contradicting[0]['bbox']}"
+        findings.add("boxes-contradict-area", example, count=len(contradicting))
+
+
+def _area_is_of_corners(annotation: Mapping[str, Any]) -> bool:
+    """Whether the area is that of the box whose corners the four numbers are, and not that of their sides."""
+    try:
+        x1, y1, x2, y2 = (float(value) for value in annotation["bbox"])
+        area = float(annotation["area"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return False
+    of_corners, of_sides = (x2 - x1) * (y2 - y1), x2 * y2
+    return (
+        x2 > x1
+        and y2 > y1
+        and math.isclose(area, of_corners, rel_tol=1e-3)
+        and not math.isclose(area, of_sides, rel_tol=0.1)
+    )
 
 
 def _polygons_box(polygons: object) -> CornerAndSides | None:

@@ -58,7 +58,8 @@ def parse_document(split: Split, content: object, findings: FindingCounter) -> C
     for position, item in enumerate(_objects(content, "categories", place)):
         category_id = _integer(item, "id", f"{place}: categories[{position}]")
         parent = item.get("supercategory")
-        category = Category(_text(item, "name", f"{place}: categories[{position}]"), parent and str(parent))
+        name = _text(item, "name", f"{place}: categories[{position}]").strip()
+        category = Category(name, parent and str(parent).strip())
         if category_id in categories:
             raise BadExport(f"{place}: two categories have the id {category_id}; number them apart, or export again")
         if any(category.name == earlier.name for earlier in categories.values()):
@@ -102,6 +103,6 @@ def _integer(item: Mapping[str, Any], key: str, place: str) -> int:
 
 def _text(item: Mapping[str, Any], key: str, place: str) -> str:
     value = item.get(key)
-    if not isinstance(value, str) or not value:
+    if not isinstance(value, str) or not value.strip():
         raise BadExport(f"{place}: {key} is {value!r}, not a text; export again as COCO JSON")
     return value

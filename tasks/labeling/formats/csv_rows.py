@@ -8,7 +8,8 @@ from typing import NamedTuple
 from tasks.labeling.annotations import Annotations, NamedBox
 from tasks.labeling.findings import FindingCounter
 from tasks.labeling.formats.class_names import NamedImage, class_names, index_classes
-from tasks.labeling.formats.layout import Layout, SplitFiles, SplitFolder, images_in, read_text, stays_inside
+from tasks.labeling.formats.layout import Layout, SplitFiles, SplitFolder, read_text
+from tasks.labeling.formats.listed_images import ListedImages
 from tasks.records import Split
 
 TENSORFLOW_COLUMNS = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax")
@@ -64,20 +65,23 @@ def read_annotations(layout: Layout, findings: FindingCounter) -> Annotations:
 
 def _read_split(split: Split, files: SplitFiles, findings: FindingCounter) -> Iterator[NamedImage]:
     """All images of a split: those on disk, then those that only rows name."""
-    boxes: dict[str, list[NamedBox]] = {file_name: [] for file_name in images_in(files.images)}
+    boxes: dict[str, list[NamedBox]] = {file_name: [] for file_name in files.list_images()}
     sizes: dict[str, tuple[int | None, int | None]] = {}
+    on_disk = ListedImages(boxes)
+    names: dict[str, str | None] = {}
     for row in parse_rows(read_text(files.labels), f"{split}/{files.labels.name}", findings):
-        image_boxes = boxes.setdefault(row.file_name, [])
-        sizes[row.file_name] = row.image_width, row.image_height
+        if row.file_name not in names:
+            names[row.file_name] = on_disk.find(row.file_name, f"{split}/{row.file_name}", findings)
+        if (name := names[row.file_name]) is None:
+            continue
+        image_boxes = boxes.setdefault(name, [])
+        sizes[name] = row.image_width, row.image_height
         if row.box:
             image_boxes.append(row.box)
     for file_name, image_boxes in boxes.items():
         if file_name not in sizes:
             findings.add("label-missing", f"{split}/{file_name}")
-        if stays_inside(file_name):
-            yield NamedImage(split, file_name, *sizes.get(file_name, (None, None)), image_boxes)
-        else:
-            findings.add("bad-file-name", f"{split}/{file_name}")
+        yield NamedImage(split, file_name, *sizes.get(file_name, (None, None)), image_boxes)
 
 
 # Rows ---------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tasks.labeling.annotations import Annotations
 from tasks.labeling.findings import FindingCounter
+from tasks.labeling.formats.class_lists import parse_names
 from tasks.labeling.formats.layout import Layout, SplitFiles, SplitFolder, read_text
 from tasks.labeling.formats.yolo_rows import read_rows
 
@@ -21,16 +22,13 @@ def find_files(folder: SplitFolder) -> SplitFiles | None:
 def read_annotations(layout: Layout, findings: FindingCounter) -> Annotations:
     """Read class lists and label files of all splits."""
     paths = {split: _class_list(files.images, layout.root) for split, files in layout.splits.items()}
-    names = {split: parse_class_list(read_text(path)) if path else {} for split, path in paths.items()}
+    names = {
+        split: parse_names(read_text(path), f"{layout.name}: {path.name}") if path else {}
+        for split, path in paths.items()
+    }
     return read_rows(layout, names, findings)
 
 
 def _class_list(folder: Path, root: Path) -> Path | None:
     paths = (parent / name for parent in (folder, root) for name in CLASS_LISTS)
     return next((path for path in paths if path.is_file()), None)
-
-
-def parse_class_list(text: str) -> dict[int, str]:
-    """Class names by id from a text with a name per line. Pure."""
-    lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines()]
-    return dict(enumerate(line for line in lines if line))

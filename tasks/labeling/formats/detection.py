@@ -1,15 +1,19 @@
 """Detecting the format of an export by its content, and where its splits lie."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tasks.errors import BadExport
 from tasks.labeling.findings import FindingCounter
+from tasks.labeling.formats.coco_files import check_documents_used
 from tasks.labeling.formats.layout import Layout, SplitFiles, SplitFolder, iterate_images
 from tasks.labeling.formats.registry import FORMATS, FORMATS_IN_WORDS
+from tasks.labeling.formats.split_names import split_of_folder
+from tasks.labeling.formats.splits import check_all_used, count_images_beside, split_folders
 from tasks.labeling.formats.unsupported import describe_unsupported
 from tasks.records import SPLITS, Split
 
-_SPLIT_OF_FOLDER: dict[str, Split] = {"train": "train", "valid": "valid", "val": "valid", "test": "test"}
 _REMEDY = f"export it as one of: {FORMATS_IN_WORDS}"
 
 
@@ -31,46 +35,66 @@ def detect_layout(folder: Path, export_name: str, findings: FindingCounter) -> L
             labels.
     """
     root = _skip_outer_folders(folder)
-    candidates = _split_folders(root)
-    detected = {candidate: match for candidate in candidates if (match := _detect_format(candidate)) is not None}
+    candidates = split_folders(root, findings)
+    detected = {
+        candidate: match
+        for candidate in candidates
+        if (match := _detect_format(candidate)) is not None and not _is_unlabelled_test(candidate, match[1])
+    }
     if not detected:
         raise BadExport(f"{export_name}: {_unsupported(root, candidates)}")
     for candidate in candidates:
         if candidate not in detected and next(iterate_images(candidate.folder), None):
             name = candidate.name
+            if candidate.split == "test":
+                findings.add("test-without-labels", f"{name}/")
+                continue
             raise BadExport(f"{export_name}: {name}/ has images but no labels; {_REMEDY}, or remove {name}/")
     formats = {format_name: candidate.name for candidate, (format_name, _) in detected.items()}
     if len(formats) > 1:
         several = ", ".join(f"{folder_name}/ is {format_name}" for format_name, folder_name in formats.items())
         raise BadExport(f"{export_name}: several formats ({several}); {_REMEDY}")
-    splits: dict[Split, SplitFiles] = {}
+    check_all_used(root, candidates, export_name)
+    taken = [folder.folder for folder in candidates if folder.folder != root]
+    count_images_beside(root, [*taken, *(files.images for _, files in detected.values())], findings)
+    splits = _files_by_split({folder: files for folder, (_, files) in detected.items()}, export_name)
     for candidate, (_, files) in detected.items():
-        if candidate.split in splits:
-            raise BadExport(f"{export_name}: has both valid/ and val/; merge them, or remove one")
-        splits[candidate.split] = files
         _check_label_folder(candidate, files, findings)
+    check_documents_used(root, splits, export_name)
     in_order = {split: splits[split] for split in SPLITS if split in splits}
     return Layout(export_name, next(iter(formats)), root, in_order)
+
+
+def _files_by_split(files_by_folder: Mapping[SplitFolder, SplitFiles], export_name: str) -> dict[Split, SplitFiles]:
+    splits: dict[Split, SplitFiles] = {}
+    names: dict[Split, str] = {}
+    for folder, files in files_by_folder.items():
+        if folder.split in splits:
+            raise BadExport(
+                f"{export_name}: has both {names[folder.split]}/ and {folder.name}/, two folders of the "
+                f"{folder.split} split; merge them, or remove one"
+            )
+        splits[folder.split], names[folder.split] = replace(files, listed=folder.listed), folder.name
+    return splits
 
 
 def _skip_outer_folders(folder: Path) -> Path:
     while True:
         entries = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]
-        if len(entries) != 1 or not entries[0].is_dir() or entries[0].name in _SPLIT_OF_FOLDER:
+        if len(entries) != 1 or not entries[0].is_dir() or _is_split(entries[0]):
             return folder
         folder = entries[0]
 
 
-def _split_folders(root: Path) -> list[SplitFolder]:
-    """Folders that may be splits: train/ and so on, or images/train/ with labels/train/; else everything as train."""
-    splits = _SPLIT_OF_FOLDER.items()
-    folders = [SplitFolder(name, split, root / name, root) for name, split in splits if (root / name).is_dir()]
-    below_images = [
-        SplitFolder(f"images/{name}", split, root / "images" / name, root, labels=root / "labels" / name)
-        for name, split in splits
-        if (root / "images" / name).is_dir()
-    ]
-    return folders or below_images or [SplitFolder(".", "train", root, root)]
+def _is_unlabelled_test(folder: SplitFolder, files: SplitFiles) -> bool:
+    """Whether a folder is a test split whose label folder is empty."""
+    is_empty = files.labels.is_dir() and files.labels != files.images and not any(files.labels.iterdir())
+    return folder.split == "test" and is_empty
+
+
+def _is_split(folder: Path) -> bool:
+    """Whether a folder is named for a split, and has no splits of its own."""
+    return split_of_folder(folder.name) is not None and not any(split_of_folder(path.name) for path in folder.iterdir())
 
 
 def _detect_format(folder: SplitFolder) -> tuple[str, SplitFiles] | None:
@@ -82,12 +106,13 @@ def _detect_format(folder: SplitFolder) -> tuple[str, SplitFiles] | None:
 
 
 def _check_label_folder(folder: SplitFolder, files: SplitFiles, findings: FindingCounter) -> None:
-    usual = ("labels", folder.name.rpartition("/")[2], "Annotations", files.images.name)
-    if files.labels.is_dir() and files.labels.name not in usual:
+    usual = ("labels", "annotations", folder.name.rpartition("/")[2].lower(), files.images.name.lower())
+    if files.labels.is_dir() and files.labels.name.lower() not in usual:
         findings.add("label-folder-odd", f"{folder.name}/{files.labels.name}")
 
 
 def _unsupported(root: Path, folders: list[SplitFolder]) -> str:
     if not any(root.iterdir()):
         return f"empty; name an export, its folder or zip, as one of: {FORMATS_IN_WORDS}"
-    return f"{describe_unsupported(root, folders)}; {_REMEDY}"
+    description = describe_unsupported(root, folders)
+    return description if ";" in description else f"{description}; {_REMEDY}"

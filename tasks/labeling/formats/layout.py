@@ -1,11 +1,15 @@
 """Where the images and labels of an export lie: its splits, and the files in them, in every format."""
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from tasks.images.file_kinds import IMAGE_SUFFIXES
 from tasks.records import Split
+
+IMAGE_FOLDERS = ("images", "jpegimages", "data")
+"""Names, in lower case, of folders that hold the images of a split."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +23,15 @@ class SplitFolder:
     root: Path
     """The export."""
     labels: Path | None = None
-    """Folder of the labels, if it is not below ``folder``."""
+    """Folder or file of the labels, if it is not below ``folder``."""
+    listed: frozenset[str] | None = None
+    """Names of its images, if a list divides a folder of images among splits."""
 
     @property
     def images(self) -> Path:
         """Folder of the images: one below for them alone, or ``folder`` itself."""
-        subfolders = (self.folder / name for name in ("images", "JPEGImages"))
-        return next((folder for folder in subfolders if folder.is_dir()), self.folder)
+        subfolders = {path.name.lower(): path for path in sorted(self.folder.iterdir()) if path.is_dir()}
+        return next((subfolders[name] for name in IMAGE_FOLDERS if name in subfolders), self.folder)
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,13 @@ class SplitFiles:
     """Folder of the images; names in labels are relative to it."""
     labels: Path
     """The only label file (COCO, CSV), or the folder of label files, one per image."""
+    listed: frozenset[str] | None = None
+    """Names of its images, if a list divides the folder of images among splits."""
+
+    def list_images(self) -> dict[str, Path]:
+        """All images of the split, by path relative to their folder, sorted."""
+        images = images_in(self.images)
+        return images if self.listed is None else {name: images[name] for name in images if name in self.listed}
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,11 @@ def stays_inside(name: str) -> bool:
     """Whether a file name from a label file leads nowhere but into the folder that it is relative to."""
     path = PurePosixPath(name)
     return bool(name) and not path.is_absolute() and ".." not in path.parts and "\\" not in name and "\0" not in name
+
+
+def folded(name: str) -> str:
+    """A name without what other file systems do not tell apart: upper and lower case, and forms of Unicode."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def read_text(path: Path) -> str:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tasks.labeling.annotations import Annotations
 from tasks.labeling.findings import FindingCounter
-from tasks.labeling.formats import coco, csv_rows, darknet, voc, yolo
+from tasks.labeling.formats import coco, coco_files, csv_rows, cvat, darknet, voc, yolo
 from tasks.labeling.formats.layout import Layout, SplitFiles, SplitFolder
 
 
@@ -21,9 +21,10 @@ class LabelFormat(NamedTuple):
 
 
 FORMATS: dict[str, LabelFormat] = {
-    "coco": LabelFormat("COCO JSON", coco.find_files, coco.read_annotations),
+    "coco": LabelFormat("COCO JSON", coco_files.find_files, coco.read_annotations),
     "tensorflow-csv": LabelFormat("CSV of TensorFlow", csv_rows.find_tensorflow_files, csv_rows.read_annotations),
     "retinanet-csv": LabelFormat("CSV of RetinaNet", csv_rows.find_retinanet_files, csv_rows.read_annotations),
+    "cvat": LabelFormat("XML of CVAT", cvat.find_files, cvat.read_annotations),
     "voc": LabelFormat("Pascal VOC", voc.find_files, voc.read_annotations),
     "darknet": LabelFormat("Darknet", darknet.find_files, darknet.read_annotations),
     "yolo": LabelFormat("YOLO", yolo.find_files, yolo.read_annotations),

@@ -10,7 +10,7 @@ from defusedxml.ElementTree import ParseError, fromstring
 from tasks.labeling.annotations import Annotations, CornerAndSides, NamedBox, bounding_box
 from tasks.labeling.findings import FindingCounter
 from tasks.labeling.formats.class_names import NamedImage, class_names, index_classes
-from tasks.labeling.formats.label_files import find_label_folder, images_with_label_files, read_label_file
+from tasks.labeling.formats.label_files import any_case, find_label_folder, images_with_label_files, read_label_file
 from tasks.labeling.formats.layout import Layout, SplitFiles, SplitFolder
 
 FIRST_PIXEL = 1
@@ -30,7 +30,7 @@ class VocAnnotation:
 
 def find_files(folder: SplitFolder) -> SplitFiles | None:
     """Find a split's XML files."""
-    if next(folder.folder.rglob("*.xml"), None) is None:
+    if next(folder.folder.rglob(any_case(".xml")), None) is None:
         return None
     return SplitFiles(folder.images, find_label_folder(folder.folder, ".xml", folder.images))
 

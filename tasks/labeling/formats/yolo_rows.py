@@ -4,6 +4,7 @@ YOLO v5 to v12 and darknet write the same rows; they differ in where the files a
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -52,6 +53,9 @@ def read_rows(
     images = []
     for split, files in layout.splits.items():
         names = names_by_split[split]
+        for name, count in Counter(names.values()).items():
+            if count > 1:
+                findings.add("class-name-twice", f"{split}: {name}")
         classes.update(dict.fromkeys(names[class_id] for class_id in sorted(names)))
         for image, path in images_with_label_files(split, files, ".txt", findings):
             text = read_label_file(path, findings) if path else ""
@@ -68,7 +72,7 @@ def parse_rows(text: str, place: str, findings: FindingCounter, *, keypoints: bo
     Args:
         text: Text of the file.
         place: Name of the file in findings.
-        findings: Counts polygons, boxes in pixels, and bad lines, which are left out.
+        findings: Counts polygons, confidences, boxes in pixels, and bad lines, which are left out.
         keypoints: Whether keypoints follow the box; they are left out.
 
     Yields:
@@ -100,6 +104,9 @@ def _numbers(fields: list[str]) -> list[float] | None:
 def _row(class_id: int, values: list[float], where: str, findings: FindingCounter, *, keypoints: bool) -> Row | None:
     if keypoints and len(values) > 4:
         findings.add("keypoints-ignored", where)
+        values = values[:4]
+    if len(values) == 5 and 0 <= values[4] <= 1:
+        findings.add("confidence-dropped", where)
         values = values[:4]
     if len(values) == 4:
         center_x, center_y, width, height = values
