@@ -15,6 +15,7 @@ from deployments.cli.verb import Verb
 app = typer.Typer()
 
 Model = Annotated[str, typer.Argument(help="PROJECT for its champion, PROJECT/VERSION, PROJECT@ALIAS, or a file.")]
+Images = Annotated[list[str], typer.Argument(help="Image files, videos, folders, patterns, zips, and store://PREFIX.")]
 
 
 class DetectVerb(Verb):
@@ -51,9 +52,7 @@ class ServeVerb(Verb):
 def detect(
     context: typer.Context,
     model: Model,
-    images: Annotated[
-        list[str], typer.Argument(help="Image files, videos, folders, patterns, zips, and store://PREFIX.")
-    ],
+    images: Images,
     out: Annotated[Path, typer.Option(help="Folder for the results, new or from an earlier detect.")],
     as_json: Json = False,
 ) -> None:
@@ -80,9 +79,7 @@ def detect(
 def suggest(
     context: typer.Context,
     model: Model,
-    images: Annotated[
-        list[str], typer.Argument(help="Image files, videos, folders, patterns, zips, and store://PREFIX.")
-    ],
+    images: Images,
     out: Annotated[Path, typer.Option(help="Folder for the results, new or from an earlier suggest.")],
     upload: Annotated[
         str | None,

@@ -9,7 +9,8 @@ from typing import Any
 from deployments.terminal.console import progress_bar, say, show_on
 from tasks.errors import BadRequest, NasflowError
 from tasks.labeling.roboflow.access import open_access
-from tasks.labeling.roboflow.upload import check_project, safe_name, send_image
+from tasks.labeling.roboflow.project import get_project
+from tasks.labeling.roboflow.upload import safe_name, send_image
 from tasks.records import Choice, SeenImage, SentImage
 from tasks.settings import RoboflowSettings, from_environment
 from tasks.storage.s3 import Store
@@ -48,7 +49,8 @@ def open_sending(upload: str, store: Store | None, out: Path) -> Sending:
     if not (workspace and slash and project) or "/" in project:
         raise BadRequest(f"--upload {upload}: give WORKSPACE/PROJECT, as in the project's URL")
     settings = from_environment(RoboflowSettings)
-    check_project(open_access(settings, workspace, project, _no_progress))
+    # An upload names no workspace, so it could go to a project of another one.
+    get_project(open_access(settings, workspace, project, _no_progress))
     sent: SentImages = (
         SentInStore(store, workspace, project) if store else SentInFolder(out.absolute(), workspace, project)
     )

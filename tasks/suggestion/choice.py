@@ -33,12 +33,13 @@ def choose(candidates: Sequence[Candidate], seen: Sequence[SeenImage], facts: Mo
     suggestions: dict[int, Suggestion] = {}
     while True:
         duplicates = nearest.duplicates()
-        scores = fixed + nearest.unlikeness()
+        unlikeness = nearest.unlikeness()
+        scores = fixed + unlikeness
         scores[[*duplicates, *suggestions]] = -1
         if len(suggestions) == budget or not (scores >= 0).any():
             break
         best = int(scores.argmax())
-        suggestions[best] = _suggestion(remaining[best], facts, scores[best] / 3, nearest.bits(best))
+        suggestions[best] = _suggestion(remaining[best], facts, float(unlikeness[best]), nearest.bits(best))
         nearest.add(Known(remaining[best].image, "twice"), remaining[best].difference_hash)
     for index, one in enumerate(remaining):
         if index not in suggestions:
@@ -73,10 +74,10 @@ def _rarity(candidate: Candidate, facts: ModelFacts) -> float:
     return max_rarity(candidate.detected(facts.threshold), facts.boxes)[0]
 
 
-def _suggestion(candidate: Candidate, facts: ModelFacts, score: float, bits: int | None) -> Suggestion:
+def _suggestion(candidate: Candidate, facts: ModelFacts, unlikeness: float, bits: int | None) -> Suggestion:
     uncertainty, rarity = _uncertainty(candidate, facts), _rarity(candidate, facts)
     return Suggestion(
-        candidate=candidate, score=round(float(score), 4), uncertainty=round(uncertainty, 4), rarity=round(rarity, 4),
-        unlikeness=round(max(0.0, 3 * float(score) - uncertainty - rarity), 4),
+        candidate=candidate, score=round((uncertainty + unlikeness + rarity) / 3, 4),
+        uncertainty=round(uncertainty, 4), unlikeness=round(unlikeness, 4), rarity=round(rarity, 4),
         reasons=reasons_for(candidate, facts, bits),
     )  # fmt: skip

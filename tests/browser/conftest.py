@@ -8,6 +8,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
 from deployments.demo.cartoons import draw_export
+from tests.browser.looking import emulate, reset
 from tests.e2e.stack import LocalStack
 
 HOW_TO_INSTALL = "no chromium and chromedriver; on Debian: apt-get install chromium chromium-driver"
@@ -45,6 +46,20 @@ def blank_page(browser):
     """Leave the page after each test: Prefect's keeps a processor busy, also while the next test waits for a run."""
     yield
     browser.get("about:blank")
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens a file at a width, with a colour scheme, with an empty log; afterwards all is as before."""
+
+    def opened(page, width=1200, scheme="light"):
+        emulate(browser, width, scheme=scheme)
+        browser.get_log("browser")
+        browser.get(page.as_uri())
+        return browser
+
+    yield opened
+    reset(browser)
 
 
 @pytest.fixture(scope="session")

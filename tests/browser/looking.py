@@ -61,6 +61,15 @@ def keep_screenshot(browser, name, whole=True):
     Path(folder, f"{name}.png").write_bytes(base64.b64decode(taken["data"]))
 
 
+def image_widths(browser):
+    """Widths in pixels of all images of the page, or an error if one cannot be shown."""
+    browser.execute_script("for (const image of document.images) image.loading = 'eager'")
+    return browser.execute_async_script(
+        "const done = arguments[0]; Promise.all([...document.images].map(image => image.decode()))"
+        ".then(() => done([...document.images].map(image => image.naturalWidth)), error => done([String(error)]))"
+    )
+
+
 def requested(browser):
     """Addresses that the page has asked for, apart from its own and from what it holds itself."""
     names = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")

@@ -1,5 +1,7 @@
 """The gallery of `nasflow detect` as a browser sees it, opened from disk, of images whose names would be markup."""
 
+from functools import partial
+
 import cv2
 import pytest
 from selenium.webdriver.common.by import By
@@ -7,7 +9,7 @@ from selenium.webdriver.common.by import By
 from tasks.detection.image_files import find_images
 from tasks.detection.outputs.gallery import IMAGES_PER_PAGE
 from tasks.detection.run import detect_images
-from tests.browser.looking import CONTRASTS, assert_fits, emulate, keep_screenshot, reset
+from tests.browser.looking import CONTRASTS, assert_fits, image_widths, keep_screenshot, requested
 from tests.fakes import bright_spots
 
 MARKUP, LONG = "<img src=x onerror=alert(1)>.png", f"{'Donaudampfschifffahrt' * 6} #1 50%?.png"
@@ -29,24 +31,14 @@ def page(tmp_path_factory):
 
 
 @pytest.fixture
-def show(browser, page):
-    """Opens the gallery at a width, with a colour scheme; afterwards all is as before."""
-
-    def opened(width=1200, scheme="light", page=page):
-        emulate(browser, width, scheme=scheme)
-        browser.get_log("browser")
-        browser.get(page.as_uri())
-        return browser
-
-    yield opened
-    reset(browser)
+def show(open_page, page):
+    """Opens the gallery at a width, with a colour scheme."""
+    return partial(open_page, page)
 
 
 def test_it_asks_for_files_of_its_folder_alone_and_logs_nothing(show, page):
     browser = show()
-    requests = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
-    inside = ("data:", page.parent.as_uri())
-    assert [name for name in requests if not name.startswith(inside)] == []
+    assert [name for name in requested(browser) if not name.startswith(page.parent.as_uri())] == []
     assert browser.get_log("browser") == []
     assert browser.execute_script("return document.scripts.length") == 0
 
@@ -57,12 +49,7 @@ def test_names_are_text_and_images_are_shown_and_described(show):
     for name in (MARKUP, LONG, "Detections of <b>pets</b>/1", "broken <i>.jpg: not an image"):
         assert name in text
     assert browser.find_elements(By.CSS_SELECTOR, "[onerror], b, i:not(.bar i)") == []
-    browser.execute_script("for (const image of document.images) image.loading = 'eager'")
-    widths = browser.execute_async_script(
-        "const done = arguments[0]; Promise.all([...document.images].map(image => image.decode()))"
-        ".then(() => done([...document.images].map(image => image.naturalWidth)), error => done([String(error)]))"
-    )
-    assert widths == [320] * IMAGES_PER_PAGE
+    assert image_widths(browser) == [320] * IMAGES_PER_PAGE
     described = {image.get_attribute("alt") for image in browser.find_elements(By.TAG_NAME, "img")}
     assert f"{MARKUP}: 1 grey, 1 white" in described
     assert "n000.png: nothing detected" in described

@@ -1,5 +1,7 @@
 """The gallery of `nasflow suggest` as a browser sees it, opened from disk, of images whose names would be markup."""
 
+from functools import partial
+
 import cv2
 import pytest
 from selenium.webdriver.common.by import By
@@ -9,7 +11,7 @@ from tasks.detection.candidates import look_at
 from tasks.detection.image_files import find_images
 from tasks.suggestion.choice import choose
 from tasks.suggestion.measures import ModelFacts
-from tests.browser.looking import CONTRASTS, assert_fits, emulate, keep_screenshot, reset
+from tests.browser.looking import CONTRASTS, assert_fits, image_widths, keep_screenshot, requested
 from tests.fakes import bright_spots
 
 MARKUP, LONG = "<img src=x onerror=alert(1)>.png", f"{'Donaudampfschifffahrt' * 6} #1 50%?.png"
@@ -33,23 +35,14 @@ def page(tmp_path_factory):
 
 
 @pytest.fixture
-def show(browser, page):
-    """Opens the gallery at a width, with a colour scheme; afterwards all is as before."""
-
-    def opened(width=1200, scheme="light"):
-        emulate(browser, width, scheme=scheme)
-        browser.get_log("browser")
-        browser.get(page.as_uri())
-        return browser
-
-    yield opened
-    reset(browser)
+def show(open_page, page):
+    """Opens the gallery at a width, with a colour scheme."""
+    return partial(open_page, page)
 
 
 def test_it_asks_for_files_of_its_folder_alone_and_logs_nothing(show, page):
     browser = show()
-    requests = browser.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
-    assert [name for name in requests if not name.startswith(("data:", page.parent.as_uri()))] == []
+    assert [name for name in requested(browser) if not name.startswith(page.parent.as_uri())] == []
     assert browser.get_log("browser") == []
     assert browser.execute_script("return document.scripts.length") == 0
 
@@ -65,12 +58,7 @@ def test_names_and_reasons_are_text_and_images_are_shown(show):
     ):  # fmt: skip
         assert words in text
     assert browser.find_elements(By.CSS_SELECTOR, "[onerror], h1 b, i") == []
-    browser.execute_script("for (const image of document.images) image.loading = 'eager'")
-    widths = browser.execute_async_script(
-        "const done = arguments[0]; Promise.all([...document.images].map(image => image.decode()))"
-        ".then(() => done([...document.images].map(image => image.naturalWidth)), error => done([String(error)]))"
-    )
-    assert widths == [320] * 3
+    assert image_widths(browser) == [320] * 3
     assert [one.text for one in browser.find_elements(By.CSS_SELECTOR, ".figures dd")] == ["3", "1", "1"]
 
 

@@ -34,7 +34,8 @@ class Machinery:
         """A process by its name, or None.
 
         Args:
-            name: One of STACK, or "trainer" (it also detects), "retrain", or "child" (the flow run round the trainer).
+            name: One of STACK, or "trainer" (also one that detects or exports), "retrain", or "child" (the flow run
+                round the trainer).
             run: Flow run id, for "retrain".
         """
         if name in STACK:

@@ -77,7 +77,7 @@ class Round:
             wait_for(self._has_checkpoint, "a checkpoint")
         else:
             wait_for(lambda: self.store.weights(self.run_key), "the end of training")
-            wait_for(self._detects, "the evaluation")
+            wait_for(self._exports, "the export")
         time.sleep(random.uniform(0, 2))
 
     def end(self):
@@ -112,7 +112,7 @@ class Round:
     def _has_checkpoint(self):
         return any("/checkpoints/" in key and key.endswith("manifest.json") for key in self.store.list("runs/"))
 
-    def _detects(self):
+    def _exports(self):
         trainer = self.machinery.find("trainer")
         return trainer is not None and EXPORT in trainer.cmdline()
 

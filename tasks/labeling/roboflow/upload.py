@@ -17,7 +17,6 @@ from typing import Any, Literal, TypeVar
 from tasks.errors import RoboflowRefused
 from tasks.labeling.roboflow.access import ProjectAccess
 from tasks.labeling.roboflow.api import call
-from tasks.labeling.roboflow.project import get_project
 from tasks.records import Candidate, DetectedObject
 
 SAFE = "A-Za-z0-9._-"
@@ -46,16 +45,6 @@ def safe_name(name: str) -> str:
         At most MAX_NAME characters, the last ones, without ``-`` and ``.`` around them.
     """
     return re.sub(rf"[^{SAFE}]+", "-", name)[-MAX_NAME:].strip("-.") or "image"
-
-
-def check_project(access: ProjectAccess) -> None:
-    """Make sure that the key may see the project: an upload names no workspace, so it could go to one of another.
-
-    Raises:
-        RoboflowRefused: there is no such project, or the key may not see it.
-        RoboflowUnavailable: no answer.
-    """
-    get_project(access)
 
 
 def send_image(
