@@ -9,10 +9,13 @@ from tasks.labeling.formats.layout import folded, stays_inside
 
 
 class ListedImages:
-    """The images of a split, found by the names that labels give them."""
+    """The images of a split, found by the names that labels give them.
+
+    Args:
+        names: Names of the images on disk, as paths below the split's folder.
+    """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        """Args: names: Names of the images on disk, as paths below the split's folder."""
         self._names = frozenset(names)
         self._by_last_part: dict[str, list[str]] = defaultdict(list)
         for name in sorted(self._names):
