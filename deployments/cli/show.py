@@ -246,7 +246,7 @@ def show_suggestions(document: Document) -> None:
     if not document["labels_at_hand"]:
         say("the labels that the model was trained on are not at hand: rarity is not measured, nor what is labelled")
     if document["rotated"]:
-        say(f"warning: {document['rotated']} of them have an EXIF rotation, which the boxes ignore")
+        say(f"warning: {document['rotated']} of them were turned as their EXIF data ask, and are sent without boxes")
     if sent := document["sent"]:
         where = f"{sent['workspace']}/{sent['project']}, batch {sent['batch']}"
         say(f"{sent['sent']} sent to {where}; {sent['there_already']} were there already")

@@ -72,7 +72,9 @@ def find_model_file(model: str, scratch: Path, precision: DetectionPrecision | N
 def _document(detected: Detected, detector: Detector, model: str, out: Path) -> dict[str, Any]:
     totals = detected.totals
     if totals.rotated:
-        say(f"warning: {totals.rotated} images have an EXIF rotation, and were used as stored, as in training")
+        say(
+            f"warning: {totals.rotated} images were turned as their EXIF data ask; boxes are those of the turned images"
+        )
     return {
         "ok": not totals.failed,
         "model": model,

@@ -89,7 +89,7 @@ def send_all(
             for one, file in zip(choice.suggestions, files, strict=True):
                 candidate = one.candidate
                 access = open_access(sending.settings, sending.workspace, sending.project, _no_progress)
-                # Viewers turn such an image, and its boxes would be in the wrong places.
+                # Roboflow keeps such a file as it is, and does not tell which of its two images boxes mean.
                 boxes = () if candidate.rotated else candidate.detected(threshold)
                 uploaded = send_image(access, folder / file, candidate, boxes, batch)
                 sending.sent.write(

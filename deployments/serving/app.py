@@ -31,7 +31,7 @@ from deployments.serving.model import ServedModel
 from deployments.serving.settings import ServeSettings
 from deployments.serving.watch import Watch
 from deployments.serving.work import Work
-from tasks.detection.preprocess import UnreadableImage
+from tasks.images.decoding import UnreadableImage
 
 LOADING_SECONDS = 5
 """After how long a client may ask again whether there is a model."""

@@ -11,9 +11,10 @@ from PIL import Image
 from tasks.detection.detector import Detector
 from tasks.detection.outputs.drawing import jpeg
 from tasks.detection.pipeline import in_order
-from tasks.detection.preprocess import DecodedImage, UnreadableImage
+from tasks.detection.preprocess import DecodedImage
 from tasks.detection.results import FailedImage
 from tasks.detection.sources import Source, Sources, UniqueNames
+from tasks.images.decoding import UnreadableImage
 from tasks.images.difference_hash import difference_hash
 from tasks.records import Candidate, DetectedObject
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from tasks.detection.candidates import read
 from tasks.detection.outputs.drawing import draw, jpeg, thumbnail
-from tasks.detection.preprocess import UnreadableImage, decode
+from tasks.detection.preprocess import decode
 from tasks.detection.results import Detection
 from tasks.detection.sources import Sources
 from tasks.errors import BadRequest
+from tasks.images.decoding import UnreadableImage
 from tasks.records import Candidate, DetectedObject
 
 IMAGES, ANNOTATED, THUMBNAILS = "images", "annotated", "thumbnails"

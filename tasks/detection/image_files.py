@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 
-from tasks.detection.preprocess import DecodedImage, UnreadableImage
+from tasks.detection.preprocess import DecodedImage
 from tasks.detection.sources import Decode, Source, Sources
 from tasks.detection.videos import VIDEO_SUFFIXES, count_frames, frames
 from tasks.errors import BadRequest
+from tasks.images.decoding import UnreadableImage
 from tasks.images.file_kinds import IMAGE_SUFFIXES
 from tasks.local.output_folder import has_results
 

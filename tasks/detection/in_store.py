@@ -12,11 +12,11 @@ from tasks.detection.outputs.drawing import draw, jpeg
 from tasks.detection.outputs.files import write_coco
 from tasks.detection.outputs.folder import DETECTIONS
 from tasks.detection.pipeline import in_order
-from tasks.detection.preprocess import UnreadableImage
 from tasks.detection.results import FailedImage, ImageResult, Result, Totals, read_lines, to_line
 from tasks.detection.runtimes import load
 from tasks.detection.store_images import image_entries, source_of
 from tasks.errors import LostRace
+from tasks.images.decoding import UnreadableImage
 from tasks.local.scratch import scratch_folder
 from tasks.records import DetectedObject, DetectOutcome, ImageDetections, ModelVersion, StoredFile, UnreadImage
 from tasks.settings import WorkSettings

@@ -7,24 +7,22 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from tasks.images.file_kinds import EXIF_ORIENTATION, MAX_PIXELS, READABLE_FORMATS
+from tasks.images.decoding import UnreadableImage, decode_upright
+from tasks.images.file_kinds import refusal
 from tasks.images.network_input import PAD_VALUE, half_size_is_enough, scale_factor, scaled_size
-
-
-class UnreadableImage(Exception):
-    """It is no whole image that can be read; the message is the reason."""
+from tasks.images.orientation import AS_STORED, orientation_of, upright_sides
 
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """An image in memory. Width and height are those of the file; a large JPEG is decoded at half of them."""
+    """An image in memory, turned as EXIF asks. A large JPEG is decoded at half its width and height."""
 
     pixels: np.ndarray
-    """uint8 BGR ``[h, w, 3]`` as stored: the orientation in a file's EXIF data is ignored, as in training."""
+    """uint8 BGR ``[h, w, 3]``, upright, as in training."""
     width: int
     height: int
     rotated: bool = False
-    """Whether EXIF asks for a rotation."""
+    """Whether it was turned."""
 
 
 def decode(data: bytes, input_size: int | None = None) -> DecodedImage:
@@ -43,29 +41,21 @@ def decode(data: bytes, input_size: int | None = None) -> DecodedImage:
     """
     try:
         with Image.open(io.BytesIO(data)) as header:
-            kind, (width, height) = str(header.format), header.size
-            frames = getattr(header, "n_frames", 1)
-            # Of a PNG Pillow would decode all pixels, since its EXIF data may be behind them.
-            rotated = kind != "PNG" and header.getexif().get(EXIF_ORIENTATION, 1) not in (0, 1)
+            reason, is_jpeg, (width, height) = refusal(header), header.format in ("JPEG", "MPO"), header.size
+            turned = False
+            if header.format != "PNG":  # to look for its EXIF data would decode it
+                turned, (width, height) = orientation_of(header) != AS_STORED, upright_sides(header)
     except UnidentifiedImageError:
         raise UnreadableImage("not an image") from None
     except Exception as error:  # noqa: BLE001 - on damaged files, decoders raise errors of many types
         raise UnreadableImage(" ".join(str(error).split()) or type(error).__name__) from None
-    if kind not in READABLE_FORMATS:
-        raise UnreadableImage(f"{kind} is not read; use JPEG or PNG")
-    if width * height > MAX_PIXELS:
-        raise UnreadableImage(f"{width}x{height} is over {MAX_PIXELS // 10**6} megapixels")
-    if frames > 1 and kind != "MPO":
-        raise UnreadableImage(f"{frames} frames; use an image a frame")
-    is_jpeg = kind in ("JPEG", "MPO")
+    if reason is not None:
+        raise UnreadableImage(reason)
     half = is_jpeg and input_size is not None and half_size_is_enough(width, height, input_size)
-    flags = cv2.IMREAD_REDUCED_COLOR_2 if half else cv2.IMREAD_COLOR
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None:
-        raise UnreadableImage("damaged, or cut short")
-    if not half:  # OpenCV turns a TIFF as its tag says
-        height, width = pixels.shape[:2]
-    return DecodedImage(pixels, width, height, rotated)
+    pixels = decode_upright(data, half=half)
+    if not half and pixels.shape[:2] != (height, width):
+        turned, (height, width) = True, pixels.shape[:2]
+    return DecodedImage(pixels, width, height, turned)
 
 
 def network_input(pixels: np.ndarray, width: int, height: int, size: int) -> np.ndarray:

@@ -25,7 +25,7 @@ class ImageResult:
     height: int
     detections: tuple[Detection, ...]
     rotated: bool = False
-    """Whether the file asks to be shown turned; detections are on its pixels as stored."""
+    """Whether EXIF data asked to turn it; detections are on the turned image."""
     annotated: str = ""
     """Name of the annotated image, relative to the folder of annotated images."""
 

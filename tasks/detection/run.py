@@ -12,9 +12,9 @@ from tasks.detection.outputs.files import write_coco, write_csv
 from tasks.detection.outputs.folder import DETECTIONS, IMAGES, TABLE, THUMBNAILS
 from tasks.detection.outputs.gallery import write_gallery
 from tasks.detection.pipeline import in_order
-from tasks.detection.preprocess import UnreadableImage
 from tasks.detection.results import FailedImage, ImageResult, Result, Totals, read_lines, to_line
 from tasks.detection.sources import Source, Sources, UniqueNames
+from tasks.images.decoding import UnreadableImage
 
 OnImage = Callable[[int, int], None]
 """Called with the number of images done and of all images, where it is known."""

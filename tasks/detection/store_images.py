@@ -3,9 +3,10 @@
 from functools import partial
 from pathlib import PurePosixPath
 
-from tasks.detection.preprocess import DecodedImage, UnreadableImage
+from tasks.detection.preprocess import DecodedImage
 from tasks.detection.sources import Decode, Source
 from tasks.errors import NotInStore
+from tasks.images.decoding import UnreadableImage
 from tasks.images.file_kinds import IMAGE_SUFFIXES
 from tasks.storage.keys import all_detections
 from tasks.storage.s3 import Store

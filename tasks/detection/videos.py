@@ -6,8 +6,9 @@ from pathlib import Path
 
 import av
 
-from tasks.detection.preprocess import DecodedImage, UnreadableImage
+from tasks.detection.preprocess import DecodedImage
 from tasks.detection.sources import Decode, Source
+from tasks.images.decoding import UnreadableImage
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv"})
 

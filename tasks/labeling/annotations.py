@@ -43,6 +43,8 @@ class AnnotatedImage:
     """Pixels, if the labels say so; the same for the height."""
     height: int | None
     boxes: tuple[AnnotatedBox, ...]
+    is_labelled: bool = True
+    """Whether there is a label file or row of it, if only to say that there are no boxes."""
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,16 @@
 """The images of an export: pairing what the labels list with files on disk, and checking each file and its boxes."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tasks.images.orientation import AS_STORED
 from tasks.labeling.annotations import AnnotatedImage, Annotations, Unit
 from tasks.labeling.checks.box_meaning import FORMATS_OF_FRACTIONS, WrittenBox, as_written
 from tasks.labeling.checks.boxes import clip_boxes
 from tasks.labeling.checks.images import DecodedImage, UnreadableImage, check_image
 from tasks.labeling.checks.label_sizes import at_file_size
+from tasks.labeling.checks.orientation import Meaning, meaning_of_boxes, on_upright_image
 from tasks.labeling.findings import FindingCounter
 from tasks.labeling.formats.layout import Layout, images_in
 from tasks.records import LabelledImage, LabelRules
@@ -35,8 +37,8 @@ def find_images(
     Args:
         annotations: The annotations of an export.
         layout: Its files.
-        rules: Whether missing images are errors or skipped.
-        findings: Counts images without a file, and files that the labels do not list.
+        rules: Whether missing images are errors or skipped, and what becomes of images that nobody may have labelled.
+        findings: Counts images without a file or without labels, and files that the labels do not list.
 
     Returns:
         The images that are on disk, in the order of the annotations.
@@ -46,15 +48,65 @@ def find_images(
     for image in annotations.images:
         folder = layout.splits[image.split].images
         path = unlisted[folder].pop(image.file_name, None) or folder / image.file_name
-        if path.is_file():
-            images.append(ImageOnDisk(image, path))
-        else:
-            _count_unusable("image-missing", f"{image.split}/{image.file_name}", rules, findings)
+        found = ImageOnDisk(image, path)
+        if not path.is_file():
+            _count_unusable("image-missing", found.place, rules, findings)
+        elif not _is_dropped_background(image, layout, rules, findings):
+            images.append(found)
     split_of = {files.images: split for split, files in reversed(layout.splits.items())}
     for folder, paths in unlisted.items():
         for name in paths:
             findings.add("image-unlisted", f"{split_of[folder]}/{name}")
     return images
+
+
+def _is_dropped_background(image: AnnotatedImage, layout: Layout, rules: LabelRules, findings: FindingCounter) -> bool:
+    """Whether an image without boxes is left out, because maybe nobody looked at it; counts it if so."""
+    if image.boxes or (image.is_labelled and not layout.is_of_label_studio):
+        return False
+    if rules.background == "drop":
+        findings.add("background-dropped", f"{image.split}/{image.file_name}")
+        return True
+    if image.is_labelled:
+        findings.add("background-unclear", f"{image.split}/{image.file_name}")
+    return False
+
+
+def on_upright_images(
+    images: Sequence[ImageOnDisk],
+    files: Sequence[DecodedImage | UnreadableImage],
+    unit: Unit,
+    rules: LabelRules,
+    findings: FindingCounter,
+) -> list[ImageOnDisk]:
+    """Bring the boxes of images that EXIF asks to turn onto the upright images.
+
+    Args:
+        images: Images on disk.
+        files: Their decoded files, in the same order.
+        unit: Unit of the annotated boxes.
+        rules: What the boxes mean, or that it is to be found out.
+        findings: Counts the turned images, by what their boxes mean.
+
+    Returns:
+        The images in the same order, with boxes and stated sizes as on the upright images.
+    """
+    turned = {
+        position: file
+        for position, file in enumerate(files)
+        if isinstance(file, DecodedImage) and file.orientation != AS_STORED
+    }
+    with_boxes = [(images[at].image, file) for at, file in turned.items() if images[at].image.boxes]
+    if rules.orientation != "auto":
+        meaning: Meaning | None = rules.orientation
+    else:
+        meaning = meaning_of_boxes(with_boxes, unit) if with_boxes else "turned"
+    upright = list(images)
+    for at, file in turned.items():
+        undecided = meaning is None and images[at].image.boxes
+        findings.add("exif-unclear" if undecided else f"exif-boxes-{meaning or 'turned'}", images[at].place)
+        upright[at] = replace(images[at], image=on_upright_image(images[at].image, file, meaning or "turned", unit))
+    return upright
 
 
 def label_images(

@@ -106,6 +106,11 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "boxes that are x1, y1, x2, y2 by their area, where COCO has x, y, width, height: {count}; write x2 - x1 and "
         "y2 - y1 as width and height",
     ),
+    "exif-unclear": FindingKind(
+        "error",
+        "images that their EXIF data ask to turn, and whose boxes may be those of the turned image or of the one as "
+        "stored: {count}; look at one, and say which with --orientation turned or --orientation stored",
+    ),
     "box-not-a-list": FindingKind(
         "error",
         "boxes that are not a list of four numbers: {count}; write bbox as [x, y, width, height] in pixels",
@@ -126,12 +131,25 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "warning", "label lines that are not boxes: {count} left out; correct or remove them"
     ),
     "label-missing": FindingKind(
-        "warning", "images without a label file or row: {count}, taken as background; check that they show no objects"
+        "warning",
+        "images without a label file or row: {count}, taken as background; check that they show no objects, "
+        "or leave them out with --background drop",
+    ),
+    "background-unclear": FindingKind(
+        "warning",
+        "images without boxes in an export of Label Studio, which writes images without objects and images that nobody "
+        "looked at alike: {count}, taken as background; label all tasks, or leave them out with --background drop",
+    ),
+    "background-dropped": FindingKind(
+        "warning", "images without boxes that maybe nobody labelled: {count} left out, as requested"
+    ),
+    "annotator-other": FindingKind(
+        "warning", "images that another annotator than the chosen one labelled: {count} left out, as requested"
     ),
     "image-listed-twice": FindingKind(
         "warning",
         "images listed more than once in one split: {count}, taken as one image with the boxes of all entries (Label "
-        "Studio writes one for each annotator)",
+        "Studio writes one for each annotator; --annotator chooses one)",
     ),
     "annotators-disagree": FindingKind(
         "warning",
@@ -193,11 +211,6 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "image-unlisted": FindingKind(
         "warning", "images on disk that the labels do not list: {count}, left out; list them to use them"
     ),
-    "size-differs": FindingKind(
-        "warning",
-        "images with an EXIF rotation whose width and height in the labels are those of the turned image: {count}; "
-        "boxes were taken as pixels of the file as stored; export again with auto-orient",
-    ),
     "images-beside": FindingKind(
         "warning", "images in folders beside the splits: {count} left out; move them into a split to use them"
     ),
@@ -209,10 +222,18 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "warning",
         "brush masks marked iscrowd, as CVAT marks all of them: {count}, of which the box was taken as one object",
     ),
-    "exif-rotation": FindingKind(
+    "exif-boxes-turned": FindingKind(
         "warning",
-        "images with an EXIF rotation: {count}, used as stored, not turned; export with auto-orient to be sure that "
-        "boxes fit",
+        "images that their EXIF data ask to turn: {count}, which are turned where they are read; their boxes are those "
+        "of the turned image",
+    ),
+    "exif-boxes-stored": FindingKind(
+        "warning",
+        "images that their EXIF data ask to turn, with boxes of the image as stored: {count}; both are turned where "
+        "they are read",
+    ),
+    "unusual-format": FindingKind(
+        "info", "images in GIF, AVIF or JPEG 2000: {count}, of which the first frame is used"
     ),
     "suffix-differs": FindingKind(
         "info", "images whose suffix names another format than the file is: {count}; they are read as what they are"

@@ -16,7 +16,7 @@ from tasks.labeling.checks.box_meaning import check_box_meaning
 from tasks.labeling.checks.classes import check_class_names
 from tasks.labeling.checks.images import LFS_REASON, DecodedImage, UnreadableImage, read_images
 from tasks.labeling.checks.near_duplicates import check_near_duplicates
-from tasks.labeling.export_images import ImageOnDisk, find_images, label_images, written_boxes
+from tasks.labeling.export_images import ImageOnDisk, find_images, label_images, on_upright_images, written_boxes
 from tasks.labeling.findings import FindingCounter
 from tasks.labeling.formats import zips
 from tasks.labeling.formats.class_map import drop_undeclared, map_classes
@@ -83,13 +83,14 @@ def inspect_export(
     """
     findings, rules = FindingCounter(), rules or LabelRules()
     layout = detect_layout(_unpacked(path, scratch), path.name, findings)
-    annotations = map_classes(read_annotations(layout, findings), rules.class_map, findings)
+    annotations = map_classes(read_annotations(layout, findings, rules.annotator), rules.class_map, findings)
     check_class_names(annotations, findings)
     declared = drop_undeclared(annotations, findings)
     _check_label_lines(findings)
     images_on_disk = find_images(declared, layout, rules, findings)
     files = read_images([image.path for image in images_on_disk], on_progress)
     _refuse_pointers(path.name, files)
+    images_on_disk = on_upright_images(images_on_disk, files, declared.unit, rules, findings)
     images = label_images(images_on_disk, files, declared.unit, rules, findings)
     if findings.count("box-dropped") + findings.count("box-clipped"):  # else each box fits into its image
         check_box_meaning(layout.format, list(written_boxes(images_on_disk, files, layout.format)), findings)

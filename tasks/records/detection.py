@@ -39,7 +39,7 @@ class DetectedObject(Part):
     class_name: str = Field(description="Name of its class.")
     score: Fraction = Field(description="Score.")
     bbox: tuple[float, float, float, float] = Field(
-        description="Left, top, width and height in pixels of the image as stored."
+        description="Left, top, width and height in pixels of the image, turned as its EXIF data ask."
     )
 
 

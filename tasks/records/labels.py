@@ -2,9 +2,15 @@
 
 from typing import Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from tasks.records.base import SPLITS, Fraction, Part, Record, Sha256, Split
+
+BoxOrientation = Literal["auto", "turned", "stored"]
+Background = Literal["keep", "drop"]
+UNTURNED = "exif-rotation"
+"""Finding of snapshots whose images were not turned as their EXIF data ask; now they are."""
 
 
 class Box(NamedTuple):
@@ -24,8 +30,8 @@ class LabelledImage(Part):
     split: Split = Field(description="Split the image belongs to.")
     sha256: Sha256 = Field(description="SHA-256 of the file's bytes.")
     size: int = Field(ge=1, description="Size of the file in bytes.")
-    width: int = Field(ge=1, description="Width in pixels, as decoded.")
-    height: int = Field(ge=1, description="Height in pixels, as decoded.")
+    width: int = Field(ge=1, description="Width in pixels of the upright image.")
+    height: int = Field(ge=1, description="Height in pixels of the upright image.")
     boxes: tuple[Box, ...] = Field(description="Boxes, xyxy in pixels, inside the image.")
 
 
@@ -67,6 +73,23 @@ class LabelRules(Part):
     max_unreadable_images: Fraction = Field(
         default=0.1, description="Maximum share of unreadable images; above it a run fails although they are skipped."
     )
+    orientation: BoxOrientation = Field(
+        default="auto",
+        description="Which image the boxes mean where EXIF data ask to turn it: the turned one, the one as stored, or "
+        "auto to find out.",
+    )
+    background: Background = Field(
+        default="keep",
+        description="What to do with images that maybe nobody labelled, without a label file or row: keep them as "
+        "images without objects, or drop them.",
+    )
+    annotator: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="The annotator whose boxes are used, by name or id as COCO JSON of Label Studio names it; empty "
+        "for all.",
+    )
 
 
 class LabelExport(Record):
@@ -104,6 +127,16 @@ class DatasetSnapshot(Record):
         "of the source images, those with the lowest SHA-256 of the name before .rf.",
     )
     licence: str | None = Field(default=None, description="Licence that the export states; empty if it states none.")
+
+    @field_validator("findings")
+    @classmethod
+    def _images_are_turned(cls, value: tuple[Finding, ...]) -> tuple[Finding, ...]:
+        """Refuse labels of images that were used as stored, because the boxes would be in the wrong places."""
+        if any(finding.code == UNTURNED for finding in value):
+            raise PydanticCustomError(
+                "unturned", "has images that were not turned as their EXIF data ask; read the export again"
+            )
+        return value
 
     def of_split(self, split: Split) -> tuple[LabelledImage, ...]:
         """Images of one split, in order."""

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from tasks.records.base import PROJECT_PATTERN, Augmentation, Fraction, Record, Sha256, Variant
 from tasks.records.evaluation import ThresholdGoal
 from tasks.records.gate import GatePolicy
-from tasks.records.labels import LabelRules
+from tasks.records.labels import Background, BoxOrientation, LabelRules
 from tasks.records.pretrained import COCO_LICENCE
 
 
@@ -43,6 +43,23 @@ class RetrainRequest(Record):
     )
     max_unreadable_images: Fraction = Field(
         default=0.1, description="Maximum share of unreadable images; above it a run fails although they are skipped."
+    )
+    orientation: BoxOrientation = Field(
+        default="auto",
+        description="Which image the boxes mean where EXIF data ask to turn it: the turned one, the one as stored, or "
+        "auto to find out.",
+    )
+    background: Background = Field(
+        default="keep",
+        description="What to do with images that maybe nobody labelled, without a label file or row: keep them as "
+        "images without objects, or drop them.",
+    )
+    annotator: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="The annotator whose boxes are used, by name or id as COCO JSON of Label Studio names it; empty "
+        "for all.",
     )
     variant: Variant = Field(default="s", description="YOLO-NAS size: s (19 M parameters), m (51 M) or l (67 M).")
     epochs: int = Field(default=100, ge=1, le=10_000, description="Maximum number of epochs.")
@@ -136,4 +153,7 @@ class RetrainRequest(Record):
             class_map=self.class_map,
             on_unreadable_image=self.on_unreadable_image,
             max_unreadable_images=self.max_unreadable_images,
+            orientation=self.orientation,
+            background=self.background,
+            annotator=self.annotator,
         )

@@ -26,7 +26,8 @@ class Candidate(Part):
     width: int = Field(ge=1, description="Width in pixels.")
     height: int = Field(ge=1, description="Height in pixels.")
     rotated: bool = Field(
-        default=False, description="Whether its EXIF data ask for a rotation, which the boxes ignore."
+        default=False,
+        description="Whether it was turned as its EXIF data ask; its boxes are those of the turned image.",
     )
     objects: tuple[DetectedObject, ...] = Field(description="Boxes, also some below the threshold; the best first.")
 

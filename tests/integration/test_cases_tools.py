@@ -7,9 +7,10 @@ import unicodedata
 
 import pytest
 
-from tasks.errors import BadExport
+from tasks.errors import BadExport, BadRequest
 from tasks.labeling.formats.zips import pack
 from tasks.labeling.inspection import inspect_export, require_snapshot
+from tasks.records import LabelRules
 from tests.fakes.formats import CLASSES, FORMATS, SPLITS, write_in
 from tests.fakes.tool_exports import TEST, coco_document, write_coco, write_images, write_yolo
 
@@ -277,6 +278,63 @@ def test_cases_f2_a_name_that_fits_two_images_is_an_error(tmp_path):
     (path / "result.json").write_text(json.dumps(document))
     with pytest.raises(BadExport, match=r"fit several images: 1; .*images/a/b0.jpg or images/b/b0.jpg"):
         require_snapshot(inspect_export(path, tmp_path / "scratch"))
+
+
+@pytest.mark.parametrize("kind", ["yolo", "coco"])
+def test_cases_f12_images_that_nobody_may_have_looked_at_are_counted_and_can_be_left_out(tmp_path, kind):
+    path, boxes = tmp_path / "export", {**TRAIN["train"], "empty.jpg": []}
+    if kind == "yolo":
+        write_yolo(path, {"train": "images"}, {"train": "labels"}, {"train": boxes})
+        (path / "classes.txt").write_text("cat\n")
+        (path / "notes.json").write_text("{}")
+    else:
+        write_images(path / "images", "train", boxes)
+        (path / "result.json").write_text(json.dumps(coco_document(boxes)))
+    kept = inspect_export(path, tmp_path / "scratch")
+    assert findings_of(kept)["background-unclear"].count == 1
+    assert counts_of(kept) == {"train": (11, 10)}
+    dropped = inspect_export(path, tmp_path / "scratch", rules=LabelRules(background="drop"))
+    assert findings_of(dropped)["background-dropped"].count == 1
+    assert counts_of(dropped) == {"train": (10, 10)}
+    assert not findings_of(dropped).keys() & {"background-unclear", "image-unlisted"}
+
+
+def write_of_annotators(folder, names):
+    """Two images with an entry of each annotator, one with an entry of the second alone, one that nobody drew in."""
+    images, annotations = [], []
+    for number, (name, drawn_by) in enumerate([("a", 0), ("a", 1), ("b", 0), ("b", 1), ("c", 1), ("d", None)]):
+        images.append({"id": number, "file_name": f"{name}.jpg", "width": None, "height": None})
+        if drawn_by is not None:
+            box = {"id": number, "image_id": number, "category_id": 1, "bbox": [10 + 30 * drawn_by, 10, 20, 20]}
+            annotations.append(box | ({"annotator": names[drawn_by]} if names else {}))
+    write_images(folder / "images", "train", {image["file_name"] for image in images})
+    document = coco_document({}) | {"images": images, "annotations": annotations}
+    (folder / "result.json").write_text(json.dumps(document))
+    return folder
+
+
+@pytest.mark.parametrize(("names", "chosen"), [(("ann@x.org", "bob@x.org"), "bob@x.org"), ((7, 12), "12")])
+def test_cases_f11_one_annotator_is_chosen(tmp_path, names, chosen):
+    path = write_of_annotators(tmp_path / "export", names)
+    inspection = inspect_export(path, tmp_path / "scratch", rules=LabelRules(annotator=chosen))
+    boxes = {image.file_name: [box.x1 for box in image.boxes] for image in inspection.images}
+    assert boxes == {"images/a.jpg": [40], "images/b.jpg": [40], "images/c.jpg": [40], "images/d.jpg": []}
+    assert not findings_of(inspection).keys() & {"annotators-disagree", "annotator-other", "image-listed-twice"}
+    first = inspect_export(path, tmp_path / "scratch", rules=LabelRules(annotator=str(names[0])))
+    assert findings_of(first)["annotator-other"].examples == ("train/c.jpg",)
+    assert counts_of(first) == {"train": (3, 2)}
+
+
+def test_cases_f11_an_annotator_that_the_labels_do_not_name_is_refused(tmp_path):
+    rules = LabelRules(annotator="cleo")
+    path = write_of_annotators(tmp_path / "named", ("ann", "bob"))
+    with pytest.raises(BadRequest, match="no annotation is of the annotator cleo; there are ann, bob"):
+        inspect_export(path, tmp_path / "scratch", rules=rules)
+    path = write_of_annotators(tmp_path / "silent", ())
+    with pytest.raises(BadRequest, match="no annotation names its annotator; export from Label Studio with"):
+        inspect_export(path, tmp_path / "scratch", rules=rules)
+    with pytest.raises(BadRequest, match="Pascal VOC does not name annotators"):
+        inspect_export(write_in("voc", tmp_path / "voc"), tmp_path / "scratch", rules=rules)
 
 
 # Pascal VOC ---------------------------------------------------------------------------------------

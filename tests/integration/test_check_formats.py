@@ -103,6 +103,10 @@ def test_cases_a10_a_missing_label_file_means_background_like_an_empty_one(tmp_p
     inspection = inspect(path, tmp_path)
     assert require_snapshot(inspection).digest == expected
     assert findings_of(inspection)["label-missing"].examples == ("train/e.jpg",)
+    dropped = inspect(path, tmp_path, background="drop")
+    assert findings_of(dropped)["background-dropped"].examples == ("train/e.jpg",)
+    assert dropped.splits["train"].images == inspection.splits["train"].images - 1
+    assert "image-unlisted" not in findings_of(dropped)
 
 
 def test_a_split_without_any_label_file_is_an_error(tmp_path):
@@ -304,7 +308,7 @@ def test_cases_a14_unusual_modes_and_wrong_suffixes_are_named(tmp_path, mode, ki
     Image.new(mode, (100, 80)).save(path / "train" / f"a{suffix}", kind)
     inspection = inspect(path, tmp_path)
     codes = findings_of(inspection)
-    kinds = {"suffix-differs", "unusual-mode", "size-differs", "image-unreadable"}
+    kinds = {"suffix-differs", "unusual-mode", "size-scaled", "image-unreadable"}
     assert {code: codes[code].examples for code in kinds & codes.keys()} == {
         code: (f"train/a{suffix}: {example}",) for code, example in expected.items()
     }

@@ -12,9 +12,10 @@ from PIL import Image
 
 from tasks.detection.image_files import find_images
 from tasks.detection.outputs.folder import OUTPUTS
-from tasks.detection.preprocess import UnreadableImage, decode, network_input
+from tasks.detection.preprocess import decode, network_input
 from tasks.detection.sources import UniqueNames
 from tasks.errors import BadRequest
+from tasks.images.decoding import UnreadableImage
 
 
 def encoded(kind="JPEG", size=(40, 30), mode="RGB", **options):
@@ -53,7 +54,7 @@ def test_every_kind_is_read_whole_and_refused_when_cut(kind):
     [
         (b"", "not an image"),
         (b"text", "not an image"),
-        (encoded("GIF"), "GIF is not read; use JPEG or PNG"),
+        (encoded("PPM"), "PPM is not read; use JPEG or PNG"),
         (encoded("PNG", mode="L", save_all=True, append_images=[Image.new("L", (40, 30))]), "2 frames; use an image"),
     ],
 )
@@ -80,12 +81,13 @@ def test_a_large_jpeg_is_decoded_at_half_its_size_and_keeps_its_own():
     assert decode(encoded("PNG", size=(400, 300)), 100).pixels.shape[0] == 300
 
 
-def test_an_exif_rotation_is_noticed_and_not_applied():
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "AVIF"])
+def test_an_image_is_turned_as_its_exif_data_ask(kind):
     exif = Image.Exif()
     exif[0x0112] = 6
-    turned, plain = decode(encoded(exif=exif.tobytes())), decode(encoded())
+    turned, plain = decode(encoded(kind, exif=exif.tobytes())), decode(encoded(kind))
     assert (turned.rotated, plain.rotated) == (True, False)
-    assert turned.pixels.shape == (30, 40, 3)
+    assert (turned.pixels.shape, turned.width, turned.height) == ((40, 30, 3), 30, 40)
 
 
 @given(st.integers(1, 700), st.integers(1, 700), st.sampled_from([64, 320]))

@@ -15,11 +15,11 @@ from tasks.detection.outputs.files import write_coco, write_csv
 from tasks.detection.outputs.folder import OUTPUTS
 from tasks.detection.outputs.gallery import IMAGES_PER_PAGE, write_gallery
 from tasks.detection.pipeline import in_order
-from tasks.detection.preprocess import UnreadableImage
 from tasks.detection.results import Detection, FailedImage, ImageResult, Totals, read_lines, to_line
 from tasks.detection.run import detect_images
 from tasks.detection.sources import Source, Sources
 from tasks.errors import BadRequest
+from tasks.images.decoding import UnreadableImage
 from tasks.local.output_folder import UNFINISHED, output_folder
 from tests.fakes import bright_spots
 

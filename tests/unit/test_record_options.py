@@ -10,7 +10,9 @@ from tasks.errors import BadRequest
 from tasks.records import GatePolicy, LabelRules, RetrainRequest
 from tasks.settings import WorkSettings
 
-LABELS = ["--class-map", "--on-unreadable-image", "--max-unreadable-images"]
+LABELS = [
+    "--class-map", "--on-unreadable-image", "--max-unreadable-images", "--orientation", "--background", "--annotator",
+]  # fmt: skip
 TRAINING = [
     "--variant", "--epochs", "--image-size", "--batch-size", "--learning-rate", "--augmentation", "--patience",
     "--seed", "--weights", "--weights-sha256", "--weights-licence", "--accept-licence",

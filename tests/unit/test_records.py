@@ -141,3 +141,12 @@ def test_a_card_of_a_nasflow_without_int8_is_read():
     }  # fmt: skip
     old = {"name": "onnx", "agreement": agreement, "file": {"key": "runs/x", "sha256": SHA, "size": 1}}
     assert ModelFormat.model_validate(old).speed is None
+
+
+def test_labels_of_images_that_were_not_turned_are_refused():
+    """Their boxes are those of the image as stored, and images are now turned as their EXIF data ask."""
+    document = SNAPSHOT.model_dump(mode="json")
+    finding = {"code": "exif-rotation", "severity": "warning", "count": 2, "message": "used as stored"}
+    with pytest.raises(ValidationError, match="not turned as their EXIF data ask; read the export again"):
+        DatasetSnapshot.model_validate({**document, "findings": [finding]})
+    DatasetSnapshot.model_validate({**document, "findings": [{**finding, "code": "exif-boxes-turned"}]})

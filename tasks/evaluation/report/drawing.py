@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageDraw, ImageFont
 
+from tasks.images.orientation import upright
 from tasks.images.pixels import in_8_bits
 from tasks.records import Box
 
@@ -70,8 +71,7 @@ def open_view(path: Path, part: Corners, side: int) -> View:
     scale = side / max(x2 - x1, y2 - y1)
     size = (max(1, round((x2 - x1) * scale)), max(1, round((y2 - y1) * scale)))
     with Image.open(path) as file:
-        # The orientation tag of a camera is ignored: labels refer to the pixels as stored.
-        pixels = in_8_bits(file).convert("RGB").resize(size, Image.Resampling.BICUBIC, box=part)
+        pixels = in_8_bits(upright(file)).convert("RGB").resize(size, Image.Resampling.BICUBIC, box=part)
     return View(pixels, x1, y1, scale)
 
 

@@ -11,23 +11,27 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from tasks.images.difference_hash import difference_hash
-from tasks.images.file_kinds import EXIF_ORIENTATION, MAX_PIXELS, READABLE_FORMATS
+from tasks.images.file_kinds import refusal
+from tasks.images.orientation import is_sideways, orientation_of, upright, upright_sides
 from tasks.labeling.findings import FindingCounter
 from tasks.local.threads import in_context
 
 FORMATS_OF_SUFFIX = {
     ".jpg": ("JPEG", "MPO"), ".jpeg": ("JPEG", "MPO"), ".png": ("PNG",), ".bmp": ("BMP",), ".webp": ("WEBP",),
-    ".tif": ("TIFF",), ".tiff": ("TIFF",),
+    ".tif": ("TIFF",), ".tiff": ("TIFF",), ".gif": ("GIF",), ".avif": ("AVIF",), ".jp2": ("JPEG2000",),
+    ".j2k": ("JPEG2000",),
 }  # fmt: skip
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 LFS_REASON = "a Git LFS pointer, not the image; fetch it with git lfs pull"
 UNUSUAL_MODES = frozenset({"RGBA", "LA", "PA", "CMYK", "I;16", "I;16B", "I;16L", "I", "F", "YCbCr", "LAB"})
 """Modes that lose something when an image is read as 8-bit RGB."""
+UNUSUAL_FORMATS = frozenset({"GIF", "AVIF", "JPEG2000"})
+"""Formats that few other tools for detectors read."""
 
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """An image file that decodes whole. Width and height are those of the stored pixels, before any EXIF rotation."""
+    """An image file that decodes whole. Width and height are those of the upright image, turned as EXIF asks."""
 
     path: Path
     sha256: str
@@ -35,14 +39,19 @@ class DecodedImage:
     """Bytes of the file."""
     width: int
     height: int
-    rotated: bool
-    """Whether EXIF asks for a rotation."""
+    orientation: int
+    """As EXIF states it; 1 for upright as stored."""
     format: str
     """As Pillow names it."""
     mode: str
     """As Pillow names it."""
     difference_hash: int
     """64 bits, nearly the same for near duplicates; 0 for images without any structure."""
+
+    @property
+    def stored_sides(self) -> tuple[int, int]:
+        """Width and height in pixels of the stored image, before it is turned."""
+        return (self.height, self.width) if is_sideways(self.orientation) else (self.width, self.height)
 
 
 @dataclass(frozen=True)
@@ -60,34 +69,28 @@ def read_image(path: Path) -> DecodedImage | UnreadableImage:
         if data.startswith(LFS_POINTER):
             return UnreadableImage(path, LFS_REASON)
         with Image.open(io.BytesIO(data)) as image:
-            if image.format not in READABLE_FORMATS:
-                return UnreadableImage(path, f"{image.format} is not read in training; use JPEG or PNG")
-            if image.width * image.height > MAX_PIXELS:
-                return UnreadableImage(path, f"{image.width}x{image.height} is over {MAX_PIXELS // 10**6} megapixels")
-            if (frames := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":
-                return UnreadableImage(path, f"{frames} frames; use an image a frame")
+            if (reason := refusal(image)) is not None:
+                return UnreadableImage(path, reason)
             # Before load(), which may replace what the header said.
-            rotated = image.getexif().get(EXIF_ORIENTATION, 1) not in (0, 1)
-            (width, height), mode = _decode(image)
-            file_format, image_hash = str(image.format), difference_hash(image)
+            orientation, (width, height) = orientation_of(image), upright_sides(image)
+            mode = _decode(image)
+            file_format, image_hash = str(image.format), difference_hash(upright(image))
     except Exception as error:  # noqa: BLE001 - on damaged files, decoders raise errors of many types
         return UnreadableImage(path, _reason(error))
     sha256 = hashlib.sha256(data).hexdigest()
-    return DecodedImage(path, sha256, len(data), width, height, rotated, file_format, mode, image_hash)
+    return DecodedImage(path, sha256, len(data), width, height, orientation, file_format, mode, image_hash)
 
 
-def _decode(image: Image.Image) -> tuple[tuple[int, int], str]:
-    """Decode an image whole, at the resolution that its hash needs; its stored size and mode.
+def _decode(image: Image.Image) -> str:
+    """Decode an image whole, at the resolution that its hash needs; its mode.
 
     A JPEG is decoded in grey and at down to an eighth of its size. All of its data is still read, so damage is found,
     in a third of the time.
     """
-    size, mode = image.size, image.mode
-    if image.draft("L", _HASHED_SIZE) is None:
-        image.load()
-        return image.size, image.mode  # loading rotates a TIFF as its tag says
+    mode = image.mode
+    draft = image.draft("L", _HASHED_SIZE)
     image.load()
-    return size, mode
+    return mode if draft is not None else image.mode
 
 
 _HASHED_SIZE = (72, 64)
@@ -126,11 +129,11 @@ def check_image(file: DecodedImage, place: str, findings: FindingCounter) -> Non
     Args:
         file: A decoded file.
         place: Name of the image in findings.
-        findings: Counts wrong suffixes, EXIF rotations and unusual modes.
+        findings: Counts wrong suffixes, and unusual modes and formats.
     """
-    if file.rotated:
-        findings.add("exif-rotation", place)
     if file.format not in FORMATS_OF_SUFFIX.get(file.path.suffix.lower(), ()):
         findings.add("suffix-differs", f"{place}: {file.format}")
     if file.mode in UNUSUAL_MODES:
         findings.add("unusual-mode", f"{place}: {file.mode}")
+    if file.format in UNUSUAL_FORMATS:
+        findings.add("unusual-format", f"{place}: {file.format}")

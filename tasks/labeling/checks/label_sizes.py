@@ -26,9 +26,6 @@ def at_file_size(image: AnnotatedImage, file: DecodedImage, place: str, findings
     if stated == actual:
         return image
     example = f"{place}: {stated[0]}x{stated[1]} in the labels, {file.width}x{file.height} in the file"
-    if file.rotated and stated == (file.height, file.width):
-        findings.add("size-differs", example)
-        return image
     if not _same_ratio(*sorted((stated, actual))):
         findings.add("size-other-ratio", example)
         return image

@@ -17,6 +17,8 @@ class NamedImage:
     width: int | None
     height: int | None
     boxes: Sequence[NamedBox]
+    is_labelled: bool = True
+    """Whether there is a label file or row of it."""
 
 
 def class_names(images: Sequence[NamedImage]) -> tuple[str, ...]:
@@ -53,6 +55,7 @@ def index_classes(classes: Sequence[str], images: Sequence[NamedImage], unit: Un
                 image.width,
                 image.height,
                 tuple(AnnotatedBox(index[name], *corner_and_sides) for name, *corner_and_sides in image.boxes),
+                image.is_labelled,
             )
             for image in images
         ),

@@ -18,6 +18,7 @@ from tasks.labeling.annotations import (
 )
 from tasks.labeling.checks.overlap import merge
 from tasks.labeling.findings import FindingCounter
+from tasks.labeling.formats.annotators import of_annotator
 from tasks.labeling.formats.coco_document import CocoDocument, document_name, parse_document
 from tasks.labeling.formats.layout import Layout
 from tasks.labeling.formats.listed_images import ListedImages
@@ -30,13 +31,26 @@ MAX_CONTRADICTING = 0.05
 # Files --------------------------------------------------------------------------------------------
 
 
-def read_annotations(layout: Layout, findings: FindingCounter) -> Annotations:
+def read_annotations(layout: Layout, findings: FindingCounter, annotator: str | None = None) -> Annotations:
     """Read the documents of all splits.
+
+    Args:
+        layout: The export's files.
+        findings: Counts what is wrong with the labels.
+        annotator: The annotator whose boxes are read; None for all.
+
+    Returns:
+        The annotations.
 
     Raises:
         BadExport: a document is not COCO JSON at all.
+        BadRequest: no annotation is of this annotator.
     """
-    documents = {split: _read_json(files.labels, layout.name) for split, files in layout.splits.items()}
+    documents: Mapping[Split, object] = {
+        split: _read_json(files.labels, layout.name) for split, files in layout.splits.items()
+    }
+    if annotator is not None:
+        documents = of_annotator(documents, annotator, findings)
     images = {split: ListedImages(files.list_images()) for split, files in layout.splits.items()}
     return parse_documents(documents, findings, images)
 

@@ -79,9 +79,10 @@ def _read_split(split: Split, files: SplitFiles, findings: FindingCounter) -> It
         if row.box:
             image_boxes.append(row.box)
     for file_name, image_boxes in boxes.items():
-        if file_name not in sizes:
+        is_labelled = file_name in sizes
+        if not is_labelled:
             findings.add("label-missing", f"{split}/{file_name}")
-        yield NamedImage(split, file_name, *sizes.get(file_name, (None, None)), image_boxes)
+        yield NamedImage(split, file_name, *sizes.get(file_name, (None, None)), image_boxes, is_labelled)
 
 
 # Rows ---------------------------------------------------------------------------------------------

@@ -62,6 +62,13 @@ class Layout:
     root: Path
     splits: dict[Split, SplitFiles]
 
+    @property
+    def is_of_label_studio(self) -> bool:
+        """Whether Label Studio wrote it: YOLO with notes.json, or COCO in result.json."""
+        if self.format == "yolo":
+            return (self.root / "notes.json").is_file()
+        return self.format == "coco" and {files.labels.name for files in self.splits.values()} == {"result.json"}
+
 
 def images_in(folder: Path) -> dict[str, Path]:
     """All files below a folder that are images by their suffix, by path relative to it, sorted."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tasks.errors import BadRequest
 from tasks.labeling.annotations import Annotations
 from tasks.labeling.findings import FindingCounter
 from tasks.labeling.formats import coco, coco_files, csv_rows, cvat, darknet, voc, yolo
@@ -33,10 +34,26 @@ FORMATS: dict[str, LabelFormat] = {
 FORMATS_IN_WORDS = ", ".join(format_.title for format_ in FORMATS.values())
 
 
-def read_annotations(layout: Layout, findings: FindingCounter) -> Annotations:
+def read_annotations(layout: Layout, findings: FindingCounter, annotator: str | None = None) -> Annotations:
     """Read the annotations of all splits of an export, by its format.
+
+    Args:
+        layout: The export's files.
+        findings: Counts what is wrong with the labels.
+        annotator: The annotator whose boxes are read; None for all.
+
+    Returns:
+        The annotations.
 
     Raises:
         BadExport: a label file is not of its format at all.
+        BadRequest: the labels do not name this annotator.
     """
+    if annotator is not None:
+        if layout.format != "coco":
+            raise BadRequest(
+                f"{layout.name}: {FORMATS[layout.format].title} does not name annotators; leave out --annotator, or "
+                "export COCO JSON from Label Studio"
+            )
+        return coco.read_annotations(layout, findings, annotator)
     return FORMATS[layout.format].read_annotations(layout, findings)

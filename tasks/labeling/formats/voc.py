@@ -48,7 +48,7 @@ def read_annotations(layout: Layout, findings: FindingCounter) -> Annotations:
             if content:
                 images.append(NamedImage(split, name, content.width, content.height, content.boxes))
             else:
-                images.append(NamedImage(split, name, None, None, ()))
+                images.append(NamedImage(split, name, None, None, (), is_labelled=path is not None))
     return index_classes(class_names(images), images, "pixels")
 
 

@@ -62,7 +62,7 @@ def read_rows(
             place = f"{split}/{path.name}" if path else ""
             rows = parse_rows(text, place, findings, keypoints=keypoints)
             boxes = [NamedBox(names.get(row.class_id, f"#{row.class_id}"), *row[1:]) for row in rows]
-            images.append(NamedImage(split, image, None, None, boxes))
+            images.append(NamedImage(split, image, None, None, boxes, is_labelled=path is not None))
     return index_classes(tuple(classes), images, "fractions")
 
 

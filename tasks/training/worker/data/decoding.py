@@ -1,13 +1,16 @@
 """From an image file to pixels at the size of the network input."""
 
+import io
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL.JpegImagePlugin import JpegImageFile
+from PIL import Image
 
 from tasks.errors import BadSpec
+from tasks.images.decoding import JPEG_SIGNATURE, UnreadableImage, decode_upright
 from tasks.images.network_input import half_size_is_enough
+from tasks.images.orientation import upright_sides
 from tasks.records import LabelledImage
 from tasks.training.worker.data.geometry import scale_factor, scaled_size
 
@@ -43,30 +46,36 @@ def read_image(path: Path, image: LabelledImage, size: int) -> np.ndarray:
         size: Side of the network input in pixels.
 
     Returns:
-        uint8 BGR ``[h, w, 3]`` as stored: the orientation in a file's EXIF data is ignored.
+        uint8 BGR ``[h, w, 3]``, upright.
 
     Raises:
         BadSpec: The file does not exist, cannot be decoded, or has another size than the snapshot says.
     """
-    flags, expected = cv2.IMREAD_COLOR, (image.height, image.width)
-    if _half_size_is_enough(path, image, size):
-        flags, expected = cv2.IMREAD_REDUCED_COLOR_2, (image.height // 2, image.width // 2)
-    pixels: np.ndarray | None = cv2.imread(str(path), flags | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None or pixels.shape[:2] != expected:
-        got = "no image" if pixels is None else f"{pixels.shape[1]} x {pixels.shape[0]} pixels"
-        raise BadSpec(
-            f"{path} ({image.file_name}): {got}, the snapshot says {image.width} x {image.height}; "
-            "empty the dataset folder and run again"
-        )
+    try:
+        data = path.read_bytes()
+        if _half_size_is_enough(data, image, size):
+            return decode_upright(data, half=True)
+        pixels = decode_upright(data)
+    except (OSError, UnreadableImage) as error:
+        raise _unlike_snapshot(path, image, f"no image ({error})") from None
+    if pixels.shape[:2] != (image.height, image.width):
+        raise _unlike_snapshot(path, image, f"{pixels.shape[1]} x {pixels.shape[0]} pixels")
     return pixels
 
 
-def _half_size_is_enough(path: Path, image: LabelledImage, size: int) -> bool:
-    """Whether it is a JPEG, and large enough."""
-    if not half_size_is_enough(image.width, image.height, size):
+def _half_size_is_enough(data: bytes, image: LabelledImage, size: int) -> bool:
+    """Whether it is a JPEG as large as the snapshot says, and large enough."""
+    if not data.startswith(JPEG_SIGNATURE) or not half_size_is_enough(image.width, image.height, size):
         return False
     try:
-        with JpegImageFile(path) as header:
-            return header.size == (image.width, image.height)
-    except (OSError, SyntaxError):  # Pillow raises SyntaxError for a file of another kind
+        with Image.open(io.BytesIO(data)) as header:
+            return upright_sides(header) == (image.width, image.height)
+    except (OSError, SyntaxError):  # Pillow raises SyntaxError for some damage
         return False
+
+
+def _unlike_snapshot(path: Path, image: LabelledImage, got: str) -> BadSpec:
+    return BadSpec(
+        f"{path} ({image.file_name}): {got}, the snapshot says {image.width} x {image.height}; "
+        "empty the dataset folder and run again"
+    )
