@@ -19,9 +19,11 @@ from tasks.images.network_input import PREPROCESSING
 from tasks.local.dataset_folder import image_path
 from tasks.records import FORMAT_FILES, Agreement, Export
 from tasks.training import files
+from tests.fakes import trainer
 from tests.fakes.datasets import CLASSES
 from tests.fakes.exported import SIZE, THRESHOLD
 from tests.fakes.libraries import imported
+from tests.fakes.small_disk import small_disk
 
 DOCS = Path(__file__).parents[2] / "docs" / "models.md"
 
@@ -90,6 +92,20 @@ def alone(exported, tmp_path):
         return onnxruntime.InferenceSession(str(tmp_path / name), providers=["CPUExecutionProvider"])
 
     return alone
+
+
+@pytest.mark.parametrize("size", ["1m", "100m"], ids=["nothing", "the first file"])
+def test_a_full_disk_is_no_reason_against_a_format(exported, tmp_path, size):
+    """There is room for so much."""
+    with small_disk(tmp_path / "disk", size) as disk:
+        done = trainer.run(
+            tmp_path, "--weights", exported.weights, "--data", exported.data, "--split", "valid",
+            "--threshold", THRESHOLD, "--out", disk / "out", module=trainer.EXPORT,
+        )  # fmt: skip
+        assert done.process.returncode == 1, done.stderr[-2000:]
+        assert done.events[-1]["kind"] == "DiskFull"
+        assert "no room to write" in done.events[-1]["message"]
+        assert not (disk / "out" / files.EXPORT).exists()
 
 
 @pytest.mark.parametrize("batch", [1, 3])

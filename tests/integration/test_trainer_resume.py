@@ -16,6 +16,7 @@ from tasks.local.files import file_sha256
 from tasks.records import DatasetSnapshot, TrainingSpec
 from tasks.training import files
 from tests.fakes.datasets import make_spec, write_dataset, write_spec
+from tests.fakes.small_disk import small_disk
 from tests.fakes.trainer import EVERY_STEP, Trainer, run
 
 
@@ -136,14 +137,7 @@ def test_resume_of_another_spec_names_the_fields(saved: Whole, tmp_path: Path, t
 @pytest.mark.parametrize(("size", "options"), [("500m", EVERY_STEP), ("60m", ())], ids=["checkpoint", "best weights"])
 def test_resume_after_a_full_disk(whole: Whole, tmp_path: Path, size: str, options: tuple[object, ...]) -> None:
     """There is room for two checkpoints, not for a third one; or not for the best weights of a run of seconds."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk], check=False, capture_output=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip("no right to mount a small disk")
-    try:
+    with small_disk(tmp_path / "disk", size) as disk:
         out = disk / "out"
         full = run(tmp_path, *whole.arguments(out, *options))
         assert full.process.returncode == 1, full.stderr[-2000:]
@@ -159,8 +153,6 @@ def test_resume_after_a_full_disk(whole: Whole, tmp_path: Path, size: str, optio
         assert last.process.returncode == 0, last.stderr[-2000:]
         assert last.events_of("started")[0]["resumed_from_epoch"] == (saves[-1]["epochs_done"] if saves else None)
         assert_the_same(out, whole)
-    finally:
-        subprocess.run(["umount", disk], check=True)
 
 
 def test_watchdog_says_where_a_trainer_hangs(whole: Whole, tmp_path: Path) -> None:

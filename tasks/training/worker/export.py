@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.errors import TrainingStopped
+from tasks.errors import DiskFull, TrainingStopped
 from tasks.local import dataset_folder
 from tasks.local.files import publish_bytes
 from tasks.records import FORMAT_FILES, SPLITS, Agreement, Export, ExportedFormat
 from tasks.training import files
 from tasks.training.worker.detect import refuse_empty, refuse_other_classes
+from tasks.training.worker.runtime.disk import disk_full_reported
 from tasks.training.worker.runtime.events import Events
 from tasks.training.worker.runtime.process import heavy_imports, leave, quiet_libraries, run, stop_on_request
 
@@ -103,6 +104,7 @@ def write_all(
 
     Raises:
         TrainingStopped: a stop was requested.
+        DiskFull: there is no room for a file.
     """
     from tasks.training.worker.formats.measure import first_line
     from tasks.training.worker.formats.table import FORMATS
@@ -112,9 +114,10 @@ def write_all(
         before_format()
         path = out / FORMAT_FILES[name]
         try:
-            format_.write(trained, path)
+            with disk_full_reported(out):
+                format_.write(trained, path)
             loaded[name] = format_.load(trained, path)
-        except TrainingStopped:
+        except (TrainingStopped, DiskFull):
             raise
         except Exception as error:  # noqa: BLE001, the other formats may do
             refused[name] = f"it cannot be exported: {first_line(error)}"

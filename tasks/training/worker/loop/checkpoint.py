@@ -4,11 +4,7 @@ It is written whole or not at all. The one before it stays as previous.ckpt, in 
 holds tensors and plain data only, so that reading it runs no code.
 """
 
-import errno
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +12,16 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
-from tasks.errors import BadCheckpoint, DamagedCheckpoint, DiskFull
+from tasks.errors import BadCheckpoint, DamagedCheckpoint
 from tasks.local.files import file_sha256, publishing
 from tasks.records import TrainingSpec
 from tasks.training import files
 from tasks.training.worker.loop.progress import Progress
+from tasks.training.worker.runtime.disk import disk_full_reported
 
 FORMAT = 5
 STATE = ("layout", "network", "ema", "steps", "optimizer", "scaler", "random_state", "best")
 
-MIN_FREE_BYTES = 1_000_000
-"""A disk with fewer bytes than this counts as full, whatever the words of the error."""
 PROGRESS = TypeAdapter(Progress)
 
 
@@ -73,25 +68,6 @@ def keep_previous(folder: Path) -> None:
         link.unlink(missing_ok=True)
         os.link(folder / files.LAST, link)
         link.replace(folder / files.PREVIOUS)
-
-
-@contextmanager
-def disk_full_reported(folder: Path) -> Iterator[None]:
-    """Turn an error of writing into DiskFull, if the disk is full.
-
-    Raises:
-        DiskFull: with what to do.
-    """
-    try:
-        yield
-    except (OSError, RuntimeError) as error:  # torch wraps some of the first in the second
-        free = shutil.disk_usage(folder).free
-        if getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT) and free >= MIN_FREE_BYTES:
-            raise
-        raise DiskFull(
-            f"{folder}: no room to write, {free / 1e6:.0f} MB are free; free some, and run the same again: "
-            "it goes on from its last checkpoint"
-        ) from None
 
 
 def newest_checkpoint(folder: Path, spec: TrainingSpec) -> tuple[Checkpoint, str | None] | None:

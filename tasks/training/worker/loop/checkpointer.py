@@ -17,11 +17,12 @@ from tasks.local.files import publish_bytes
 from tasks.records import BestEpoch, TrainingSpec
 from tasks.training import files
 from tasks.training.worker.loop.bad_steps import not_learning
-from tasks.training.worker.loop.checkpoint import Checkpoint, disk_full_reported, newest_checkpoint, write_checkpoint
+from tasks.training.worker.loop.checkpoint import Checkpoint, newest_checkpoint, write_checkpoint
 from tasks.training.worker.loop.progress import Progress
 from tasks.training.worker.loop.state_copy import copy_state
 from tasks.training.worker.loop.step import TrainingStep
 from tasks.training.worker.model.weights_writer import write_weights
+from tasks.training.worker.runtime.disk import disk_full_reported
 from tasks.training.worker.runtime.events import Events
 
 State = dict[str, Any]
