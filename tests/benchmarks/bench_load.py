@@ -28,7 +28,7 @@ from pathlib import Path
 from deployments.demo.cartoons import draw_export
 from deployments.local_stack import processes
 from deployments.local_stack.seaweed import Seaweed
-from tasks.promotion.registry import versions
+from tasks.storage import keys
 from tasks.storage.s3 import Store
 from tests.benchmarks.peers import contestants
 from tests.fakes.waiting import wait_for
@@ -166,7 +166,7 @@ def measure(name: str, tree: Path, number: int) -> Outcome:
         store = Store.from_environment()
         return Outcome(
             name=name, states=Counter(run["state_type"] for run in runs), starts=[run["run_count"] for run in runs],
-            versions=sum(len(versions(store, f"load-{at}")) for at in range(PROJECTS)),
+            versions=sum(key.endswith("/card.json") for key in store.list(keys.all_models())),
             trainings=sum(key.endswith("/spec.json") for key in store.list("runs/")),
             waits=[datetime.fromisoformat(run["end_time"]).timestamp() - began for run in runs],
             seconds=seconds, answered=answered,
