@@ -7,13 +7,13 @@ from pathlib import Path
 from tasks.images.orientation import AS_STORED
 from tasks.labeling.annotations import AnnotatedImage, Annotations, Unit
 from tasks.labeling.checks.box_meaning import FORMATS_OF_FRACTIONS, WrittenBox, as_written
-from tasks.labeling.checks.boxes import clip_boxes
+from tasks.labeling.checks.boxes import clip_boxes, one_of_nearly_equal
 from tasks.labeling.checks.images import DecodedImage, UnreadableImage, check_image
 from tasks.labeling.checks.label_sizes import at_file_size
 from tasks.labeling.checks.orientation import Meaning, meaning_of_boxes, on_upright_image
 from tasks.labeling.findings import FindingCounter
 from tasks.labeling.formats.layout import Layout, images_in
-from tasks.records import LabelledImage, LabelRules
+from tasks.records import Box, LabelledImage, LabelRules
 
 
 @dataclass(frozen=True)
@@ -135,6 +135,7 @@ def label_images(
             continue
         check_image(file, image.place, findings)
         annotated = at_file_size(image.image, file, image.place, findings)
+        boxes = clip_boxes(annotated.boxes, file.width, file.height, image.place, findings, unit)
         labelled.append(
             LabelledImage(
                 file_name=image.image.file_name,
@@ -143,10 +144,20 @@ def label_images(
                 size=file.size,
                 width=file.width,
                 height=file.height,
-                boxes=clip_boxes(annotated.boxes, file.width, file.height, image.place, findings, unit),
+                boxes=_one_of_doubles(boxes, image.place, rules, findings),
             )
         )
     return labelled
+
+
+def _one_of_doubles(boxes: tuple[Box, ...], place: str, rules: LabelRules, findings: FindingCounter) -> tuple[Box, ...]:
+    """Look for boxes that two annotators drew around one object, and keep both or one as the rules say."""
+    remaining = one_of_nearly_equal(boxes)
+    if doubles := len(boxes) - len(remaining):
+        merged = rules.double_boxes == "merge"
+        findings.add("box-doubles-merged" if merged else "box-nearly-twice", place, count=doubles)
+        return remaining if merged else boxes
+    return boxes
 
 
 def written_boxes(

@@ -178,7 +178,8 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "no-valid-split": FindingKind(
         "warning",
         "no valid split with boxes: {count} images of train were split off as the validation split (a fifth of the "
-        "source images, those with the lowest SHA-256 of the name before .rf.); export with a valid split to choose "
+        "source images, those with the lowest SHA-256 of the name before .rf.; neighbours by number stay together); "
+        "export with a valid split to choose "
         "them yourself",
     ),
     "box-dropped": FindingKind(
@@ -195,7 +196,11 @@ FINDING_KINDS: dict[str, FindingKind] = {
     ),
     "box-nearly-twice": FindingKind(
         "warning",
-        "boxes that nearly cover another of the same class: {count}, both kept; remove one if two annotators drew it",
+        "boxes that nearly cover another of the same class: {count}, both kept; if two annotators drew them, keep one "
+        "of each with --double-boxes merge",
+    ),
+    "box-doubles-merged": FindingKind(
+        "warning", "boxes that nearly cover another of the same class: {count} dropped, one of each kept, as requested"
     ),
     "box-tiny": FindingKind(
         "warning",
@@ -254,6 +259,11 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "leak-frames": FindingKind(
         "warning",
         "video clips with frames in more than one split: {count}; scores will be too high, keep a clip in one split",
+    ),
+    "leak-tiles": FindingKind(
+        "warning",
+        "images whose tiles (names up to the position) are in more than one split: {count}; scores will be too high if "
+        "tiles overlap, keep the tiles of an image in one split",
     ),
     "leak-near-duplicate": FindingKind(
         "warning",

@@ -15,7 +15,6 @@ from tasks.labeling.annotations import Annotations
 from tasks.labeling.checks.box_meaning import check_box_meaning
 from tasks.labeling.checks.classes import check_class_names
 from tasks.labeling.checks.images import LFS_REASON, DecodedImage, UnreadableImage, read_images
-from tasks.labeling.checks.near_duplicates import check_near_duplicates
 from tasks.labeling.export_images import ImageOnDisk, find_images, label_images, on_upright_images, written_boxes
 from tasks.labeling.findings import FindingCounter
 from tasks.labeling.formats import zips
@@ -97,8 +96,8 @@ def inspect_export(
     if findings.count("image-skipped") > rules.max_unreadable_images * len(declared.images):
         findings.add("images-mostly-skipped", count=findings.count("image-skipped"))
     decoded = {file.sha256: file for file in files if isinstance(file, DecodedImage)}
-    check_near_duplicates(images, {sha256: file.difference_hash for sha256, file in decoded.items()}, findings)
-    snapshot = make_snapshot(declared.classes, images, LabelSource(kind="file", name=path.name), findings)
+    hashes = {sha256: file.difference_hash for sha256, file in decoded.items()}
+    snapshot = make_snapshot(declared.classes, images, hashes, LabelSource(kind="file", name=path.name), findings)
     if snapshot is not None:
         snapshot = snapshot.model_copy(update={"licence": find_licence(layout.root)})
     return Inspection(

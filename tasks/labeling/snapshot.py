@@ -1,9 +1,10 @@
 """From labelled images to the frozen DatasetSnapshot, after the checks of all images together. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tasks.labeling.checks.classes import check_classes
 from tasks.labeling.checks.leaks import check_leaks
+from tasks.labeling.checks.near_duplicates import check_near_duplicates
 from tasks.labeling.checks.splits import check_ground_truth, check_split_sizes
 from tasks.labeling.findings import FindingCounter
 from tasks.labeling.sources import split_off_validation
@@ -11,13 +12,18 @@ from tasks.records import DatasetSnapshot, LabelledImage, LabelSource
 
 
 def make_snapshot(
-    classes: tuple[str, ...], images: Sequence[LabelledImage], source: LabelSource, findings: FindingCounter
+    classes: tuple[str, ...],
+    images: Sequence[LabelledImage],
+    hashes: Mapping[str, int],
+    source: LabelSource,
+    findings: FindingCounter,
 ) -> DatasetSnapshot | None:
     """Check all images together and freeze them, with a validation split split off train if there is none.
 
     Args:
         classes: Class names by class index.
         images: All images that decode.
+        hashes: Difference hash by the SHA-256 of an image.
         source: Where the labels came from.
         findings: Findings so far; those of these checks are added.
 
@@ -26,6 +32,7 @@ def make_snapshot(
     """
     check_leaks(images, findings)
     images = _with_validation(images, findings)
+    check_near_duplicates(images, hashes, findings)
     check_split_sizes(images, findings)
     check_ground_truth(classes, images, findings)
     check_classes(classes, images, findings)

@@ -1,30 +1,34 @@
-"""Groups of images that must stay together: versions of one source image, identical images, frames of one clip. Pure.
+"""Groups of images that must stay together: versions, frames and tiles of one source, and identical images. Pure.
 
 Here too are the divisions that keep such groups whole: splitting off the validation split, and a share of the images.
 """
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
-from tasks.images.source_names import clip_name, source_name
+from tasks.images.source_names import Numbered, clip_name, numbered_name, source_name, tile_parents
 from tasks.records import LabelledImage
 
 VALIDATION_SHARE = 1 / 5
 """Share of train's source images that is split off when an export has no valid split."""
+RUNS_OF_A_SEQUENCE = 10
+"""Minimum number of runs that images with numbered names are divided into."""
 
 
 def split_off_validation(images: Sequence[LabelledImage]) -> tuple[LabelledImage, ...] | None:
     """Move a fifth of train's source images to valid, always the same ones.
 
-    A source moves as a whole, with its augmented copies, identical images, and the frames of its clip. Sources with and
-    without boxes are divided separately, so that both splits have boxes.
+    A source moves as a whole, with its augmented copies, identical images, its tiles and the frames of its clip. Of
+    names that differ in a number at the end, neighbours move together, since they may be frames of one video. Sources
+    with and without boxes are divided separately, so that both splits have boxes.
 
     Returns:
         All images, some of them moved; None if fewer than two sources have boxes.
     """
     train = [image for image in images if image.split == "train"]
-    moved_names = names_of_share(train, VALIDATION_SHARE)
+    moved_names = _names_of_share(_groups(train, _runs(train)), VALIDATION_SHARE)
     if not any(image.boxes and image.file_name not in moved_names for image in train):
         return None
     return tuple(
@@ -41,7 +45,10 @@ def names_of_share(images: Sequence[LabelledImage], share: float) -> set[str]:
     Sources are ordered, so that a smaller share is part of a larger one. Sources with and without boxes are divided
     separately, and at least one with boxes is taken.
     """
-    groups = _groups(images)
+    return _names_of_share(_groups(images), share)
+
+
+def _names_of_share(groups: Sequence[Sequence[LabelledImage]], share: float) -> set[str]:
     labelled = [group for group in groups if _has_boxes(group)]
     background = [group for group in groups if not _has_boxes(group)]
     chosen = labelled[: max(1, round(len(labelled) * share))] + background[: round(len(background) * share)]
@@ -52,8 +59,33 @@ def _has_boxes(group: Iterable[LabelledImage]) -> bool:
     return any(image.boxes for image in group)
 
 
-def _groups(images: Sequence[LabelledImage]) -> list[list[LabelledImage]]:
-    """Images that share a clip, a source or their bytes, ordered by the SHA-256 of each group's lowest source name."""
+def _runs(images: Sequence[LabelledImage]) -> dict[str, Numbered]:
+    """Runs of neighbours among images with numbered names, by file name.
+
+    A run has as many numbers as there are for ten runs or more, a power of two, so that more images seldom change it.
+    """
+    names = {image.file_name: numbered for image in images if (numbered := numbered_name(image.file_name))}
+    lengths = {
+        prefix: 2 ** ((count // RUNS_OF_A_SEQUENCE).bit_length() - 1)
+        for prefix, count in Counter(prefix for prefix, _ in set(names.values())).items()
+        if count >= RUNS_OF_A_SEQUENCE
+    }
+    return {
+        file_name: Numbered(one.prefix, one.number // lengths[one.prefix])
+        for file_name, one in names.items()
+        if one.prefix in lengths
+    }
+
+
+def _groups(
+    images: Sequence[LabelledImage], runs: Mapping[str, Numbered] = MappingProxyType({})
+) -> list[list[LabelledImage]]:
+    """Images that share a clip, a source, a tiled image, a run or their bytes.
+
+    Returns:
+        The groups, ordered by the SHA-256 of each group's lowest source name.
+    """
+    tiles = tile_parents(image.file_name for image in images)
     parents: dict[str, str] = {}
 
     def root(key: str) -> str:
@@ -62,8 +94,13 @@ def _groups(images: Sequence[LabelledImage]) -> list[list[LabelledImage]]:
         return key
 
     for image in images:
-        lower, higher = sorted((root(f"name {clip_name(image.file_name)}"), root(f"bytes {image.sha256}")))
-        parents[lower] = higher
+        name = image.file_name
+        keys = [f"bytes {image.sha256}", f"name {clip_name(name)}"]
+        keys += [f"tiles {tiles[name]}"] if name in tiles else []
+        keys += [f"run {runs[name]}"] if name in runs else []
+        for key in keys[1:]:
+            lower, higher = sorted((root(key), root(keys[0])))
+            parents[lower] = higher
     groups: dict[str, list[LabelledImage]] = defaultdict(list)
     for image in images:
         groups[root(f"bytes {image.sha256}")].append(image)

@@ -9,6 +9,7 @@ from tasks.records.base import SPLITS, Fraction, Part, Record, Sha256, Split
 
 BoxOrientation = Literal["auto", "turned", "stored"]
 Background = Literal["keep", "drop"]
+DoubleBoxes = Literal["keep", "merge"]
 UNTURNED = "exif-rotation"
 """Finding of snapshots whose images were not turned as their EXIF data ask; now they are."""
 
@@ -82,6 +83,11 @@ class LabelRules(Part):
         default="keep",
         description="What to do with images that maybe nobody labelled, without a label file or row: keep them as "
         "images without objects, or drop them.",
+    )
+    double_boxes: DoubleBoxes = Field(
+        default="keep",
+        description="What to do with boxes of one class that nearly cover each other (IoU of 0.9 or more): keep all, "
+        "or merge them.",
     )
     annotator: str | None = Field(
         default=None,

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from tasks.records.base import PROJECT_PATTERN, Augmentation, Fraction, Record, Sha256, Variant
 from tasks.records.evaluation import ThresholdGoal
 from tasks.records.gate import GatePolicy
-from tasks.records.labels import Background, BoxOrientation, LabelRules
+from tasks.records.labels import Background, BoxOrientation, DoubleBoxes, LabelRules
 from tasks.records.pretrained import COCO_LICENCE
 
 
@@ -53,6 +53,11 @@ class RetrainRequest(Record):
         default="keep",
         description="What to do with images that maybe nobody labelled, without a label file or row: keep them as "
         "images without objects, or drop them.",
+    )
+    double_boxes: DoubleBoxes = Field(
+        default="keep",
+        description="What to do with boxes of one class that nearly cover each other (IoU of 0.9 or more): keep all, "
+        "or merge them.",
     )
     annotator: str | None = Field(
         default=None,
@@ -155,5 +160,6 @@ class RetrainRequest(Record):
             max_unreadable_images=self.max_unreadable_images,
             orientation=self.orientation,
             background=self.background,
+            double_boxes=self.double_boxes,
             annotator=self.annotator,
         )

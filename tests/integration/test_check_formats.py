@@ -109,6 +109,31 @@ def test_cases_a10_a_missing_label_file_means_background_like_an_empty_one(tmp_p
     assert "image-unlisted" not in findings_of(dropped)
 
 
+@pytest.mark.parametrize(
+    ("rule", "boxes", "code"), [("keep", 4, "box-nearly-twice"), ("merge", 3, "box-doubles-merged")]
+)
+def test_cases_boxes_of_two_annotators_a_pixel_apart_are_kept_or_merged(tmp_path, rule, boxes, code):
+    """The second cat is the first one; the dog in the same place is none."""
+    drawn = [("cat", 10, 10, 50, 40), ("cat", 11, 10, 50, 41), ("dog", 10, 10, 50, 40), ("cat", 60, 10, 90, 40)]
+    path = write_in("voc", tmp_path / "export", {**SPLITS, "train": {**SPLITS["train"], "two.jpg": drawn}})
+    inspection = inspect(path, tmp_path, double_boxes=rule)
+    [image] = [image for image in inspection.images if image.file_name == "two.jpg"]
+    assert len(image.boxes) == boxes
+    assert findings_of(inspection)[code].examples == ("train/two.jpg",)
+    assert len({"box-nearly-twice", "box-doubles-merged"} & findings_of(inspection).keys()) == 1
+
+
+def test_cases_near_duplicates_are_looked_for_after_a_validation_split_was_split_off(tmp_path):
+    """Twenty copies of one image under names without a number: some are held out, and look like those in train."""
+    names = [f"{letter}.jpg" for letter in "abcdefghijklmnopqrst"]
+    path = write_in("voc", tmp_path / "export", {"train": {name: [("cat", 10, 10, 50, 40)] for name in names}})
+    for quality, name in enumerate(names, start=70):
+        structured_image(1, (100, 80), 90).save(path / "train" / name, quality=quality)
+    inspection = inspect(path, tmp_path)
+    assert findings_of(inspection)["no-valid-split"].count == 4
+    assert findings_of(inspection)["leak-near-duplicate"].count == 4
+
+
 def test_a_split_without_any_label_file_is_an_error(tmp_path):
     path = write_in("yolo", tmp_path / "export")
     for file in (path / "valid" / "labels").iterdir():

@@ -286,7 +286,8 @@ def test_labels_that_do_not_score_1_as_their_own_detections_are_an_error(box, co
         for number, split in enumerate(("train", "valid", "test"))
     ]  # fmt: skip
     findings = FindingCounter()
-    snapshot = make_snapshot(("cat",), images, LabelSource(kind="file", name="x"), findings)
+    hashes, source = dict.fromkeys((one.sha256 for one in images), 0), LabelSource(kind="file", name="x")
+    snapshot = make_snapshot(("cat",), images, hashes, source, findings)
     assert {finding.code for finding in findings.summary() if finding.severity == "error"} == codes
     assert (snapshot is None) is bool(codes)
 

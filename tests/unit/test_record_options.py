@@ -11,7 +11,8 @@ from tasks.records import GatePolicy, LabelRules, RetrainRequest
 from tasks.settings import WorkSettings
 
 LABELS = [
-    "--class-map", "--on-unreadable-image", "--max-unreadable-images", "--orientation", "--background", "--annotator",
+    "--class-map", "--on-unreadable-image", "--max-unreadable-images", "--orientation", "--background",
+    "--double-boxes", "--annotator",
 ]  # fmt: skip
 TRAINING = [
     "--variant", "--epochs", "--image-size", "--batch-size", "--learning-rate", "--augmentation", "--patience",

@@ -52,21 +52,30 @@ def clip_boxes(
         findings.add("box-twice", place, count=len(valid) - len(unique))
     for box in unique:
         _check_size(box, width, height, place, findings)
-    _check_nearly_equal(unique, place, findings)
     return unique
 
 
-def _check_nearly_equal(boxes: tuple[Box, ...], place: str, findings: FindingCounter) -> None:
-    """Count boxes that nearly cover one of the same class further left; only near neighbours are compared."""
+def one_of_nearly_equal(boxes: tuple[Box, ...]) -> tuple[Box, ...]:
+    """The boxes without those that nearly cover one of the same class further left.
+
+    Only near neighbours are compared. Of a chain of boxes, each of which nearly covers the next, the first is left.
+
+    Args:
+        boxes: Boxes of one image.
+
+    Returns:
+        The boxes that remain, in the same order.
+    """
     in_order = sorted(boxes)  # by class, then by left edge
+    doubles = set()
     for position, box in enumerate(in_order):
         reach = box.x1 + (1 - NEARLY_EQUAL) * (box.x2 - box.x1)
         for other in islice(in_order, position + 1, None):
             if other.class_index != box.class_index or other.x1 > reach:
                 break
             if iou(box, other) >= NEARLY_EQUAL:
-                findings.add("box-nearly-twice", place)
-                break
+                doubles.add(other)
+    return tuple(box for box in boxes if box not in doubles)
 
 
 def _in_pixels(box: AnnotatedBox, width: int, height: int) -> AnnotatedBox:

@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from tasks.images.source_names import clip_name, source_name
+from tasks.images.source_names import clip_name, source_name, tile_parents
 from tasks.labeling.findings import FindingCounter
 from tasks.records import LabelledImage, Split
 
 
 def check_leaks(images: Sequence[LabelledImage], findings: FindingCounter) -> None:
-    """Count identical images, copies of one source and frames of one clip that are in several splits.
+    """Count identical images, and copies, frames or tiles of one source, that are in several splits.
 
     Identical images within one split are counted too, as duplicates.
     """
@@ -22,8 +22,11 @@ def check_leaks(images: Sequence[LabelledImage], findings: FindingCounter) -> No
     # Without .rf. a name says nothing: plain names such as 0001.jpg are used again for other images.
     copies = [image for image in images if ".rf." in image.file_name]
     frames = [image for image in images if clip_name(image.file_name) != source_name(image.file_name)]
+    tiles = tile_parents(image.file_name for image in images)
     _check_groups("leak-source", _grouped(lambda image: source_name(image.file_name), copies), findings)
     _check_groups("leak-frames", _grouped(lambda image: clip_name(image.file_name), frames), findings)
+    of_tiles = [image for image in images if image.file_name in tiles]
+    _check_groups("leak-tiles", _grouped(lambda image: tiles[image.file_name], of_tiles), findings)
 
 
 def _grouped(key: Callable[[LabelledImage], str], images: Iterable[LabelledImage]) -> dict[str, list[LabelledImage]]:
