@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_DIR ?= nasflow-demo
 PEERS := .bench
+WRITERS := .writers
 
-.PHONY: setup check test unit integration gpu e2e browser demo bench chaos fuzz reference lock clean
+.PHONY: setup check test unit integration gpu e2e browser demo bench chaos fuzz writers reference lock clean
 
 setup: $(STAMP)
 
@@ -72,6 +73,16 @@ chaos: setup
 # Twenty minutes of random labels.
 fuzz: setup
 	$(BIN)/python -m tests.fuzz.labels
+
+# Other labelling tools, in an environment of their own, write one set of labels in every format that is read.
+$(WRITERS)/.installed: infra/requirements/writers.txt
+	rm -rf $(WRITERS)
+	$(PYTHON) -m venv $(WRITERS)
+	$(WRITERS)/bin/python -m pip install --quiet --no-deps --require-hashes -r infra/requirements/writers.txt
+	@touch $@
+
+writers: setup $(WRITERS)/.installed
+	$(BIN)/python -m tests.writers
 
 # Writes docs/reference.md from the code.
 reference: setup

@@ -15,3 +15,4 @@ for name in all control; do
 done
 # The peers of the benchmarks share what is installed for development, so only what is listed is locked.
 lock bench --no-deps
+lock writers

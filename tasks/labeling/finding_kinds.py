@@ -240,6 +240,16 @@ FINDING_KINDS: dict[str, FindingKind] = {
     "unusual-format": FindingKind(
         "info", "images in GIF, AVIF or JPEG 2000: {count}, of which the first frame is used"
     ),
+    "voc-whole-pixels": FindingKind(
+        "info",
+        "files of Pascal VOC by Label Studio: {count}, whose corners it cuts down to whole pixels, so that they may be "
+        "one pixel off; export COCO or YOLO",
+    ),
+    "voc-first-pixel": FindingKind(
+        "info",
+        "files of Pascal VOC whose writer is unknown: {count}, read as counting from pixel 0, as most tools write; if "
+        "yours counts from 1, boxes are one pixel too far right and down",
+    ),
     "suffix-differs": FindingKind(
         "info", "images whose suffix names another format than the file is: {count}; they are read as what they are"
     ),

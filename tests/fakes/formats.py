@@ -81,7 +81,8 @@ def _voc(folder: Path, splits: Mapping[str, Boxes], classes: tuple[str, ...]) ->
             for label, x1, y1, x2, y2 in boxes
         )
         size = f"<size><width>{WIDTH}</width><height>{HEIGHT}</height><depth>3</depth></size>"
-        text = f"<annotation><filename>{name}</filename>{size}{objects}</annotation>"
+        marks = f"<path>{name}</path><source><database>roboflow.ai</database></source>"  # of Roboflow, which adds 1
+        text = f"<annotation><filename>{name}</filename>{marks}{size}{objects}</annotation>"
         (folder / Path(name).with_suffix(".xml")).write_text(text)
 
 

@@ -11,7 +11,7 @@ from tasks.errors import BadExport, BadRequest
 from tasks.labeling.formats.zips import pack
 from tasks.labeling.inspection import inspect_export, require_snapshot
 from tasks.records import LabelRules
-from tests.fakes.formats import CLASSES, FORMATS, SPLITS, write_in
+from tests.fakes.formats import CLASSES, FORMATS, HEIGHT, SPLITS, WIDTH, write_in
 from tests.fakes.tool_exports import TEST, coco_document, write_coco, write_images, write_yolo
 
 
@@ -176,14 +176,37 @@ SHAPES = {
 }  # fmt: skip
 
 
-def write_cvat(folder, body, names=("cat", "dog")):
+def write_cvat(folder, body, names=("cat", "dog"), document="annotations.xml"):
     """CVAT's document around the images or tracks in ``body``."""
     labels = "".join(f"<label><name>{name}</name><color>#fff</color></label>" for name in names)
     meta = f"<meta><task><id>1</id><labels>{labels}</labels></task></meta>"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     text = f'<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>{meta}{body}</annotations>'
-    (folder / "annotations.xml").write_text(text)
+    (folder / document).write_text(text)
     return folder
+
+
+@pytest.mark.parametrize("tool", ["datumaro", "globox"])
+def test_cases_cvat_xml_may_be_a_document_a_split(digest, tmp_path, tool):
+    """Datumaro writes val.xml beside one folder of images; a folder a split has annotations.xml in it."""
+    path = tmp_path / "export"
+    for split, images in TEST.items():
+        body = "".join(
+            f'<image name="{name}" width="{WIDTH}" height="{HEIGHT}">'
+            + "".join(f'<box label="{b[0]}" xtl="{b[1]}" ytl="{b[2]}" xbr="{b[3]}" ybr="{b[4]}"/>' for b in boxes)
+            + "</image>"
+            for name, boxes in images.items()
+        )
+        word = {"valid": "val"}.get(split, split)
+        if tool == "datumaro":
+            write_cvat(path, body, CLASSES, f"{word}.xml")
+            write_images(path / "images", split, images)
+        else:
+            write_cvat(path / word, body, CLASSES)
+            write_images(path / word, split, images)
+    inspection = inspect_export(path, tmp_path / "scratch")
+    assert (inspection.format, counts_of(inspection)) == ("cvat", COUNTS)
+    assert require_snapshot(inspection).digest == digest
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -247,6 +270,18 @@ def test_cases_label_studio_yolo_has_its_classes_beside_the_images(tmp_path, cla
     assert inspection.classes == ("cat",)
     assert counts_of(inspection) == {"train": (10, 10)}
     assert require_snapshot(inspection).counts()["valid"].images == 2
+
+
+@pytest.mark.parametrize("second", ["cat\ndog\n", "dog\ncat\n"])
+def test_cases_label_studio_yolo_may_have_its_classes_in_each_split(digest, tmp_path, second):
+    path = write_yolo(tmp_path / "export", by_split("{}/images"), by_split("{}/labels"))
+    for split in ("train", "val", "test"):
+        (path / split / "classes.txt").write_text("cat\ndog\n" if split == "train" else second)
+    if second.startswith("cat"):
+        assert require_snapshot(inspect_export(path, tmp_path / "scratch")).digest == digest
+    else:
+        with pytest.raises(BadExport, match=r"val/classes.txt has other names than the first one; label all splits"):
+            inspect_export(path, tmp_path / "scratch")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ HEAVY = {"prefect", "boto3", "botocore", "numpy", "PIL", "pydantic", "httpx"}
 OURS = (deployments, flows, tasks)
 DETECTION = (
     "tasks.detection", "deployments.offline.detect", "deployments.offline.image_inputs", "deployments.offline.suggest",
-    "deployments.serving",
+    "deployments.serving", "tasks.images.decoding",
 )  # fmt: skip
 """Modules that load OpenCV and drawing; the command and the flow load them when they are used."""
 TRAINER_ONLY = {"torch", "torchvision", "super_gradients", "lightning_fabric", "safetensors", "cv2", "matplotlib"}

@@ -155,9 +155,12 @@ def test_a_list_with_an_empty_line_is_refused_and_the_line_named():
 # VOC ----------------------------------------------------------------------------------------------
 
 
-def voc_of(*objects, size="<size><width>416</width><height>400</height></size>"):
+ROBOFLOW = "<path>a.jpg</path><source><database>roboflow.ai</database></source>"
+
+
+def voc_of(*objects, size="<size><width>416</width><height>400</height></size>", marks=ROBOFLOW):
     findings = FindingCounter()
-    text = f"<annotation><filename>a.jpg</filename>{size}{''.join(objects)}</annotation>"
+    text = f"<annotation><filename>a.jpg</filename>{marks}{size}{''.join(objects)}</annotation>"
     return voc.parse_annotation(text, "a.xml", findings), findings
 
 
@@ -168,7 +171,25 @@ def voc_object(name="cat", box=(1, 1, 417, 401)):
     return f"<object><name>{name}</name><bndbox>{corners}</bndbox></object>"
 
 
-def test_voc_corners_count_from_one():
+@pytest.mark.parametrize(
+    ("marks", "box", "code"),
+    [
+        (ROBOFLOW, (11, 21, 31, 51), None),
+        ("<source><database>roboflow.ai</database></source>", (11, 21, 30, 50), None),  # supervision
+        ("<source><database>The VOC2007 Database</database></source>", (11, 21, 30, 50), None),
+        ("<source><database>Unknown</database></source>", (10, 20, 30, 50), "voc-first-pixel"),  # CVAT, datumaro
+        ("", (10, 20, 30, 50), "voc-first-pixel"),  # globox
+        ("<owner><name>Label Studio</name></owner>", (10, 20, 30, 50), "voc-whole-pixels"),
+    ],
+)
+def test_cases_voc_corners_count_as_their_writer_counts(marks, box, code):
+    """One box of 20 x 30 pixels, as each of them writes it."""
+    annotation, findings = voc_of(voc_object(box=box), marks=marks)
+    assert annotation.boxes == (("cat", 10, 20, 20, 30),)
+    assert list(counts(findings)) == ([code] if code else [])
+
+
+def test_voc_corners_of_roboflow_count_from_one():
     annotation, findings = voc_of(voc_object())
     assert (annotation.width, annotation.height, annotation.boxes) == (416, 400, (("cat", 0, 0, 416, 400),))
     boxes = clip_boxes((AnnotatedBox(0, *annotation.boxes[0][1:]),), 416, 400, "a.jpg", findings)

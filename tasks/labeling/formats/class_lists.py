@@ -1,5 +1,6 @@
 """Lists of class names: data.yaml, and text files with a name per line."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,17 +65,28 @@ def read_class_list(layout: Layout) -> ClassList:
         BadExport: there is neither, or no list of class names in it.
     """
     path = find_data_yaml(layout.root)
-    names_files = [folder / NAMES_FILE for folder in (layout.root, *(files.labels for files in layout.splits.values()))]
-    names_file = next((file for file in names_files if file.is_file()), None)
+    folders = [folder for files in layout.splits.values() for folder in (files.labels, files.labels.parent)]
+    names_file = next((file for folder in (layout.root, *folders) if (file := folder / NAMES_FILE).is_file()), None)
     if path is not None:
         return parse_class_list(read_text(_small_enough(path, layout.name)), f"{layout.name}: {path.name}")
     if names_file is not None:
         text = read_text(_small_enough(names_file, layout.name))
+        _refuse_other_lists(text, [folder / NAMES_FILE for folder in folders], layout.name)
         return ClassList(parse_names(text, f"{layout.name}: {NAMES_FILE}"), keypoints=False)
     raise BadExport(
         f"{layout.name}: no data.yaml, so class ids have no names; add one with `names: [..]` at the top, or a "
         f"{NAMES_FILE} with a name per line"
     )
+
+
+def _refuse_other_lists(text: str, files: Sequence[Path], export_name: str) -> None:
+    """Refuse an export whose splits have different lists of class names: ids would mean another class in each."""
+    for file in files:
+        if file.is_file() and read_text(_small_enough(file, export_name)).split() != text.split():
+            raise BadExport(
+                f"{export_name}: {file.parent.name}/{NAMES_FILE} has other names than the first one; label all "
+                "splits with one list of classes, and export them together"
+            )
 
 
 def _small_enough(path: Path, export_name: str) -> Path:

@@ -1,4 +1,4 @@
-"""CVAT's own XML, for images and for videos: one document for all splits, with corners in pixels."""
+"""CVAT's own XML, for images and for videos: a document for all splits or one each, with corners in pixels."""
 
 import math
 import re
@@ -17,6 +17,7 @@ from tasks.labeling.formats.class_names import NamedImage, class_names, index_cl
 from tasks.labeling.formats.layout import Layout, SplitFiles, SplitFolder
 from tasks.labeling.formats.listed_images import ListedImages
 from tasks.labeling.formats.split_names import split_of_word
+from tasks.records import Split
 
 USUAL_NAME = "annotations.xml"
 MAX_DOCUMENT_BYTES = 2**30
@@ -27,20 +28,29 @@ _FRAME = "frame_{:06d}"
 
 
 def split_folders(root: Path) -> list[SplitFolder]:
-    """The splits that a document gives its images as subsets; all of them share the document and the images."""
+    """The splits of documents beside one folder of images.
+
+    CVAT writes one document, which gives images their splits as subsets. Datumaro writes a document a split, such as
+    ``val.xml``.
+    """
+    images = SplitFolder(".", "train", root, root).images
     path = root / USUAL_NAME
     if not _is_document(path):
-        return []
+        named = {path: split for path in sorted(root.glob("*.xml")) if (split := split_of_word(path.stem))}
+        return [
+            SplitFolder(path.name, split, images, root, labels=path)
+            for path, split in named.items()
+            if _is_document(path)
+        ]
     subsets = dict.fromkeys(match.decode(errors="replace") for match in _SUBSET.findall(path.read_bytes()))
     splits = dict.fromkeys(split_of_word(subset) or "train" for subset in subsets) or {"train": None}
-    images = SplitFolder(".", "train", root, root).images
     return [SplitFolder(f"{USUAL_NAME}, {split}", split, images, root, labels=path) for split in splits]
 
 
 def find_files(folder: SplitFolder) -> SplitFiles | None:
-    """Find the document that is all splits' own."""
-    is_ours = folder.labels is not None and folder.labels.name == USUAL_NAME
-    return SplitFiles(folder.images, folder.labels) if is_ours and folder.labels else None
+    """Find the document of a split, which may be that of other splits, too."""
+    path = folder.labels or folder.folder / USUAL_NAME
+    return SplitFiles(folder.images, path) if path.suffix == ".xml" and _is_document(path) else None
 
 
 def _is_document(path: Path) -> bool:
@@ -51,43 +61,57 @@ def _is_document(path: Path) -> bool:
 
 
 def read_annotations(layout: Layout, findings: FindingCounter) -> Annotations:
-    """Read the document.
+    """Read the documents.
 
     Raises:
-        BadExport: it is no XML, or no object names a class.
+        BadExport: one is no XML, or no object names a class.
     """
-    path = next(iter(layout.splits.values())).labels
-    if (size := path.stat().st_size) > MAX_DOCUMENT_BYTES:
-        raise BadExport(f"{layout.name}: {path.name}: {size} bytes are too many for one document; export in parts")
-    try:
-        root = fromstring(path.read_bytes(), forbid_dtd=True)
-    except (ParseError, DefusedXmlException, ValueError, RecursionError) as error:
-        words = " ".join(str(error).split())[:100]
-        raise BadExport(f"{layout.name}: {path.name}: not XML ({words}); export again as CVAT for images") from None
-    images = list(_images(root, layout, findings))
-    declared = dict.fromkeys(
-        name for item in root.iterfind("meta//labels/label") if (name := (item.findtext("name") or "").strip())
-    )
+    declared: dict[str, None] = {}
+    images: list[NamedImage] = []
+    is_shared = len({files.labels for files in layout.splits.values()}) == 1 < len(layout.splits)
+    for split, files in list(layout.splits.items())[: 1 if is_shared else None]:
+        root = _parse(files.labels, layout.name)
+        images += _images(root, "train" if is_shared else split, files, findings)
+        names = ((item.findtext("name") or "").strip() for item in root.iterfind("meta//labels/label"))
+        declared |= dict.fromkeys(filter(None, names))
     return index_classes(tuple(declared) or class_names(images), images, "pixels")
 
 
-def _images(root: Any, layout: Layout, findings: FindingCounter) -> Iterator[NamedImage]:
-    """The images that the document lists, else the frames on disk."""
-    on_disk = ListedImages(next(iter(layout.splits.values())).list_images())
+def _parse(path: Path, export_name: str) -> Any:
+    place = f"{export_name}: {path.name}"
+    if (size := path.stat().st_size) > MAX_DOCUMENT_BYTES:
+        raise BadExport(f"{place}: {size} bytes are too many for one document; export in parts")
+    try:
+        return fromstring(path.read_bytes(), forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError, RecursionError) as error:
+        words = " ".join(str(error).split())[:100]
+        raise BadExport(f"{place}: not XML ({words}); export again as CVAT for images") from None
+
+
+def _images(root: Any, default: Split, files: SplitFiles, findings: FindingCounter) -> Iterator[NamedImage]:
+    """The images that a document lists, else the frames on disk.
+
+    Args:
+        root: The document.
+        default: Split of images without a subset.
+        files: Where the images are.
+        findings: Counts what is wrong with the labels.
+    """
+    on_disk = ListedImages(files.list_images())
     boxes_by_frame = _boxes_of_tracks(root, findings)
     listed = root.findall("image")
     for item in listed:
-        split = split_of_word(item.get("subset") or "") or "train"
+        split = split_of_word(item.get("subset") or "") or default
         place = f"{split}/{item.get('name')}"
         name = on_disk.find(item.get("name") or "", place, findings)
         if name is not None:
             boxes = [box for shape in item if (box := _box(shape, shape.get("label"), place, findings))]
             yield NamedImage(split, name, _side(item, "width"), _side(item, "height"), boxes)
     if not listed:
-        for name in next(iter(layout.splits.values())).list_images():
-            yield NamedImage("train", name, None, None, boxes_by_frame.pop(Path(name).stem, []))
+        for name in files.list_images():
+            yield NamedImage(default, name, None, None, boxes_by_frame.pop(Path(name).stem, []))
         for frame in boxes_by_frame:
-            findings.add("label-without-image", f"train/{frame}")
+            findings.add("label-without-image", f"{default}/{frame}")
 
 
 def _boxes_of_tracks(root: Any, findings: FindingCounter) -> dict[str, list[NamedBox]]:

@@ -1,8 +1,9 @@
-"""Pascal VOC: one XML file per image, with corners in pixels that count from 1."""
+"""Pascal VOC: one XML file per image, with corners in pixels that count from 0 or 1, depending on the writer."""
 
 import math
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
@@ -13,8 +14,22 @@ from tasks.labeling.formats.class_names import NamedImage, class_names, index_cl
 from tasks.labeling.formats.label_files import any_case, find_label_folder, images_with_label_files, read_label_file
 from tasks.labeling.formats.layout import Layout, SplitFiles, SplitFolder
 
-FIRST_PIXEL = 1
-"""Number of the first pixel: Roboflow adds 1 to all corners, and VOC's own development kit reads them so."""
+_VOC_ITSELF = re.compile(r"VOC ?20\d\d", re.IGNORECASE)
+
+
+class Numbering(NamedTuple):
+    """From which pixel a writer counts, at the left and top, and at the right and bottom."""
+
+    first: int
+    last: int
+
+
+FROM_ZERO = Numbering(0, 0)
+"""As CVAT, datumaro, globox and Label Studio write."""
+FROM_ONE = Numbering(1, 1)
+"""As Roboflow writes: it adds 1 to all corners, so that 417 in an image of 416 pixels is its edge."""
+LAST_INCLUDED = Numbering(1, 0)
+"""As Pascal VOC itself counts, and supervision writes: from 1, and the last pixel is one of the box."""
 
 
 @dataclass(frozen=True)
@@ -71,16 +86,32 @@ def parse_annotation(text: str, place: str, findings: FindingCounter) -> VocAnno
     if root.tag != "annotation":
         findings.add("label-file-bad", f"{place}: <{root.tag[:40]}> is no annotation")
         return None
+    numbering = _numbering(root)
+    if root.findtext("owner/name") == "Label Studio":
+        findings.add("voc-whole-pixels", place)
+    elif numbering is None:
+        findings.add("voc-first-pixel", place)
     boxes = []
     for number, item in enumerate(root.iter("object"), start=1):
         findings.label_lines += 1
         where = f"{place}: object {number}"
-        name, box = (item.findtext("name") or "").strip(), _box(item, where, findings)
+        name, box = (item.findtext("name") or "").strip(), _box(item, numbering or FROM_ZERO, where, findings)
         if not name or box is None:
             findings.add("label-line-bad", f"{where}: no {'name' if not name else 'box'}")
         else:
             boxes.append(NamedBox(name, *box))
     return VocAnnotation(_side(root, "width"), _side(root, "height"), tuple(boxes))
+
+
+def _numbering(root: Any) -> Numbering | None:
+    """From which pixel the writer of a file counts, by the marks that it leaves; None for unknown writers.
+
+    Roboflow and supervision both name Roboflow as the source. Roboflow alone writes a path.
+    """
+    database = root.findtext("source/database") or ""
+    if "roboflow" in database.lower():
+        return FROM_ONE if root.find("path") is not None else LAST_INCLUDED
+    return LAST_INCLUDED if _VOC_ITSELF.search(database) else None
 
 
 def _side(root: Any, name: str) -> int | None:
@@ -90,19 +121,20 @@ def _side(root: Any, name: str) -> int | None:
         return None
 
 
-def _box(item: Any, where: str, findings: FindingCounter) -> CornerAndSides | None:
+def _box(item: Any, numbering: Numbering, where: str, findings: FindingCounter) -> CornerAndSides | None:
     bndbox = item.find("bndbox")
     if bndbox is not None:
         corners = [_number(bndbox.findtext(name)) for name in ("xmin", "ymin", "xmax", "ymax")]
         if None in corners:
             return None
-        x1, y1, x2, y2 = (value - FIRST_PIXEL for value in corners if value is not None)
+        x1, y1, x2, y2 = (value for value in corners if value is not None)
+        x1, y1, x2, y2 = x1 - numbering.first, y1 - numbering.first, x2 - numbering.last, y2 - numbering.last
         return x1, y1, x2 - x1, y2 - y1
     polygon = item.find("polygon")
     if polygon is None:
         return None
     numbers = [_number(point.text) for point in polygon]  # x1, y1, x2, y2, …
-    points = [number - FIRST_PIXEL for number in numbers if number is not None and math.isfinite(number)]
+    points = [number - numbering.first for number in numbers if number is not None and math.isfinite(number)]
     if not points or len(points) % 2 or len(points) < len(numbers):
         return None
     findings.add("box-from-polygon", where)
