@@ -19,11 +19,11 @@ SPLITS: Splits = {
     "train": {"a.jpg": [("cat", 10, 10, 50, 40), ("dog", 0, 5, 30, 80)], "b.jpg": [("dog", 1, 2, 99, 70)], "e.jpg": []},
     "valid": {"c.jpg": [("cat", 20, 20, 60, 60)], "d.jpg": []},
 }
-FORMATS = ("coco", "yolo", "darknet", "voc", "tensorflow-csv", "retinanet-csv")
+FORMATS = ("coco", "yolo", "darknet", "cvat", "voc", "tensorflow-csv", "retinanet-csv")
 
 
 def write_in(kind: str, folder: Path, splits: Splits = SPLITS, classes: tuple[str, ...] = CLASSES) -> Path:
-    """Write an export as Roboflow lays out the format."""
+    """Write an export as Roboflow lays out the format, and CVAT's own with a document a split."""
     for split, boxes in splits.items():
         images = folder / split / "images" if kind == "yolo" else folder / split
         images.mkdir(parents=True)
@@ -86,6 +86,18 @@ def _voc(folder: Path, splits: Mapping[str, Boxes], classes: tuple[str, ...]) ->
         (folder / Path(name).with_suffix(".xml")).write_text(text)
 
 
+def _cvat(folder: Path, splits: Mapping[str, Boxes], classes: tuple[str, ...]) -> None:
+    labels = "".join(f"<label><name>{name}</name></label>" for name in classes)
+    images = "".join(
+        f'<image id="{at}" name="{name}" width="{WIDTH}" height="{HEIGHT}">'
+        + "".join(f'<box label="{b[0]}" xtl="{b[1]}" ytl="{b[2]}" xbr="{b[3]}" ybr="{b[4]}"/>' for b in splits[name])
+        + "</image>"
+        for at, name in enumerate(splits)
+    )
+    meta = f"<version>1.1</version><meta><task><labels>{labels}</labels></task></meta>"
+    (folder / "annotations.xml").write_text(f"<annotations>{meta}{images}</annotations>")
+
+
 def _csv(folder: Path, lines: list[tuple[object, ...]]) -> None:
     text = io.StringIO()
     csv.writer(text).writerows(lines)
@@ -108,6 +120,7 @@ WRITERS = {
     "coco": _coco,
     "yolo": _yolo,
     "darknet": _darknet,
+    "cvat": _cvat,
     "voc": _voc,
     "tensorflow-csv": _tensorflow,
     "retinanet-csv": _retinanet,

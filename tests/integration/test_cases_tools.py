@@ -176,7 +176,7 @@ SHAPES = {
 }  # fmt: skip
 
 
-def write_cvat(folder, body, names=("cat", "dog"), document="annotations.xml"):
+def write_cvat(folder, body, names=CLASSES, document="annotations.xml"):
     """CVAT's document around the images or tracks in ``body``."""
     labels = "".join(f"<label><name>{name}</name><color>#fff</color></label>" for name in names)
     meta = f"<meta><task><id>1</id><labels>{labels}</labels></task></meta>"
@@ -186,9 +186,7 @@ def write_cvat(folder, body, names=("cat", "dog"), document="annotations.xml"):
     return folder
 
 
-@pytest.mark.parametrize("tool", ["datumaro", "globox"])
-def test_cases_cvat_xml_may_be_a_document_a_split(digest, tmp_path, tool):
-    """Datumaro writes val.xml beside one folder of images; a folder a split has annotations.xml in it."""
+def test_cases_cvat_xml_of_datumaro_is_a_document_a_split_beside_one_folder_of_images(digest, tmp_path):
     path = tmp_path / "export"
     for split, images in TEST.items():
         body = "".join(
@@ -197,13 +195,8 @@ def test_cases_cvat_xml_may_be_a_document_a_split(digest, tmp_path, tool):
             + "</image>"
             for name, boxes in images.items()
         )
-        word = {"valid": "val"}.get(split, split)
-        if tool == "datumaro":
-            write_cvat(path, body, CLASSES, f"{word}.xml")
-            write_images(path / "images", split, images)
-        else:
-            write_cvat(path / word, body, CLASSES)
-            write_images(path / word, split, images)
+        write_cvat(path, body, document=f"{'val' if split == 'valid' else split}.xml")
+        write_images(path / "images", split, images)
     inspection = inspect_export(path, tmp_path / "scratch")
     assert (inspection.format, counts_of(inspection)) == ("cvat", COUNTS)
     assert require_snapshot(inspection).digest == digest

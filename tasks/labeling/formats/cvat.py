@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import ParseError, fromstring
+from defusedxml.ElementTree import ParseError, iterparse
 
 from tasks.errors import BadExport
 from tasks.labeling.annotations import Annotations, CornerAndSides, NamedBox, bounding_box
@@ -70,61 +70,84 @@ def read_annotations(layout: Layout, findings: FindingCounter) -> Annotations:
     images: list[NamedImage] = []
     is_shared = len({files.labels for files in layout.splits.values()}) == 1 < len(layout.splits)
     for split, files in list(layout.splits.items())[: 1 if is_shared else None]:
-        root = _parse(files.labels, layout.name)
-        images += _images(root, "train" if is_shared else split, files, findings)
-        names = ((item.findtext("name") or "").strip() for item in root.iterfind("meta//labels/label"))
-        declared |= dict.fromkeys(filter(None, names))
+        of_document, names = _read(files, split, layout.name, findings)
+        images += of_document
+        declared |= dict.fromkeys(names)
     return index_classes(tuple(declared) or class_names(images), images, "pixels")
 
 
-def _parse(path: Path, export_name: str) -> Any:
+def _read(
+    files: SplitFiles, default: Split, export_name: str, findings: FindingCounter
+) -> tuple[list[NamedImage], list[str]]:
+    """The images that a document lists, else the frames on disk; and the class names that it declares.
+
+    Args:
+        files: Where the document and its images are.
+        default: Split of images without a subset.
+        export_name: Name of the export in errors.
+        findings: Counts what is wrong with the labels.
+    """
+    on_disk = ListedImages(files.list_images())
+    images: list[NamedImage] = []
+    declared: list[str] = []
+    boxes_by_frame: dict[str, list[NamedBox]] = defaultdict(list)
+    is_listed = False
+    for item in _parts(files.labels, export_name):
+        if item.tag == "meta":
+            names = ((label.findtext("name") or "").strip() for label in item.iterfind(".//labels/label"))
+            declared += filter(None, names)
+        elif item.tag == "track":
+            _add_track(item, default, boxes_by_frame, findings)
+        else:
+            is_listed = True
+            if (image := _image(item, default, on_disk, findings)) is not None:
+                images.append(image)
+    if not is_listed:
+        for name in files.list_images():
+            images.append(NamedImage(default, name, None, None, boxes_by_frame.pop(Path(name).stem, [])))
+        for frame in boxes_by_frame:
+            findings.add("label-without-image", f"{default}/{frame}")
+    return images, declared
+
+
+def _parts(path: Path, export_name: str) -> Iterator[Any]:
+    """The parts of a document one after the other, each freed before the next is read.
+
+    Raises:
+        BadExport: it is no XML.
+    """
     place = f"{export_name}: {path.name}"
     if (size := path.stat().st_size) > MAX_DOCUMENT_BYTES:
         raise BadExport(f"{place}: {size} bytes are too many for one document; export in parts")
     try:
-        return fromstring(path.read_bytes(), forbid_dtd=True)
+        with path.open("rb") as file:
+            for _, element in iterparse(file, forbid_dtd=True):
+                if element.tag in ("meta", "track", "image"):
+                    yield element
+                    element.clear()
     except (ParseError, DefusedXmlException, ValueError, RecursionError) as error:
         words = " ".join(str(error).split())[:100]
         raise BadExport(f"{place}: not XML ({words}); export again as CVAT for images") from None
 
 
-def _images(root: Any, default: Split, files: SplitFiles, findings: FindingCounter) -> Iterator[NamedImage]:
-    """The images that a document lists, else the frames on disk.
-
-    Args:
-        root: The document.
-        default: Split of images without a subset.
-        files: Where the images are.
-        findings: Counts what is wrong with the labels.
-    """
-    on_disk = ListedImages(files.list_images())
-    boxes_by_frame = _boxes_of_tracks(root, findings)
-    listed = root.findall("image")
-    for item in listed:
-        split = split_of_word(item.get("subset") or "") or default
-        place = f"{split}/{item.get('name')}"
-        name = on_disk.find(item.get("name") or "", place, findings)
-        if name is not None:
-            boxes = [box for shape in item if (box := _box(shape, shape.get("label"), place, findings))]
-            yield NamedImage(split, name, _side(item, "width"), _side(item, "height"), boxes)
-    if not listed:
-        for name in files.list_images():
-            yield NamedImage(default, name, None, None, boxes_by_frame.pop(Path(name).stem, []))
-        for frame in boxes_by_frame:
-            findings.add("label-without-image", f"{default}/{frame}")
+def _image(item: Any, default: Split, on_disk: ListedImages, findings: FindingCounter) -> NamedImage | None:
+    split = split_of_word(item.get("subset") or "") or default
+    place = f"{split}/{item.get('name')}"
+    name = on_disk.find(item.get("name") or "", place, findings)
+    if name is None:
+        return None
+    boxes = [box for shape in item if (box := _box(shape, shape.get("label"), place, findings))]
+    return NamedImage(split, name, _side(item, "width"), _side(item, "height"), boxes)
 
 
-def _boxes_of_tracks(root: Any, findings: FindingCounter) -> dict[str, list[NamedBox]]:
-    """Boxes by name of a frame; those of an object that has left the frame are left out."""
-    boxes: dict[str, list[NamedBox]] = defaultdict(list)
-    for track in root.iterfind("track"):
-        for shape in track:
-            frame = shape.get("frame") or ""
-            if shape.get("outside") != "1" and frame.isdecimal():
-                name = _FRAME.format(int(frame))
-                if box := _box(shape, track.get("label"), f"train/{name}", findings):
-                    boxes[name].append(box)
-    return boxes
+def _add_track(track: Any, split: Split, boxes: dict[str, list[NamedBox]], findings: FindingCounter) -> None:
+    """Add the boxes of an object to those of its frames; those where it has left the frame are left out."""
+    for shape in track:
+        frame = shape.get("frame") or ""
+        if shape.get("outside") != "1" and frame.isdecimal():
+            name = _FRAME.format(int(frame))
+            if box := _box(shape, track.get("label"), f"{split}/{name}", findings):
+                boxes[name].append(box)
 
 
 def _box(shape: Any, label: str | None, place: str, findings: FindingCounter) -> NamedBox | None:
