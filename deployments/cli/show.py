@@ -73,11 +73,12 @@ def show_training(document: Document) -> None:
 
 
 def show_scores(document: Document) -> None:
-    """Print the scores of ``score``."""
+    """Print the scores of ``score``, and first whether nothing was found."""
+    for note in document["notes"]:
+        say(f"note: {note}")
     columns = ["truths", "ap", "ap50", "precision", "recall", "threshold"]
     rows = [[name, *(scores[column] for column in columns)] for name, scores in document["per_class"].items()]
-    title = f"mAP {document['map']:.3f}, mAP50 {document['map50']:.3f}, mAP75 {document['map75']:.3f}"
-    table(["class", *columns], rows, title)
+    table(["class", *columns], rows, document["summary"])
     say(f"report: {document['report']}")
 
 

@@ -5,9 +5,11 @@ from typing import Any
 
 from tasks import metrics
 from tasks.errors import BadRequest
-from tasks.evaluation.coco_files import load_detections, load_ground_truth
+from tasks.evaluation.coco_detections import load_detections
+from tasks.evaluation.coco_truth import load_ground_truth
 from tasks.evaluation.measure import MeasuredImages, measure
 from tasks.evaluation.report.content import ReportContent
+from tasks.evaluation.report.first_line import nothing_right, score_line
 from tasks.evaluation.report.page import write_report
 from tasks.evaluation.report.suspected_errors import suspected_errors_csv
 from tasks.local.files import publish_bytes
@@ -30,14 +32,17 @@ def score(truth_file: Path, detections_file: Path, out: Path, threshold_for: Thr
         BadInput: a file cannot be read, is not in COCO's format, or does not fit the other one.
         BadRequest: the folder cannot be written.
     """
-    ground_truth = load_ground_truth(truth_file)
-    detections = load_detections(detections_file, ground_truth)
-    matches = metrics.Matches(ground_truth, detections)
-    images = MeasuredImages(truth_file.name, _counts(ground_truth))
+    truth = load_ground_truth(truth_file)
+    foreign = load_detections(detections_file, truth)
+    detections, notes = foreign.detections, (*truth.notes, *foreign.notes)
+    matches = metrics.Matches(truth.document, detections)
+    images = MeasuredImages(truth_file.name, _counts(truth.document))
     evaluation = measure(matches, detections, metrics.choose_point(matches, threshold_for), images)
     facts = {"Ground truth": str(truth_file), "Detections": f"{detections_file}, {len(detections)} boxes"}
+    facts |= {"How they were read": "; ".join(notes)} if notes else {}
     paths = _write(out, ReportContent(title=detections_file.stem, evaluation=evaluation, facts=facts), evaluation)
-    return {**evaluation.scores.model_dump(mode="json"), **paths}
+    summary = nothing_right(evaluation) or score_line(evaluation.scores)
+    return {"summary": summary, "notes": list(notes), **evaluation.scores.model_dump(mode="json"), **paths}
 
 
 def _counts(ground_truth: dict[str, Any]) -> SplitCounts:

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from tasks import metrics
-from tasks.evaluation.coco_files import load_detections, load_ground_truth
+from tasks.evaluation.coco_detections import load_detections
+from tasks.evaluation.coco_truth import load_ground_truth
 from tasks.evaluation.measure import MeasuredImages, measure
 from tasks.evaluation.report.content import ReportContent
 from tasks.evaluation.report.page import render
@@ -97,7 +98,7 @@ def write_set(folder: Path, images: int) -> tuple[Path, Path]:
 
 def our_map(truth_file: Path, detections_file: Path) -> float:
     truth = load_ground_truth(truth_file)
-    return metrics.score(truth, load_detections(detections_file, truth)).map
+    return metrics.score(truth.document, load_detections(detections_file, truth).detections).map
 
 
 def their_map(module: str, truth_file: Path, detections_file: Path) -> float:
@@ -130,10 +131,10 @@ def peers() -> Any:
 def print_page_times(truth_file: Path, detections_file: Path) -> None:
     """Print the time of the intervals and all numbers, and of the page."""
     truth = load_ground_truth(truth_file)
-    detections = load_detections(detections_file, truth)
-    matches = metrics.Matches(truth, detections)
+    document, detections = truth.document, load_detections(detections_file, truth).detections
+    matches = metrics.Matches(document, detections)
     point = metrics.choose_point(matches)
-    counts = SplitCounts(images=len(truth["images"]), boxes=len(truth["annotations"]), background=0)
+    counts = SplitCounts(images=len(document["images"]), boxes=len(document["annotations"]), background=0)
     start = time.perf_counter()
     evaluation = measure(matches, detections, point, MeasuredImages("made-up images", counts))
     measured = time.perf_counter()

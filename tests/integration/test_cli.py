@@ -389,6 +389,27 @@ def test_perfect_detections_score_one(score, tmp_path):
 def test_no_detections_score_zero(score):
     result = json.loads(score(coco_ground_truth(), [], "--json").stdout)
     assert (result["map"], result["per_class"]["dog"]["recall"]) == (0, 0)
+    assert result["summary"] == "No detections: all 3 labelled boxes are missed, which costs all of mAP50 (1.000)."
+    assert score(coco_ground_truth(), []).stdout.startswith(result["summary"])
+
+
+def test_cases_detections_by_stem_and_counted_from_0_score_one_and_say_how_they_were_read(score, tmp_path):
+    truth = {**coco_ground_truth(), "categories": [{"id": 0, "name": "cat", "supercategory": "none"}, *CATEGORIES[1:]]}
+    truth["categories"][1:] = [{**category, "supercategory": "cat"} for category in CATEGORIES[1:]]
+    found = [
+        {**box, "image_id": "abc"[box["image_id"]], "category_id": box["category_id"] - 1}
+        for box in perfect(coco_ground_truth())
+    ]
+    result = json.loads(score(truth, found, "--json").stdout)
+    assert (result["map"], list(result["per_class"])) == (1, ["cat", "dog"])
+    assert [note.partition(": ")[2].partition(" (")[0] for note in result["notes"]] == [
+        "parent category without a box, not a class: cat",
+        "image ids read as names of files",
+        "category ids read as positions of the classes from 0",
+    ]
+    assert "image ids read as names of files" in (tmp_path / "out" / "report.html").read_text()
+    shown = score(truth, found)
+    assert [line.startswith("note: ") for line in shown.stderr.splitlines()[:3]] == [True] * 3
 
 
 def test_scores_are_shown_as_a_table(score):

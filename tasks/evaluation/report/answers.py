@@ -8,6 +8,7 @@ from tasks.evaluation.report.advice.labels import labels_enough
 from tasks.evaluation.report.advice.sentences import Advice
 from tasks.evaluation.report.advice.stopping import when_to_stop
 from tasks.evaluation.report.content import ReportContent
+from tasks.evaluation.report.first_line import nothing_right
 from tasks.evaluation.report.gain_tables import in_words
 from tasks.evaluation.report.mistake_tables import ERRORS
 from tasks.records import PromotionDecision
@@ -53,6 +54,8 @@ def answers(content: ReportContent) -> list[tuple[str, str, str]]:
 
 
 def _how_good(content: ReportContent) -> str:
+    if nothing := nothing_right(content.evaluation):
+        return nothing
     scores = content.evaluation.scores
     return (
         f"mAP {scores.map:.3f} and mAP50 {scores.map50:.3f}. At confidence threshold {scores.threshold:.3f} it finds "
@@ -71,6 +74,8 @@ def _how_sure(advice: Sequence[Advice]) -> str:
 def _worst_mistakes(content: ReportContent) -> str:
     errors = content.evaluation.analysis.errors
     costly = [error for error in errors if error.ap50_cost > 0]
+    if not costly and content.evaluation.scores.map50 == 0:
+        return "Nothing is found, so no kind of mistake alone can be weighed: correcting one leaves mAP50 at 0."
     if not costly:
         count = sum(error.count for error in errors)
         return f"No kind of mistake alone costs anything of mAP50; there are {count} in all."
