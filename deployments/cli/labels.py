@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperOption
 
 from deployments.cli.option_values import record_from
-from deployments.cli.options import Export, Json
+from deployments.cli.options import EXPORT_HELP, Json
 from deployments.cli.record_options import options_of
 from deployments.cli.verb import Verb
 
@@ -27,22 +27,31 @@ class LabelVerb(Verb):
 @app.command(cls=LabelVerb)
 def check(
     context: typer.Context,
-    export: Export,
+    export: Annotated[Path | None, typer.Argument(help=EXPORT_HELP, show_default=False)] = None,
     report: Annotated[Path | None, typer.Option(help="Write a page to look at, with images: page.html.")] = None,
+    explain: Annotated[str | None, typer.Option(metavar="CODE", help="Tell what a finding means; list: all.")] = None,
     as_json: Json = False,
 ) -> None:
     """Read a labelled export, and tell what it is and what is wrong with it.
 
     Args:
         context: Holds how the labels are read.
-        export: Folder or zip.
+        export: Folder or zip; None with ``explain``.
         report: Page to write, or None for no page.
+        explain: Code of a finding to explain, or list; None to check an export.
         as_json: Whether stdout gets one JSON document.
     """
-    from deployments.cli.show import show, show_check
+    from deployments.cli.show import show, show_check, show_explanation
     from deployments.offline.check import check as run
+    from deployments.offline.explain import explain as explain_code
+    from tasks.errors import BadRequest
     from tasks.records import LabelRules
 
+    if explain is not None and export is None:
+        show(explain_code(explain), as_json, show_explanation)
+        return
+    if explain is not None or export is None:
+        raise BadRequest("check: name an export to check, or --explain CODE alone to be told what a finding means")
     document = run(export, record_from(LabelRules, context.obj), report)
     show(document, as_json, show_check)
     raise typer.Exit(0 if document["ok"] else 2)

@@ -11,6 +11,9 @@ Document = dict[str, Any]
 MAX_NAMED = 20
 """Unreadable images that are named; the gallery and the document have all."""
 
+EXPLAINED = {"check says": "seen", "why it matters": "why", "what to do": "remedy", "example": "example"}
+"""Parts of an explanation."""
+
 
 def show(document: Document, as_json: bool, show_people: Callable[[Document], None]) -> None:
     """Print what a verb came to.
@@ -41,6 +44,15 @@ def show_check(document: Document) -> None:
         examples = f" ({', '.join(finding['examples'][:3])})" if finding["examples"] else ""
         say(f"{finding['severity']}: {finding['message']}{examples}")
     say(f"ok, snapshot {document['digest'][:12]}" if document["ok"] else "this export cannot be trained on as it is")
+
+
+def show_explanation(document: Document) -> None:
+    """Print what a finding means, or all findings in a line each."""
+    if "findings" in document:
+        table(["finding", "", "what was seen"], [list(finding.values()) for finding in document["findings"]])
+        return
+    rows = [[name, document[key]] for name, key in EXPLAINED.items()]
+    table(["", f"{document['code']} ({document['severity']}): {document['title']}"], rows)
 
 
 def show_difference(document: Document) -> None:

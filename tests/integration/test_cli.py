@@ -341,6 +341,21 @@ def test_people_see_a_progress_bar_on_a_terminal_and_a_table_at_the_end(environm
     assert "weights_sha256" in stdout
 
 
+def test_findings_are_explained_in_lines_of_80_columns(nasflow):
+    done = nasflow("check", "--explain", "box-clipped")
+    assert done.returncode == 0
+    assert all(word in done.stdout for word in ("box-clipped (warning)", "why it matters", "example"))
+    listed = nasflow("check", "--explain", "list").stdout.splitlines()
+    assert max(map(len, listed)) <= 80
+    assert len(listed) == 4 + len(json.loads(nasflow("check", "--explain", "list", "--json").stdout)["findings"])
+
+
+def test_an_unknown_finding_and_an_explanation_with_an_export_are_refused(nasflow, tiny_export):
+    assert "the nearest are box-tiny" in error_of(nasflow("check", "--explain", "boxtiny", "--json"))
+    assert "name an export to check" in error_of(nasflow("check", "--json"))
+    assert "--explain CODE alone" in error_of(nasflow("check", tiny_export, "--explain", "box-tiny", "--json"))
+
+
 # score -------------------------------------------------------------------------------------------
 
 

@@ -42,7 +42,7 @@ def parse():
 @pytest.mark.parametrize(
     ("verb", "expected"),
     [
-        ("check", ["--report", *LABELS]),
+        ("check", ["--report", "--explain", *LABELS]),
         ("diff", LABELS),
         ("detect", ["--out", "--threshold", "--tile", "--precision"]),
         ("suggest", ["--out", "--upload", "--threshold", "--tile", "--precision", "--budget"]),
