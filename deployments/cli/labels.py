@@ -14,8 +14,8 @@ from deployments.cli.verb import Verb
 app = typer.Typer()
 
 
-class LabelVerb(Verb):
-    """A verb with options for how labels are read."""
+class CheckVerb(Verb):
+    """A verb with options for how labels are read and checked."""
 
     def record_options(self) -> list[TyperOption]:
         """Make an option of each field of LabelRules."""
@@ -24,7 +24,17 @@ class LabelVerb(Verb):
         return options_of(LabelRules)
 
 
-@app.command(cls=LabelVerb)
+class DiffVerb(Verb):
+    """A verb with options for how labels are read."""
+
+    def record_options(self) -> list[TyperOption]:
+        """Make options of the fields of LabelRules that change what is read."""
+        from tasks.records import LabelRules
+
+        return options_of(LabelRules, without={"image_size"})
+
+
+@app.command(cls=CheckVerb)
 def check(
     context: typer.Context,
     export: Annotated[Path | None, typer.Argument(help=EXPORT_HELP, show_default=False)] = None,
@@ -40,6 +50,9 @@ def check(
         report: Page to write, or None for no page.
         explain: Code of a finding to explain, or list; None to check an export.
         as_json: Whether stdout gets one JSON document.
+
+    Raises:
+        BadRequest: neither an export nor a finding is named, or both are.
     """
     from deployments.cli.show import show, show_check, show_explanation
     from deployments.offline.check import check as run
@@ -57,7 +70,7 @@ def check(
     raise typer.Exit(0 if document["ok"] else 2)
 
 
-@app.command(cls=LabelVerb)
+@app.command(cls=DiffVerb)
 def diff(
     context: typer.Context,
     before: Annotated[str, typer.Argument(help="An export, PROJECT/VERSION of a model, or a snapshot's digest.")],

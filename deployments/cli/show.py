@@ -37,9 +37,10 @@ def show_checks(document: Document) -> None:
 
 def show_check(document: Document) -> None:
     """Print what ``check`` found in an export."""
-    rows = [[split, *counts.values()] for split, counts in document["splits"].items()]
+    columns = ("images", "sources", "boxes", "background")
+    rows = [[split, *(counts[column] for column in columns)] for split, counts in document["splits"].items()]
     title = f"{document['format']}, classes: {', '.join(document['classes'])}"
-    table(["split", "images", "boxes", "background"], rows, title)
+    table(["split", *columns], rows, title)
     for finding in document["findings"]:
         examples = f" ({', '.join(finding['examples'][:3])})" if finding["examples"] else ""
         say(f"{finding['severity']}: {finding['message']}{examples}")

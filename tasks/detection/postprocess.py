@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 
 from tasks.images.network_input import scale_factor
+from tasks.images.network_output import MAX_DETECTIONS
 
-NMS_IOU, MAX_CANDIDATES, MAX_DETECTIONS = 0.7, 1000, 300
+NMS_IOU, MAX_CANDIDATES = 0.7, 1000
 """As the evaluation selects boxes."""
 
 

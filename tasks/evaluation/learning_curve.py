@@ -20,14 +20,14 @@ def learning_curve(points: Sequence[LearningPoint]) -> LearningCurve:
     """Fit the curve, and say what twice the training images of the largest part would gain."""
     # Parts with very few sources can consist of the same images.
     points = sorted({point.images: point for point in points}.values(), key=lambda point: point.images)
-    images = points[-1].images
-    curves = fit([(point.images, point.map) for point in points])
+    images = points[-1].independent_images
+    curves = fit([(point.independent_images, point.map) for point in points])
     expected = estimate_at(curves, 2 * images) if curves else None
     gain = estimate_gain(curves, images) if curves else None
     verdict = _verdict(gain)
     return LearningCurve(
         points=tuple(points),
-        band=band_of(curves, points[0].images, 2 * images) if curves else None,
+        band=band_of(curves, points[0].independent_images, 2 * images) if curves else None,
         map=expected,
         gain=gain,
         per_class={name: _class_gain(points, name) for name in points[-1].per_class},
@@ -39,9 +39,11 @@ def learning_curve(points: Sequence[LearningPoint]) -> LearningCurve:
 
 
 def _class_gain(points: Sequence[LearningPoint], name: str) -> Estimate | None:
-    of_class: list[Point] = [(point.images, point.per_class[name]) for point in points if name in point.per_class]
+    of_class: list[Point] = [
+        (point.independent_images, point.per_class[name]) for point in points if name in point.per_class
+    ]
     curves = fit(of_class)
-    return estimate_gain(curves, points[-1].images) if curves else None
+    return estimate_gain(curves, points[-1].independent_images) if curves else None
 
 
 def _verdict(gain: Estimate | None) -> Literal["will help", "will hardly help", "cannot tell"]:
@@ -60,7 +62,9 @@ def _sentence(verdict: str, gain: Estimate | None, expected: Estimate | None, po
             f"It cannot be told what twice the labels would gain: of {len(points)} models {usable} surely found "
             f"something, and it takes {MIN_POINTS}. Train for more epochs, or label more images."
         )
-    (low, high), images = gain.ci95, f"twice the labels ({2 * points[-1].images} training images)"
+    last = points[-1]
+    unit = "training images" if last.independent_images == last.images else "source images"
+    (low, high), images = gain.ci95, f"twice the labels ({2 * last.independent_images} {unit})"
     if verdict == "will help":
         return (
             f"More labels will help: {images} would raise mAP by about {gain.value:.3f} (95 %: {low:.3f} to "
@@ -78,7 +82,8 @@ def _rule(gain: Estimate | None) -> str:
     if gain is None:
         return f"A curve needs {MIN_POINTS} numbers of images at which the whole 95 % interval of mAP lies above 0."
     return (
-        "mAP is fitted by a - b n^-c, n training images. They help if the whole 95 % interval of the gain lies above "
+        "mAP is fitted by a - b n^-c, n training images (copies of one count once). They "
+        "help if the whole 95 % interval of the gain lies above "
         f"{MIN_WORTHWHILE_GAIN:.2f}, and hardly help if it lies below {MAX_NEGLIGIBLE_GAIN:.2f}."
     )
 

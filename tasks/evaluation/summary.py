@@ -58,7 +58,8 @@ def study_markdown(project: str, curve: LearningCurve, link: str, validity: str,
     """
     sentences = "\n\n".join(as_text(text) for text in (curve.sentence, *curve.caveats))
     points = "\n".join(
-        f"| {point.images} | {100 * point.share:.0f} % | {as_number(point.map.value)} | {as_interval(point.map.ci95)} |"
+        f"| {point.size_in_words} | {100 * point.share:.0f} % "
+        f"| {as_number(point.map.value)} | {as_interval(point.map.ci95)} |"
         for point in curve.points
     )
     classes = "\n".join(

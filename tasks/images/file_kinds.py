@@ -1,6 +1,9 @@
 """Which image files are read."""
 
-from PIL import Image
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 READABLE_FORMATS = frozenset({"JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF", "GIF", "AVIF", "JPEG2000"})
 """Formats that are read in any mode of colour, as Pillow names them."""
@@ -13,7 +16,7 @@ IMAGE_SUFFIXES = frozenset(
 MAX_PIXELS = 100_000_000
 
 
-def refusal(image: Image.Image) -> str | None:
+def refusal(image: "Image.Image") -> str | None:
     """Why an image is not read, though it is one; from its header alone.
 
     Args:

@@ -5,6 +5,8 @@ Add a kind here when a check is added; the order of the table is the order in wh
 
 from typing import Literal, NamedTuple
 
+from tasks.images.network_output import MAX_DETECTIONS
+
 Severity = Literal["error", "warning", "info"]
 
 
@@ -207,6 +209,18 @@ FINDING_KINDS: dict[str, FindingKind] = {
         "boxes with a side under {limit:g} px: {count}; too small to be found, label larger images or drop them",
         limit=3.0,
     ),
+    "box-tiny-for-network": FindingKind(
+        "warning",
+        "boxes with a side under {limit:g} px in the network's input: {count}; they will hardly be found, train with a "
+        "larger --image-size, or cut images into parts",
+        limit=4.0,
+    ),
+    "boxes-over-limit": FindingKind(
+        "warning",
+        "images with more boxes than the network gives for one, {limit:g} or fewer at a small --image-size: {count}; "
+        "the others are always missed, cut such images into parts",
+        limit=MAX_DETECTIONS,
+    ),
     "box-whole-image": FindingKind(
         "warning", "boxes that cover a whole image: {count}; right for close-ups, wrong if the task is classification"
     ),
@@ -281,7 +295,7 @@ FINDING_KINDS: dict[str, FindingKind] = {
     ),
     "split-tiny": FindingKind(
         "warning",
-        "splits to measure on with fewer than {limit:g} images: {count}; their scores say little, label more",
+        "splits to measure on with fewer than {limit:g} source images: {count}; their scores say little, label more",
         limit=10,
     ),
     "train-below-batch": FindingKind(
@@ -291,7 +305,10 @@ FINDING_KINDS: dict[str, FindingKind] = {
         limit=4,
     ),
     "train-tiny": FindingKind(
-        "warning", "train has fewer than {limit:g} images: {count}; a detector learns from some dozens", limit=20
+        "warning",
+        "train has fewer than {limit:g} source images (augmented copies of one count once): {count}; a detector learns "
+        "from some dozens",
+        limit=20,
     ),
     "class-rare": FindingKind(
         "warning",

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import BadExport
+from tasks.images.source_names import source_name
 from tasks.labeling.annotations import Annotations
 from tasks.labeling.checks.box_meaning import check_box_meaning
 from tasks.labeling.checks.classes import check_class_names
 from tasks.labeling.checks.images import LFS_REASON, DecodedImage, UnreadableImage, read_images
+from tasks.labeling.checks.network import check_network_fit
 from tasks.labeling.export_images import ImageOnDisk, find_images, label_images, on_upright_images, written_boxes
 from tasks.labeling.findings import FindingCounter
 from tasks.labeling.formats import zips
@@ -95,6 +97,7 @@ def inspect_export(
         check_box_meaning(layout.format, list(written_boxes(images_on_disk, files, layout.format)), findings)
     if findings.count("image-skipped") > rules.max_unreadable_images * len(declared.images):
         findings.add("images-mostly-skipped", count=findings.count("image-skipped"))
+    check_network_fit(images, rules.image_size, findings)
     decoded = {file.sha256: file for file in files if isinstance(file, DecodedImage)}
     hashes = {sha256: file.difference_hash for sha256, file in decoded.items()}
     snapshot = make_snapshot(declared.classes, images, hashes, LabelSource(kind="file", name=path.name), findings)
@@ -161,4 +164,5 @@ def _counts(split: Split, annotations: Annotations, images_on_disk: Sequence[Ima
         images=len(on_disk),
         boxes=sum(len(image.boxes) for image in images),
         background=sum(not image.boxes for image in images if image.file_name in on_disk),
+        sources=len({source_name(name) for name in on_disk}),
     )

@@ -49,7 +49,12 @@ def check_labels(export: LabelExport, rules: LabelRules, champion: ModelVersion 
     )
     for split, counts in snapshot.splits.items():
         get_run_logger().info(
-            "%s: %d images, %d boxes, %d without boxes", split, counts.images, counts.boxes, counts.background
+            "%s: %d images of %d sources, %d boxes, %d without boxes",
+            split,
+            counts.images,
+            counts.sources,
+            counts.boxes,
+            counts.background,
         )
     if snapshot.findings:
         rows = [finding.model_dump(include={"code", "severity", "count", "message"}) for finding in snapshot.findings]
@@ -71,8 +76,15 @@ def take_subset(snapshot: SnapshotRef, share: float, shares: Sequence[float]) ->
         Reference to the smaller snapshot.
     """
     subset = subset_to_store(Store.from_environment(), snapshot, share)
-    images, run = subset.splits["train"].images, list(shares).index(share) + 1
-    get_run_logger().info("study: %.0f %%, %d images, run %d of %d", 100 * share, images, run, len(shares))
+    train, run = subset.splits["train"], list(shares).index(share) + 1
+    get_run_logger().info(
+        "study: %.0f %%, %d images of %d sources, run %d of %d",
+        100 * share,
+        train.images,
+        train.sources,
+        run,
+        len(shares),
+    )
     return subset
 
 

@@ -134,10 +134,25 @@ class LearningPoint(Part):
 
     share: Fraction = Field(description="Share of the source images.")
     images: int = Field(ge=1, description="Number of training images.")
+    sources: int = Field(
+        default=0, ge=0, description="Number of their sources, which the curve is fitted to; 0 if not counted."
+    )
     run_key: Sha256 = Field(description="Key of the training run.")
     still_rising: bool = Field(description="Whether mAP was still rising when training ended.")
     map: Measurement = Field(description="mAP on the measured split.")
     per_class: dict[str, Measurement] = Field(description="AP by class, of classes with ground truth.")
+
+    @property
+    def independent_images(self) -> int:
+        """Images that say something of their own: the sources, or all images where sources were not counted."""
+        return self.sources or self.images
+
+    @property
+    def size_in_words(self) -> str:
+        """Number of training images, and of sources if there are fewer."""
+        if self.independent_images == self.images:
+            return f"{self.images}"
+        return f"{self.images} of {self.sources} source{'' if self.sources == 1 else 's'}"
 
     @classmethod
     def of(cls, share: float, part: SnapshotRef, model: TrainedModel, report: EvaluationReport) -> "LearningPoint":
@@ -156,6 +171,7 @@ class LearningPoint(Part):
         return cls(
             share=share,
             images=part.splits["train"].images,
+            sources=part.splits["train"].sources,
             run_key=model.run_key,
             still_rising=model.result.still_rising,
             map=Measurement(value=scores.map, ci95=scores.ci95.get("map")),
@@ -177,7 +193,9 @@ class Estimate(Part):
 class LearningBand(Part):
     """A fitted learning curve and its 95 % interval, to be drawn."""
 
-    images: tuple[float, ...] = Field(description="Numbers of training images, from the fewest to twice the most.")
+    images: tuple[float, ...] = Field(
+        description="Numbers of training images, or of their sources, from the fewest to twice the most."
+    )
     low: tuple[Fraction, ...] = Field(description="Lower end of the interval.")
     middle: tuple[Fraction, ...] = Field(description="Fitted mAP.")
     high: tuple[Fraction, ...] = Field(description="Upper end of the interval.")
@@ -198,3 +216,9 @@ class LearningCurve(Record):
     sentence: str = Field(description="The verdict in a sentence, with the figures.")
     rule: str = Field(description="Rule behind the verdict.")
     caveats: tuple[str, ...] = Field(default=(), description="What else may explain the gain, a sentence each.")
+
+    @property
+    def unit(self) -> str:
+        """What is counted: training images, or source images where some are copies of others."""
+        copies = any(point.independent_images != point.images for point in self.points)
+        return "source images" if copies else "training images"

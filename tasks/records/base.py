@@ -13,6 +13,9 @@ Variant = Literal["s", "m", "l"]
 Augmentation = Literal["none", "light", "standard", "strong"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+ImageSize = Annotated[int, Field(ge=64, le=2048, multiple_of=32)]
+"""Side of the square network input in pixels."""
+DEFAULT_IMAGE_SIZE = 640
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 
 PROJECT_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"

@@ -1,11 +1,13 @@
 """Labels: exports, snapshots, and what changed from one to another. Plain data."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
-from tasks.records.base import SPLITS, Fraction, Part, Record, Sha256, Split
+from tasks.images.source_names import source_name
+from tasks.records.base import DEFAULT_IMAGE_SIZE, SPLITS, Fraction, ImageSize, Part, Record, Sha256, Split
 
 BoxOrientation = Literal["auto", "turned", "stored"]
 Background = Literal["keep", "drop"]
@@ -61,7 +63,7 @@ class VersionCount(Record):
 
 
 class LabelRules(Part):
-    """How labels are read."""
+    """How labels are read, and what they are checked against."""
 
     class_map: dict[str, str] = Field(
         default_factory=dict,
@@ -96,6 +98,10 @@ class LabelRules(Part):
         description="The annotator whose boxes are used, by name or id as COCO JSON of Label Studio names it; empty "
         "for all.",
     )
+    image_size: ImageSize = Field(
+        default=DEFAULT_IMAGE_SIZE,
+        description="Side of the square network input in pixels, for findings about boxes that are too small in it.",
+    )
 
 
 class LabelExport(Record):
@@ -115,6 +121,16 @@ class SplitCounts(Part):
     images: int = Field(ge=0, description="Number of images.")
     boxes: int = Field(ge=0, description="Number of labelled boxes.")
     background: int = Field(ge=0, description="Number of images without boxes.")
+    sources: int = Field(
+        default=0,
+        ge=0,
+        description="Number of source images: copies that share the name before .rf. count once; 0 if not counted.",
+    )
+
+    @property
+    def independent_images(self) -> int:
+        """Images that say something of their own: the sources, or all images where sources were not counted."""
+        return self.sources or self.images
 
 
 class DatasetSnapshot(Record):
@@ -153,12 +169,13 @@ class DatasetSnapshot(Record):
         return {split: count_images(images) for split in SPLITS if (images := self.of_split(split))}
 
 
-def count_images(images: tuple[LabelledImage, ...]) -> SplitCounts:
-    """Count images, boxes and background images."""
+def count_images(images: Sequence[LabelledImage]) -> SplitCounts:
+    """Count images, their sources, boxes and background images."""
     return SplitCounts(
         images=len(images),
         boxes=sum(len(image.boxes) for image in images),
         background=sum(not image.boxes for image in images),
+        sources=len({source_name(image.file_name) for image in images}),
     )
 
 

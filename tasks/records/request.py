@@ -5,7 +5,16 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from tasks.records.base import PROJECT_PATTERN, Augmentation, Fraction, Record, Sha256, Variant
+from tasks.records.base import (
+    DEFAULT_IMAGE_SIZE,
+    PROJECT_PATTERN,
+    Augmentation,
+    Fraction,
+    ImageSize,
+    Record,
+    Sha256,
+    Variant,
+)
 from tasks.records.evaluation import ThresholdGoal
 from tasks.records.gate import GatePolicy
 from tasks.records.labels import Background, BoxOrientation, DoubleBoxes, LabelRules
@@ -68,9 +77,7 @@ class RetrainRequest(Record):
     )
     variant: Variant = Field(default="s", description="YOLO-NAS size: s (19 M parameters), m (51 M) or l (67 M).")
     epochs: int = Field(default=100, ge=1, le=10_000, description="Maximum number of epochs.")
-    image_size: int = Field(
-        default=640, ge=64, le=2048, multiple_of=32, description="Side of the square network input in pixels."
-    )
+    image_size: ImageSize = Field(default=DEFAULT_IMAGE_SIZE, description="Side of the square network input in pixels.")
     batch_size: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = Field(
         default="auto", description="Images per optimiser step; auto depends on the number of training images."
     )
@@ -162,4 +169,5 @@ class RetrainRequest(Record):
             background=self.background,
             double_boxes=self.double_boxes,
             annotator=self.annotator,
+            image_size=self.image_size,
         )

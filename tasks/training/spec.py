@@ -3,7 +3,7 @@
 import math
 
 from tasks.errors import BadRequest
-from tasks.records import ModelVersion, RetrainRequest, SnapshotRef, TrainingSpec, TrainJob
+from tasks.records import ModelVersion, RetrainRequest, SnapshotRef, SplitCounts, TrainingSpec, TrainJob
 from tasks.storage.keys import STORE_SCHEME
 
 STEPS_PER_EPOCH = 15
@@ -46,7 +46,7 @@ def plan(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion 
         variant=request.variant,
         epochs=request.epochs,
         image_size=request.image_size,
-        batch_size=batch_size(request, snapshot.splits["train"].images),
+        batch_size=batch_size(request, snapshot.splits["train"]),
         learning_rate=learning_rate(request),
         warmup_steps=WARMUP_FROM_RANDOM if weights == "none" else WARMUP_FROM_WEIGHTS,
         patience=patience(request),
@@ -58,16 +58,17 @@ def plan(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion 
     return TrainJob(spec=spec, weights=weights, weights_licence=request.weights_licence)
 
 
-def batch_size(request: RetrainRequest, images: int) -> int:
+def batch_size(request: RetrainRequest, train: SplitCounts) -> int:
     """Images per optimiser step: as asked for, or for ``auto`` about fifteen steps an epoch; never more than there are.
 
-    How many of them a device holds at a time, the micro-batch, is up to the trainer.
+    ``auto`` counts source images: with augmented copies there are more steps an epoch, not larger batches. How many
+    images a device holds at a time, the micro-batch, is up to the trainer.
     """
     if request.batch_size != "auto":
         # A larger one would be cut at every step; ``fitted_batch`` says that it was fitted.
-        return min(request.batch_size, images)
-    target = min(max(images / STEPS_PER_EPOCH, MIN_BATCH_SIZE), MAX_BATCH_SIZE)
-    return min(1 << round(math.log2(target)), images)
+        return min(request.batch_size, train.images)
+    target = min(max(train.independent_images / STEPS_PER_EPOCH, MIN_BATCH_SIZE), MAX_BATCH_SIZE)
+    return min(1 << round(math.log2(target)), train.images)
 
 
 def learning_rate(request: RetrainRequest) -> float:

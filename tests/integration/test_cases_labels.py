@@ -142,7 +142,7 @@ def test_cases_a10_three_ways_to_say_background_are_one_snapshot(tmp_path):
         inspect_export(path, tmp_path / "scratch") for path in (yolo, write_in("coco", tmp_path / "coco", splits))
     ]
     for inspection in inspections:
-        assert inspection.splits["train"].model_dump() == {"images": 3, "boxes": 1, "background": 2}
+        assert inspection.splits["train"].model_dump() == {"images": 3, "boxes": 1, "background": 2, "sources": 3}
         assert require_snapshot(inspection).counts()["train"] == inspection.splits["train"]
     assert len({require_snapshot(inspection).digest for inspection in inspections}) == 1
 
@@ -232,7 +232,7 @@ def test_cases_b8_a_valid_split_without_boxes_gets_images_of_train_or_is_refused
         write_in(kind, tmp_path / "ten", {"train": labelled, "valid": empty}, ("cat",)), tmp_path / "scratch"
     )
     counts = require_snapshot(inspection).counts()
-    assert counts["valid"].model_dump() == {"images": 6, "boxes": 2, "background": 4}
+    assert counts["valid"].model_dump() == {"images": 6, "boxes": 2, "background": 4, "sources": 6}
     assert counts["train"].images == 8
     assert findings_of(inspection)["no-valid-split"].count == 2
 

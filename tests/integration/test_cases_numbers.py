@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tasks.labeling.inspection import inspect_export, require_snapshot
+from tasks.records import RetrainRequest
 from tests.fakes.exports import image_bytes
 from tests.fakes.formats import FORMATS, HEIGHT, SPLITS, WIDTH, write_in
 from tests.fakes.tool_exports import TEST, coco_document, write_coco
@@ -162,3 +163,14 @@ def test_cases_masks_the_sound_exports_have_none(tmp_path):
     inspection = inspect_export(write_coco(tmp_path / "x", paths, {split: split for split in TEST}), tmp_path / "s")
     assert require_snapshot(inspection).counts()["train"].boxes == sum(map(len, SPLITS["train"].values()))
     assert not findings_of(inspection).keys() & {"box-of-mask", "crowd-dropped", "size-scaled"}
+
+
+@pytest.mark.parametrize(("size", "count"), [(64, 2), (640, 0)])
+def test_cases_boxes_are_checked_at_the_input_size_that_a_request_has(tmp_path, size, count):
+    """Boxes of 6 x 20 pixels in images of 100 x 80: 3.8 pixels wide at 64, 38 at 640."""
+    labels = {f"{number}.jpg": [("cat", 40, 30, 46, 50)] for number in range(2)}
+    export = write_in("coco", tmp_path / "export", {"train": labels}, ("cat",))
+    rules = RetrainRequest(project="cats", image_size=size).rules
+    findings = findings_of(inspect_export(export, tmp_path / "scratch", rules=rules))
+    assert (findings["box-tiny-for-network"].count if count else 0) == count
+    assert ("box-tiny-for-network" in findings) == bool(count)

@@ -43,8 +43,8 @@ def test_the_same_labels_are_one_snapshot_in_every_format(digest, tmp_path, kind
     assert inspection.format == kind
     assert inspection.classes == CLASSES
     assert {split: counts.model_dump() for split, counts in inspection.splits.items()} == {
-        "train": {"images": 3, "boxes": 3, "background": 1},
-        "valid": {"images": 2, "boxes": 1, "background": 1},
+        "train": {"images": 3, "boxes": 3, "background": 1, "sources": 3},
+        "valid": {"images": 2, "boxes": 1, "background": 1, "sources": 2},
     }
     assert require_snapshot(inspection).digest == digest
     assert not {finding.code for finding in inspection.findings if finding.severity == "error"}

@@ -113,9 +113,9 @@ def test_check_describes_an_export(nasflow, tmp_path, kind):
     assert content["ok"] is True
     assert (content["format"], content["classes"]) == ("coco", ["cat", "dog"])
     assert content["splits"] == {
-        "train": {"images": 4, "boxes": 4, "background": 0},
-        "valid": {"images": 2, "boxes": 2, "background": 0},
-        "test": {"images": 1, "boxes": 1, "background": 0},
+        "train": {"images": 4, "boxes": 4, "background": 0, "sources": 4},
+        "valid": {"images": 2, "boxes": 2, "background": 0, "sources": 2},
+        "test": {"images": 1, "boxes": 1, "background": 0, "sources": 1},
     }
     assert len(content["digest"]) == 64
     for finding in content["findings"]:

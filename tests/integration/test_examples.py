@@ -89,16 +89,16 @@ def test_the_export_has_the_images_and_boxes_that_its_readme_counts():
     assert (document["ok"], document["format"], document["classes"]) == (True, "coco", ["circle", "square"])
     # Counted by eye on the images.
     assert document["splits"] == {
-        "train": {"images": 8, "boxes": 10, "background": 1},
-        "valid": {"images": 3, "boxes": 4, "background": 0},
-        "test": {"images": 3, "boxes": 5, "background": 0},
+        "train": {"images": 8, "boxes": 10, "background": 1, "sources": 8},
+        "valid": {"images": 3, "boxes": 4, "background": 0, "sources": 3},
+        "test": {"images": 3, "boxes": 5, "background": 0, "sources": 3},
     }
     assert {finding["code"] for finding in document["findings"]} == {"split-tiny", "train-tiny", "class-rare"}
     rows = re.findall(
         r"^\| (train|valid|test) \| (\d+) \| (\d+) \| (\d+) \|$", (EXAMPLES / "README.md").read_text(), re.M
     )
     assert {split: tuple(map(int, counts)) for split, *counts in rows} == {
-        split: tuple(counts.values()) for split, counts in document["splits"].items()
+        split: (counts["images"], counts["boxes"], counts["background"]) for split, counts in document["splits"].items()
     }
 
 

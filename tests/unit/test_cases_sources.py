@@ -1,103 +1,63 @@
-"""Images that belong together by their names are on one side when a validation split is split off."""
-
-import hashlib
+"""Where a number of images says how much there is to learn, augmented copies of one image count once."""
 
 import pytest
 
-from tasks.images.source_names import Numbered, numbered_name, tile_parents
-from tasks.labeling.checks.leaks import check_leaks
+from tasks.evaluation.learning_curve import learning_curve
+from tasks.labeling.checks.splits import check_split_sizes
 from tasks.labeling.findings import FindingCounter
-from tasks.labeling.sources import split_off_validation
-from tasks.records import Box, LabelledImage
+from tasks.records import LabelledImage, count_images
+from tests.fakes.learning import points
 
 
-def image(name, split="train"):
-    sha256 = hashlib.sha256(name.encode()).hexdigest()
-    return LabelledImage(
-        file_name=name, split=split, sha256=sha256, size=9, width=10, height=10, boxes=(Box(0, 0, 0, 5, 5),)
-    )
-
-
-def held_out(names):
-    """Names of the images that are split off."""
-    return {one.file_name for one in split_off_validation([image(name) for name in names]) if one.split == "valid"}
-
-
-def frames(count, pattern="frame_{:06}.PNG"):
-    return [pattern.format(number) for number in range(count)]
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("frame_000012.PNG", Numbered("frame_", 12)),
-        ("IMG_2034_jpg.rf.0123456789abcdef0123456789abcdef.jpg", Numbered("IMG_", 2034)),
-        ("walk/7.jpg", Numbered("walk/", 7)),
-        ("000000397133.jpg", Numbered("", 397133)),
-        ("cat.jpg", None),
-        ("cat2a.jpg", None),
-    ],
-)
-def test_the_number_at_the_end_of_a_name(name, expected):
-    assert numbered_name(name) == expected
-
-
-@pytest.mark.parametrize("pattern", ["frame_{:06}.PNG", "yard-{}.jpg", "IMG_{}_jpg.rf.00000000.jpg"])
-def test_cases_f9_frames_are_split_off_in_runs_of_neighbours(pattern):
-    """100 frames have runs of 8 by their number; all of a run are on one side."""
-    names = frames(100, pattern)
-    chosen = held_out(names)
-    assert 16 <= len(chosen) <= 24
-    runs = [names[start : start + 8] for start in range(0, 100, 8)]
-    assert all(set(run) <= chosen or not set(run) & chosen for run in runs)
-    beside = [name for name in chosen for step in (-1, 1) if 0 <= names.index(name) + step < 100
-              and names[names.index(name) + step] not in chosen]  # fmt: skip
-    assert len(beside) <= 6
-
-
-def test_cases_f9_frames_that_are_added_move_few_others():
-    before, after = held_out(frames(100)), held_out(frames(120))
-    assert len(before - after) <= 8
-
-
-def test_each_of_two_numbered_classes_stays_in_train():
-    names = frames(40, "cat{}.jpg") + frames(40, "dog{}.jpg")
-    train = set(names) - held_out(names)
-    assert len([name for name in train if name.startswith("cat")]) >= 16
-    assert len([name for name in train if name.startswith("dog")]) >= 16
-
-
-@pytest.mark.parametrize("pattern", ["field{}_{}_{}.png", "field{}-x{}y{}.jpg", "a/field{}_r{}_c{}.tif"])
-def test_cases_f9_tiles_of_one_image_stay_together(pattern):
-    tiles = {
-        parent: [pattern.format(parent, row, column) for row in (0, 512) for column in (0, 512, 1024)]
-        for parent in range(20)
-    }
-    names = [name for of_parent in tiles.values() for name in of_parent]
-    assert len(set(tile_parents(names).values())) == 20
-    chosen = held_out(names)
-    assert len(chosen) == 24
-    assert all(set(of_parent) <= chosen or not set(of_parent) & chosen for of_parent in tiles.values())
-
-
-def test_cases_f9_tiles_of_one_image_in_two_splits_are_a_leak():
-    images = [
-        image(f"field{parent}_{row}_{column}.png", "valid" if (parent, row, column) == (3, 1, 1) else "train")
-        for parent in range(12) for row in range(2) for column in range(2)
+def images(sources, copies, split="train"):
+    return [
+        LabelledImage(
+            file_name=f"image-{source}_jpg.rf.{copy:032x}.jpg", split=split, sha256=f"{source * copies + copy:064x}",
+            size=1, width=100, height=100, boxes=(),
+        )
+        for source in range(sources)
+        for copy in range(copies)
     ]  # fmt: skip
+
+
+def found(labelled):
     findings = FindingCounter()
-    check_leaks(images, findings)
-    [finding] = findings.summary()
-    assert (finding.code, finding.examples) == ("leak-tiles", ("field3 in train, valid",))
+    check_split_sizes(labelled, findings)
+    return {finding.code: finding for finding in findings.summary()}
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        [f"IMG_202601{day:02}_{90000 + 317 * day}.jpg" for day in range(1, 29)],  # a date and a time
-        [f"{name}_{session}_{at}.jpg" for name in ("horse", "zebra") for session in range(3) for at in range(9)],
-    ],
-)
-def test_two_numbers_that_are_no_position_do_not_hold_images_together(names):
-    assert tile_parents(names) == {}
-    assert 0.1 * len(names) <= len(held_out(names)) <= 0.3 * len(names)
+def test_cases_99_images_that_are_11_sources_nine_times_over_are_a_tiny_train_split():
+    counts = count_images(images(11, 9))
+    assert (counts.images, counts.sources) == (99, 11)
+    finding = found(images(11, 9))["train-tiny"]
+    assert (finding.count, finding.examples) == (11, ("train: 99 images of 11 sources",))
+    assert "source images" in finding.message
+
+
+@pytest.mark.parametrize(("sources", "tiny"), [(19, True), (20, False)])
+def test_cases_the_limit_is_20_sources(sources, tiny):
+    assert ("train-tiny" in found(images(sources, 3))) == tiny
+    assert ("train-tiny" in found(images(sources, 1))) == tiny
+
+
+def test_cases_copies_do_not_make_a_split_to_measure_on_large():
+    finding = found(images(30, 1) + images(4, 5, "valid"))["split-tiny"]
+    assert finding.examples == ("valid: 20 images of 4 sources",)
+
+
+def test_cases_a_batch_is_of_images_so_three_copies_of_one_are_three():
+    assert found(images(1, 3))["train-below-batch"].count == 3
+    assert found(images(1, 4))["train-tiny"].count == 1
+
+
+def test_cases_a_study_of_copies_speaks_of_sources():
+    copied = [point.model_copy(update={"images": 9 * point.images, "sources": point.images}) for point in points(
+        (0.30, 0.38, 0.42, 0.445), half=0.004
+    )]  # fmt: skip
+    curve, plain = learning_curve(copied), learning_curve(points((0.30, 0.38, 0.42, 0.445), half=0.004))
+    assert curve.gain == plain.gain
+    assert curve.band == plain.band
+    assert curve.sentence == plain.sentence.replace("200 training images", "200 source images")
+    assert "200 source images" in curve.sentence
+    assert (curve.unit, plain.unit) == ("source images", "training images")
+    assert (copied[-1].size_in_words, points((0.3,) * 4)[-1].size_in_words) == ("900 of 100 sources", "100")

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.detection.postprocess import MAX_CANDIDATES, MAX_DETECTIONS, NMS_IOU, select, to_image
+from tasks.detection.postprocess import MAX_CANDIDATES, NMS_IOU, select, to_image
 from tasks.detection.preprocess import DecodedImage
 from tasks.detection.tiles import EDGE, Tile, merge, tiles_of, without_cut
+from tasks.images.network_output import MAX_DETECTIONS
 from tests.fakes import bright_spots
 
 SIDES = st.integers(1, 3000)

@@ -42,7 +42,7 @@ def parse():
 @pytest.mark.parametrize(
     ("verb", "expected"),
     [
-        ("check", ["--report", "--explain", *LABELS]),
+        ("check", ["--report", "--explain", "--image-size", *LABELS]),
         ("diff", LABELS),
         ("detect", ["--out", "--threshold", "--tile", "--precision"]),
         ("suggest", ["--out", "--upload", "--threshold", "--tile", "--precision", "--budget"]),

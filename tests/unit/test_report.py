@@ -280,7 +280,7 @@ def test_a_learning_curve_is_drawn_with_its_points_and_verdict(content):
 
 def test_the_learning_chart_stays_inside_its_axes():
     learning = study(CLASSES, (0.7, 0.9, 0.95, 0.97), 0.1)
-    chart = learning_chart(learning.band, learning.points)
+    chart = learning_chart(learning, learning.band)
     svg = draw_chart(chart)
     _, top, _, bottom = chart.box
     assert chart.y_top == 1.0

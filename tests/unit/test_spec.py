@@ -74,7 +74,16 @@ def test_a_batch_that_fits_gives_no_warning(asked):
     ("images", "batch"), [(1, 1), (3, 3), (4, 4), (40, 4), (96, 8), (120, 8), (300, 16), (100_000, 16)]
 )
 def test_batch_size_auto_depends_on_the_number_of_images(images, batch):
-    assert batch_size(request(batch_size="auto"), images) == batch
+    assert batch_size(request(batch_size="auto"), SplitCounts(images=images, boxes=1, background=0)) == batch
+
+
+@pytest.mark.parametrize(
+    ("images", "sources", "batch"), [(99, 11, 4), (99, 99, 8), (2160, 240, 16), (1080, 120, 8), (3, 1, 3), (99, 0, 8)]
+)
+def test_cases_batch_size_auto_counts_augmented_copies_of_an_image_once(images, sources, batch):
+    counts = SplitCounts(images=images, boxes=1, background=0, sources=sources)
+    assert batch_size(request(batch_size="auto"), counts) == batch
+    assert batch_size(request(batch_size=64), counts) == min(64, images)
 
 
 def test_warm_up_is_longer_when_it_protects_trained_weights():

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tasks.evaluation.report.advice.sentences import Advice
-from tasks.records import Curves, EpochResult, Evaluation, LearningBand, LearningPoint, ThresholdCurve
+from tasks.records import Curves, EpochResult, Evaluation, LearningBand, LearningCurve, ThresholdCurve
 from tasks.rendering.chart import WIDTH, Chart, Dot, Mark, Series, axis_top
 
 HUNDREDTHS = tuple(index / 100 for index in range(101))
@@ -47,19 +47,20 @@ def recall_chart(curves: Curves) -> Chart:
     return Chart("recall", "Precision at recall, IoU 0.50", "recall", HUNDREDTHS, series)
 
 
-def learning_chart(band: LearningBand, points: Sequence[LearningPoint]) -> Chart:
+def learning_chart(curve: LearningCurve, band: LearningBand) -> Chart:
     """The learning curve up to twice the training images, with the measured points."""
+    points = curve.points
     images = [round(count, 1) for count in band.images]
     series = [
         Series("expected mAP", _four_decimals(band.middle)),
         Series("lower end, 95 %", _four_decimals(band.low)),
         Series("upper end, 95 %", _four_decimals(band.high)),
     ]
-    dots = [Dot(point.images, point.map.value, point.map.ci95) for point in points]
+    dots = [Dot(point.independent_images, point.map.value, point.map.ci95) for point in points]
     upper_ends = Series("intervals", [dot.interval[1] if dot.interval else dot.y for dot in dots])
-    marks = [Mark(points[-1].images, f"now: {points[-1].images}")]
+    marks = [Mark(points[-1].independent_images, f"now: {points[-1].independent_images}")]
     top = min(1.0, axis_top([*series, upper_ends]))
-    return Chart("learning", "mAP", "training images", images, series, marks, top, dots=dots, band=(1, 2))
+    return Chart("learning", "mAP", curve.unit, images, series, marks, top, dots=dots, band=(1, 2))
 
 
 def script_data(evaluation: Evaluation, charts: Mapping[str, Sequence[Chart]]) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def _charts(content: ReportContent) -> dict[str, list[Chart]]:
         stopping = when_to_stop(content.history, content.result)
         by_section["training"] = charts.training_charts(content.history, stopping)
     if learning and learning.band:
-        by_section["labels"] = [charts.learning_chart(learning.band, learning.points)]
+        by_section["labels"] = [charts.learning_chart(learning, learning.band)]
     return by_section
 
 

@@ -93,6 +93,18 @@ BOXES = {
         "Label larger images, or drop these boxes.",
         '"bbox": [10, 10, 2, 2]',
     ),
+    "box-tiny-for-network": Explanation(
+        "a box is tiny in the network's input",
+        "Images are scaled to --image-size; under half a cell of the network's grid of 8 px an object is a smear.",
+        "Train with a larger --image-size, or cut images into parts around small objects.",
+        '"bbox": [10, 10, 12, 12] in an image of 640 x 480 at --image-size 64: 1.2 x 1.2 px',
+    ),
+    "boxes-over-limit": Explanation(
+        "more boxes than the network can give",
+        "It gives 300 boxes for an image at most (84 at --image-size 64); all others count as missed.",
+        "Cut such images into parts, for training and for detection.",
+        "a.txt with 412 lines",
+    ),
     "box-whole-image": Explanation(
         "a box covers a whole image",
         "It says what the image shows, not where: the network learns no place.",

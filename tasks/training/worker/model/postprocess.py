@@ -7,6 +7,7 @@ import torch
 from super_gradients.training.models.detection_models.pp_yolo_e import PPYoloEPostPredictionCallback
 from torch import Tensor
 
+from tasks.images.network_output import MAX_DETECTIONS
 from tasks.records import LabelledImage
 from tasks.training.worker.data.geometry import scale_factor
 
@@ -15,7 +16,7 @@ Detection = dict[str, Any]
 
 # mAP needs all detections, so the threshold is low; the rest is as in super-gradients' YOLO-NAS recipe.
 select_boxes = PPYoloEPostPredictionCallback(
-    score_threshold=0.01, nms_top_k=1000, max_predictions=300, nms_threshold=0.7
+    score_threshold=0.01, nms_top_k=1000, max_predictions=MAX_DETECTIONS, nms_threshold=0.7
 )
 
 
