@@ -95,8 +95,7 @@ def inspect_export(
     images = label_images(images_on_disk, files, declared.unit, rules, findings)
     if findings.count("box-dropped") + findings.count("box-clipped"):  # else each box fits into its image
         check_box_meaning(layout.format, list(written_boxes(images_on_disk, files, layout.format)), findings)
-    if findings.count("image-skipped") > rules.max_unreadable_images * len(declared.images):
-        findings.add("images-mostly-skipped", count=findings.count("image-skipped"))
+    _check_skipped(len(declared.images), rules, findings)
     check_network_fit(images, rules.image_size, findings)
     decoded = {file.sha256: file for file in files if isinstance(file, DecodedImage)}
     hashes = {sha256: file.difference_hash for sha256, file in decoded.items()}
@@ -148,6 +147,11 @@ def _refuse_pointers(export_name: str, files: Sequence[DecodedImage | Unreadable
         raise BadExport(
             f"{export_name}: all {len(files)} images are Git LFS pointers, not images; fetch them with `git lfs pull`"
         )
+
+
+def _check_skipped(images: int, rules: LabelRules, findings: FindingCounter) -> None:
+    if (skipped := findings.count("image-skipped")) > rules.max_unreadable_images * images:
+        findings.add("images-mostly-skipped", count=skipped)
 
 
 def _check_label_lines(findings: FindingCounter) -> None:

@@ -82,7 +82,7 @@ class Installation:
     """
 
     def __init__(self, tree: Path, folder: Path) -> None:
-        self._bin, self._folder = tree / ".venv" / "bin", folder
+        self._tree, self._bin, self._folder = tree, tree / ".venv" / "bin", folder
         self._stack = ExitStack()
 
     def __enter__(self) -> "Installation":
@@ -95,7 +95,7 @@ class Installation:
                 **others, **seaweed.environment(), "HOME": str(self._folder), "PREFECT_API_URL": self.api,
                 "PREFECT_HOME": str(self._folder / "prefect"), "NASFLOW_WORK_DIR": str(self._folder / "work"),
                 "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1",
-                "PREFECT_WORKER_QUERY_SECONDS": "1",
+                "PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_SERVER_LOGGING_LEVEL": "INFO",
             }  # fmt: skip
             server = ["-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--log-level", "info"]
             self._start(stack, "server", "python", [*server, "--host", processes.HOST, "--port", str(port)])
@@ -127,12 +127,13 @@ class Installation:
 
     def _start(self, stack: ExitStack, name: str, program: str, arguments: list[str]) -> None:
         command = [str(self._bin / "python"), *([str(self._bin / program)] if program != "python" else []), *arguments]
-        process = processes.start(command, self._folder / f"{name}.log", self.environment)
+        # In the folder of the build, since Prefect imports flows from there.
+        process = processes.start(command, self._folder / f"{name}.log", self.environment, cwd=self._tree)
         stack.callback(processes.stop, process, 20)
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._bin / program), *arguments]
-        subprocess.run(command, env=self.environment, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, env=self.environment, check=True, stdout=subprocess.DEVNULL, cwd=self._tree)
 
 
 def main() -> None:

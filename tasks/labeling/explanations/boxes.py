@@ -81,6 +81,12 @@ BOXES = {
         "Remove one of them if two annotators drew it.",
         '"bbox": [10, 10, 40, 40] and [11, 10, 40, 41], both apple',
     ),
+    "box-doubles-merged": Explanation(
+        "doubles of boxes were merged",
+        "One object has one box now, as it should.",
+        "Nothing; --double-boxes keep keeps all.",
+        "two cats a pixel apart, with --double-boxes merge",
+    ),
     "box-of-two-annotators": Explanation(
         "boxes of two annotators are merged",
         "Nothing for training: one box of each object is kept, the first.",

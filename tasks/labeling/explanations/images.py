@@ -51,6 +51,12 @@ IMAGES = {
         "Nothing, if two annotators labelled it; else remove one entry.",
         '{"id": 1, "file_name": "a.jpg"} and {"id": 2, "file_name": "a.jpg"}',
     ),
+    "annotator-other": Explanation(
+        "only others labelled an image",
+        "One annotator was chosen, and has no boxes in it; as background it would teach what is wrong.",
+        "Nothing, or choose another with --annotator.",
+        "a.jpg labelled by bob alone, with --annotator ann",
+    ),
     "annotators-disagree": Explanation(
         "two annotators drew different boxes",
         "Boxes of one annotator alone may be mistakes, and those are learned, too.",
@@ -69,23 +75,35 @@ IMAGES = {
         "Export labels and images together.",
         "640 x 480 in the JSON, and a file of 480 x 640",
     ),
-    "size-differs": Explanation(
-        "labels have the turned image's size",
-        "If the boxes were drawn on the turned image, they lie in wrong places.",
-        "Export again with auto-orient.",
-        "a phone's JPEG of 4032 x 3024 with a rotation in EXIF, and 3024 x 4032 in the JSON",
-    ),
     "size-scaled": Explanation(
         "labels were made at another size",
         "The boxes are scaled to the file, so they fit.",
         "Nothing, if images were resized on purpose.",
         "1280 x 960 in the JSON, and a file of 640 x 480",
     ),
-    "exif-rotation": Explanation(
-        "an image has a rotation in EXIF",
-        "Tools differ in whether they turn it; boxes may have been drawn on the turned image.",
-        "Export with auto-orient, and look at the images with --report.",
-        "a phone's JPEG with Orientation 6",
+    "exif-unclear": Explanation(
+        "boxes of turned image, or as stored?",
+        "Of a phone's portrait the file lies on its side; boxes that mean the other one lie in wrong places.",
+        "Look at one image in your label tool, and say --orientation turned or --orientation stored.",
+        "YOLO rows of a phone's JPEG with Orientation 6 in its EXIF data",
+    ),
+    "exif-boxes-turned": Explanation(
+        "EXIF turns an image, boxes fit that",
+        "Image and boxes are used as people see them, in training and afterwards.",
+        "Look at the images with --report, if you are not sure.",
+        "a JPEG of 4032 x 3024 with Orientation 6, and 3024 x 4032 in the JSON",
+    ),
+    "exif-boxes-stored": Explanation(
+        "EXIF turns an image, boxes do not",
+        "The boxes fit the image as stored; they are turned together with it.",
+        "Look at the images with --report, if you are not sure.",
+        "a JPEG of 4032 x 3024 with Orientation 6, and a box at x 3500 in the JSON",
+    ),
+    "unusual-format": Explanation(
+        "an image is GIF, AVIF or JPEG 2000",
+        "It is read, of several frames the first; other tools for detectors may refuse it.",
+        "Nothing, or convert it to JPEG or PNG.",
+        "clip.gif with 20 frames",
     ),
     "suffix-differs": Explanation(
         "a suffix names another file format",

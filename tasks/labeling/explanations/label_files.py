@@ -45,6 +45,30 @@ LABEL_FILES = {
         "Look at these images; add empty label files to those that are background.",
         "images/a.jpg without labels/a.txt",
     ),
+    "background-unclear": Explanation(
+        "maybe nobody looked at an image",
+        "Objects in it would be learned as background.",
+        "Label all tasks in Label Studio, or leave these out with --background drop.",
+        "an empty b.txt in a YOLO export of Label Studio",
+    ),
+    "background-dropped": Explanation(
+        "an image that may lack labels is out",
+        "It is not trained on, as requested.",
+        "Nothing; --background keep keeps them as images without objects.",
+        "a.jpg without a.txt, with --background drop",
+    ),
+    "voc-first-pixel": Explanation(
+        "from 0 or from 1? VOC does not say",
+        "If it counts from 1, boxes are one pixel too far right and down, which small objects feel.",
+        "Look at small boxes with --report; export COCO or YOLO if they are off.",
+        "an XML file without <source><database> of a known tool",
+    ),
+    "voc-whole-pixels": Explanation(
+        "Label Studio cut corners to pixels",
+        "Boxes may be one pixel off, which small objects feel.",
+        "Export COCO or YOLO from Label Studio, which keep fractions.",
+        "<owner><name>Label Studio</name></owner> in the XML",
+    ),
     "label-without-image": Explanation(
         "a label file without an image",
         "Its boxes are not trained on.",

@@ -81,6 +81,12 @@ SPLITS = {
         "Keep all frames of a clip in one split.",
         "train/cows_mp4-0001.jpg and valid/cows_mp4-0002.jpg",
     ),
+    "leak-tiles": Explanation(
+        "tiles of one image in several splits",
+        "Tiles that overlap show the same objects, so scores will be too high.",
+        "Keep all tiles of an image in one split.",
+        "train/field_0_0.png and valid/field_0_512.png",
+    ),
     "leak-near-duplicate": Explanation(
         "images of two splits look the same",
         "If they are copies, resized or saved again, the scores are too high.",
