@@ -28,7 +28,7 @@ def check(export: Path, rules: LabelRules, report: Path | None = None) -> dict[s
     """
     with read_export(export, rules) as inspection:
         if report is not None:
-            _write_page(report, inspection, export)
+            _write_page(report, inspection, export, rules.image_size)
     return {
         "ok": inspection.snapshot is not None,
         "format": inspection.format,
@@ -39,10 +39,10 @@ def check(export: Path, rules: LabelRules, report: Path | None = None) -> dict[s
     }
 
 
-def _write_page(path: Path, inspection: Inspection, export: Path) -> None:
+def _write_page(path: Path, inspection: Inspection, export: Path, image_size: int) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_page(path, inspection, export.name)
+        write_page(path, inspection, export.name, image_size)
     except OSError as error:
         raise BadRequest(f"--report {path}: {error.strerror}; name a file that can be written") from None
     say(f"page: {path}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from tasks.images.orientation import AS_STORED
 from tasks.labeling.annotations import AnnotatedImage, Annotations, Unit
 from tasks.labeling.checks.box_meaning import FORMATS_OF_FRACTIONS, WrittenBox, as_written
-from tasks.labeling.checks.boxes import clip_boxes, one_of_nearly_equal
+from tasks.labeling.checks.boxes import box_example, clip_boxes, one_of_nearly_equal
 from tasks.labeling.checks.images import DecodedImage, UnreadableImage, check_image
 from tasks.labeling.checks.label_sizes import at_file_size
 from tasks.labeling.checks.orientation import Meaning, meaning_of_boxes, on_upright_image
@@ -153,11 +153,13 @@ def label_images(
 def _one_of_doubles(boxes: tuple[Box, ...], place: str, rules: LabelRules, findings: FindingCounter) -> tuple[Box, ...]:
     """Look for boxes that two annotators drew around one object, and keep both or one as the rules say."""
     remaining = one_of_nearly_equal(boxes)
-    if doubles := len(boxes) - len(remaining):
-        merged = rules.double_boxes == "merge"
-        findings.add("box-doubles-merged" if merged else "box-nearly-twice", place, count=doubles)
-        return remaining if merged else boxes
-    return boxes
+    if len(remaining) == len(boxes):
+        return boxes
+    merged = rules.double_boxes == "merge"
+    example = box_example(place, next(box for box in boxes if box not in remaining))
+    code = "box-doubles-merged" if merged else "box-nearly-twice"
+    findings.add(code, example, count=len(boxes) - len(remaining))
+    return remaining if merged else boxes
 
 
 def written_boxes(

@@ -21,6 +21,7 @@ from tasks.records.analysis import (
     ThresholdCurve,
 )
 from tasks.records.base import (
+    DEFAULT_IMAGE_SIZE,
     PROJECT_PATTERN,
     SPLITS,
     Augmentation,
@@ -111,6 +112,7 @@ from tasks.records.training import (
 
 __all__ = [
     "COCO_LICENCE",
+    "DEFAULT_IMAGE_SIZE",
     "FORMAT_FILES",
     "PROJECT_PATTERN",
     "SPLITS",

@@ -9,7 +9,7 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser.looking import assert_fits, requested
+from tests.browser.looking import assert_fits, keep_screenshot, requested
 from tests.fakes.formats import write_in
 
 MARKUP, QUOTES = "<b>x</b>", "\"quote'"
@@ -121,9 +121,34 @@ def test_all_images_are_shown_and_described(show):
     browser = show()
     images = browser.execute_script("return [...document.images].map(image => [image.naturalWidth, image.alt])")
     assert len(images) == 4 + 15  # those with a finding, and the contact sheet of all
-    assert {width for width, _ in images} == {100}
+    assert {width for width, _ in images} == {400}
     assert f"{TINY} with boxes: 1 {MARKUP}, 1 {QUOTES}" in {alt for _, alt in images}
     assert all(alt for _, alt in images)
+
+
+def test_12_classes_have_a_colour_each_and_the_page_says_that_the_others_are_grey(show):
+    table = section(show(), "Classes")
+    assert "the other 51 share grey, and each of their boxes has its name" in table.text
+    keys = [key.value_of_css_property("color") for key in table.find_elements(By.CLASS_NAME, "key")]
+    assert len(keys) == 63
+    assert len(set(keys)) == 13
+    assert keys.count(keys[-1]) == 51
+
+
+def test_the_contact_sheet_says_what_the_network_sees(show):
+    sheet = section(show(), "Contact sheet")
+    assert "scaled to 640 pixels on the longest side, and padded with grey on the right and below" in sheet.text
+    shapes = "return [...arguments[0].querySelectorAll('img')].map(one => one.naturalWidth + 'x' + one.naturalHeight)"
+    assert set(sheet.parent.execute_script(shapes, sheet)) == {"400x400"}
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_letters_on_images_are_10_pixels_or_more(show, width):
+    """They are drawn with 14 pixels; an image of 400 pixels is never shown much smaller."""
+    browser = show(width)
+    shown = browser.execute_script("return [...document.images].map(one => one.clientWidth / one.naturalWidth)")
+    assert min(shown) * 14 >= 9.5
+    keep_screenshot(browser, f"check-{width}")
 
 
 def test_each_flagged_image_is_there_once_with_its_reasons(show):
@@ -133,7 +158,7 @@ def test_each_flagged_image_is_there_once_with_its_reasons(show):
         assert place not in flagged
         flagged[place] = [item.text for item in figure.find_elements(By.CSS_SELECTOR, ".reasons li")]
     assert flagged == {
-        f"train/{TINY}": ["box-tiny: 2 x 2 px"],
+        f"train/{TINY}": ["box-tiny: [60, 60, 2, 2]"],
         f"train/{DROPPED}": ["box-dropped: [5, 5, 0, 4]"],
         f"train/{TWIN}": ["leak-identical: valid/of twin.jpg"],
         "valid/of twin.jpg": [f"leak-identical: train/{TWIN}"],

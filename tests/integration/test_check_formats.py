@@ -119,7 +119,7 @@ def test_cases_boxes_of_two_annotators_a_pixel_apart_are_kept_or_merged(tmp_path
     inspection = inspect(path, tmp_path, double_boxes=rule)
     [image] = [image for image in inspection.images if image.file_name == "two.jpg"]
     assert len(image.boxes) == boxes
-    assert findings_of(inspection)[code].examples == ("train/two.jpg",)
+    assert findings_of(inspection)[code].examples == ("train/two.jpg: [11, 10, 39, 31]",)
     assert len({"box-nearly-twice", "box-doubles-merged"} & findings_of(inspection).keys()) == 1
 
 
@@ -371,7 +371,7 @@ def test_the_page_shows_findings_counts_and_images(tmp_path):
     sources = re.findall(r'src="([^"]{0,30})', text)
     assert all(source.startswith("data:image/jpeg;base64,") for source in sources)
     assert len(sources) == 3 + 1  # the contact sheet, and the image with a tiny box
-    assert "<strong>box-tiny</strong>: 2 x 2 px" in text
+    assert "<strong>box-tiny</strong>: [0, 0, 2, 2]" in text
     assert inspect(path, tmp_path).snapshot == inspection.snapshot
 
 

@@ -30,7 +30,7 @@ def rows_of_boxes(count):
 def test_cases_boxes_of_a_few_pixels_in_the_input_are_counted_with_their_size_in_it(size, side):
     finding = found([image([Box(0, 10, 10, 22, 22), Box(0, 100, 100, 400, 400)])], size)["box-tiny-for-network"]
     assert (finding.severity, finding.count) == ("warning", 1)
-    assert finding.examples == (f"train/a.jpg: {side} x {side} px at {size} px",)
+    assert finding.examples == (f"train/a.jpg: [10, 10, 12, 12], {side} x {side} px at {size} px",)
     assert "under 4 px" in finding.message
 
 

@@ -2,18 +2,19 @@
 
 import io
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from tasks.images.orientation import upright
 from tasks.images.pixels import in_8_bits
 from tasks.records import Box
+from tasks.rendering.tags import draw_tag
 
 _DASH = 20
 """Pixels from one dash to the next."""
+_TEXT_HEIGHT = 20
 _COLOURS = (
     "#4e9af1",
     "#f28e2b",
@@ -84,7 +85,7 @@ def draw_boxes(view: View, boxes: Sequence[Drawn]) -> bytes:
     for corners, drawn, colour in in_order:
         _outline(draw, corners, colour, dashed=drawn.dashed)
     for corners, drawn, colour in in_order:
-        _tag(draw, canvas.size, corners, drawn.tag, colour)
+        draw_tag(draw, canvas.size, corners[:2], drawn.tag, colour, _TEXT_HEIGHT)
     jpeg = io.BytesIO()
     canvas.save(jpeg, "JPEG", quality=80, optimize=True)
     return jpeg.getvalue()
@@ -109,22 +110,3 @@ def _outline(draw: ImageDraw.ImageDraw, corners: Corners, colour: str, *, dashed
         end = min(start + _DASH * 0.6, y2)
         draw.line((x1 + 2, start, x1 + 2, end), fill=colour, width=5)
         draw.line((x2 - 2, start, x2 - 2, end), fill=colour, width=5)
-
-
-def _tag(draw: ImageDraw.ImageDraw, size: tuple[int, int], corners: Corners, text: str, colour: str) -> None:
-    """Draw the tag above the box, or inside it if there is no room; always inside the image."""
-    font = _font()
-    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
-    width, height = right - left + 8, bottom - top + 6
-    x = min(max(0.0, corners[0] - 1), max(0.0, size[0] - width))
-    y = corners[1] - height if corners[1] >= height else min(max(0.0, corners[1]), size[1] - height)
-    draw.rectangle((x, y, x + width, y + height), fill=colour)
-    draw.text((x + 4 - left, y + 3 - top), text, fill="#101418", font=font)
-
-
-@cache
-def _font() -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which comes with matplotlib: it has more scripts than Pillow's own font."""
-    import matplotlib as mpl
-
-    return ImageFont.truetype(str(Path(mpl.get_data_path(), "fonts", "ttf", "DejaVuSans-Bold.ttf")), 20)

@@ -1,6 +1,7 @@
 """Checks of single boxes, and clipping them to the decoded image. Pure."""
 
 import math
+from collections import Counter
 from itertools import islice
 
 from tasks.labeling.annotations import AnnotatedBox, Unit
@@ -49,10 +50,17 @@ def clip_boxes(
     valid = [box for box in clipped if box is not None]
     unique = tuple(dict.fromkeys(valid))
     if len(unique) < len(valid):
-        findings.add("box-twice", place, count=len(valid) - len(unique))
+        twice = next(box for box, times in Counter(valid).items() if times > 1)
+        findings.add("box-twice", box_example(place, twice), count=len(valid) - len(unique))
     for box in unique:
         _check_size(box, width, height, place, findings)
     return unique
+
+
+def box_example(place: str, box: Box) -> str:
+    """Where a box is, as examples have it: place, and x, y, width and height in pixels. The page marks such boxes."""
+    numbers = (box.x1, box.y1, box.x2 - box.x1, box.y2 - box.y1)
+    return f"{place}: [{', '.join(f'{number:g}' for number in numbers)}]"
 
 
 def one_of_nearly_equal(boxes: tuple[Box, ...]) -> tuple[Box, ...]:
@@ -102,9 +110,9 @@ def _clip_box(box: AnnotatedBox, width: int, height: int, place: str, findings: 
 def _check_size(box: Box, width: int, height: int, place: str, findings: FindingCounter) -> None:
     box_width, box_height = box.x2 - box.x1, box.y2 - box.y1
     if min(box_width, box_height) < TINY_SIDE:
-        findings.add("box-tiny", f"{place}: {box_width:g} x {box_height:g} px")
+        findings.add("box-tiny", box_example(place, box))
     if box_width >= WHOLE_IMAGE * width and box_height >= WHOLE_IMAGE * height:
-        findings.add("box-whole-image", place)
+        findings.add("box-whole-image", box_example(place, box))
 
 
 def _within(value: float, limit: int) -> float:

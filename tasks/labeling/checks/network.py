@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tasks.images.network_input import scale_factor
 from tasks.images.network_output import max_detections
+from tasks.labeling.checks.boxes import box_example
 from tasks.labeling.finding_kinds import FINDING_KINDS
 from tasks.labeling.findings import FindingCounter
 from tasks.records import LabelledImage
@@ -29,4 +30,6 @@ def check_network_fit(images: Sequence[LabelledImage], size: int, findings: Find
         for box in image.boxes:
             width, height = (box.x2 - box.x1) * factor, (box.y2 - box.y1) * factor
             if min(width, height) < MIN_INPUT_SIDE:
-                findings.add("box-tiny-for-network", f"{place}: {width:.2g} x {height:.2g} px at {size} px")
+                findings.add(
+                    "box-tiny-for-network", f"{box_example(place, box)}, {width:.2g} x {height:.2g} px at {size} px"
+                )

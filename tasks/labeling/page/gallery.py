@@ -1,22 +1,28 @@
 """The images of the page: those that findings name, and a contact sheet, with their boxes drawn."""
 
-import io
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw
-
-from tasks.images.pixels import in_8_bits
 from tasks.labeling.inspection import Inspection
+from tasks.labeling.page.colours import class_colours
+from tasks.labeling.page.drawing import Mark, View, draw, network_input, whole_image
 from tasks.records import LabelledImage
 
 MAX_SHEET_IMAGES = 24
 MAX_FLAGGED_IMAGES = 48
-MAX_SIDE = 320
-"""Pixels of an image on the page."""
-COLOURS = ("#2f80d8", "#d1495b", "#1d8a4e", "#b45309", "#7b4fc9", "#008891", "#c2379b", "#6b7d0e")
+_BOX = re.compile(r"\[(-?[\d.]+), (-?[\d.]+), (-?[\d.]+), (-?[\d.]+)\]")
+"""A box in an example: x, y, width and height in pixels."""
+FLAGGED_MEANING = (
+    "Images that errors and warnings name, a few of each kind, with the reasons. A white frame marks the box that a "
+    "finding is about."
+)
+SHEET_MEANING = (
+    "Images from all over the export as the network sees them, with the boxes that are trained on: scaled to {size} "
+    "pixels on the longest side, and padded with grey on the right and below."
+)
 
 
 @dataclass(frozen=True)
@@ -32,16 +38,31 @@ class GalleryImage:
     """Name of each class in the image, number of its boxes, and their colour."""
 
 
-def galleries(inspection: Inspection) -> Iterator[tuple[str, str, list[GalleryImage]]]:
-    """The galleries of a page: heading, explanation, and images."""
+def galleries(inspection: Inspection, size: int) -> Iterator[tuple[str, str, list[GalleryImage]]]:
+    """The galleries of a page.
+
+    Args:
+        inspection: The inspection.
+        size: Side of the network input in pixels.
+
+    Yields:
+        Heading, explanation, and images.
+    """
+    colours = class_colours(inspection)
     flagged = list(_flagged_images(inspection).items())[:MAX_FLAGGED_IMAGES]
     if flagged:
-        images = [_gallery_image(inspection, image, reasons) for image, reasons in flagged]
-        yield "Flagged images", "Images that errors and warnings name, a few of each kind, with the reasons.", images
+        images = []
+        for image, reasons in flagged:
+            view = whole_image(inspection.files[image.sha256], image)
+            images.append(_gallery_image(inspection, image, view, colours, reasons))
+        yield "Flagged images", FLAGGED_MEANING, images
     sample = _evenly_spaced([image for image in inspection.images if image.boxes], MAX_SHEET_IMAGES)
     if sample:
-        images = [_gallery_image(inspection, image) for image in sample]
-        yield "Contact sheet", "Images from all over the export, with their boxes as they are trained on.", images
+        images = []
+        for image in sample:
+            view = network_input(inspection.files[image.sha256], image, size)
+            images.append(_gallery_image(inspection, image, view, colours))
+        yield "Contact sheet", SHEET_MEANING.format(size=size), images
 
 
 def _flagged_images(inspection: Inspection) -> dict[LabelledImage, list[tuple[str, str]]]:
@@ -88,31 +109,24 @@ def _evenly_spaced(images: Sequence[LabelledImage], count: int) -> list[Labelled
 
 
 def _gallery_image(
-    inspection: Inspection, image: LabelledImage, reasons: Sequence[tuple[str, str]] = ()
+    inspection: Inspection,
+    image: LabelledImage,
+    view: View,
+    colours: Mapping[int, str],
+    reasons: Sequence[tuple[str, str]] = (),
 ) -> GalleryImage:
     counts = Counter(box.class_index for box in image.boxes)
-    classes = [(inspection.classes[index], count, _colour(index)) for index, count in sorted(counts.items())]
+    classes = [(inspection.classes[index], count, colours[index]) for index, count in sorted(counts.items())]
     boxes = ", ".join(f"{count} {name}" for name, count, _ in classes)
     alt = f"{image.file_name} with boxes: {boxes}" if boxes else f"{image.file_name}, without boxes"
-    return GalleryImage(_place(image), alt, _draw(inspection.files[image.sha256], image), reasons, classes)
+    jpeg = draw(
+        view, image.boxes, inspection.classes, colours, [mark for reason in reasons for mark in _marks(*reason)]
+    )
+    return GalleryImage(_place(image), alt, jpeg, reasons, classes)
 
 
-def _colour(class_index: int) -> str:
-    return COLOURS[class_index % len(COLOURS)]
-
-
-def _draw(path: Path, image: LabelledImage) -> bytes:
-    """The image as a JPEG of at most MAX_SIDE pixels a side, with its boxes in the colours of their classes."""
-    with Image.open(path) as original:
-        original.draft("RGB", (MAX_SIDE, MAX_SIDE))
-        drawn = in_8_bits(original).convert("RGB")
-    drawn.thumbnail((MAX_SIDE, MAX_SIDE))
-    draw = ImageDraw.Draw(drawn)
-    scale_x, scale_y = drawn.width / image.width, drawn.height / image.height
-    for box in image.boxes:
-        corners = box.x1 * scale_x, box.y1 * scale_y, max(box.x2 * scale_x - 1, 0), max(box.y2 * scale_y - 1, 0)
-        if corners[0] <= corners[2] and corners[1] <= corners[3]:
-            draw.rectangle(corners, outline=_colour(box.class_index), width=3)
-    file_bytes = io.BytesIO()
-    drawn.save(file_bytes, "JPEG", quality=80)
-    return file_bytes.getvalue()
+def _marks(code: str, detail: str) -> Iterator[Mark]:
+    """The boxes that a reason names."""
+    for numbers in _BOX.findall(detail):
+        x, y, width, height = map(float, numbers)
+        yield Mark(code, (min(x, x + width), min(y, y + height), max(x, x + width), max(y, y + height)))

@@ -5,19 +5,22 @@ from pathlib import Path
 
 from tasks.labeling.formats.registry import FORMATS
 from tasks.labeling.inspection import Inspection
+from tasks.labeling.page.colours import colours_in_words
 from tasks.labeling.page.gallery import galleries
 from tasks.labeling.page.tables import box_sizes, class_rows, image_sizes, sizes_after_split
 from tasks.local.files import publish_bytes
+from tasks.records import DEFAULT_IMAGE_SIZE
 from tasks.rendering.pages import render
 
 
-def write_page(path: Path, inspection: Inspection, name: str) -> None:
+def write_page(path: Path, inspection: Inspection, name: str, image_size: int = DEFAULT_IMAGE_SIZE) -> None:
     """Write the page, whole or not at all.
 
     Args:
         path: The HTML file.
         inspection: The inspection; its image files still have to exist.
         name: Name of the export.
+        image_size: Side of the network input in pixels.
     """
     severities = Counter(finding.severity for finding in inspection.findings)
     text = render(
@@ -35,7 +38,8 @@ def write_page(path: Path, inspection: Inspection, name: str) -> None:
         class_rows=class_rows(inspection),
         box_sizes=box_sizes(inspection.images),
         image_sizes=image_sizes(inspection.images),
-        galleries=list(galleries(inspection)),
+        colours=colours_in_words(inspection),
+        galleries=list(galleries(inspection, image_size)),
     )
     publish_bytes(path, text.encode())
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tasks.labeling.inspection import Inspection
+from tasks.labeling.page.colours import class_colours
 from tasks.records import SPLITS, LabelledImage
 
 BOX_SIZES = ((0.03, "under 3 %"), (0.1, "3 to 10 %"), (0.3, "10 to 30 %"), (0.6, "30 to 60 %"), (9, "60 % and more"))
@@ -21,14 +22,16 @@ def sizes_after_split(inspection: Inspection) -> tuple[int, int] | None:
 
 
 def class_rows(inspection: Inspection) -> list[dict[str, object]]:
-    """A row per class: boxes by split and in all, their share of the largest class in percent, and images."""
+    """A row per class: boxes by split and in all, their share of the largest class in percent, images, and colour."""
     boxes = Counter((image.split, box.class_index) for image in inspection.images for box in image.boxes)
     images = Counter(index for image in inspection.images for index in {box.class_index for box in image.boxes})
     totals = [sum(boxes[split, index] for split in SPLITS) for index in range(len(inspection.classes))]
+    colours = class_colours(inspection)
     max_total = max(totals, default=0) or 1
     return [
         {
             "name": name,
+            "colour": colours[index],
             "by_split": [boxes[split, index] for split in inspection.splits],
             "boxes": totals[index],
             "share": 100 * totals[index] / max_total,
