@@ -26,6 +26,7 @@
     │   ├── LostRace            a conditional write found another writer's object
     │   └── CorruptObject       content and SHA-256 disagree
     ├── RoboflowRefused         bad key, no such workspace, project or version
+    │   └── RoboflowNotFound    it does not exist, or the key may not see it
     ├── TrainingFailed          the trainer ended without a model
     │   ├── OutOfMemory         the machine or its GPU has too little memory for this spec
     │   ├── NotLearning         the loss is no finite number any more
@@ -142,6 +143,10 @@ class RoboflowRefused(NasflowError):
     """Roboflow answered no: bad key, or no such workspace, project or version."""
 
     exit_code = 2
+
+
+class RoboflowNotFound(RoboflowRefused):
+    """Roboflow knows no such thing, or the key may not see it: it answers both alike."""
 
 
 class TrainingFailed(NasflowError):

@@ -1,6 +1,19 @@
 """A fake of the endpoints of Roboflow that the real package calls, which misbehaves as a test asks.
 
-The API answers under ``/``, the signed link to the zip points to ``/ds/``. ``requests`` counts requests by path.
+The API answers under ``/``, the link to the zip points to ``/ds/``. ``requests`` counts requests by path.
+
+It answers as Roboflow is recorded and documented to do. Sources:
+
+- answers about workspace, project (``versions`` beside ``project``), version and export: fixtures of the tests of
+  roboflow/roboflow-python, package 1.7.3; ``versions`` within ``project``: the documentation, "Get a Project";
+- health: roboflow-python pull request 472; other names of its counts: the documentation, "Dataset Health Check";
+- a version that is empty and not yet generating: roboflow-python pull request 408; progress over 100 %:
+  roboflow-100-benchmark issue 31; 202 with ``progress`` as a number, a text or null: the package and roboflow-cli;
+- a crop that is recorded with ``percent``, sizes as text: answers pasted by users; the request: the documentation,
+  "Create a Dataset Version";
+- refusals: ``error`` and ``hint``, 402, 409, 423: the documentation, "Errors and Status Codes"; 404 of what a key may
+  not see: Shape-Detection-with-YOLO issue 3, rf-detr issue 122;
+- links that redirect (``app.roboflow.com/ds/``), and links to storage: fixtures, roboflow-python issue 104.
 
 ``python -m tests.fakes.roboflow_server ZIP`` serves in a process of its own until its stdin ends, and prints its URL.
 """
@@ -11,54 +24,19 @@ import json
 import sys
 import threading
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from tests.fakes.roboflow_misbehaviour import Misbehaviour
+from tests.fakes.roboflow_project import PROJECT, WORKSPACE, ProjectState
+
 KEY = "rf_Secret0Key1For2Tests3"
 SIGNATURE = "Signature4Secret5Link6"
-WORKSPACE, PROJECT = "acme", "pets"
 TRICKLES = 20
-
-
-@dataclass
-class Misbehaviour:
-    """What goes wrong. Statuses are answered in order, one per request; after them all is well."""
-
-    api: list[tuple[int, dict[str, str]]] = field(default_factory=list)
-    link: list[tuple[int, dict[str, str]]] = field(default_factory=list)
-    half_bodies: int = 0
-    damaged_bodies: int = 0
-    content_length: bool = True
-    html_link: bool = False
-    endless: bool = False
-    trickle: float = 0
-    """Seconds that sending the zip takes."""
-    images: int = 6
-    generating_polls: int = 0
-    export_polls: int = 0
-    failed: bool = False
-    progress: float = 0.5
-    drop: str | None = None
-    no_versions: bool = False
-    failed_version: bool = False
-    export_status: int = 200
-    generate_status: int = 200
-    lost_answers: int = 0
-    """Requests for a new version that are carried out, and answered with an error of the server."""
-    slow_start: int = 0
-    """Polls for which a new version is empty and not being generated yet."""
-    copies_missing: int = 0
-    """Augmented copies that a new version lacks."""
-    uploads: list[int | str] = field(default_factory=list)
-    """What happens to requests that send something, in order, one each; after them all is well.
-
-    A status is answered and nothing done; ``lost`` is done and answered with 502; ``hang`` is done and not answered;
-    ``cut`` closes the connection; ``no`` is answered with 200 and no success.
-    """
 
 
 @dataclass
@@ -73,19 +51,13 @@ class Received:
 
 
 class RoboflowServer:
-    """Serves one project with versions 2, 9 and 10, all with the same zip, given as bytes or as a file.
-
-    It generates further versions of all images of the project, including those without labels.
-    """
+    """Serves one project with versions 2, 9 and 10, all with the same zip, given as bytes or as a file."""
 
     def __init__(self, archive: bytes | Path, misbehaviour: Misbehaviour | None = None) -> None:
         self.archive = archive
         self.trouble = misbehaviour or Misbehaviour()
         self.requests: Counter[str] = Counter()
-        self.images, self.unannotated = 6, 0
-        self.settings: dict[int, dict] = {} if self.trouble.no_versions else {9: {}, 10: {}, 2: {}}
-        self.splits = {number: {"train": 4, "valid": 2} for number in self.settings}
-        self.generated: list[int] = []
+        self.state = ProjectState(self.trouble)
         self.received: dict[str, Received] = {}
         """What was sent, by Roboflow's id, which depends on the content."""
         self.stalled = threading.Event()
@@ -130,9 +102,11 @@ class RoboflowServer:
             self._answer_link(request)
         elif self.trouble.api:
             status, headers = self.trouble.api.pop(0)
-            _send(request, status, {"error": f"no: {request.path}"}, headers)
+            refusal = self.trouble.refusal or {"error": {"message": "no", "hint": f"Try {self.url}{request.path}"}}
+            _send(request, status, refusal, headers)
         elif parse_qs(url.query).get("api_key") != [KEY]:
-            _send(request, 401, {"error": {"message": f"This API key does not exist: {request.path}"}})
+            words = f"This API key does not exist (or has been revoked): {request.path}"
+            _send(request, 401, {"error": {"message": words, "type": "OAuthException", "status": 401}})
         elif url.path.startswith("/dataset/"):
             self._answer_upload(request, url)
         else:
@@ -140,7 +114,8 @@ class RoboflowServer:
             settings = json.loads(request.rfile.read(length) or "null")
             parts = tuple(filter(None, url.path.split("/")))
             asks_for_version = (request.command, *parts) == ("POST", WORKSPACE, PROJECT, "generate")
-            _send(request, *(self._generate(settings) if asks_for_version else self._api(parts)))
+            is_fresh = parse_qs(url.query).get("nocache") == ["true"]
+            _send(request, *(self.state.generate(settings) if asks_for_version else self._api(parts, is_fresh)))
 
     def _answer_upload(self, request, url):
         """An image, or the boxes of one; the path names the project alone, as the real one does."""
@@ -189,58 +164,25 @@ class RoboflowServer:
         image.batches += query["jobName"]
         return 200, {"success": True}
 
-    def _api(self, parts):
+    def _api(self, parts, is_fresh):
         """Status and body for the parts of an API path."""
-        trouble = self.trouble
-        answer = (404, {"error": {"message": "not found"}})
+        trouble, state = self.trouble, self.state
+        answer = (404, not_visible("/".join(parts)))
         if parts == ():
-            answer = (200, {"welcome": "Roboflow", "workspace": WORKSPACE})
+            answer = (200, {"welcome": "Welcome to the Roboflow API.", "workspace": WORKSPACE})
         elif parts == (WORKSPACE,):
-            answer = (200, {"workspace": {"name": "Acme", "url": WORKSPACE, "projects": []}})
+            answer = (200, {"workspace": {"name": "Acme", "url": WORKSPACE, "members": 3, "projects": []}})
         elif parts == (WORKSPACE, PROJECT):
-            project = {"id": f"{WORKSPACE}/{PROJECT}", "images": self.images, "unannotated": self.unannotated}
-            versions = [{"id": f"{WORKSPACE}/{PROJECT}/{n}"} for n in self.settings]
-            answer = (200, {"project": project, "versions": versions})
-        elif len(parts) == 3 and parts[2] in map(str, self.settings):
-            answer = (200, {"version": self._version(int(parts[2]))})
+            answer = (200, state.project(is_fresh=is_fresh))
+        elif parts == (WORKSPACE, PROJECT, "health") and trouble.health != "none":
+            answer = (200, state.health())
+        elif len(parts) == 3 and parts[2] in map(str, state.settings):
+            answer = state.version(int(parts[2]))
         elif len(parts) == 4 and parts[3] == "coco":
             answer = self._export()
         if trouble.drop:
             _drop(answer[1], trouble.drop)
         return answer
-
-    def _version(self, number):
-        trouble = self.trouble
-        generating = trouble.generating_polls > 0
-        trouble.generating_polls -= generating
-        if not_begun := number in self.generated and trouble.slow_start > 0:
-            trouble.slow_start -= 1
-        images = 0 if generating or not_begun else trouble.images
-        version = {"id": f"{WORKSPACE}/{PROJECT}/{number}", "images": images, "generating": generating}
-        if trouble.failed_version:
-            version["status"] = "failed"
-        version |= {"splits": self.splits[number], "preprocessing": {}, "augmentation": {}} | self.settings[number]
-        return version | {"progress": trouble.progress if generating else 1, "exports": ["coco"]}
-
-    def _generate(self, settings):
-        """Generate a version; steps come as the package documents them, and are recorded with ``enabled``."""
-        trouble = self.trouble
-        if trouble.generate_status != 200:
-            return trouble.generate_status, {"error": f"no: {settings}"}
-        if not isinstance(settings, dict) or settings.keys() != {"augmentation", "preprocessing"}:
-            return 400, {"error": "augmentation and preprocessing are required"}
-        number = max(self.settings, default=0) + 1
-        self.settings[number] = {
-            kind: {name: {"enabled": True} | (step if isinstance(step, dict) else {}) for name, step in steps.items()}
-            for kind, steps in settings.items()
-        }
-        copies = int(settings["augmentation"].get("image", {}).get("versions", 1))
-        self.splits[number] = {"train": copies * (self.images - 2) - trouble.copies_missing, "valid": 2}
-        self.generated.append(number)
-        if trouble.lost_answers > 0:
-            trouble.lost_answers -= 1
-            return 502, {"error": "bad gateway"}
-        return 200, {"message": "Generating version", "version": str(number)}
 
     def _export(self):
         trouble = self.trouble
@@ -250,10 +192,17 @@ class RoboflowServer:
             return 200, {"ready": False, "error": "export failed"}
         if trouble.export_polls > 0:
             trouble.export_polls -= 1
-            return 202, {"progress": trouble.progress}
-        return 200, {"export": {"format": "coco", "link": f"{self.url}/ds/n9Qw?key={SIGNATURE}"}}
+            return trouble.unready_status, {"progress": trouble.progress}
+        link = f"{self.url}/ds/n9Qw?key={SIGNATURE}"
+        if trouble.links_to_come > 0:
+            trouble.links_to_come -= 1
+            link = None
+        return 200, {"export": {"format": "coco", "link": link}}
 
     def _answer_link(self, request):
+        if self.trouble.redirected_link and "/storage/" not in request.path:
+            _send_bytes(request, 302, b"", "text/plain", {"Location": f"/ds/storage/n9Qw.zip?X-Signature={SIGNATURE}"})
+            return
         if isinstance(self.archive, Path):
             _send_file(request, self.archive)
             return
@@ -290,6 +239,13 @@ class RoboflowServer:
                 self._stop.wait(self.trouble.trickle / TRICKLES)
                 request.wfile.write(body[start : start + size])
             self.sent.set()
+
+
+def not_visible(path):
+    """The body of a 404, which is the same for what does not exist and for what the key may not see."""
+    words = f"Unsupported get request. Object with ID `{path}` does not exist or cannot be loaded due to missing"
+    hint = f"You can find what you may see at `/?api_key={KEY}`."
+    return {"error": {"message": f"{words} permissions.", "type": "GraphMethodException", "hint": hint}}
 
 
 def _drop(answer, name):

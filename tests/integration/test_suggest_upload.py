@@ -122,9 +122,15 @@ def test_a_fault_that_passes_is_tried_again(server, trouble, out, fault, request
 
 @pytest.mark.parametrize(
     ("fault", "words"),
-    [(400, "HTTP 400"), (402, "HTTP 402"), (423, "HTTP 423"), (403, "HTTP 403; check NASFLOW_ROBOFLOW_API_KEY"),
-     (409, "the answer is no success"), ("no", "the answer is no success")],
-)  # fmt: skip
+    [
+        (400, r"HTTP 400 \(no: .*\); it does not take"),
+        (402, r"HTTP 402 \(no: .*\); the workspace's plan"),
+        (403, r"HTTP 403 \(no: .*\); check NASFLOW_ROBOFLOW_API_KEY"),
+        (409, r"the answer is no success \(no: .*\); it does not"),
+        (423, r"HTTP 423 \(no: .*\); the workspace's billing"),
+        ("no", r"the answer is no success( \(not now: .*\))?; it does not"),
+    ],
+)
 @pytest.mark.parametrize("request_number", [2, 3])
 def test_a_no_names_the_image_and_the_rest_is_sent_by_the_same_again(
     server, trouble, out, fault, words, request_number

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tasks.errors import RoboflowRefused, RoboflowUnavailable
-from tasks.labeling.roboflow.access import KEY_VARIABLE, ProjectAccess
+from tasks.labeling.roboflow.access import ProjectAccess
 from tasks.labeling.roboflow.http import Request, send
 from tasks.labeling.roboflow.patches import package_adapter
+from tasks.labeling.roboflow.refusals import explain_by_status
 from tasks.labeling.roboflow.retries import Result, TryAgain, retried
 
 CONFLICT = 409
@@ -22,7 +23,7 @@ def call(
         access: The fetch.
         subject: What the call is about, as messages name it.
         function: Takes the adapter of the package, and calls it.
-        refusal_remedy: What a refusal means that is not about the key, and the remedy.
+        refusal_remedy: What a refusal means that does not mean the same for every request, and the remedy.
 
     Returns:
         What ``function`` returns.
@@ -43,7 +44,7 @@ def call_once(
         access: The fetch.
         subject: What the call is about, as messages name it.
         function: Takes the adapter of the package, and calls it.
-        refusal_remedy: What a refusal means that is not about the key, and the remedy.
+        refusal_remedy: What a refusal means that does not mean the same for every request, and the remedy.
 
     Returns:
         What ``function`` returns.
@@ -52,10 +53,7 @@ def call_once(
         RoboflowRefused: the answer is no, or cannot be read.
         TryAgain: no answer, or one that may pass.
     """
-
-    def explain_refusal(status: int) -> str:
-        is_about_key = status in (401, 403)
-        return f"check {KEY_VARIABLE}, and that its owner may see this" if is_about_key else refusal_remedy
+    explain_refusal = explain_by_status(refusal_remedy)
 
     def get(url: str, **_: object) -> Any:
         return send(access, subject, Request("GET", url), explain_refusal)

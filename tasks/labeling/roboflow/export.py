@@ -13,6 +13,7 @@ from tasks.labeling.roboflow.access import OnProgress, open_access
 from tasks.labeling.roboflow.api import call
 from tasks.labeling.roboflow.download import download_zip
 from tasks.labeling.roboflow.patches import log_in
+from tasks.labeling.roboflow.refusals import missing
 from tasks.labeling.roboflow.versions import VersionRequest, choose_version
 from tasks.labeling.roboflow.waiting import wait_for_export
 from tasks.records import LabelSource
@@ -20,7 +21,7 @@ from tasks.settings import RoboflowSettings
 
 log = logging.getLogger(__name__)
 
-_NO_WORKSPACE = "there is no such workspace; take its name from the project's URL"
+_NO_WORKSPACE = missing("workspace", "take its name from the project's URL")
 
 
 def fetch_export(
@@ -55,8 +56,9 @@ def fetch_export(
         lambda adapter: adapter.get_workspace(access.key, access.workspace),
         _NO_WORKSPACE,
     )
-    version = choose_version(access, request)
-    link = wait_for_export(access, version.number, is_new=version.is_new)
-    download_zip(access, version.number, link, target)
+    version = choose_version(access, request, target)
+    if not version.is_downloaded:
+        link = wait_for_export(access, version.number, is_new=version.is_new)
+        download_zip(access, version.number, link, target)
     log.info("fetched %s: %d bytes", access.version_title(version.number), target.stat().st_size)
     return LabelSource(kind="roboflow", name=f"{access.workspace}/{access.project}", version=version.number)

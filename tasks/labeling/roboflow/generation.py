@@ -1,28 +1,36 @@
 """When to generate a new version of a Roboflow project, and generating it.
 
-Roboflow says how many images of a project are labelled now, and how large each version is, but not how many images were
-labelled when a version was generated. So that number is remembered for every version that is generated here. For other
-versions it is estimated from the size: the train images divided by the number of augmented copies, and the images of
-the other splits. The estimate is not exact, since images without labels are in a version too, and copies may be
-missing. It is used only until a version is generated here, so a wrong one costs a single version.
+Roboflow says how many images of a project are labelled now, but not how many were when a version was generated. So that
+number is remembered for every version that is generated here. For a version that was made elsewhere it is counted once
+in the version's export, and then remembered, too.
 """
 
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from tasks.errors import RoboflowRefused
+from tasks.errors import RoboflowNotFound, RoboflowRefused
 from tasks.labeling.roboflow.access import ProjectAccess
 from tasks.labeling.roboflow.api import call_once
-from tasks.labeling.roboflow.project import get_project, get_version, is_generating, version_numbers
+from tasks.labeling.roboflow.download import download_zip
+from tasks.labeling.roboflow.generation_settings import same_settings
+from tasks.labeling.roboflow.project import (
+    count_with_boxes,
+    get_project,
+    get_version,
+    has_failed,
+    is_generating,
+    list_versions,
+)
 from tasks.labeling.roboflow.retries import retried
+from tasks.labeling.roboflow.version_labels import count_sources_with_boxes
+from tasks.labeling.roboflow.waiting import wait_for_export
 
 log = logging.getLogger(__name__)
 
-_NOT_GENERATED = "it generates no version; try it in Roboflow, which says why"
-_CHANGE_THE_NUMBER = {"tile", "isolate", "filter-null"}
-"""Preprocessing steps that make several images of one, or drop some."""
+_NOT_GENERATED = "it generates no version; try it in Roboflow"
 
 
 @dataclass(frozen=True)
@@ -43,16 +51,30 @@ class ChosenVersion:
 
     number: int
     is_new: bool = False
-    """Whether it may have been asked for just now."""
+    """Whether it was created a moment ago."""
+    is_downloaded: bool = False
+    """Whether its export is there already."""
 
 
-def generate_if_due(access: ProjectAccess, latest: int | None, labelled: int, rule: GenerationRule) -> ChosenVersion:
+@dataclass(frozen=True)
+class Labelled:
+    """What a decision about a new version goes by."""
+
+    now: int
+    """Number of images that are labelled now."""
+    archive: Path
+    """Where an export goes that has to be counted."""
+
+
+def generate_if_due(
+    access: ProjectAccess, latest: ChosenVersion | None, labelled: Labelled, rule: GenerationRule
+) -> ChosenVersion:
     """Generate a version if enough images were labelled since the latest one.
 
     Args:
         access: The fetch.
-        latest: Number of the latest version; None if there is none.
-        labelled: Number of images that are labelled now.
+        latest: The latest version; None if there is none.
+        labelled: Number of images that are labelled now, and where to count those of a version.
         rule: When to generate.
 
     Returns:
@@ -60,27 +82,65 @@ def generate_if_due(access: ProjectAccess, latest: int | None, labelled: int, ru
 
     Raises:
         RoboflowRefused: there is no version, and too few images are labelled for a first one; or Roboflow says no.
-        RoboflowUnavailable: no answer.
+        RoboflowUnavailable: no answer, or the latest version's export is not ready within the deadline.
     """
     if latest is None:
-        return _generate_first(access, labelled, rule)
-    version = get_version(access, latest)
-    remembered = rule.recall(latest)
-    if is_generating(version):
-        log.info("version %d is being generated already: it is used", latest)
+        return _generate_first(access, labelled.now, rule)
+    version = _get_unless_begun(access, latest)
+    remembered = rule.recall(latest.number)
+    if version is None:
+        log.info("version %d is being generated already: it is used", latest.number)
         if remembered is None:
-            rule.remember(latest, labelled)
-        return ChosenVersion(latest)
-    labelled_before = _estimate_labelled(version, latest, labelled, rule) if remembered is None else remembered
-    new_images = labelled - labelled_before
-    about = "about " if remembered is None else ""
-    text = f"{about}{max(0, new_images)} images labelled since version {latest}"
+            rule.remember(latest.number, labelled.now)
+        return latest
+    if remembered is None:
+        latest, new_images = _count_since(access, latest, version, labelled)
+        rule.remember(latest.number, max(0, labelled.now - new_images))
+    else:
+        new_images = labelled.now - remembered
+    text = f"{max(0, new_images)} images labelled since version {latest.number}"
     if new_images < rule.after:
-        log.info("%s, fewer than %d: version %d is used", text, rule.after, latest)
-        return ChosenVersion(latest, is_new=remembered is not None)
+        log.info("%s, fewer than %d: version %d is used", text, rule.after, latest.number)
+        return latest
     log.info("%s, at least %d: a new version is generated, with its preprocessing and augmentation", text, rule.after)
-    settings = {name: _steps(version, name) for name in ("preprocessing", "augmentation")}
-    return _generate(access, latest, labelled, settings, rule)
+    settings = same_settings(version, access.version_title(latest.number))
+    return _generate(access, latest.number, labelled.now, settings, rule)
+
+
+def _get_unless_begun(access: ProjectAccess, latest: ChosenVersion) -> Mapping[str, Any] | None:
+    """What Roboflow says about a version; None if it is being generated, or will be in a moment."""
+    try:
+        version = get_version(access, latest.number)
+    except RoboflowNotFound:
+        if latest.is_new:
+            return None
+        raise
+    is_begun = is_generating(version) or (latest.is_new and not version.get("images") and not has_failed(version))
+    return None if is_begun else version
+
+
+def _count_since(
+    access: ProjectAccess, latest: ChosenVersion, version: Mapping[str, Any], labelled: Labelled
+) -> tuple[ChosenVersion, int]:
+    """The version, whose export may be there now, and how many images were labelled since it was made elsewhere."""
+    title = f"version {latest.number} was not generated by nasflow"
+    if has_failed(version) or not version.get("images"):
+        log.info("%s, and has no images: all labelled images count as new", title)
+        return latest, labelled.now
+    link = wait_for_export(access, latest.number, is_new=latest.is_new)
+    download_zip(access, latest.number, link, labelled.archive)
+    latest = ChosenVersion(latest.number, latest.is_new, is_downloaded=True)
+    before = count_sources_with_boxes(labelled.archive, version)
+    if before is None:
+        log.warning("%s, and its export does not tell how many images were labelled: counting begins now", title)
+        return latest, 0
+    now = count_with_boxes(access)
+    if now is None:
+        log.warning(
+            "%s, and Roboflow does not say how many images have boxes: images marked as empty may count as new", title
+        )
+    log.info("%s: %d images of its export have boxes", title, before)
+    return latest, (labelled.now if now is None else now) - before
 
 
 def _generate_first(access: ProjectAccess, labelled: int, rule: GenerationRule) -> ChosenVersion:
@@ -93,40 +153,6 @@ def _generate_first(access: ProjectAccess, labelled: int, rule: GenerationRule) 
     return _generate(access, 0, labelled, {"preprocessing": {}, "augmentation": {}}, rule)
 
 
-def _estimate_labelled(version: Mapping[str, Any], number: int, labelled: int, rule: GenerationRule) -> int:
-    """Number of images that a version was made of; if its size does not tell, counting begins now."""
-    sources = _count_sources(version)
-    if sources is not None:
-        return sources
-    log.info("the size of version %d does not tell how many images it was made of: counting begins now", number)
-    rule.remember(number, labelled)
-    return labelled
-
-
-def _count_sources(version: Mapping[str, Any]) -> int | None:
-    if _CHANGE_THE_NUMBER & _steps(version, "preprocessing").keys():
-        return None
-    copies = _steps(version, "augmentation").get("image", {})
-    try:
-        splits = {name: int(count) for name, count in version["splits"].items()}
-        train, copies_per_source = splits.pop("train", 0), max(1, int(copies.get("versions", 1)))
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return None
-    return -(-train // copies_per_source) + sum(splits.values())
-
-
-def _steps(version: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Preprocessing or augmentation of a version as a request takes it: steps that are on, without ``enabled``."""
-    recorded = version.get(kind)
-    steps = {}
-    for name, step in (recorded if isinstance(recorded, dict) else {}).items():
-        if not isinstance(step, dict):
-            steps[name] = step
-        elif step.get("enabled", True):
-            steps[name] = {key: value for key, value in step.items() if key != "enabled"} or True
-    return steps
-
-
 def _generate(
     access: ProjectAccess, latest: int, labelled: int, settings: Mapping[str, Any], rule: GenerationRule
 ) -> ChosenVersion:
@@ -137,7 +163,7 @@ def _generate(
     """
 
     def attempt() -> int:
-        newest = max(version_numbers(get_project(access, retry=False), access.title), default=0)
+        newest = max(list_versions(get_project(access, retry=False), access.title), default=0)
         if newest > latest:
             return newest
         answer = call_once(

@@ -1,20 +1,17 @@
-"""Single HTTP requests to Roboflow, with a timeout, and with errors that show neither the URL nor the answer."""
+"""Single HTTP requests to Roboflow, with a timeout, and with errors that show neither the URL nor a secret."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from tasks.errors import RoboflowRefused
 from tasks.labeling.roboflow.access import ProjectAccess
 from tasks.labeling.roboflow.patches import no_urls_in_logs
+from tasks.labeling.roboflow.refusals import ExplainRefusal, own_words, refusal
 from tasks.labeling.roboflow.retries import TryAgain
 
 _CHUNK_BYTES = 2**18
-
-ExplainRefusal = Callable[[int], str]
-"""Says what a refusal with an HTTP status means, and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ def send(access: ProjectAccess, subject: str, request: Request, explain_refusal:
         The answer of ``requests``, with a status that passes.
 
     Raises:
-        RoboflowRefused: any other status that will not pass.
+        RoboflowRefused: any other status that will not pass; RoboflowNotFound for 404.
         TryAgain: no answer, or a status that may pass.
     """
     import requests
@@ -71,16 +68,28 @@ def send(access: ProjectAccess, subject: str, request: Request, explain_refusal:
         raise TryAgain(problem)
     if response.status_code not in request.passes:
         response.close()
-        raise _refusal(response.status_code, response.headers, subject, explain_refusal)
+        _try_again_if_passing(response.status_code, response.headers)
+        words = own_words(_json(response, request), access.key)
+        raise refusal(subject, response.status_code, words, explain_refusal)
     return response
 
 
-def _refusal(status: int, headers: Mapping[str, str], subject: str, explain_refusal: ExplainRefusal) -> Exception:
+def _try_again_if_passing(status: int, headers: Mapping[str, str]) -> None:
     if status == 429:
-        return TryAgain("HTTP 429, too many requests", _seconds(headers.get("Retry-After")))
+        raise TryAgain("HTTP 429, too many requests", _seconds(headers.get("Retry-After")))
     if status in (408, 425) or status >= 500:
-        return TryAgain(f"HTTP {status}, an outage there", _seconds(headers.get("Retry-After")))
-    return RoboflowRefused(f"Roboflow {subject}: HTTP {status}; {explain_refusal(status)}")
+        raise TryAgain(f"HTTP {status}, an outage there", _seconds(headers.get("Retry-After")))
+
+
+def _json(response: Any, request: Request) -> object:
+    """The body of a refusal; None if it is no JSON, or was not read."""
+    if request.stream:
+        return None
+    try:
+        body: object = response.json()
+    except ValueError:
+        return None
+    return body
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -1,42 +1,53 @@
 """What Roboflow says about a project and its versions."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
+from tasks.errors import RoboflowRefused
 from tasks.labeling.roboflow.access import ProjectAccess
 from tasks.labeling.roboflow.api import call, call_once, field
+from tasks.labeling.roboflow.refusals import missing
 
-_NO_PROJECT = "there is no such project; take its name from its URL"
-_NO_VERSION = "there is no such version; take its number from its URL"
+NEW_SECONDS = 900.0
+"""A version that was created less long ago may still be empty, or not be found."""
+_NO_PROJECT = missing("project", "take its name from its URL")
+_NO_VERSION = missing("version", "take its number from its URL")
+_MAX_SECONDS = 1e11
+"""Larger times are in milliseconds; Roboflow's answers have both."""
 
 
 def get_project(access: ProjectAccess, *, retry: bool = True) -> object:
     """Ask about the project.
 
     Raises:
-        RoboflowRefused: there is no such project.
+        RoboflowNotFound: there is no such project, or the key may not see it.
         RoboflowUnavailable: no answer; without ``retry`` it is TryAgain.
     """
 
     def ask(adapter: Any) -> object:
-        return adapter.get_project(access.key, access.workspace, access.project)
+        # The adapter's get_project() does not ask for a fresh answer, so a new version may be missing in its list.
+        url = f"{adapter.API_URL}/{access.workspace}/{access.project}?api_key={access.key}&nocache=true"
+        answer: object = adapter.http.get(url).json()
+        return answer
 
     return (call if retry else call_once)(access, access.title, ask, _NO_PROJECT)
 
 
-def version_numbers(project: object, subject: str) -> list[int]:
-    """Numbers of all versions, from an answer about the project.
+def list_versions(project: object, subject: str) -> dict[int, Mapping[str, Any]]:
+    """All versions by number, from an answer about the project: beside ``project``, or within it as documented.
 
     Raises:
         RoboflowRefused: the answer lacks them.
     """
-    ids = (str(field(version, "id", str, subject)) for version in field(project, "versions", list, subject))
-    numbers = (version_id.rpartition("/")[2] for version_id in ids)
-    return [int(number) for number in numbers if number.isdigit()]
+    nested = project.get("project") if isinstance(project, dict) and "versions" not in project else None
+    versions = field(nested if isinstance(nested, dict) else project, "versions", list, subject)
+    numbers = (str(field(version, "id", str, subject)).rpartition("/")[2] for version in versions)
+    return {int(number): version for number, version in zip(numbers, versions, strict=True) if number.isdigit()}
 
 
 def count_labelled(project: object, subject: str) -> int:
-    """Number of images that are labelled now, from an answer about the project.
+    """Number of images that are labelled now, those marked as empty among them, from an answer about the project.
 
     Raises:
         RoboflowRefused: the answer lacks it.
@@ -47,11 +58,34 @@ def count_labelled(project: object, subject: str) -> int:
     return max(0, images - unlabelled)
 
 
+def count_with_boxes(access: ProjectAccess) -> int | None:
+    """Number of images that have boxes now, counted by Roboflow at this moment; None if it does not say.
+
+    Its documentation has other names for the counts than its answers.
+    """
+
+    def ask(adapter: Any) -> object:
+        return adapter.get_project_health(access.key, access.workspace, access.project, regenerate=True)
+
+    try:
+        answer = call(access, f"{access.title}, its health", ask)
+    except RoboflowRefused:
+        return None
+    stats = answer.get("stats") if isinstance(answer, dict) else None
+    for names in (("images", "unannotated", "empty"), ("numImages", "missingAnnotations", "nullAnnotations")):
+        values = [stats.get(name) for name in names] if isinstance(stats, dict) else []
+        counts = [value for value in values if isinstance(value, int)]
+        if len(counts) == len(names):
+            images, unlabelled, empty = counts
+            return max(0, images - unlabelled - empty)
+    return None
+
+
 def get_version(access: ProjectAccess, number: int) -> dict[str, Any]:
     """Ask about a version.
 
     Raises:
-        RoboflowRefused: there is no such version.
+        RoboflowNotFound: there is no such version, or not yet.
         RoboflowUnavailable: no answer.
     """
     subject = access.version_title(number)
@@ -66,3 +100,16 @@ def get_version(access: ProjectAccess, number: int) -> dict[str, Any]:
 def is_generating(version: Mapping[str, Any]) -> bool:
     """Whether a version is being generated."""
     return bool(version.get("generating"))
+
+
+def has_failed(answer: Mapping[str, Any]) -> bool:
+    """Whether generating a version, or exporting it, has failed."""
+    return bool(answer.get("error") or answer.get("failed") or answer.get("status") in ("failed", "error"))
+
+
+def is_new(version: Mapping[str, Any]) -> bool:
+    """Whether a version was created less than NEW_SECONDS ago; False if Roboflow does not say when it was."""
+    created = version.get("created")
+    if not isinstance(created, int | float):
+        return False
+    return time.time() - (created / 1000 if created > _MAX_SECONDS else created) < NEW_SECONDS

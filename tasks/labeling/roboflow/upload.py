@@ -17,11 +17,12 @@ from typing import Any, Literal, TypeVar
 from tasks.errors import RoboflowRefused
 from tasks.labeling.roboflow.access import ProjectAccess
 from tasks.labeling.roboflow.api import call
+from tasks.labeling.roboflow.refusals import own_words
 from tasks.records import Candidate, DetectedObject
 
 SAFE = "A-Za-z0-9._-"
 MAX_NAME = 100
-_NOT_TAKEN = "it does not take the image; try it in Roboflow, which says why"
+_NOT_TAKEN = "it does not take the image; try it in Roboflow"
 
 Answer = TypeVar("Answer")
 
@@ -114,15 +115,18 @@ def coco_of(file_name: str, candidate: Candidate, objects: Sequence[DetectedObje
 
 
 def _call(access: ProjectAccess, subject: str, function: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-    """Call the adapter; an answer that it does not take for a success is a refusal, without the answer's text."""
+    """Call the adapter; an answer that it does not take for a success is a refusal."""
 
-    def ask(adapter: Any) -> dict[str, Any] | None:
+    def ask(adapter: Any) -> dict[str, Any] | str:
         try:
             return function(adapter)
-        except adapter.RoboflowError:
-            return None  # raised below, so that the error has no context: it may hold the server's answer
+        except adapter.RoboflowError as error:
+            return str(error)  # raised below, so that the error has no context: it may hold the server's answer
 
     answer = call(access, subject, ask, _NOT_TAKEN)
     if not isinstance(answer, dict):
-        raise RoboflowRefused(f"Roboflow {subject}: the answer is no success; {_NOT_TAKEN}")
+        is_text = not str(answer).startswith(("{", "<"))  # else the whole answer, as Python writes it
+        words = own_words({"error": answer}, access.key) if is_text else ""
+        said = f" ({words})" if words else ""
+        raise RoboflowRefused(f"Roboflow {subject}: the answer is no success{said}; {_NOT_TAKEN}")
     return answer

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.errors import RoboflowRefused, RoboflowUnavailable
+from tasks.errors import RoboflowNotFound, RoboflowRefused, RoboflowUnavailable
 from tasks.labeling.roboflow.access import ProjectAccess
 from tasks.labeling.roboflow.api import call, field
-from tasks.labeling.roboflow.project import get_version, is_generating
+from tasks.labeling.roboflow.project import get_version, has_failed, is_generating
 from tasks.labeling.roboflow.retries import Result
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def wait_for_export(access: ProjectAccess, number: int, *, is_new: bool) -> str:
     Args:
         access: The fetch, with its deadline.
         number: Number of the version.
-        is_new: Whether the version may have been asked for just now. Then it may be empty until generating begins.
+        is_new: Whether the version was created a moment ago. Then it may be empty, or not be found, for a while.
 
     Returns:
         The signed link to the zip.
@@ -43,7 +43,13 @@ def wait_for_export(access: ProjectAccess, number: int, *, is_new: bool) -> str:
     subject = access.version_title(number)
 
     def ask_version() -> bool | _NotReady:
-        return _generated(get_version(access, number), subject, is_new=is_new)
+        try:
+            version = get_version(access, number)
+        except RoboflowNotFound:
+            if not is_new:
+                raise
+            return _NotReady(None)
+        return _generated(version, subject, is_new=is_new)
 
     def ask_export() -> str | _NotReady:
         return _link(_get_export(access, number), subject)
@@ -63,9 +69,9 @@ def _generated(version: Mapping[str, Any], subject: str, *, is_new: bool) -> boo
     _refuse_failed(version, subject)
     if is_generating(version):
         return _not_ready(version)
+    if is_new and not version.get("images"):
+        return _NotReady(None)
     if field(version, "images", int, subject) == 0:
-        if is_new:
-            return _NotReady(None)
         raise RoboflowRefused(f"Roboflow {subject} is empty (0 images); generate a version with images")
     return True
 
@@ -73,14 +79,17 @@ def _generated(version: Mapping[str, Any], subject: str, *, is_new: bool) -> boo
 def _link(answer: object, subject: str) -> str | _NotReady:
     if isinstance(answer, dict):
         _refuse_failed(answer, subject)
-        if answer.get("ready") is False:
+        export, progress = answer.get("export"), answer.get("progress")
+        is_begun = isinstance(progress, int | float) and progress < 1 and not export
+        has_no_link_yet = isinstance(export, dict) and "link" in export and export["link"] is None
+        if answer.get("ready") is False or is_begun or has_no_link_yet:
             return _not_ready(answer)
     link: str = field(field(answer, "export", dict, subject), "link", str, subject)
     return link
 
 
 def _refuse_failed(answer: Mapping[str, Any], subject: str) -> None:
-    if answer.get("error") or answer.get("failed") or answer.get("status") in ("failed", "error"):
+    if has_failed(answer):
         raise RoboflowRefused(
             f"Roboflow {subject}: generating failed there; look at the version in Roboflow, and generate another one"
         )
