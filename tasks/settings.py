@@ -49,7 +49,9 @@ class RoboflowSettings(BaseSettings):
         validation_alias=AliasChoices("NASFLOW_ROBOFLOW_API_KEY", "ROBOFLOW_API_KEY"),
         description="Private API key.",
     )
-    api_url: str = Field(default="https://api.roboflow.com", description="Base URL of the API.")
+    api_url: str = Field(
+        default="", description="Base URL of the API; empty: that of ROBOFLOW_REGION (us or eu), us without one."
+    )
     timeout: float = Field(default=60, gt=0, description="Seconds without a byte until a request is given up.")
     deadline: float = Field(
         default=1800,

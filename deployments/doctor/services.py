@@ -1,6 +1,7 @@
 """Checks of the store and of Roboflow's key."""
 
 from deployments.doctor.check import Check, attempt, check
+from tasks.labeling.roboflow.address import api_address
 from tasks.settings import RoboflowSettings, from_environment
 from tasks.storage.probe import probe
 from tasks.storage.s3 import Store
@@ -18,7 +19,8 @@ def _probe_store() -> str:
 
 
 def roboflow() -> Check:
-    """Whether there is a key for Roboflow."""
-    if from_environment(RoboflowSettings).api_key.get_secret_value():
-        return check("roboflow", "ok", "an API key is set")
+    """Whether there is a key for Roboflow, and where it is sent."""
+    settings = from_environment(RoboflowSettings)
+    if settings.api_key.get_secret_value():
+        return check("roboflow", "ok", f"an API key is set, for {api_address(settings.api_url)}")
     return check("roboflow", "warning", "no API key", "set ROBOFLOW_API_KEY, unless you use exports from disk")

@@ -8,7 +8,6 @@ from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
@@ -16,6 +15,7 @@ from botocore.config import Config
 from botocore.configprovider import ConfigValueStore, ConstantProvider
 
 from tasks.settings import StoreSettings
+from tasks.storage.settings_check import is_on_aws
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
@@ -101,8 +101,7 @@ def client_of(session: boto3.Session, settings: StoreSettings, rules: RequestRul
     Returns:
         The client.
     """
-    host = urlsplit(settings.endpoint).hostname or ""
-    on_aws = host == "amazonaws.com" or host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
+    on_aws = is_on_aws(settings.endpoint)
     checksums = settings.checksums
     if checksums == "auto":
         # Other stores refuse boto3's default checksum headers, or the chunked bodies that carry them.

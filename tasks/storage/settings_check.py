@@ -3,7 +3,14 @@
 from urllib.parse import urlsplit
 
 from tasks.errors import BadSettings
+from tasks.local.urls import url_problem
 from tasks.settings import StoreSettings
+
+
+def is_on_aws(url: str) -> bool:
+    """Whether a URL is one of AWS."""
+    host = urlsplit(url).hostname or ""
+    return host == "amazonaws.com" or host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
 
 
 def check_settings(settings: StoreSettings) -> None:
@@ -17,9 +24,9 @@ def check_settings(settings: StoreSettings) -> None:
             "NASFLOW_STORE_ENDPOINT is empty; set it to the URL of your S3 API "
             "(for AWS, https://s3.<region>.amazonaws.com), or run `nasflow up` for a local store"
         )
-    _check_url("NASFLOW_STORE_ENDPOINT", settings.endpoint)
+    _check_url("NASFLOW_STORE_ENDPOINT", settings.endpoint, settings.bucket)
     if settings.public_endpoint:
-        _check_url("NASFLOW_STORE_PUBLIC_ENDPOINT", settings.public_endpoint)
+        _check_url("NASFLOW_STORE_PUBLIC_ENDPOINT", settings.public_endpoint, settings.bucket)
     if not settings.bucket:
         raise BadSettings("NASFLOW_STORE_BUCKET is empty; set it to the name of a bucket that exists")
     if bool(settings.access_key_id) != bool(settings.secret_access_key.get_secret_value()):
@@ -35,10 +42,15 @@ def check_settings(settings: StoreSettings) -> None:
         )
 
 
-def _check_url(variable: str, url: str) -> None:
-    try:
-        valid = urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
-    except ValueError:
-        valid = False
-    if not valid:
-        raise BadSettings(f"{variable} is {url}, not a URL; begin it with https:// (or http:// inside)")
+def _check_url(variable: str, url: str, bucket: str) -> None:
+    if problem := url_problem(url):
+        raise BadSettings(f"{variable} is {problem}")
+    parts = urlsplit(url)
+    is_in_path = bool(bucket) and parts.path.rstrip("/").endswith(f"/{bucket}")
+    is_in_host = bool(bucket) and (parts.hostname or "").startswith(f"{bucket}.s3") and is_on_aws(url)
+    if is_in_path or is_in_host:
+        raise BadSettings(
+            f"{variable} is {url}, with the bucket in it; leave out {bucket}, NASFLOW_STORE_BUCKET has it"
+        )
+    if parts.query or parts.fragment:
+        raise BadSettings(f"{variable} has a ? or # in it; set it to the URL of the S3 API alone")

@@ -25,6 +25,7 @@ TOP_LEVEL = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"
 PAGES = TOP_LEVEL + sorted((ROOT / "docs").rglob("*.md")) + sorted((ROOT / "examples").rglob("*.md"))
 PRESENT = [page for page in PAGES if page.name != "CHANGELOG.md"]
 """Pages about the present state; the changelog also has names from before."""
+ROBOFLOW_PACKAGE = {"ROBOFLOW_API_KEY", "ROBOFLOW_REGION", "ROBOFLOW_ENVIRONMENT", "ROBOFLOW_CONFIG_DIR"}
 TEST_VARIABLES = {"NASFLOW_TEST_EXPORTS", "NASFLOW_TEST_SCREENSHOTS"}
 FOLDERS = "deployments|docs|examples|flows|infra|tasks|tests"
 
@@ -133,7 +134,7 @@ def test_the_docs_have_commands():
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_variable_is_read(page):
-    known = {"PREFECT_API_URL", "ROBOFLOW_API_KEY", *VACUUM, *TEST_VARIABLES, *settings_variables()}
+    known = {"PREFECT_API_URL", *ROBOFLOW_PACKAGE, *VACUUM, *TEST_VARIABLES, *settings_variables()}
     named = set(re.findall(r"\b(?:NASFLOW|ROBOFLOW|PREFECT)_[A-Z_]*\b", page.read_text()))
     prefixes = {name for name in named if name.endswith("_")}
     assert named - prefixes <= known

@@ -42,6 +42,19 @@ def answer(status: int, code: str, message: str = "m", operation: str = "PutObje
         ({"access_key_id": ""}, "one is empty; set both or neither"),
         ({"secret_access_key": SecretStr("")}, "one is empty; set both or neither"),
         ({"endpoint": "http://[::1"}, "NASFLOW_STORE_ENDPOINT is http://\\[::1, not a URL"),
+        ({"endpoint": "https://store .test"}, "NASFLOW_STORE_ENDPOINT is https://store .test, not a URL"),
+        ({"endpoint": "https://store.test "}, "not a URL; .*, without blanks"),
+        ({"endpoint": "https://store.test:65536"}, "NASFLOW_STORE_ENDPOINT is https://store.test:65536, not a URL"),
+        ({"endpoint": "https://store.test:0"}, "https://store.test:0, not a URL"),
+        ({"endpoint": "https://store.test:http"}, "https://store.test:http, not a URL"),
+        (
+            {"endpoint": "https://store.test/b"},
+            "with the bucket in it; leave out b, NASFLOW_STORE_BUCKET",
+        ),
+        ({"endpoint": "https://store.test/x/b/"}, "with the bucket in it; leave out b"),
+        ({"public_endpoint": "https://store.test/b"}, "NASFLOW_STORE_PUBLIC_ENDPOINT is .*, with the bucket in it"),
+        ({"endpoint": "https://b.s3.eu-west-1.amazonaws.com"}, "with the bucket in it; leave out b"),
+        ({"endpoint": "https://store.test/?x=1"}, r"NASFLOW_STORE_ENDPOINT has a \? or # in it"),
         ({"public_endpoint": "store.test"}, "NASFLOW_STORE_PUBLIC_ENDPOINT is store.test, not a URL"),
         ({"encryption_key_id": "k"}, "set NASFLOW_STORE_ENCRYPTION to aws:kms, or unset the key id"),
         ({"encryption": "AES256", "encryption_key_id": "k"}, "set NASFLOW_STORE_ENCRYPTION to aws:kms"),
@@ -51,6 +64,30 @@ def answer(status: int, code: str, message: str = "m", operation: str = "PutObje
 def test_unusable_settings_are_refused(change, message):
     with pytest.raises(BadSettings, match=message):
         Store(StoreSettings.model_validate({**SETTINGS.model_dump(), **change}))
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://ann:hunter2@store.test", "https://hunter2@store.test", "https://ann:hunt er2@x", "ann:hunter2@x",
+        "https://ann:hunter2@store.test:99999", "https://ann:hunter2@store.test/b", "https://ann:p@hunter2@store.test",
+        "https://ann:hun/ter2@store.test",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["endpoint", "public_endpoint"])
+def test_a_password_in_an_endpoint_is_refused_and_never_shown(name, endpoint):
+    with pytest.raises(BadSettings) as caught:
+        Store(SETTINGS.model_copy(update={name: endpoint}))
+    assert "hunt" not in str(caught.value)
+    assert "ter2" not in str(caught.value)
+    assert "***@" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["https://x.store.test/storage/v1/s3", "http://[::1]:8333", "https://b.store.test/"]
+)
+def test_endpoints_with_a_path_a_port_or_another_host_are_taken(endpoint):
+    Store(SETTINGS.model_copy(update={"endpoint": endpoint}))
 
 
 def test_settings_come_from_the_environment(monkeypatch):

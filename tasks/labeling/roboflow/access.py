@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tasks.errors import BadRequest, BadSettings
+from tasks.labeling.roboflow.address import api_address
 from tasks.settings import RoboflowSettings
 
 KEY_VARIABLE = "NASFLOW_ROBOFLOW_API_KEY"
@@ -34,6 +35,8 @@ class ProjectAccess:
     """One fetch from a Roboflow project."""
 
     settings: RoboflowSettings
+    api_url: str
+    """Base URL of the API, without a slash at the end."""
     deadline: Deadline
     workspace: str
     project: str
@@ -67,7 +70,7 @@ def open_access(settings: RoboflowSettings, workspace: str, project: str, on_pro
         What all requests share.
 
     Raises:
-        BadSettings: there is no key.
+        BadSettings: there is no key, or the address is wrong.
         BadRequest: a name that no workspace or project can have.
     """
     if not settings.api_key.get_secret_value():
@@ -76,4 +79,4 @@ def open_access(settings: RoboflowSettings, workspace: str, project: str, on_pro
         if not re.fullmatch(r"[\w.-]+", name) or name.strip(".") == "":
             raise BadRequest(f"Roboflow {kind} {name!r} cannot be; take the name from the project's URL")
     deadline = Deadline(time.monotonic() + settings.deadline, settings.deadline)
-    return ProjectAccess(settings, deadline, workspace, project, on_progress)
+    return ProjectAccess(settings, api_address(settings.api_url), deadline, workspace, project, on_progress)

@@ -65,7 +65,7 @@ def call_once(
         passes = (200, 202) if data is None else (200, 202, CONFLICT)
         return send(access, subject, Request("POST", url, json, data, headers, passes), explain_refusal)
 
-    with package_adapter(access.settings.api_url.rstrip("/"), get, post) as adapter:
+    with package_adapter(access.api_url, get, post) as adapter:
         try:
             return function(adapter)
         except (RoboflowRefused, RoboflowUnavailable, TryAgain):

@@ -42,7 +42,7 @@ def fetch_export(
         Where the labels came from, with the version's number.
 
     Raises:
-        BadSettings: there is no key.
+        BadSettings: there is no key, or the address is wrong.
         BadRequest: a name that no workspace or project can have.
         RoboflowRefused: bad key; no such workspace, project, version or format; empty or failed version; an answer
             that lacks what is needed.

@@ -63,6 +63,15 @@ def package_adapter(api_url: str, get: Callable[..., Any], post: Callable[..., A
             yield rfapi
 
 
+def package_config() -> Any:
+    """The module ``roboflow.config``, which knows the package's settings and the addresses of all regions."""
+    with _package_lock:
+        _import_package()
+        from roboflow import config
+
+        return config
+
+
 def log_in(key: str) -> None:
     """Check a key as the package does; only while ``package_adapter`` is open."""
     import roboflow
@@ -72,12 +81,16 @@ def log_in(key: str) -> None:
 
 
 def _import_package() -> None:
-    """Import the package without its side effects: it loads a .env file, and replaces the format of warnings."""
+    """Import the package without its side effects.
+
+    It loads a .env file, replaces the format of warnings, and warns of a region that ``address`` refuses.
+    """
     variable = "PYTHON_DOTENV_DISABLED"
     value = os.environ.get(variable)
     os.environ[variable] = "1"
     try:
-        with _replaced(warnings, formatwarning=warnings.formatwarning):
+        with _replaced(warnings, formatwarning=warnings.formatwarning), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
             import roboflow  # noqa: F401
     finally:
         if value is None:
