@@ -12,6 +12,8 @@ def doctor() -> dict[str, Any]:
     """Run all checks; ``ok`` is true when none is an error."""
     functions = [machine.python, machine.memory, machine.disk, machine.trainer, services.store]
     checks = [with_settings_checked(function) for function in functions]
+    if checks[-1]["status"] == "ok":
+        checks.append(services.links())
     checks += server_checks()
     checks.append(clock())
     checks.append(with_settings_checked(services.roboflow))

@@ -1,8 +1,11 @@
 """Checks of the store and of Roboflow's key."""
 
 from deployments.doctor.check import Check, attempt, check
+from deployments.remote.server import first_line
+from tasks.errors import NasflowError
 from tasks.labeling.roboflow.address import api_address
-from tasks.settings import RoboflowSettings, from_environment
+from tasks.settings import RoboflowSettings, StoreSettings, from_environment
+from tasks.storage.link_probe import probe_link
 from tasks.storage.probe import probe
 from tasks.storage.s3 import Store
 
@@ -15,7 +18,17 @@ def store() -> Check:
 def _probe_store() -> str:
     connected = Store.from_environment()
     probe(connected)
-    return f"{connected.uri('')} reads, writes, and keeps conditions"
+    return f"{connected.uri('')} reads, writes, lists, and keeps conditions"
+
+
+def links() -> Check:
+    """Whether a signed link, as reports are shown by, can be read from this machine."""
+    try:
+        connected = Store.from_environment()
+        probe_link(connected, from_environment(StoreSettings).ca_bundle)
+    except NasflowError as error:
+        return check("links", "warning", first_line(error), "links to reports may not work; runs do not need them")
+    return check("links", "ok", f"signed links to {connected.uri('')} can be read from this machine")
 
 
 def roboflow() -> Check:

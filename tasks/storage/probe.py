@@ -1,33 +1,57 @@
 """Whether a store does what we rely on, found out by trying.
 
 Vendors' documentation is not enough: some stores ignore conditions silently. The probe tries what leases, version
-numbers and aliases need, in about ten small requests.
+numbers, aliases, files and housekeeping need, in about twenty small requests.
 """
 
+import hashlib
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
-from tasks.errors import CorruptObject, LostRace, StoreError
+from tasks.errors import CorruptObject, LostRace, NasflowError, StoreError
 from tasks.storage import keys
 from tasks.storage.s3 import Store
 
-REMEDY = "use AWS S3, Cloudflare R2, a recent Ceph or SeaweedFS 4.18 or later"
+REMEDY = "use AWS S3, Cloudflare R2, Ceph from Tentacle (20.2.1) on, or SeaweedFS from 4.18 on"
+_IN_PARTS = b"in parts"
 
 
 def probe(store: Store) -> None:
-    """Write, read back, and check that stale conditional writes are refused; nothing stays behind.
+    """Write, read back, send in parts, list, and check that stale conditional writes are refused; nothing stays behind.
 
     Raises:
-        StoreError: the store ignores or lacks conditional writes.
+        StoreError: the store ignores, refuses or lacks something; the message names the step.
         CorruptObject: the store returns something else than was written.
-        BadSettings, StoreUnavailable: as for any other request.
+        BadSettings, StoreUnavailable: as for any other request, with the step.
     """
     key = keys.probe(uuid.uuid4().hex)
     try:
-        _probe_content(store, key)
-        _probe_create(store, key)
-        _probe_replace(store, key)
-    finally:
+        with _step("write and read an object"):
+            _probe_content(store, key)
+        with _step("write an object only if there is none"):
+            _probe_create(store, key)
+        with _step("write an object only if it is unchanged"):
+            _probe_replace(store, key)
+        with _step("send an object in parts, with metadata"):
+            _probe_parts(store, key)
+        with _step("list objects"):
+            _probe_listing(store, key)
+    except NasflowError:
+        with suppress(NasflowError):  # the step that failed is what counts
+            store.delete([key])
+        raise
+    with _step("delete an object"):
         store.delete([key])
+
+
+@contextmanager
+def _step(name: str) -> Iterator[None]:
+    """Name the step in every error."""
+    try:
+        yield
+    except NasflowError as error:
+        raise type(error)(f"trying the store, to {name}: {error}") from None
 
 
 def _probe_content(store: Store, key: str) -> None:
@@ -39,7 +63,12 @@ def _probe_content(store: Store, key: str) -> None:
 
 
 def _probe_create(store: Store, key: str) -> None:
-    store.create(key, b"first")
+    try:
+        store.create(key, b"first")
+    except LostRace:
+        raise StoreError(
+            f"{store.uri(key)}: If-None-Match is refused, though there is no such object; {REMEDY}"
+        ) from None
     try:
         store.create(key, b"second")
     except LostRace:
@@ -48,15 +77,37 @@ def _probe_create(store: Store, key: str) -> None:
 
 
 def _probe_replace(store: Store, key: str) -> None:
-    _, stale = store.get(key)
-    current = store.replace(key, b"third", stale)
+    _, first = store.get(key)
+    second = _replace_unchanged(store, key, first)
     try:
-        store.replace(key, b"fourth", stale)
+        store.replace(key, b"stale", first)
     except LostRace:
-        pass
+        _replace_unchanged(store, key, second)
     else:
         raise StoreError(f"{store.uri(key)}: the store ignores If-Match, leases would not hold; {REMEDY}")
+
+
+def _replace_unchanged(store: Store, key: str, etag: str) -> str:
     try:
-        store.replace(key, b"fifth", current)
+        return store.replace(key, uuid.uuid4().bytes, etag)
     except LostRace:
-        raise StoreError(f"{store.uri(key)}: the store refuses If-Match with the right ETag; {REMEDY}") from None
+        raise StoreError(
+            f"{store.uri(key)}: If-Match is refused, though the ETag is right, as Ceph before Tentacle does; {REMEDY}"
+        ) from None
+
+
+def _probe_parts(store: Store, key: str) -> None:
+    digest = hashlib.sha256(_IN_PARTS).hexdigest()
+    store.upload_in_parts(_IN_PARTS, key, {"sha256": digest})
+    if store.get(key)[0] != _IN_PARTS:
+        raise CorruptObject(f"{store.uri(key)}: other bytes came back than were sent in parts; {REMEDY}")
+    if (kept := store.metadata(key).get("sha256")) != digest:
+        raise StoreError(
+            f"{store.uri(key)}: the store keeps no metadata (sha256 is {kept!r}), so files could not be verified; "
+            f"{REMEDY}, and see whether a proxy before it drops x-amz-meta- headers"
+        )
+
+
+def _probe_listing(store: Store, key: str) -> None:
+    if (found := store.list(key)) != [key]:
+        raise StoreError(f"{store.uri(key)}: a listing of it has {len(found)} objects, not this one; {REMEDY}")

@@ -5,6 +5,7 @@ conditions belong here; what they mean does not.
 """
 
 import hashlib
+import io
 import logging
 import os
 import uuid
@@ -103,6 +104,23 @@ class Store(ObjectStore):
             client.put_object(**address, Body=source.read(stored.size), **options)
         else:
             client.upload_fileobj(source, **address, ExtraArgs=options, Config=_TRANSFER)  # type: ignore[arg-type]
+
+    def upload_in_parts(self, data: bytes, key: str, metadata: dict[str, str]) -> None:
+        """Send bytes as large files are sent, however few they are.
+
+        Args:
+            data: The content.
+            key: Key of the object.
+            metadata: What the store keeps with it.
+        """
+        options = {"ContentType": BINARY, "Metadata": metadata, **self._encryption()}
+        in_parts = TransferConfig(multipart_threshold=1, multipart_chunksize=MULTIPART_BYTES)
+        self._request(
+            f"upload {len(data)} bytes in parts to {key}",
+            lambda client: client.upload_fileobj(
+                io.BytesIO(data), **self._address(key), ExtraArgs=options, Config=in_parts
+            ),
+        )
 
     def _holds(self, stored: StoredFile) -> bool:
         """Whether the store says that it has an object of this size and SHA-256."""

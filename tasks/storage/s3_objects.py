@@ -153,6 +153,17 @@ class ObjectStore(Bucket):
             raise NotInStore(f"{self.uri(key)}: no such object; check the key")
         return head["ContentLength"]
 
+    def metadata(self, key: str) -> Mapping[str, str]:
+        """The metadata that an object was written with.
+
+        Raises:
+            NotInStore: there is no such object.
+        """
+        head = self._head(key)
+        if head is None:
+            raise NotInStore(f"{self.uri(key)}: no such object; check the key")
+        return head["Metadata"]
+
     def _head(self, key: str) -> "HeadObjectOutputTypeDef | None":
         """What the store knows about an object without sending it; None if there is no such object."""
 

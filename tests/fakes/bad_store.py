@@ -22,6 +22,14 @@ class BadStore:
         lack_conditions: Answer 501 to them.
         next_answers: Answers (status, code) to the next requests, one each; None lets a request pass.
         every_answer: Answer (status, code) or (status, code, message) to every request.
+        refuse_right_etag: Refuse If-Match though the ETag is right, as Ceph before Tentacle does.
+        refuse_fresh_key: Refuse If-None-Match though there is no object.
+        refuse_parts: Answer 501 to uploads in parts.
+        refuse_deletes: Answer 403 to deletions.
+        refuse_links: Answer 403 to signatures in the URL.
+        drop_metadata: Keep no metadata.
+        spoil: Read another content than was written.
+        hide: List nothing.
         demand_encryption: What every write must ask for, as a bucket's policy may demand; empty for nothing.
         known_key: The access key id that is known; empty for all.
         drop_answers: How many of the next writes are carried out without an answer.
@@ -34,6 +42,8 @@ class BadStore:
         self.lack_conditions = False
         self.next_answers: list[tuple[int, str] | None] = []
         self.every_answer: tuple[int, str] | tuple[int, str, str] | None = None
+        self.refuse_right_etag = self.refuse_fresh_key = self.refuse_parts = False
+        self.refuse_deletes = self.refuse_links = self.drop_metadata = self.spoil = self.hide = False
         self.demand_encryption = ""
         self.known_key = ""
         self.drop_answers = 0
@@ -76,6 +86,12 @@ class BadStore:
             return 501, "NotImplemented"
         if self.known_key and f"Credential={self.known_key}/" not in headers.get("authorization", ""):
             return 403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."
+        if self.refuse_parts and request.endswith("?uploads"):
+            return 501, "NotImplemented"
+        if self.refuse_deletes and request.startswith("DELETE "):
+            return 403, "AccessDenied"
+        if self.refuse_links and "X-Amz-Signature=" in request:
+            return 403, "AccessDenied"
         creates = (request.startswith("PUT ") and "partNumber=" not in request) or request.endswith("?uploads")
         if (
             self.demand_encryption
@@ -90,7 +106,9 @@ class BadStore:
             return False
         current = self.objects.get(key)
         if headers.get("if-none-match") == "*":
-            return current is not None
+            return current is not None or self.refuse_fresh_key
+        if self.refuse_right_etag and "if-match" in headers:
+            return True
         return "if-match" in headers and (current is None or _etag(current[0]) != headers["if-match"])
 
 
@@ -126,10 +144,19 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_PUT = do_DELETE = do_POST = do_any  # noqa: N815 names that http.server calls
 
-    def get(self, key: str, _query: dict, headers: dict[str, str], _body: bytes) -> None:
+    def listing(self, prefix: str) -> bytes:
+        found = [] if self.store.hide else sorted(key for key in self.store.objects if key.startswith(prefix))
+        date = "<LastModified>2026-01-01T00:00:00Z</LastModified><Size>1</Size>"
+        entries = "".join(f"<Contents><Key>{escape(key)}</Key>{date}</Contents>" for key in found)
+        return f"<ListBucketResult><IsTruncated>false</IsTruncated>{entries}</ListBucketResult>".encode()
+
+    def get(self, key: str, query: dict, headers: dict[str, str], _body: bytes) -> None:
+        if query.get("list-type") == ["2"]:
+            return self.answer(200, self.listing(query["prefix"][0]))
         if key not in self.store.objects:
             return self.answer_error(404, "NoSuchKey")
         data, metadata = self.store.objects[key]
+        data = data[::-1] if self.store.spoil else data
         more = metadata | {"ETag": _etag(data), "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
         if "range" not in headers:
             return self.answer(200, data, more)
@@ -146,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self.answer(200, headers={"ETag": _etag(body)})
         if self.store.condition_fails(key, headers):
             return self.answer_error(412, "PreconditionFailed")
-        self.store.objects[key] = body, _metadata(headers)
+        self.store.objects[key] = body, {} if self.store.drop_metadata else _metadata(headers)
         if self.store.drop_answers:
             self.store.drop_answers -= 1
             self.close_connection = True
@@ -156,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
     def post(self, key: str, query: dict, headers: dict[str, str], _body: bytes) -> None:
         store = self.store
         if "uploads" in query:
-            store.parts, store.parts_metadata = {}, _metadata(headers)
+            store.parts, store.parts_metadata = {}, {} if store.drop_metadata else _metadata(headers)
             return self.answer(
                 200, b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
             )

@@ -48,10 +48,17 @@ def exported(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Export
         return export_network(folder)
 
 
+@pytest.fixture(scope="session")
+def server_settings(request: pytest.FixtureRequest) -> StoreSettings:
+    """Settings of the store that NASFLOW_TEST_STORE_ENDPOINT and its like name; else of our own server."""
+    named = StoreSettings(_env_prefix="NASFLOW_TEST_STORE_")
+    return named if named.endpoint else request.getfixturevalue("seaweed").settings()
+
+
 @pytest.fixture
-def store_settings(seaweed: Seaweed) -> StoreSettings:
+def store_settings(server_settings: StoreSettings) -> StoreSettings:
     """Settings of a prefix of the store that no other test uses."""
-    return seaweed.settings().model_copy(update={"prefix": f"{uuid.uuid4().hex}/"})
+    return server_settings.model_copy(update={"prefix": f"{server_settings.prefix}{uuid.uuid4().hex}/"})
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
-from tasks.errors import BadSettings, LostRace, NotInStore, StoreError, StoreUnavailable
+from tasks.errors import BadSettings, LostRace, NasflowError, NotInStore, StoreError, StoreUnavailable
 from tasks.settings import StoreSettings
+from tasks.storage.link_probe import probe_link
 from tasks.storage.probe import probe
 from tasks.storage.s3 import Store
 from tasks.storage.s3_links import Link
@@ -76,6 +77,50 @@ def test_probe_refuses_a_store_without_conditions(bad_store):
     bad_store.lack_conditions = True
     with pytest.raises(StoreError, match=r"501 NotImplemented .*; the store cannot do this, use one with conditional"):
         probe(store_of(bad_store))
+
+
+@pytest.mark.parametrize(
+    ("fault", "step", "match"),
+    [
+        (
+            "refuse_right_etag",
+            "write an object only if it is unchanged",
+            "If-Match is refused, though .* Tentacle does",
+        ),
+        ("refuse_fresh_key", "write an object only if there is none", "If-None-Match is refused, though there is no"),
+        ("refuse_parts", "send an object in parts, with metadata", "501 NotImplemented"),
+        ("drop_metadata", "send an object in parts, with metadata", "keeps no metadata .sha256 is None., so files"),
+        ("spoil", "write and read an object", "7 other bytes came back than were written"),
+        ("hide", "list objects", "a listing of it has 0 objects, not this one"),
+        ("refuse_deletes", "write and read an object", r"delete probe/\w+ at .*403 AccessDenied"),
+    ],
+)
+def test_the_probe_names_the_step_that_failed(bad_store, fault, step, match):
+    setattr(bad_store, fault, True)
+    with pytest.raises(NasflowError, match=f"^trying the store, to {step}: .*{match}") as caught:
+        probe(store_of(bad_store))
+    assert "another writer" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not bad_store.objects or fault == "refuse_deletes"
+
+
+def test_the_probe_names_the_step_of_a_store_that_denies_everything(bad_store):
+    bad_store.every_answer = 403, "AccessDenied"
+    with pytest.raises(BadSettings, match=r"^trying the store, to write and read an object: write probe/\w+ at .*403"):
+        probe(store_of(bad_store))
+
+
+def test_a_link_that_cannot_be_read_is_named_without_its_signature(bad_store):
+    probe_link(store_of(bad_store), None)
+    bad_store.refuse_links = True
+    with pytest.raises(StoreError, match="a signed link to it is answered with HTTP 403; set NASFLOW_") as caught:
+        probe_link(store_of(bad_store), None)
+    with pytest.raises(
+        StoreError, match=r"a signed link to it gets no answer \(URLError\); set NASFLOW_STORE_PUBLIC_END"
+    ):
+        probe_link(store_of(bad_store, public_endpoint="http://127.0.0.1:9"), None)
+    assert "Signature" not in f"{caught.value!r}"
+    assert bad_store.objects == {}
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

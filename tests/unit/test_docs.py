@@ -26,7 +26,7 @@ PAGES = TOP_LEVEL + sorted((ROOT / "docs").rglob("*.md")) + sorted((ROOT / "exam
 PRESENT = [page for page in PAGES if page.name != "CHANGELOG.md"]
 """Pages about the present state; the changelog also has names from before."""
 ROBOFLOW_PACKAGE = {"ROBOFLOW_API_KEY", "ROBOFLOW_REGION", "ROBOFLOW_ENVIRONMENT", "ROBOFLOW_CONFIG_DIR"}
-TEST_VARIABLES = {"NASFLOW_TEST_EXPORTS", "NASFLOW_TEST_SCREENSHOTS"}
+TEST_VARIABLES = {"NASFLOW_TEST_EXPORTS", "NASFLOW_TEST_STORE_ENDPOINT", "NASFLOW_TEST_SCREENSHOTS"}
 FOLDERS = "deployments|docs|examples|flows|infra|tasks|tests"
 
 

@@ -8,6 +8,7 @@ import contextlib
 import io
 import logging
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -85,6 +86,8 @@ def _import_package() -> None:
 
     It loads a .env file, replaces the format of warnings, and warns of a region that ``address`` refuses.
     """
+    if "roboflow" in sys.modules:
+        return
     variable = "PYTHON_DOTENV_DISABLED"
     value = os.environ.get(variable)
     os.environ[variable] = "1"
