@@ -38,9 +38,12 @@ def show_checks(document: Document) -> None:
 def show_check(document: Document) -> None:
     """Print what ``check`` found in an export."""
     columns = ("images", "sources", "boxes", "background")
-    rows = [[split, *(counts[column] for column in columns)] for split, counts in document["splits"].items()]
+    rows = [
+        [split, *(counts[column] for column in columns), *document["listed"][split].values()]
+        for split, counts in document["splits"].items()
+    ]
     title = f"{document['format']}, classes: {', '.join(document['classes'])}"
-    table(["split", *columns], rows, title)
+    table(["split", *columns, "images listed", "boxes listed"], rows, title)
     for finding in document["findings"]:
         examples = f" ({', '.join(finding['examples'][:3])})" if finding["examples"] else ""
         say(f"{finding['severity']}: {finding['message']}{examples}")

@@ -34,6 +34,7 @@ def check(export: Path, rules: LabelRules, report: Path | None = None) -> dict[s
         "format": inspection.format,
         "classes": list(inspection.classes),
         "digest": inspection.snapshot.digest if inspection.snapshot else None,
+        "listed": {split: counts.model_dump() for split, counts in inspection.listed.items()},
         "splits": {split: counts.model_dump() for split, counts in inspection.splits.items()},
         "findings": [finding.model_dump(mode="json") for finding in inspection.findings],
     }

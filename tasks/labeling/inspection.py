@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import BadExport
-from tasks.images.source_names import source_name
 from tasks.labeling.annotations import Annotations
 from tasks.labeling.checks.box_meaning import check_box_meaning
 from tasks.labeling.checks.classes import check_class_names
 from tasks.labeling.checks.images import LFS_REASON, DecodedImage, UnreadableImage, read_images
 from tasks.labeling.checks.network import check_network_fit
-from tasks.labeling.export_images import ImageOnDisk, find_images, label_images, on_upright_images, written_boxes
+from tasks.labeling.export_images import find_images, label_images, on_upright_images, written_boxes
 from tasks.labeling.findings import FindingCounter
 from tasks.labeling.formats import zips
 from tasks.labeling.formats.class_map import drop_undeclared, map_classes
@@ -25,7 +24,17 @@ from tasks.labeling.formats.detection import detect_layout
 from tasks.labeling.formats.registry import read_annotations
 from tasks.labeling.licence import find_licence
 from tasks.labeling.snapshot import make_snapshot
-from tasks.records import DatasetSnapshot, Finding, LabelledImage, LabelRules, LabelSource, Split, SplitCounts
+from tasks.records import (
+    DatasetSnapshot,
+    Finding,
+    LabelledImage,
+    LabelRules,
+    LabelSource,
+    ListedCounts,
+    Split,
+    SplitCounts,
+    count_images,
+)
 
 MAX_BAD_LINES = 0.01
 """Maximum share of label lines that are not boxes."""
@@ -38,8 +47,10 @@ class Inspection:
     format: str
     """A key of FORMATS in the registry of formats."""
     classes: tuple[str, ...]
+    listed: dict[Split, ListedCounts]
+    """What the labels list, also of images that are missing or broken, and boxes that are dropped."""
     splits: dict[Split, SplitCounts]
-    """Images on disk and boxes as annotated: before boxes are dropped or a validation split is split off."""
+    """What is used of it: ``images``, before a validation split is split off."""
     findings: tuple[Finding, ...]
     snapshot: DatasetSnapshot | None
     """None if a finding is an error."""
@@ -100,14 +111,13 @@ def inspect_export(
     decoded = {file.sha256: file for file in files if isinstance(file, DecodedImage)}
     hashes = {sha256: file.difference_hash for sha256, file in decoded.items()}
     snapshot = make_snapshot(declared.classes, images, hashes, LabelSource(kind="file", name=path.name), findings)
-    if snapshot is not None:
-        snapshot = snapshot.model_copy(update={"licence": find_licence(layout.root)})
     return Inspection(
         format=layout.format,
         classes=declared.classes,
-        splits={split: _counts(split, annotations, images_on_disk) for split in layout.splits},
+        listed={split: _listed(split, annotations) for split in layout.splits},
+        splits={split: count_images([image for image in images if image.split == split]) for split in layout.splits},
         findings=findings.summary(),
-        snapshot=snapshot,
+        snapshot=snapshot and snapshot.model_copy(update={"licence": find_licence(layout.root)}),
         images=tuple(images),
         files={sha256: file.path for sha256, file in decoded.items()},
     )
@@ -160,13 +170,6 @@ def _check_label_lines(findings: FindingCounter) -> None:
         findings.add("label-lines-mostly-bad", f"{bad_lines} of {findings.label_lines}")
 
 
-def _counts(split: Split, annotations: Annotations, images_on_disk: Sequence[ImageOnDisk]) -> SplitCounts:
-    """Counts of images on disk, and of boxes as annotated, including those of missing images and undeclared classes."""
-    on_disk = {item.image.file_name for item in images_on_disk if item.image.split == split}
+def _listed(split: Split, annotations: Annotations) -> ListedCounts:
     images = [image for image in annotations.images if image.split == split]
-    return SplitCounts(
-        images=len(on_disk),
-        boxes=sum(len(image.boxes) for image in images),
-        background=sum(not image.boxes for image in images if image.file_name in on_disk),
-        sources=len({source_name(name) for name in on_disk}),
-    )
+    return ListedCounts(images=len(images), boxes=sum(len(image.boxes) for image in images))

@@ -115,6 +115,13 @@ class LabelExport(Record):
     size: int = Field(ge=1, description="Size of the zip in bytes.")
 
 
+class ListedCounts(Part):
+    """Counts of what the labels of one split list, whatever becomes of it."""
+
+    images: int = Field(ge=0, description="Number of images, missing and broken ones among them.")
+    boxes: int = Field(ge=0, description="Number of boxes, invalid ones among them.")
+
+
 class SplitCounts(Part):
     """Counts of images and boxes of one split."""
 

@@ -68,8 +68,8 @@ def test_cases_names_can_be_read_on_all_colours():
 def inspection(counts):
     boxes = [Box(index, 0, 0, 9, 9 + number) for index, count in enumerate(counts) for number in range(count)]
     return Inspection(
-        format="coco", classes=tuple(f"class {n}" for n in range(len(counts))), splits={}, findings=(), snapshot=None,
-        images=(image(99, 99, boxes),), files={},
+        format="coco", classes=tuple(f"class {n}" for n in range(len(counts))), listed={}, splits={}, findings=(),
+        snapshot=None, images=(image(99, 99, boxes),), files={},
     )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ def write_page(path: Path, inspection: Inspection, name: str, image_size: int = 
         verdict=f"{_kinds('Errors', severities['error'])}, {_kinds('warnings', severities['warning'])}.",
         classes=inspection.classes,
         total=len(inspection.images),
+        listed=inspection.listed,
         splits=inspection.splits,
         split_off=sizes_after_split(inspection),
         findings=inspection.findings,
