@@ -9,7 +9,7 @@ from tasks.evaluation.coco_detections import load_detections
 from tasks.evaluation.coco_truth import load_ground_truth
 from tasks.evaluation.measure import MeasuredImages, measure
 from tasks.evaluation.report.content import ReportContent
-from tasks.evaluation.report.first_line import nothing_right, score_line
+from tasks.evaluation.report.first_line import nothing_right_in, score_line
 from tasks.evaluation.report.page import write_report
 from tasks.evaluation.report.suspected_errors import suspected_errors_csv
 from tasks.local.files import publish_bytes
@@ -41,7 +41,7 @@ def score(truth_file: Path, detections_file: Path, out: Path, threshold_for: Thr
     facts = {"Ground truth": str(truth_file), "Detections": f"{detections_file}, {len(detections)} boxes"}
     facts |= {"How they were read": "; ".join(notes)} if notes else {}
     paths = _write(out, ReportContent(title=detections_file.stem, evaluation=evaluation, facts=facts), evaluation)
-    summary = nothing_right(evaluation) or score_line(evaluation.scores)
+    summary = nothing_right_in(evaluation) or score_line(evaluation.scores)
     return {"summary": summary, "notes": list(notes), **evaluation.scores.model_dump(mode="json"), **paths}
 
 

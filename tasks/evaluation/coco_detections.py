@@ -105,6 +105,7 @@ def _category_ids(
         raise BadInput(f"{path}: categories has no id {some(missing)}, which detections have; list all classes in it")
     readings = [
         Reading("as ids of the ground truth", truth.category_ids),
+        Reading("as names of classes", {name: key for key, name in truth.classes.items()}),
         *(Reading(f"as positions of the classes from {start}", _positions(truth.classes, start)) for start in (0, 1)),
     ]
 

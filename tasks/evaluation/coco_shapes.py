@@ -53,10 +53,10 @@ class GroundTruthFile(BaseModel):
 
 
 class Detection(TypedDict):
-    """A detected box; some programs write the names of its image and class, too."""
+    """A detected box; some programs write the names of its image and class instead of ids, or beside them."""
 
     image_id: ImageId
-    category_id: int
+    category_id: int | str
     bbox: BBox
     score: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
     file_name: NotRequired[str]

@@ -83,7 +83,10 @@ def choose_reading(
         f"{better.fitting} detections fit labelled boxes with them {_meaning(other, written.names)}, "
         f"{plain.fitting} with them {_meaning(as_they_are, written.names)}"
     )
-    if better.fitting > 2 * plain.fitting and 2 * better.fitting >= better.overlapping:
+    clearly, mostly = better.fitting > 2 * plain.fitting, 2 * better.fitting >= better.overlapping
+    if not clearly and not mostly:
+        return as_they_are.ids, None
+    if clearly and mostly:
         raise BadInput(f"{written.place}: {written.kind} ids can be read in two ways: {found}; {NAMES_REMEDY}")
     return as_they_are.ids, f"{written.place}: {written.kind} ids taken as the ground truth's, although {found}"
 

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from tasks.metrics.nothing_right import nothing_right
 from tasks.records import EvaluationReport, ModelVersion, PromotionDecision, RetrainOutcome, Scores
 from tasks.rendering.markdown import as_cell, as_interval, as_number, as_text
 
@@ -79,7 +80,7 @@ def outcome_markdown(outcome: RetrainOutcome, report_link: str, page_link: str |
     intervals = " | ".join(as_interval(scores.ci95.get(name)) for name in numbers)
     return f"""# {headline(outcome)}
 
-{as_text(decision.reason)}
+{_warning(scores)}{as_text(decision.reason)}
 
 {checks_in_lines(decision)}| | mAP | mAP50 | mAP75 | AR | precision | recall | F1 |
 |---|---|---|---|---|---|---|---|
@@ -104,6 +105,12 @@ run `{model.run_key[:12]}`.
 
 {_formats(version)}
 """
+
+
+def _warning(scores: Scores) -> str:
+    """That nothing is right, if so, as a paragraph before the decision."""
+    sentence = nothing_right(scores)
+    return f"{sentence}\n\n" if sentence else ""
 
 
 def _page_line(project: str, link: str | None) -> str:

@@ -6,7 +6,7 @@ from tasks import metrics
 from tasks.evaluation.measure import MeasuredImages, measure
 from tasks.evaluation.report.answers import answers
 from tasks.evaluation.report.content import ReportContent
-from tasks.evaluation.report.first_line import nothing_right
+from tasks.evaluation.report.first_line import nothing_right_in
 from tasks.records import Box, LabelledImage, OperatingPoint, SplitCounts
 
 IMAGES = [
@@ -56,12 +56,12 @@ def evaluation(detections, threshold=None):
 )
 def test_cases_nothing_right_is_the_first_line(detections, threshold, line):
     result = evaluation(detections, threshold)
-    assert nothing_right(result) == line
+    assert nothing_right_in(result) == line
     assert answers(ReportContent(title="t", evaluation=result))[0][1] == line
 
 
 def test_cases_a_single_right_detection_has_scores():
-    assert nothing_right(evaluation([RIGHT, ELSEWHERE])) is None
+    assert nothing_right_in(evaluation([RIGHT, ELSEWHERE])) is None
 
 
 def test_cases_where_nothing_is_found_no_mistake_is_said_to_cost_nothing():

@@ -156,6 +156,14 @@ def test_cases_names_beside_ids_decide_whatever_the_ids(read, start):
     assert (map_of(labels, found), found.notes) == (1, ())
 
 
+def test_cases_a_category_id_that_is_a_name_or_a_number_as_text_is_read(read):
+    labels, found = read(ground_truth(), detections(class_of=lambda key: ROOT[key]["name"]))
+    assert map_of(labels, found) == 1
+    assert "category ids read as names of classes (apples = apples, " in found.notes[0]
+    labels, found = read(ground_truth(), detections(class_of=str))
+    assert (map_of(labels, found), found.notes) == (1, ())
+
+
 def test_cases_a_document_that_names_its_ids_is_joined_by_names(read):
     document = {
         "annotations": detections(lambda image: 50 - image, lambda key: 20 - key),
@@ -205,6 +213,17 @@ def test_cases_a_wrong_class_now_and_then_is_a_mistake_and_no_shift(read):
     _, read_detections = read(ground_truth(from_1, labels=labels), found)
     assert read_detections.notes == ()
     assert [box["category_id"] for box in read_detections.detections] == [1, 3, 2, 3]
+
+
+def test_cases_a_shift_that_explains_a_few_boxes_more_by_chance_is_not_worth_a_word(read):
+    from_1 = [{"id": key, "name": "abcdef"[key - 1]} for key in range(1, 7)]
+    labels = [(image % 4, key, 22 * (image // 4)) for image, key in enumerate([2, 3, 4, 5, 2, 3, 4])]
+    found = detections(labels=labels)
+    for box, key in zip(found, [1, 2, 4, 1, 5, 5, 1], strict=True):  # two fit if counted from 0, one as it is
+        box["category_id"] = key
+    _, read_detections = read(ground_truth(from_1, labels=labels), found)
+    assert read_detections.notes == ()
+    assert [box["category_id"] for box in read_detections.detections] == [1, 2, 4, 1, 5, 5, 1]
 
 
 def test_cases_ids_that_fit_neither_way_are_refused_and_the_known_ones_named(read):

@@ -105,6 +105,18 @@ def test_all_figures_are_shown():
         assert figure in text
 
 
+@pytest.mark.parametrize(("min_score", "what"), [(None, "No detections"), (0.01, "Detections, but none fits")])
+def test_cases_a_model_that_finds_nothing_says_so_before_the_decision(min_score, what):
+    outcome = outcome_of({"cat": PLAIN})
+    nothing = {"map": 0, "map50": 0, "map75": 0, "precision": 0, "recall": 0, "f1": 0, "min_score": min_score}
+    report = outcome.report.model_copy(update={"scores": outcome.report.scores.model_copy(update=nothing)})
+    text = outcome_markdown(outcome.model_copy(update={"report": report}), LINK, PAGE, "works")
+    title, line, decision = (line for line in text.splitlines()[:5] if line)
+    assert title.startswith("# pets version 4")
+    assert line == f"{what}: all 55 labelled boxes are missed, which costs all of mAP50 (1.000)."
+    assert decision.startswith("First model")
+
+
 def test_a_page_that_could_not_be_written_is_told_with_the_remedy():
     text = outcome_markdown(outcome_of({"cat": PLAIN}), LINK, None, "works until 2026-12-04 14:02 UTC")
     assert "The page with all versions could not be written; `nasflow models page pets` writes it." in text

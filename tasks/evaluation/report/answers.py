@@ -8,7 +8,7 @@ from tasks.evaluation.report.advice.labels import labels_enough
 from tasks.evaluation.report.advice.sentences import Advice
 from tasks.evaluation.report.advice.stopping import when_to_stop
 from tasks.evaluation.report.content import ReportContent
-from tasks.evaluation.report.first_line import nothing_right
+from tasks.evaluation.report.first_line import nothing_right_in
 from tasks.evaluation.report.gain_tables import in_words
 from tasks.evaluation.report.mistake_tables import ERRORS
 from tasks.records import PromotionDecision
@@ -54,7 +54,7 @@ def answers(content: ReportContent) -> list[tuple[str, str, str]]:
 
 
 def _how_good(content: ReportContent) -> str:
-    if nothing := nothing_right(content.evaluation):
+    if nothing := nothing_right_in(content.evaluation):
         return nothing
     scores = content.evaluation.scores
     return (

@@ -1,6 +1,7 @@
 """What a person has to know first about an evaluation: that nothing was found, if so, else the scores. Pure."""
 
 from tasks.evaluation.report.mistake_tables import ERRORS
+from tasks.metrics.nothing_right import nothing_right
 from tasks.records import Evaluation, Scores
 
 
@@ -9,32 +10,20 @@ def score_line(scores: Scores) -> str:
     return f"mAP {scores.map:.3f}, mAP50 {scores.map50:.3f}, mAP75 {scores.map75:.3f}"
 
 
-def nothing_right(evaluation: Evaluation) -> str | None:
-    """That no detection counts, why, and what that costs; None if a detection above the threshold is right.
-
-    TIDE's cost of missed boxes is 0 where nothing is found, so the cost is said from the scores themselves.
-    """
-    scores, analysis = evaluation.scores, evaluation.analysis
-    if scores.recall > 0:
-        return None
-    boxes = sum(score.truths for score in scores.per_class.values())
-    missed = "the only labelled box is missed" if boxes == 1 else f"all {boxes} labelled boxes are missed"
-    everything = f"{missed}, which costs all of mAP50 (1.000)."
-    detections = sum(bin_.count for bin_ in analysis.calibration.bins)
-    if not detections:
-        return f"No detections: {everything}"
-    if scores.map50 == 0:
-        kinds = ", ".join(
-            f"{ERRORS[error.kind][0].lower()} {error.count}"
-            for error in analysis.errors
-            if error.count and error.kind != "Miss"
-        )
-        return f"{_detections(detections)}, but none fits ({kinds}): {everything}"
+def nothing_right_in(evaluation: Evaluation) -> str | None:
+    """That no detection is right, with the numbers of detections and what is wrong with them; None if one is right."""
+    analysis = evaluation.analysis
+    kinds = ", ".join(
+        f"{ERRORS[error.kind][0].lower()} {error.count}"
+        for error in analysis.errors
+        if error.count and error.kind != "Miss"
+    )
+    found = _detections(sum(bin_.count for bin_ in analysis.calibration.bins))
     above = sum(sum(row[:-1]) for row in analysis.confusion)
-    found = _detections(above) + ", but none fits," if above else "No detection"
-    return (
-        f"{found} above the threshold {scores.threshold:.3f}: {missed} there; "
-        f"over all thresholds mAP50 is {scores.map50:.3f}, so a lower one finds more."
+    return nothing_right(
+        evaluation.scores,
+        f"{found}, but none fits ({kinds})",
+        f"{_detections(above)}, but none fits," if above else "No detection",
     )
 
 
