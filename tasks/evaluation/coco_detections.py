@@ -21,7 +21,7 @@ from tasks.metrics.overlap import overlapped_classes
 class ForeignDetections:
     """Detections with the ids of the ground truth."""
 
-    detections: list[dict[str, Any]]
+    detections: Sequence[Mapping[str, Any]]
     """COCO results: ``image_id``, ``category_id``, ``bbox`` in pixels and ``score`` in [0, 1]."""
     notes: tuple[str, ...]
     """How ids were read, where that may not be what was meant."""
@@ -44,11 +44,9 @@ def load_detections(path: Path, truth: GroundTruth) -> ForeignDetections:
     content = _read(path)
     image_ids, image_note = _image_ids(path, content, truth)
     category_ids, category_note = _category_ids(path, content, truth, image_ids)
-    detections = [
-        {"image_id": image_id, "category_id": category_id, "bbox": list(box["bbox"]), "score": box["score"]}
-        for image_id, category_id, box in zip(image_ids, category_ids, content.annotations, strict=True)
-    ]
-    return ForeignDetections(detections, tuple(note for note in (image_note, category_note) if note))
+    for image_id, category_id, box in zip(image_ids, category_ids, content.annotations, strict=True):
+        box["image_id"], box["category_id"] = image_id, category_id  # in place: there may be hundreds of thousands
+    return ForeignDetections(content.annotations, tuple(note for note in (image_note, category_note) if note))
 
 
 def _read(path: Path) -> DetectionFile:
