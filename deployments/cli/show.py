@@ -90,11 +90,11 @@ def show_training(document: Document) -> None:
 
 def show_scores(document: Document) -> None:
     """Print the scores of ``score``, and first whether nothing was found."""
-    for note in document["notes"]:
-        say(f"note: {note}")
     columns = ["truths", "ap", "ap50", "precision", "recall", "threshold"]
     rows = [[name, *(scores[column] for column in columns)] for name, scores in document["per_class"].items()]
     table(["class", *columns], rows, document["summary"])
+    for note in document["notes"]:
+        say(f"note: {note}")
     say(f"report: {document['report']}")
 
 
