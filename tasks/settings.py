@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from tasks.errors import BadSettings
 
@@ -48,6 +48,10 @@ class RoboflowSettings(BaseSettings):
         default=SecretStr(""),
         validation_alias=AliasChoices("NASFLOW_ROBOFLOW_API_KEY", "ROBOFLOW_API_KEY"),
         description="Private API key.",
+    )
+    api_keys: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="Keys of further workspaces, as JSON: names of workspaces with their keys. They come first.",
     )
     api_url: str = Field(
         default="", description="Base URL of the API; empty: that of ROBOFLOW_REGION (us or eu), us without one."
@@ -103,10 +107,16 @@ def from_environment(kind: type[Settings]) -> Settings:
     Raises:
         BadSettings: a variable has an invalid value; the message names the variable, and shows no secret.
     """
+    prefix = kind.model_config.get("env_prefix", "")
+    unreadable = None
     try:
         return kind()
+    except SettingsError as error:
+        unreadable = next((name for name in kind.model_fields if f'"{name}"' in str(error)), "")
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
-        prefix = kind.model_config.get("env_prefix", "")
         name = f"{prefix}{first['loc'][0]}".upper() if first["loc"] else prefix
         raise BadSettings(f"environment variable {name}: {first['msg']}; correct it and start again") from None
+    # Raised here, without the context, which holds the value.
+    variable = f"{prefix}{unreadable}".upper()
+    raise BadSettings(f"environment variable {variable}: not JSON; correct it and start again")

@@ -15,7 +15,7 @@ from deployments.cli.verb import Verb
 app = typer.Typer()
 
 SERVICE_FIELDS = {
-    "project", "workspace", "version", "generate_after", "threshold_for", "promote_anyway", "ask", "ask_hours",
+    "project", "workspace", "version", "generate_after", "query", "threshold_for", "promote_anyway", "ask", "ask_hours",
 }  # fmt: skip
 """Fields of a request that mean nothing without Roboflow, a store or the gate."""
 MACHINE_SETTINGS = ("devices", "precision", "checkpoint_every_minutes", "compile")

@@ -34,6 +34,8 @@ def links() -> Check:
 def roboflow() -> Check:
     """Whether there is a key for Roboflow, and where it is sent."""
     settings = from_environment(RoboflowSettings)
-    if settings.api_key.get_secret_value():
-        return check("roboflow", "ok", f"an API key is set, for {api_address(settings.api_url)}")
+    keys_set = [key for key in (settings.api_key, *settings.api_keys.values()) if key.get_secret_value()]
+    if keys_set:
+        number = "an API key is" if len(keys_set) == 1 else f"{len(keys_set)} API keys are"
+        return check("roboflow", "ok", f"{number} set, for {api_address(settings.api_url)}")
     return check("roboflow", "warning", "no API key", "set ROBOFLOW_API_KEY, unless you use exports from disk")

@@ -61,7 +61,7 @@ def export_to_store(
         archive = folder / "export.zip"
         if request.workspace is not None:
             rule = _generation_rule(store, request.workspace, request.project, request.generate_after)
-            version = VersionRequest(request.workspace, request.project, request.version, rule)
+            version = VersionRequest(request.workspace, request.project, request.version, rule, request.query)
             source = fetch_export(roboflow(), version, archive, on_progress)
         else:
             source = _copy_export(store, request.export or "", archive)

@@ -112,9 +112,8 @@ def _data_lines(data: CardData | None) -> str:
     if data is None:
         return f"## Data\n\nThe labels are {GONE}."
     source = as_text(data.source.name)
-    where = (
-        f"Roboflow {source}, version {data.source.version}" if data.source.kind == "roboflow" else f"export {source}"
-    )
+    version = f", version {data.source.version}" if data.source.version else ""
+    where = f"Roboflow {source}{version}" if data.source.kind == "roboflow" else f"export {source}"
     splits = "\n".join(
         f"| {split} | {counts.images} | {counts.boxes} | {counts.background} |" for split, counts in data.splits.items()
     )

@@ -37,6 +37,13 @@ class RetrainRequest(Record):
         description="Number of newly labelled images from which on a new Roboflow version is generated, with the "
         "preprocessing and augmentation of the last one; empty for never.",
     )
+    query: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=500,
+        description="Instead of a version, the images of the Roboflow project that its search finds with this query, "
+        "such as tag:reviewed; as they are, without preprocessing.",
+    )
     export: str | None = Field(
         default=None,
         description="Labelled export instead of Roboflow: a folder or zip that the worker can read, or store://KEY of "
@@ -143,6 +150,17 @@ class RetrainRequest(Record):
         if value is not None and (info.data.get("workspace") is None or info.data.get("version") is not None):
             raise PydanticCustomError(
                 "no_new_version", "goes with a Roboflow workspace, and without a version number; correct one of the two"
+            )
+        return value
+
+    @field_validator("query")
+    @classmethod
+    def _is_instead_of_a_version(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """A search finds images of a Roboflow project, and no version of it."""
+        of_a_version = any(info.data.get(name) is not None for name in ("version", "generate_after"))
+        if value is not None and (info.data.get("workspace") is None or of_a_version):
+            raise PydanticCustomError(
+                "no_search", "goes with a Roboflow workspace, without version and generate_after; correct one of them"
             )
         return value
 

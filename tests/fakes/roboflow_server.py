@@ -11,6 +11,7 @@ It answers as Roboflow is recorded and documented to do. Sources:
   roboflow-100-benchmark issue 31; 202 with ``progress`` as a number, a text or null: the package and roboflow-cli;
 - a crop that is recorded with ``percent``, sizes as text: answers pasted by users; the request: the documentation,
   "Create a Dataset Version";
+- exports of a search: the package's adapter, ``start_search_export`` and ``get_search_export``;
 - refusals: ``error`` and ``hint``, 402, 409, 423: the documentation, "Errors and Status Codes"; 404 of what a key may
   not see: Shape-Detection-with-YOLO issue 3, rf-detr issue 122;
 - links that redirect (``app.roboflow.com/ds/``), and links to storage: fixtures, roboflow-python issue 104.
@@ -37,6 +38,7 @@ from tests.fakes.roboflow_project import PROJECT, WORKSPACE, ProjectState
 KEY = "rf_Secret0Key1For2Tests3"
 SIGNATURE = "Signature4Secret5Link6"
 TRICKLES = 20
+EXPORT_ID = "e7XportId"
 
 
 @dataclass
@@ -58,6 +60,8 @@ class RoboflowServer:
         self.trouble = misbehaviour or Misbehaviour()
         self.requests: Counter[str] = Counter()
         self.state = ProjectState(self.trouble)
+        self.searches: list[dict] = []
+        """Requests for the export of a search."""
         self.received: dict[str, Received] = {}
         """What was sent, by Roboflow's id, which depends on the content."""
         self.stalled = threading.Event()
@@ -114,6 +118,9 @@ class RoboflowServer:
             settings = json.loads(request.rfile.read(length) or "null")
             parts = tuple(filter(None, url.path.split("/")))
             asks_for_version = (request.command, *parts) == ("POST", WORKSPACE, PROJECT, "generate")
+            if (request.command, *parts) == ("POST", WORKSPACE, "search", "export"):
+                _send(request, *self._search(settings))
+                return
             is_fresh = parse_qs(url.query).get("nocache") == ["true"]
             _send(request, *(self.state.generate(settings) if asks_for_version else self._api(parts, is_fresh)))
 
@@ -176,6 +183,8 @@ class RoboflowServer:
             answer = (200, state.project(is_fresh=is_fresh))
         elif parts == (WORKSPACE, PROJECT, "health") and trouble.health != "none":
             answer = (200, state.health())
+        elif parts == (WORKSPACE, "search", "export", EXPORT_ID) and self.searches:
+            answer = self._found()
         elif len(parts) == 3 and parts[2] in map(str, state.settings):
             answer = state.version(int(parts[2]))
         elif len(parts) == 4 and parts[3] == "coco":
@@ -183,6 +192,19 @@ class RoboflowServer:
         if trouble.drop:
             _drop(answer[1], trouble.drop)
         return answer
+
+    def _search(self, body):
+        """Begin the export of a search, which is known by the id that comes as a link."""
+        if self.trouble.export_status != 200:
+            return self.trouble.export_status, {"error": f"Invalid query {body['query']}"}
+        self.searches.append(body)
+        return 202, {"link": EXPORT_ID}
+
+    def _found(self):
+        if self.trouble.export_polls > 0:
+            self.trouble.export_polls -= 1
+            return 200, {"ready": False}
+        return 200, {"ready": True, "link": f"{self.url}/ds/n9Qw?key={SIGNATURE}"}
 
     def _export(self):
         trouble = self.trouble

@@ -4,19 +4,21 @@ import logging
 import time
 
 import pytest
+from pydantic import ValidationError
 
 from tasks.errors import BadRequest, BadSettings, RoboflowRefused, RoboflowUnavailable
 from tasks.labeling.formats.zips import pack
 from tasks.labeling.inspection import inspect_export, require_snapshot
 from tasks.labeling.roboflow.export import fetch_export
 from tasks.labeling.roboflow.versions import VersionRequest
+from tasks.records import RetrainRequest
 from tasks.settings import RoboflowSettings
-from tests.fakes.exports import write_export
+from tests.fakes.exports import document, write_export, write_split
 from tests.fakes.roboflow_server import KEY, PROJECT, SIGNATURE, WORKSPACE, Misbehaviour, RoboflowServer
 
 FOREVER = 10**9
 NOT_VISIBLE = r"\(.* does not exist or cannot be loaded due to missing permissions; You can find what you may see .*\)"
-OR_KEY = "or the key of NASFLOW_ROBOFLOW_API_KEY may not see it; take its name"
+OR_KEY = "or the key may not see it; take its name"
 
 
 @pytest.fixture(scope="module")
@@ -327,3 +329,88 @@ def test_waiting_and_download_report_progress_and_log_little(progress, archive, 
 
 def test_a_download_of_unknown_length_reports_its_size(progress):
     assert progress(Misbehaviour(content_length=False))[-1] == (0, 1, "0.0 MB of the zip")
+
+
+# Without a version -------------------------------------------------------------------------------
+
+
+def search(server, target, query="tag:reviewed", deadline=20):
+    settings = RoboflowSettings(api_key=KEY, api_url=server.url, deadline=deadline)
+    return fetch_export(settings, VersionRequest(WORKSPACE, PROJECT, query=query), target)
+
+
+def test_a_search_of_the_project_is_exported_without_a_version(archive, tmp_path, caplog):
+    with RoboflowServer(archive, Misbehaviour(no_versions=True, export_polls=2)) as server:
+        source = search(server, tmp_path / "got.zip")
+    assert server.searches == [{"query": "tag:reviewed", "format": "coco", "dataset": PROJECT}]
+    assert (source.kind, source.name, source.version) == ("roboflow", "acme/pets, search tag:reviewed", None)
+    assert (tmp_path / "got.zip").read_bytes() == archive
+    assert "finds 6 images" in caplog.text
+    assert "have no boxes" not in caplog.text
+
+
+def test_images_without_boxes_that_a_search_finds_are_counted(tmp_path, caplog):
+    write_split(tmp_path / "made" / "train", document(["a.jpg", "b.jpg", "c.jpg"], [(1, 1, (10, 10, 40, 30))]))
+    pack(tmp_path / "made", tmp_path / "made.zip")
+    with RoboflowServer((tmp_path / "made.zip").read_bytes()) as server:
+        search(server, tmp_path / "got.zip")
+    assert "2 of them have no boxes, and count as images without objects" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error", "match"),
+    [
+        (
+            Misbehaviour(export_status=400),
+            RoboflowRefused,
+            r"HTTP 400 \(Invalid query tag:x\); it does not export this",
+        ),
+        (Misbehaviour(export_status=402), RoboflowRefused, r"HTTP 402 \(Invalid query tag:x\); the workspace's plan"),
+        (Misbehaviour(export_polls=FOREVER), RoboflowUnavailable, "not ready after 1 s"),
+        (Misbehaviour(drop="ready"), RoboflowRefused, "the answer lacks ready"),
+        (
+            Misbehaviour(half_bodies=FOREVER),
+            RoboflowUnavailable,
+            r"download of the zip: .*bytes received \(\d attempts",
+        ),
+    ],
+)
+def test_a_search_that_fails_is_named(archive, tmp_path, trouble, error, match):
+    with RoboflowServer(archive, trouble) as server:
+        assert_fails(error, f"project acme/pets, .*search 'tag:x'.*{match}", search, server, tmp_path / "x", "tag:x", 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{}, {"export": "pets.zip"}, {"workspace": WORKSPACE, "version": 3}, {"workspace": "w", "generate_after": 2}],
+)
+def test_a_search_needs_a_workspace_and_no_version(values):
+    with pytest.raises(ValidationError, match="goes with a Roboflow workspace, without version and generate_after"):
+        RetrainRequest(project=PROJECT, query="tag:reviewed", **values)
+
+
+# Keys of several workspaces ----------------------------------------------------------------------
+
+
+def test_a_workspace_has_its_own_key_before_the_one_for_all(archive, tmp_path):
+    with RoboflowServer(archive) as server:
+        settings = RoboflowSettings(api_key="other", api_keys={WORKSPACE: KEY, "b": "other"}, api_url=server.url)
+        assert fetch_export(settings, VersionRequest(WORKSPACE, PROJECT), tmp_path / "got.zip").version == 10
+
+
+@pytest.mark.parametrize(
+    ("keys", "error", "match"),
+    [
+        ({WORKSPACE: "wrong"}, RoboflowRefused, "HTTP 401 .*; check NASFLOW_ROBOFLOW_API_KEYS, and that its owner"),
+        (
+            {"b": KEY},
+            BadSettings,
+            "NASFLOW_ROBOFLOW_API_KEY is empty, and NASFLOW_ROBOFLOW_API_KEYS has no key of w.* acme",
+        ),
+    ],
+)
+def test_a_wrong_or_missing_key_of_a_workspace_names_the_variable(archive, tmp_path, keys, error, match):
+    with RoboflowServer(archive) as server:
+        settings = RoboflowSettings(api_key="", api_keys=keys, api_url=server.url)
+        assert_fails(error, match, fetch_export, settings, VersionRequest(WORKSPACE, PROJECT), tmp_path / "x.zip")

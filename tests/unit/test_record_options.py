@@ -19,7 +19,7 @@ TRAINING = [
     "--seed", "--weights", "--weights-sha256", "--weights-licence", "--accept-licence",
 ]  # fmt: skip
 MACHINE = ["--devices", "--precision", "--checkpoint-every-minutes", "--compile"]
-ROBOFLOW = ["--project", "--workspace", "--version", "--generate-after"]
+ROBOFLOW = ["--project", "--workspace", "--version", "--generate-after", "--query"]
 SENT = ["--export", "--wait", "--threshold-for"]
 GATE = [
     "--promote-anyway", "--ask", "--ask-hours", "--min-gain", "--confidence-level", "--min-images", "--min-ap",

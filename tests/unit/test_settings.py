@@ -31,6 +31,9 @@ def clean_environment(monkeypatch):
         (WorkSettings, "NASFLOW_TRAINER_ATTEMPTS", "1.5"),
         (RoboflowSettings, "NASFLOW_ROBOFLOW_TIMEOUT", "-1"),
         (RoboflowSettings, "NASFLOW_ROBOFLOW_DEADLINE", "inf"),
+        (RoboflowSettings, "NASFLOW_ROBOFLOW_API_KEYS", f"my-team={SECRET}"),
+        (RoboflowSettings, "NASFLOW_ROBOFLOW_API_KEYS", f'["{SECRET}"]'),
+        (RoboflowSettings, "NASFLOW_ROBOFLOW_API_KEYS", f'{{"my-team": ["{SECRET}"]}}'),
         (StoreSettings, "NASFLOW_STORE_CHECKSUMS", "sometimes"),
     ],
 )
@@ -45,6 +48,8 @@ def test_a_wrong_value_is_refused_by_name(monkeypatch, kind, variable, value):
     assert message.endswith("; correct it and start again")
     assert "\n" not in message
     assert SECRET not in message
+    cause = refused.value.__cause__ or (None if refused.value.__suppress_context__ else refused.value.__context__)
+    assert cause is None
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -66,6 +71,14 @@ def test_roboflows_own_variable_works_for_the_api_key(monkeypatch):
     assert from_environment(RoboflowSettings).api_key.get_secret_value() == "plain"
     monkeypatch.setenv("NASFLOW_ROBOFLOW_API_KEY", "ours")
     assert from_environment(RoboflowSettings).api_key.get_secret_value() == "ours"
+
+
+def test_keys_of_several_workspaces_are_read_and_not_shown(monkeypatch):
+    monkeypatch.setenv("NASFLOW_ROBOFLOW_API_KEYS", f'{{"my-team": "{SECRET}"}}')
+    settings = from_environment(RoboflowSettings)
+    assert settings.api_keys["my-team"].get_secret_value() == SECRET
+    for shown in (repr(settings), str(settings), settings.model_dump_json(), str(settings.model_dump())):
+        assert SECRET not in shown
 
 
 @pytest.mark.parametrize("kind", [StoreSettings, RoboflowSettings])

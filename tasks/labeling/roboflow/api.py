@@ -53,7 +53,7 @@ def call_once(
         RoboflowRefused: the answer is no, or cannot be read.
         TryAgain: no answer, or one that may pass.
     """
-    explain_refusal = explain_by_status(refusal_remedy)
+    explain_refusal = explain_by_status(refusal_remedy, access.key_variable)
 
     def get(url: str, **_: object) -> Any:
         return send(access, subject, Request("GET", url), explain_refusal)

@@ -15,12 +15,12 @@ from tasks.labeling.roboflow.retries import TryAgain, retried
 _OLD_LINK = "the link to it no longer holds; start again"
 
 
-def download_zip(access: ProjectAccess, number: int, link: str, target: Path) -> None:
-    """Download the zip of a version's export.
+def download_zip(access: ProjectAccess, title: str, link: str, target: Path) -> None:
+    """Download the zip of an export.
 
     Args:
         access: The fetch, with its deadline.
-        number: Number of the version, for messages.
+        title: What was exported, for messages.
         link: The signed link.
         target: The zip, written whole and checked, or not at all.
 
@@ -28,7 +28,7 @@ def download_zip(access: ProjectAccess, number: int, link: str, target: Path) ->
         RoboflowRefused: the link does not hold.
         RoboflowUnavailable: no whole zip within the deadline.
     """
-    subject = f"{access.version_title(number)}, download of the zip"
+    subject = f"{title}, download of the zip"
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.tmp")
 

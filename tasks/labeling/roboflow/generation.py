@@ -128,7 +128,7 @@ def _count_since(
         log.info("%s, and has no images: all labelled images count as new", title)
         return latest, labelled.now
     link = wait_for_export(access, latest.number, is_new=latest.is_new)
-    download_zip(access, latest.number, link, labelled.archive)
+    download_zip(access, access.version_title(latest.number), link, labelled.archive)
     latest = ChosenVersion(latest.number, latest.is_new, is_downloaded=True)
     before = count_sources_with_boxes(labelled.archive, version)
     if before is None:

@@ -5,16 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from tasks.errors import RoboflowNotFound, RoboflowRefused
-from tasks.labeling.roboflow.access import KEY_VARIABLE
 
 MAX_SHOWN = 300
 """Characters of Roboflow's own words."""
 NOT_FOUND = 404
-_CHECK_KEY = f"check {KEY_VARIABLE}, and that its owner may see this"
+ABOUT_THE_KEY = (401, 403)
 _REMEDIES = {
-    401: _CHECK_KEY,
     402: "the workspace's plan does not include this, or its quota is used up; change the plan in Roboflow",
-    403: _CHECK_KEY,
     409: "something there has to be finished or changed first; look at the project in Roboflow, then start again",
     423: "the workspace's billing is paused; settle it in Roboflow, then start again",
 }
@@ -23,9 +20,18 @@ ExplainRefusal = Callable[[int], str]
 """Says what a refusal with an HTTP status means, and the remedy."""
 
 
-def explain_by_status(otherwise: str) -> ExplainRefusal:
-    """The remedies of the statuses that mean the same for every request; ``otherwise`` is that of all others."""
-    return lambda status: _REMEDIES.get(status, otherwise)
+def explain_by_status(otherwise: str, key_variable: str) -> ExplainRefusal:
+    """The remedies of the statuses that mean the same for every request.
+
+    Args:
+        otherwise: The remedy of all other statuses.
+        key_variable: The environment variable that has the key.
+
+    Returns:
+        What tells them by the status.
+    """
+    check_key = f"check {key_variable}, and that its owner may see this"
+    return lambda status: check_key if status in ABOUT_THE_KEY else _REMEDIES.get(status, otherwise)
 
 
 def missing(kind: str, remedy: str) -> str:
@@ -38,7 +44,7 @@ def missing(kind: str, remedy: str) -> str:
     Returns:
         The words.
     """
-    return f"there is no such {kind}, or the key of {KEY_VARIABLE} may not see it; {remedy}"
+    return f"there is no such {kind}, or the key may not see it; {remedy}"
 
 
 def refusal(subject: str, status: int, words: str, explain: ExplainRefusal) -> RoboflowRefused:

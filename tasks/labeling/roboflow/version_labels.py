@@ -1,4 +1,4 @@
-"""How many images of a version had boxes when it was made, counted in its COCO export.
+"""How many images of an export have boxes, and so how many of a version had when it was made.
 
 A version's size does not tell: images without labels are in it, too.
 """
@@ -6,6 +6,7 @@ A version's size does not tell: images without labels are in it, too.
 import json
 import zipfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -32,16 +33,50 @@ def count_sources_with_boxes(archive: Path, version: Mapping[str, Any]) -> int |
     if CUT_UP & steps_that_are_on(version, "preprocessing").keys():
         return None
     has_copies = "image" in steps_that_are_on(version, "augmentation")
+    splits = _read_splits(archive)
+    if splits is None:
+        return None
+    return sum(
+        len({source_name(name) for name in split.with_boxes}) if has_copies else len(split.with_boxes)
+        for split in splits
+    )
+
+
+@dataclass(frozen=True)
+class ImageCounts:
+    """Numbers of images of an export."""
+
+    images: int
+    without_boxes: int
+
+
+def count_images(archive: Path) -> ImageCounts | None:
+    """Count the images of an export in COCO format; None if it has no labels of COCO."""
+    splits = _read_splits(archive)
+    if splits is None:
+        return None
+    images = sum(split.images for split in splits)
+    return ImageCounts(images, images - sum(len(split.with_boxes) for split in splits))
+
+
+@dataclass(frozen=True)
+class _Split:
+    images: int
+    with_boxes: list[str]
+    """File names."""
+
+
+def _read_splits(archive: Path) -> list[_Split] | None:
+    """The labels of an export; None if it has none, or they cannot be read: whoever checks them says what is wrong."""
     try:
         with zipfile.ZipFile(archive) as file:
             members = [name for name in file.namelist() if PurePosixPath(name).name == LABELS]
-            counts = [_count(json.loads(file.read(name)), has_copies=has_copies) for name in members]
+            return [_split(json.loads(file.read(name))) for name in members] or None
     except (ValueError, KeyError, TypeError):
-        return None  # whoever checks the export says what is wrong with its labels
-    return sum(counts) if counts else None
+        return None
 
 
-def _count(document: Mapping[str, Any], *, has_copies: bool) -> int:
+def _split(document: Mapping[str, Any]) -> _Split:
     with_boxes = {annotation["image_id"] for annotation in document["annotations"]}
     names = [image["file_name"] for image in document["images"] if image["id"] in with_boxes]
-    return len({source_name(name) for name in names}) if has_copies else len(names)
+    return _Split(len(document["images"]), names)

@@ -20,6 +20,8 @@ class VersionRequest:
     """Version number; None for the latest, which is the highest."""
     generation: GenerationRule | None = None
     """When to generate a new version first; None for never, as with a version number."""
+    query: str | None = None
+    """Instead of a version: which images to take, in the language of Roboflow's search."""
 
 
 def choose_version(access: ProjectAccess, request: VersionRequest, archive: Path) -> ChosenVersion:

@@ -20,7 +20,9 @@ _SECONDS_BETWEEN_LOG_LINES = 60.0
 
 
 @dataclass(frozen=True)
-class _NotReady:
+class NotReady:
+    """Roboflow still makes what was asked for."""
+
     progress: float | None
     """A fraction in [0, 1]; None if Roboflow does not say."""
 
@@ -42,20 +44,20 @@ def wait_for_export(access: ProjectAccess, number: int, *, is_new: bool) -> str:
     """
     subject = access.version_title(number)
 
-    def ask_version() -> bool | _NotReady:
+    def ask_version() -> bool | NotReady:
         try:
             version = get_version(access, number)
         except RoboflowNotFound:
             if not is_new:
                 raise
-            return _NotReady(None)
+            return NotReady(None)
         return _generated(version, subject, is_new=is_new)
 
-    def ask_export() -> str | _NotReady:
+    def ask_export() -> str | NotReady:
         return _link(_get_export(access, number), subject)
 
-    _poll(access, f"version {number}", subject, ask_version)
-    return _poll(access, f"the export of version {number}", f"the COCO export of {subject}", ask_export)
+    poll(access, f"version {number}", subject, ask_version)
+    return poll(access, f"the export of version {number}", f"the COCO export of {subject}", ask_export)
 
 
 def _get_export(access: ProjectAccess, number: int) -> object:
@@ -65,18 +67,18 @@ def _get_export(access: ProjectAccess, number: int) -> object:
     return call(access, f"{access.version_title(number)}, format coco", ask, _NO_EXPORT)
 
 
-def _generated(version: Mapping[str, Any], subject: str, *, is_new: bool) -> bool | _NotReady:
+def _generated(version: Mapping[str, Any], subject: str, *, is_new: bool) -> bool | NotReady:
     _refuse_failed(version, subject)
     if is_generating(version):
         return _not_ready(version)
     if is_new and not version.get("images"):
-        return _NotReady(None)
+        return NotReady(None)
     if field(version, "images", int, subject) == 0:
         raise RoboflowRefused(f"Roboflow {subject} is empty (0 images); generate a version with images")
     return True
 
 
-def _link(answer: object, subject: str) -> str | _NotReady:
+def _link(answer: object, subject: str) -> str | NotReady:
     if isinstance(answer, dict):
         _refuse_failed(answer, subject)
         export, progress = answer.get("export"), answer.get("progress")
@@ -95,16 +97,29 @@ def _refuse_failed(answer: Mapping[str, Any], subject: str) -> None:
         )
 
 
-def _not_ready(answer: Mapping[str, Any]) -> _NotReady:
+def _not_ready(answer: Mapping[str, Any]) -> NotReady:
     progress = answer.get("progress")
     # Roboflow has been seen to answer 148 %.
-    return _NotReady(min(1.0, max(0.0, progress)) if isinstance(progress, int | float) else None)
+    return NotReady(min(1.0, max(0.0, progress)) if isinstance(progress, int | float) else None)
 
 
-def _poll(access: ProjectAccess, awaited: str, subject: str, ask: Callable[[], Result | _NotReady]) -> Result:
-    """Ask until it is ready; ``awaited`` names it in progress, ``subject`` in errors."""
+def poll(access: ProjectAccess, awaited: str, subject: str, ask: Callable[[], Result | NotReady]) -> Result:
+    """Ask until it is ready.
+
+    Args:
+        access: The fetch, with its deadline.
+        awaited: What is waited for, in progress.
+        subject: The same in errors.
+        ask: Sends a request.
+
+    Returns:
+        What ``ask`` returns in the end.
+
+    Raises:
+        RoboflowUnavailable: not ready within the deadline.
+    """
     pause, next_log_line = 0.25, 0.0
-    while isinstance(answer := ask(), _NotReady):
+    while isinstance(answer := ask(), NotReady):
         text = f"waiting for {awaited}" + ("" if answer.progress is None else f": {100 * answer.progress:.0f} %")
         access.on_progress(answer.progress or 0.0, 1.0, text)
         if time.monotonic() >= next_log_line:
