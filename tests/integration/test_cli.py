@@ -667,7 +667,7 @@ def test_doctor_accepts_a_good_store_and_shows_no_secret(nasflow, store_environm
     done = nasflow("doctor", "--json", **store_environment, ROBOFLOW_API_KEY=key, PYTHONPATH=str(tmp_path))
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
     assert (checks["store"]["status"], checks["roboflow"]["status"]) == ("ok", "ok")
-    assert checks["store"]["message"].startswith("s3://tests/")
+    assert checks["store"]["message"].startswith(f"s3://{store_environment['NASFLOW_STORE_BUCKET']}/")
     assert checks["trainer"]["status"] == "warning"
     assert "cannot train here: ImportError: no torch on this machine" in checks["trainer"]["message"]
     for secret in (key, store_environment["NASFLOW_STORE_SECRET_ACCESS_KEY"]):

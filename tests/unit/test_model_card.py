@@ -106,3 +106,10 @@ def test_labels_from_a_file_without_a_licence():
         splits={"test": SplitCounts(images=1, boxes=1, background=0)},
     )  # fmt: skip
     assert "From export pets&#95;1.zip. Licence: not stated." in card_markdown(card(data=data))
+
+
+def test_labels_of_a_search_have_no_version():
+    source = LabelSource(kind="roboflow", name="acme/pets, search tag:reviewed")
+    splits = {"test": SplitCounts(images=1, boxes=1, background=0)}
+    data = CardData(source=source, licence=None, held_out=0, boxes={}, splits=splits)
+    assert "From Roboflow acme/pets, search tag:reviewed. Licence" in card_markdown(card(data=data))
