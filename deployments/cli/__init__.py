@@ -6,7 +6,9 @@ To add a verb, write a function with ``@app.command(cls=Verb)`` in the module of
 - ``labels``: exports, read without server and store;
 - ``training``: training and scoring, without server and store;
 - ``service``: what a Prefect server and a store are asked for;
-- ``models``: published models.
+- ``runs`` and ``schedule``: flow runs, and when they begin;
+- ``models``: published models;
+- ``detection``: new images.
 
 Its work belongs into a module outside of this package, what people see of it into ``show``. A new group is added in
 ``main``.

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-EXPORT_HELP = "A labelled export, its folder or zip: COCO, YOLO, VOC or CSV."
+EXPORT_HELP = "A labelled export, its folder or zip: COCO, YOLO, Darknet, CVAT, VOC or CSV."
 Export = Annotated[Path, typer.Argument(help=EXPORT_HELP)]
 StackFolder = Annotated[Path, typer.Option("--dir", help="Folder that keeps everything.")]
 Project = Annotated[str, typer.Argument(help="Project of the model.")]

@@ -1,6 +1,6 @@
 """Check of the clocks: this machine's, the Prefect server's and the store's.
 
-Leases, signed requests and heartbeats rely on clocks that agree.
+Signed requests and the times that people read rely on clocks that agree.
 """
 
 import ssl

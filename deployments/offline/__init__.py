@@ -1,1 +1,1 @@
-"""What runs on this machine alone, without a server: check, diff, train, score."""
+"""Verbs that compute on this machine, without a Prefect server; some read models and labels from the store."""

@@ -1,7 +1,7 @@
 """Labels: exports, snapshots, and what changed from one to another. Plain data."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -9,9 +9,36 @@ from pydantic_core import PydanticCustomError
 from tasks.images.source_names import source_name
 from tasks.records.base import DEFAULT_IMAGE_SIZE, SPLITS, Fraction, ImageSize, Part, Record, Sha256, Split
 
-BoxOrientation = Literal["auto", "turned", "stored"]
-Background = Literal["keep", "drop"]
-DoubleBoxes = Literal["keep", "merge"]
+BoxOrientation = Annotated[
+    Literal["auto", "turned", "stored"],
+    Field(
+        description="Which image the boxes mean where EXIF data ask to turn it: the turned one, the one as stored, or "
+        "auto to find out."
+    ),
+]
+Background = Annotated[
+    Literal["keep", "drop"],
+    Field(
+        description="What to do with images that maybe nobody labelled, without a label file or row: keep them as "
+        "images without objects, or drop them."
+    ),
+]
+DoubleBoxes = Annotated[
+    Literal["keep", "merge"],
+    Field(
+        description="What to do with boxes of one class that nearly cover each other (IoU of 0.9 or more): keep all, "
+        "or merge them."
+    ),
+]
+Annotator = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        max_length=200,
+        description="The annotator whose boxes are used, by name or id as COCO JSON of Label Studio names it; empty "
+        "for all.",
+    ),
+]
 UNTURNED = "exif-rotation"
 """Finding of snapshots whose images were not turned as their EXIF data ask; now they are."""
 
@@ -76,28 +103,10 @@ class LabelRules(Part):
     max_unreadable_images: Fraction = Field(
         default=0.1, description="Maximum share of unreadable images; above it a run fails although they are skipped."
     )
-    orientation: BoxOrientation = Field(
-        default="auto",
-        description="Which image the boxes mean where EXIF data ask to turn it: the turned one, the one as stored, or "
-        "auto to find out.",
-    )
-    background: Background = Field(
-        default="keep",
-        description="What to do with images that maybe nobody labelled, without a label file or row: keep them as "
-        "images without objects, or drop them.",
-    )
-    double_boxes: DoubleBoxes = Field(
-        default="keep",
-        description="What to do with boxes of one class that nearly cover each other (IoU of 0.9 or more): keep all, "
-        "or merge them.",
-    )
-    annotator: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=200,
-        description="The annotator whose boxes are used, by name or id as COCO JSON of Label Studio names it; empty "
-        "for all.",
-    )
+    orientation: BoxOrientation = "auto"
+    background: Background = "keep"
+    double_boxes: DoubleBoxes = "keep"
+    annotator: Annotator = None
     image_size: ImageSize = Field(
         default=DEFAULT_IMAGE_SIZE,
         description="Side of the square network input in pixels, for findings about boxes that are too small in it.",

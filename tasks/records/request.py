@@ -17,7 +17,7 @@ from tasks.records.base import (
 )
 from tasks.records.evaluation import ThresholdGoal
 from tasks.records.gate import GatePolicy
-from tasks.records.labels import Background, BoxOrientation, DoubleBoxes, LabelRules
+from tasks.records.labels import Annotator, Background, BoxOrientation, DoubleBoxes, LabelRules
 from tasks.records.pretrained import COCO_LICENCE
 
 
@@ -60,28 +60,10 @@ class RetrainRequest(Record):
     max_unreadable_images: Fraction = Field(
         default=0.1, description="Maximum share of unreadable images; above it a run fails although they are skipped."
     )
-    orientation: BoxOrientation = Field(
-        default="auto",
-        description="Which image the boxes mean where EXIF data ask to turn it: the turned one, the one as stored, or "
-        "auto to find out.",
-    )
-    background: Background = Field(
-        default="keep",
-        description="What to do with images that maybe nobody labelled, without a label file or row: keep them as "
-        "images without objects, or drop them.",
-    )
-    double_boxes: DoubleBoxes = Field(
-        default="keep",
-        description="What to do with boxes of one class that nearly cover each other (IoU of 0.9 or more): keep all, "
-        "or merge them.",
-    )
-    annotator: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=200,
-        description="The annotator whose boxes are used, by name or id as COCO JSON of Label Studio names it; empty "
-        "for all.",
-    )
+    orientation: BoxOrientation = "auto"
+    background: Background = "keep"
+    double_boxes: DoubleBoxes = "keep"
+    annotator: Annotator = None
     variant: Variant = Field(default="s", description="YOLO-NAS size: s (19 M parameters), m (51 M) or l (67 M).")
     epochs: int = Field(default=100, ge=1, le=10_000, description="Maximum number of epochs.")
     image_size: ImageSize = Field(default=DEFAULT_IMAGE_SIZE, description="Side of the square network input in pixels.")
