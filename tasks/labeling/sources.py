@@ -4,8 +4,10 @@ Here too are the divisions that keep such groups whole: splitting off the valida
 """
 
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
+from statistics import median_low
 from types import MappingProxyType
 
 from tasks.images.source_names import Numbered, clip_name, numbered_name, source_name, tile_parents
@@ -60,21 +62,28 @@ def _has_boxes(group: Iterable[LabelledImage]) -> bool:
 
 
 def _runs(images: Sequence[LabelledImage]) -> dict[str, Numbered]:
-    """Runs of neighbours among images with numbered names, by file name.
-
-    A run has as many numbers as there are for ten runs or more, a power of two, so that more images seldom change it.
-    """
+    """Runs of neighbours among images with numbered names, by file name."""
     names = {image.file_name: numbered for image in images if (numbered := numbered_name(image.file_name))}
-    lengths = {
-        prefix: 2 ** ((count // RUNS_OF_A_SEQUENCE).bit_length() - 1)
-        for prefix, count in Counter(prefix for prefix, _ in set(names.values())).items()
-        if count >= RUNS_OF_A_SEQUENCE
-    }
+    numbers: dict[str, set[int]] = defaultdict(set)
+    for prefix, number in names.values():
+        numbers[prefix].add(number)
+    lengths = {prefix: _run_length(of_prefix) for prefix, of_prefix in numbers.items()}
     return {
-        file_name: Numbered(one.prefix, one.number // lengths[one.prefix])
+        file_name: Numbered(one.prefix, one.number // length)
         for file_name, one in names.items()
-        if one.prefix in lengths
+        if (length := lengths[one.prefix]) is not None
     }
+
+
+def _run_length(numbers: Collection[int]) -> int | None:
+    """How far the numbers of a run reach: a tenth of the images or less, in a power of two of the usual step.
+
+    So images that are added later seldom change it. None for so few images that each stands alone.
+    """
+    if len(numbers) < 2 * RUNS_OF_A_SEQUENCE:
+        return None
+    step = median_low(after - before for before, after in pairwise(sorted(numbers)))
+    return step << (len(numbers) // RUNS_OF_A_SEQUENCE).bit_length() - 1
 
 
 def _groups(
