@@ -14,6 +14,7 @@ from tasks.errors import BadInput
 from tasks.evaluation.coco_shapes import Detection, DetectionFile, parse, read_file, some
 from tasks.evaluation.coco_truth import GroundTruth, names_of
 from tasks.evaluation.id_readings import Evidence, Reading, WrittenIds, choose_reading
+from tasks.local.garbage import rare_garbage_collection
 from tasks.metrics.overlap import overlapped_classes
 
 
@@ -27,6 +28,7 @@ class ForeignDetections:
     """How ids were read, where that may not be what was meant."""
 
 
+@rare_garbage_collection()
 def load_detections(path: Path, truth: GroundTruth) -> ForeignDetections:
     """Read COCO results: a list, or a document that holds one as ``annotations``.
 

@@ -3,10 +3,8 @@
 Here files are read. What is read and what is checked is in ``formats`` and ``checks``.
 """
 
-import gc
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from tasks.labeling.formats.detection import detect_layout
 from tasks.labeling.formats.registry import read_annotations
 from tasks.labeling.licence import find_licence
 from tasks.labeling.snapshot import make_snapshot
+from tasks.local.garbage import rare_garbage_collection
 from tasks.records import (
     DatasetSnapshot,
     Finding,
@@ -60,18 +59,7 @@ class Inspection:
     """Path of an image's file by its SHA-256."""
 
 
-@contextmanager
-def _rare_garbage_collection() -> Iterator[None]:
-    """Collect garbage less often: the objects of an inspection live to its end, so each search among them is wasted."""
-    thresholds = gc.get_threshold()
-    gc.set_threshold(100_000, *thresholds[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-
-
-@_rare_garbage_collection()
+@rare_garbage_collection()
 def inspect_export(
     path: Path,
     scratch: Path,
