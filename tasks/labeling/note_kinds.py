@@ -230,6 +230,8 @@ NOTES: dict[str, FindingKind] = {
     "box-rounded": FindingKind(
         "info", "boxes over the edge by at most 1 px: {count}, taken as rounding and cut at the edge"
     ),
-    "box-from-polygon": FindingKind("info", "polygons and turned boxes: {count}, the bounding box of each was taken"),
+    "box-from-polygon": FindingKind(
+        "info", "polygons, masks and turned boxes: {count}, the bounding box of each was taken"
+    ),
     "duplicate-images": FindingKind("info", "byte-identical images within one split: {count} more than needed"),
 }

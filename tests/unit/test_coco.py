@@ -3,6 +3,8 @@
 import hashlib
 import json
 
+import numpy as np
+import pycocotools.mask
 import pytest
 
 from tasks.errors import BadExport
@@ -141,6 +143,10 @@ def test_the_bounding_box_of_a_polygon_replaces_a_missing_bbox():
         {"bbox": ["x"] * 4},
         {"bbox": [10**400, 1, 2, 3]},
         {"segmentation": {"counts": "abc"}},
+        {"segmentation": {"counts": "abc!", "size": [80, 100]}},
+        {"segmentation": {"counts": [5, -1], "size": [80, 100]}},
+        {"segmentation": {"counts": [5, 9000], "size": [80, 100]}},
+        {"segmentation": {"counts": [8000], "size": [80, 100]}},
         {"segmentation": [[10**400, 1, 2, 3, 4, 5]]},
     ],
 )
@@ -151,6 +157,20 @@ def test_an_annotation_without_a_box_or_polygon_is_dropped_and_counted(shape):
     )
     assert clip_boxes(annotations.images[0].boxes, 100, 100, "train/a.jpg", findings) == ()
     assert counts(findings)["box-dropped"] == 1
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_cases_the_bounding_box_of_a_mask_replaces_a_missing_bbox(compressed):
+    """An object 50 pixels wide and 30 high at (20, 10) in 100 x 80; runs go down the columns, the first is empty."""
+    runs = [20 * 80 + 10, *[30, 50] * 49, 30, 40 + 30 * 80]
+    pixels = np.zeros((80, 100), np.uint8, order="F")
+    pixels[10:40, 20:70] = 1
+    counts_of_mask = pycocotools.mask.encode(pixels)["counts"].decode() if compressed else runs
+    annotation = {"image_id": 0, "category_id": 1, "segmentation": {"counts": counts_of_mask, "size": [80, 100]}}
+    findings = FindingCounter()
+    annotations = parse_documents({"train": document(["a.jpg"], [annotation])}, findings)
+    assert annotations.images[0].boxes == ((0, 20, 10, 50, 30),)
+    assert counts(findings)["box-from-polygon"] == 1
 
 
 @pytest.mark.parametrize("place", range(6))

@@ -7,6 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from hotcoco import mask
+
 from tasks.errors import BadExport
 from tasks.labeling.annotations import (
     NO_BOX,
@@ -201,7 +203,7 @@ def _has_mask(annotation: Mapping[str, Any]) -> bool:
 
 
 def _box(annotation: Mapping[str, Any], place: str, findings: FindingCounter) -> CornerAndSides:
-    """The box of an annotation, or of its polygons; NO_BOX if it has neither."""
+    """The box of an annotation, or of its polygons or mask; NO_BOX if it has none of them."""
     if annotation.get("keypoints"):
         findings.add("keypoints-ignored", place)
     bbox = annotation.get("bbox")
@@ -209,10 +211,11 @@ def _box(annotation: Mapping[str, Any], place: str, findings: FindingCounter) ->
         findings.add("box-not-a-list", f"{place}: {', '.join(map(str, bbox))[:60]}")
         return NO_BOX
     if not bbox:
-        polygon_box = _polygons_box(annotation.get("segmentation"))
-        if polygon_box is not None:
+        segmentation = annotation.get("segmentation")
+        outline_box = _mask_box(segmentation) if isinstance(segmentation, dict) else _polygons_box(segmentation)
+        if outline_box is not None:
             findings.add("box-from-polygon", place)
-        return polygon_box or NO_BOX
+        return outline_box or NO_BOX
     try:
         x, y, width, height = (float(value) for value in bbox)
     except (TypeError, ValueError, OverflowError):
@@ -242,6 +245,15 @@ def _area_is_of_corners(annotation: Mapping[str, Any]) -> bool:
         and math.isclose(area, of_corners, rel_tol=1e-3)
         and not math.isclose(area, of_sides, rel_tol=0.1)
     )
+
+
+def _mask_box(rle: Mapping[str, Any]) -> CornerAndSides | None:
+    """Bounding box of a mask in COCO's run-length encoding; None for anything else."""
+    try:
+        x, y, width, height = (float(value) for value in mask.to_bbox(dict(rle)))
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return x, y, width, height
 
 
 def _polygons_box(polygons: object) -> CornerAndSides | None:
