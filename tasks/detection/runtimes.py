@@ -102,7 +102,7 @@ def _load_openvino(path: Path, precision: DetectionPrecision | None) -> Runtime:
             idle.put(request)
         return boxes, scores
 
-    # Once before threads use it: OpenVINO 2026.4.1 hung in one of some hundred runs whose first inferences overlapped.
+    # One inference before the first image: without it OpenVINO 2026.4.1 hung in one of some hundred runs.
     run(np.zeros((model.size, model.size, 3), np.uint8))
     device = (
         f"{_processor(core)}, OpenVINO {openvino.__version__.partition('-')[0]}, {model.number_format or _short(used)}"

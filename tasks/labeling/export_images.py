@@ -61,7 +61,7 @@ def find_images(
 
 
 def _is_dropped_background(image: AnnotatedImage, layout: Layout, rules: LabelRules, findings: FindingCounter) -> bool:
-    """Whether an image without boxes is left out, because maybe nobody looked at it; counts it if so."""
+    """Whether an image without boxes is left out, because maybe nobody looked at it. Counts either way."""
     if image.boxes or (image.is_labelled and not layout.is_of_label_studio):
         return False
     if rules.background == "drop":

@@ -148,10 +148,7 @@ class ObjectStore(Bucket):
         Raises:
             NotInStore: there is no such object.
         """
-        head = self._head(key)
-        if head is None:
-            raise NotInStore(f"{self.uri(key)}: no such object; check the key")
-        return head["ContentLength"]
+        return self._existing_head(key)["ContentLength"]
 
     def metadata(self, key: str) -> Mapping[str, str]:
         """The metadata that an object was written with.
@@ -159,10 +156,13 @@ class ObjectStore(Bucket):
         Raises:
             NotInStore: there is no such object.
         """
+        return self._existing_head(key)["Metadata"]
+
+    def _existing_head(self, key: str) -> "HeadObjectOutputTypeDef":
         head = self._head(key)
         if head is None:
             raise NotInStore(f"{self.uri(key)}: no such object; check the key")
-        return head["Metadata"]
+        return head
 
     def _head(self, key: str) -> "HeadObjectOutputTypeDef | None":
         """What the store knows about an object without sending it; None if there is no such object."""

@@ -358,6 +358,10 @@ def test_cases_f11_an_annotator_that_the_labels_do_not_name_is_refused(tmp_path)
     path = write_of_annotators(tmp_path / "named", ("ann", "bob"))
     with pytest.raises(BadRequest, match="no annotation is of the annotator cleo; there are ann, bob"):
         inspect_export(path, tmp_path / "scratch", rules=rules)
+    path = write_of_annotators(tmp_path / "broken", ("ann", "bob"))
+    (path / "result.json").write_text((path / "result.json").read_text().replace('"image_id": 3', '"image_id": [3]'))
+    with pytest.raises(BadExport, match=r"image_id is \[3\], not an id"):
+        inspect_export(path, tmp_path / "scratch", rules=rules)
     path = write_of_annotators(tmp_path / "silent", ())
     with pytest.raises(BadRequest, match="no annotation names its annotator; export from Label Studio with"):
         inspect_export(path, tmp_path / "scratch", rules=rules)

@@ -48,13 +48,9 @@ def read_annotations(layout: Layout, findings: FindingCounter, annotator: str | 
         BadExport: a document is not COCO JSON at all.
         BadRequest: no annotation is of this annotator.
     """
-    documents: Mapping[Split, object] = {
-        split: _read_json(files.labels, layout.name) for split, files in layout.splits.items()
-    }
-    if annotator is not None:
-        documents = of_annotator(documents, annotator, findings)
+    documents = {split: _read_json(files.labels, layout.name) for split, files in layout.splits.items()}
     images = {split: ListedImages(files.list_images()) for split, files in layout.splits.items()}
-    return parse_documents(documents, findings, images)
+    return parse_documents(documents, findings, images, annotator)
 
 
 def _read_json(path: Path, export_name: str) -> object:
@@ -77,6 +73,7 @@ def parse_documents(
     contents: Mapping[Split, object],
     findings: FindingCounter,
     images_on_disk: Mapping[Split, ListedImages] = MappingProxyType({}),
+    annotator: str | None = None,
 ) -> Annotations:
     """Parse the documents of all splits together. Pure.
 
@@ -87,14 +84,18 @@ def parse_documents(
         contents: Parsed JSON by split.
         findings: Counts what is wrong with the labels.
         images_on_disk: The images of each split, to find those that a document lists.
+        annotator: The annotator whose boxes are read; None for all.
 
     Returns:
         Annotations of all splits.
 
     Raises:
         BadExport: a document is not COCO JSON at all.
+        BadRequest: no annotation is of this annotator.
     """
     documents = {split: parse_document(split, contents[split], findings) for split in SPLITS if split in contents}
+    if annotator is not None:
+        documents = of_annotator(documents, annotator, findings)
     classes = _classes(list(documents.values()), findings)
     index = {name: position for position, name in enumerate(classes)}
     images = [
