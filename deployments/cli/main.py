@@ -10,7 +10,7 @@ from typing import Annotated
 import click
 import typer
 
-from deployments.cli import detection, labels, models, runs, schedule, service, stack, training
+from deployments.cli import detection, labels, models, runs, schedule, service, stack, study, training
 from tasks.errors import NasflowError, TrainingStopped
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for group in (stack, labels, training, detection, service):
+for group in (stack, labels, training, detection, service, study):
     app.add_typer(group.app)
 app.add_typer(models.app, name="models")
 app.add_typer(schedule.app, name="schedule")

@@ -45,6 +45,11 @@ def min_ap_of(pairs: Sequence[str]) -> dict[str, str]:
     return {name: ap for name, _, ap in (pair.rpartition("=") for pair in pairs)}
 
 
+def list_of(text: str) -> list[str]:
+    """The values of a list such as ``30,100``; an empty one stays, for the record to refuse."""
+    return [value.strip() for value in text.split(",")]
+
+
 def record_from(kind: type[Model], values: Mapping[str, Any]) -> Model:
     """Make a record from the values of options.
 

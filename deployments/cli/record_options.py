@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 import click
 from typer.core import TyperOption
 
-from deployments.cli.option_values import class_map_of, flag_of, min_ap_of
+from deployments.cli.option_values import class_map_of, flag_of, list_of, min_ap_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -51,6 +51,31 @@ def options_of(
             option = _option(name, field, None if field.is_required() else field.default)
             option.help = (help_texts or {}).get(name, option.help)
             options.append(option)
+    return options
+
+
+def list_options_of(
+    record: "type[BaseModel]", defaults: Mapping[str, Any], other_names: Mapping[str, str]
+) -> list[TyperOption]:
+    """Make options that take several values, separated by commas.
+
+    Args:
+        record: Class of the record; each field is a tuple.
+        defaults: The one value that an option has when it is left out, by field name; the fields that become options.
+        other_names: A second name of the option, by field name.
+
+    Returns:
+        The options. Their values are lists of text, which the record reads.
+    """
+    options = []
+    for name, default in defaults.items():
+        flags = dict.fromkeys([flag_of(name), flag_of(other_names[name])])
+        option = TyperOption(
+            param_decls=[name, *flags], type=str, default=str(default), show_default=True, required=False,
+            metavar="A,B,...", callback=lambda _context, _option, text: list_of(text),
+            help=f"{record.model_fields[name].description} Several are separated by commas.",
+        )  # fmt: skip
+        options.append(option)
     return options
 
 

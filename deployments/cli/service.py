@@ -1,25 +1,18 @@
-"""Verbs that talk to a Prefect server or a store: retrain, study, deploy, report and clean."""
+"""Verbs that talk to a Prefect server or a store: retrain, deploy, report and clean."""
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from typer.core import TyperOption
 
-from deployments.cli.option_values import request_from
+from deployments.cli.labels_of_request import SentExport, Wait, request_for
 from deployments.cli.options import Days, Json, Project, VersionOrAlias
 from deployments.cli.record_options import options_of
 from deployments.cli.verb import Verb
-from tasks.errors import BadRequest
-
-if TYPE_CHECKING:
-    from tasks.records import RetrainRequest
 
 app = typer.Typer()
 
-SentExport = Annotated[Path | None, typer.Option(help="Instead of Roboflow: an export on this machine.")]
-Wait = Annotated[bool, typer.Option(help="Follow the run to its end.")]
 NotifyUrl = Annotated[
     str | None,
     typer.Option(
@@ -41,16 +34,6 @@ class RetrainVerb(Verb):
         return [*options_of(RetrainRequest), *options_of(GatePolicy)]
 
 
-class StudyVerb(Verb):
-    """A verb with the options of a request that publishes nothing."""
-
-    def record_options(self) -> list[TyperOption]:
-        """Make an option of each field of a request, without what is about the gate."""
-        from tasks.records import RetrainRequest
-
-        return options_of(RetrainRequest, without={"promote_anyway", "ask", "ask_hours"})
-
-
 @app.command(cls=RetrainVerb)
 def retrain(context: typer.Context, export: SentExport = None, wait: Wait = True, as_json: Json = False) -> None:
     """Ask the retrain deployment for a run, and follow it.
@@ -64,23 +47,7 @@ def retrain(context: typer.Context, export: SentExport = None, wait: Wait = True
     from deployments.cli.show import show, show_outcome
     from deployments.remote.requests import retrain as ask
 
-    show(ask(_request("retrain", context.obj, export), export, wait=wait), as_json, show_outcome)
-
-
-@app.command(cls=StudyVerb)
-def study(context: typer.Context, export: SentExport = None, wait: Wait = True, as_json: Json = False) -> None:
-    """Train on parts of the labels, and tell whether more of them would help; publishes nothing.
-
-    Args:
-        context: Holds the options of the request.
-        export: Export to send to the store first, or None for labels from Roboflow.
-        wait: Whether the run is followed to its end.
-        as_json: Whether stdout gets one JSON document.
-    """
-    from deployments.cli.show import show, show_study
-    from deployments.remote.requests import study as ask
-
-    show(ask(_request("study", context.obj, export), export, wait=wait), as_json, show_study)
+    show(ask(request_for("retrain", context.obj, export), export, wait=wait), as_json, show_outcome)
 
 
 @app.command(cls=Verb)
@@ -149,19 +116,3 @@ def clean(
     from tasks.storage.s3 import Store
 
     show(clean_store(Store.from_environment(), older_than, remove=remove), as_json, show_cleaned)
-
-
-def _request(verb: str, values: dict[str, Any], export: Path | None) -> "RetrainRequest":
-    """The request of options, for labels from either Roboflow or an export."""
-    project, workspace = values["project"], values["workspace"]
-    if (workspace is None) == (export is None):
-        raise BadRequest(f"{verb}: give either --workspace with --project, or --export")
-    if export is None and project is None:
-        raise BadRequest(f"{verb}: --workspace needs --project, the Roboflow project")
-    return request_from({**values, "project": project or _project_from(export or Path())})
-
-
-def _project_from(export: Path) -> str:
-    """The name of a project for an export: its file name, as far as projects can have it."""
-    name = re.sub(r"[^a-z0-9_-]+", "-", export.stem.lower()).strip("-_")[:60]
-    return name or "labels"

@@ -147,6 +147,28 @@ def show_study(document: Document) -> None:
     say(f"ok, flow run {document['flow_run_state']}: {document['url']}")
 
 
+def show_settings_study(document: Document) -> None:
+    """Print what ``study`` of several settings came to, or which run was asked for."""
+    if "models" not in document:
+        say(f"flow run {document['flow_run']} asked for")
+        return
+    rows = []
+    for model in document["models"]:
+        settings, mean, behind = model["settings"], model["map"], model["behind"] or {"gain": None}
+        named = [settings[name] for name in ("variant", "image_size", "epochs")]
+        latency = f"{model['latency_ms']:.1f}" if model["latency_ms"] is not None else None
+        rows.append([*named, mean["value"], *(mean["ci95"] or (None, None)), behind["gain"], latency])
+    table(["size", "px", "epochs", "mAP", "low", "high", "behind", "ms"], rows)
+    for trial in document["left_out"]:
+        say(f"trial {trial['number']} {trial['status']}: {trial['why']}")
+    for sentence in (document["sentence"], *document["caveats"]):
+        say(sentence)
+    if document["options"]:
+        say(f"retrain with these settings, which uses the model again: nasflow retrain {document['options']}")
+    show_page(document)
+    say(f"ok, flow run {document['flow_run_state']}: {document['url']}")
+
+
 def show_comparison(document: Document) -> None:
     """Print what ``models compare`` came to, or which run was asked for."""
     if "gains" not in document:

@@ -7,7 +7,7 @@ from prefect.exceptions import ObjectNotFound
 
 from deployments.doctor.check import Check, check_of_faults
 
-SCHEDULED = ("retrain/retrain", "study/study")
+SCHEDULED = ("retrain/retrain", "study/study", "study-settings/study-settings")
 """Deployments that a schedule can run."""
 
 

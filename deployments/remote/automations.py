@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 NAMES = ("nasflow: crashed runs", "nasflow: silent runs", "nasflow: cancelled runs", "nasflow: runs that do not end")
 """The automations, by what they look after."""
-PARENTS = ("retrain/retrain", "study/study", "compare/compare")
+PARENTS = ("retrain/retrain", "study/study", "study-settings/study-settings", "compare/compare")
 """The deployments whose runs ask for child flow runs."""
 WATCHED = (*PARENTS, "train/train", "evaluate/evaluate", "replay/replay")
 """The deployments whose runs are looked after."""

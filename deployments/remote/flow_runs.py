@@ -29,7 +29,7 @@ from deployments.remote.run_queries import (
 from deployments.remote.server import first_line, is_answer_of_prefect, no_answer, server_url
 from tasks.errors import BadRequest, NasflowError, ServerProblem
 from tasks.orchestration.asking_runs import QUESTION, is_asking
-from tasks.records import Record
+from tasks.records import Part, Record
 
 POLL_SECONDS = 1.0
 LOST_SECONDS = 120.0
@@ -38,8 +38,16 @@ OnProgress = Callable[[float, float, str], None]
 """Takes how much is done, of how much, and a text about it."""
 
 
-def ask_for(name: str, request: Record) -> FlowRun:
-    """Create a run of a deployment, ``flow/deployment``.
+def ask_for(name: str, request: Record, **others: Part) -> FlowRun:
+    """Create a run of a deployment.
+
+    Args:
+        name: The deployment, ``flow/deployment``.
+        request: Its parameter ``request``.
+        others: Its other parameters, by name.
+
+    Returns:
+        The flow run.
 
     Raises:
         BadSettings: no server is set.
@@ -51,7 +59,11 @@ def ask_for(name: str, request: Record) -> FlowRun:
         with get_client(sync_client=True) as client:
             deployment = client.read_deployment_by_name(name)
             return client.create_flow_run_from_deployment(
-                deployment.id, parameters={"request": request.model_dump(mode="json", exclude_none=True)}
+                deployment.id,
+                parameters={
+                    parameter: value.model_dump(mode="json", exclude_none=True)
+                    for parameter, value in {"request": request, **others}.items()
+                },
             )
     except ObjectNotFound:
         raise ServerProblem(f"{url}: no deployment {name}; run `nasflow deploy` first") from None

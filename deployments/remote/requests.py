@@ -1,4 +1,4 @@
-"""Asking for retrain, study, compare and replay runs, and following them to their end."""
+"""Asking for retrain, study, study-settings, compare and replay runs, and following them to their end."""
 
 import json
 import tempfile
@@ -15,11 +15,22 @@ from tasks.evaluation.report.gain_tables import gains
 from tasks.evaluation.summary import STUDY
 from tasks.labeling.formats import zips
 from tasks.promotion.summary import OUTCOME
-from tasks.records import CompareRequest, Comparison, LearningCurve, ReplayRequest, RetrainRequest
+from tasks.records import (
+    CompareRequest,
+    Comparison,
+    LearningCurve,
+    Part,
+    ReplayRequest,
+    RetrainRequest,
+    SettingsSpace,
+    SettingsStudy,
+)
 from tasks.storage import keys
 from tasks.storage.datasets import save_export
 from tasks.storage.documents import read_record
 from tasks.storage.s3 import Store
+from tasks.studies.rows import options_of
+from tasks.studies.summary import SETTINGS_STUDY
 from tasks.training.replay import REPLAY
 
 if TYPE_CHECKING:
@@ -98,6 +109,42 @@ def study(request: RetrainRequest, export: Path | None, *, wait: bool) -> dict[s
     }
 
 
+def study_settings(request: RetrainRequest, space: SettingsSpace, export: Path | None, *, wait: bool) -> dict[str, Any]:
+    """Ask the study-settings deployment for a run, and follow it to its end.
+
+    Args:
+        request: What the models have in common.
+        space: The settings to try.
+        export: Export on this machine, to be sent to the store first, or None for labels from Roboflow.
+        wait: False to return as soon as the run is asked for.
+
+    Returns:
+        The outcome as JSON would have it, or the run alone if it was not followed.
+
+    Raises:
+        BadExport: the export does not exist.
+        BadRequest: the server refuses the request.
+        BadSettings: no server or no store is set.
+        NasflowError: the run did not complete.
+        ServerProblem: the server does not answer.
+    """
+    from deployments.remote import flow_runs
+
+    store, run = _run("study-settings/study-settings", request, export, wait=wait, space=space)
+    if store is None or not wait:
+        return {"ok": True, **flow_runs.describe(run)}
+    row = flow_runs.outcome_row(run, SETTINGS_STUDY)
+    outcome, _ = read_record(store, row["study"], SettingsStudy)
+    return {
+        "ok": True,
+        **outcome.model_dump(mode="json", exclude={"schema_version"}),
+        "options": options_of(outcome.choice) if outcome.choice else None,
+        "page": store.uri(row["page"]),
+        **describe_link(store.link(row["page"])),
+        **flow_runs.describe(run),
+    }
+
+
 def compare(baseline: str, version: str, *, wait: bool) -> dict[str, Any]:
     """Ask the compare deployment for a run, and follow it to its end.
 
@@ -170,7 +217,7 @@ def replay(model: str, *, wait: bool) -> dict[str, Any]:
 
 
 def _run(
-    deployment: str, request: RetrainRequest, export: Path | None, *, wait: bool
+    deployment: str, request: RetrainRequest, export: Path | None, *, wait: bool, **others: Part
 ) -> tuple[Store | None, "FlowRun"]:
     """Send the export, ask for a run, and follow it; the store is None if it was not needed."""
     from deployments.remote import flow_runs
@@ -181,7 +228,7 @@ def _run(
     if store is not None and export is not None:
         say(f"sending {export}")
         request = request.model_copy(update={"export": _send_export(store, export)})
-    return store, _follow(flow_runs.ask_for(deployment, request), wait=wait)
+    return store, _follow(flow_runs.ask_for(deployment, request, **others), wait=wait)
 
 
 def _follow(run: "FlowRun", *, wait: bool) -> "FlowRun":

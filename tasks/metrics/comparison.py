@@ -59,6 +59,31 @@ def compare(
     )
 
 
+def compare_map(before: Matches, after: Matches, seed: int = 0) -> Gain:
+    """Compare the mAP of two models on the same images, as ``compare`` does.
+
+    Args:
+        before: Detections of one model, matched.
+        after: Detections of the other, matched with the same ground truth.
+        seed: Seed of the resampling.
+
+    Returns:
+        The gain of the second over the first, with its 95 % interval.
+    """
+    draws = draw_resamples(before, RESAMPLES, seed)
+    values, resampled = (
+        [_map(score_resamples(matches, drawn)) for matches in (before, after)]
+        for drawn in (every_image_once(before), draws)
+    )
+    first, second = (float(value[0]) for value in values)
+    return _gain(first, second, _interval(second - first, resampled[1] - resampled[0], CONFIDENCE, before.source_count))
+
+
+def _map(resampled: Resampled) -> NDArray[np.float64]:
+    """MAP in each resample, [N]."""
+    return resampled.mean_over_classes(resampled.ap.mean(axis=1))
+
+
 def _gain(before: float, after: float, interval: Interval) -> Gain:
     return Gain(
         before=rounded_fraction(before),
@@ -71,7 +96,7 @@ def _gain(before: float, after: float, interval: Interval) -> Gain:
 def _numbers(matches: Matches, resampled: Resampled) -> dict[str, NDArray[np.float64]]:
     """MAP, mAP50 and the AP of each class in each resample, [N] each."""
     numbers = {
-        "map": resampled.mean_over_classes(resampled.ap.mean(axis=1)),
+        "map": _map(resampled),
         "map50": resampled.mean_over_classes(resampled.ap[:, IOU_50]),
     }
     # The prefix keeps a class that is called "map" apart.

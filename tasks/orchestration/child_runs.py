@@ -1,9 +1,12 @@
-"""Child flow runs: runs of other deployments that are started, waited for, and cancelled when their parent ends."""
+"""Child flow runs: runs of other deployments that are started, waited for, and cancelled when their parent is."""
 
 import hashlib
 import itertools
 import json
 import time
+from dataclasses import dataclass
+from functools import cached_property
+from types import TracebackType
 from typing import Any
 from uuid import UUID
 
@@ -43,17 +46,113 @@ def run_child_flow(deployment: str, parameters: dict[str, Any]) -> None:
         ServerProblem: there is no such deployment, or the server refuses the run.
         ServerUnavailable: the server does not answer, or is busy.
     """
-    child = _find_or_start(deployment, parameters)
-    with get_client(sync_client=True) as client:
+    with ChildRuns(deployment) as child_runs:
+        child_runs.start("", parameters)
+        while not (ended := child_runs.wait()):
+            pass
+    if error := ended[""]:
+        raise error
+
+
+class ChildRuns:
+    """Child flow runs of one deployment that go on at once; one that is lost is started again.
+
+    When the ``with`` block ends by an error they go on, and the next attempt of the parent finds them. When the
+    parent is cancelled, or its process asked to end, they are cancelled.
+
+    Args:
+        deployment: Its name, ``flow/deployment``.
+    """
+
+    def __init__(self, deployment: str) -> None:
+        self._deployment = deployment
+        self._open: dict[str, _Child] = {}
+
+    def __enter__(self) -> "ChildRuns":
+        self._client = get_client(sync_client=True)
+        self._client.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         try:
-            state = _wait(client, child, deployment)
-        except (Exception, RunTakenOver):
-            raise  # the child flow run goes on, and the next attempt finds it
-        except BaseException:  # this run is cancelled, or its process asked to end: Prefect raises no Exception then
-            cancelling: State = Cancelling(message="its parent run ended")
-            report_to_server(lambda: client.set_flow_run_state(child.id, cancelling, force=False))
-            raise
-    _raise_for(state, deployment)
+            # Prefect raises no Exception when a run is cancelled, or its process asked to end.
+            if kind is not None and not issubclass(kind, Exception | RunTakenOver):
+                for name in self._open:
+                    self.cancel(name, "its parent run ended")
+        finally:
+            self._client.__exit__(kind, error, traceback)
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """Names of those that have not ended."""
+        return tuple(self._open)
+
+    @cached_property
+    def _store(self) -> Store:
+        return Store.from_environment()
+
+    def start(self, name: str, parameters: dict[str, Any]) -> None:
+        """Start one, or find the one that an earlier attempt of this run started.
+
+        Args:
+            name: What it is called here.
+            parameters: Its parameters, as JSON.
+
+        Raises:
+            ServerProblem: there is no such deployment, or the server refuses the run.
+            ServerUnavailable: the server does not answer, or is busy.
+        """
+        child = _find_or_start(self._deployment, parameters)
+        get_run_logger().info("waiting for %s, flow run %s", self._deployment, child.name)
+        self._open[name] = _Child(child, Liveness(self._client, self._store), Reminder(self._client))
+
+    def cancel(self, name: str, reason: str) -> None:
+        """Have the server cancel one; it ends later."""
+        run_id = self._open[name].run.id
+        cancelling: State = Cancelling(message=reason)
+        report_to_server(lambda: self._client.set_flow_run_state(run_id, cancelling, force=False))
+
+    def wait(self) -> dict[str, NasflowError | None]:
+        """Look at all that have not ended, once they have had some time to go on.
+
+        Returns:
+            Those that have ended now: the error that each failed with, or None if it completed. Empty if none did.
+        """
+        ended: dict[str, NasflowError | None] = {}
+        for name, child in tuple(self._open.items()):
+            check_run()
+            try:
+                state = self._look(child)
+            except (HTTPError, OSError, TransientError) as error:
+                # A server or store that does not answer is no reason to end hours of training.
+                get_run_logger().warning("no answer (%s); still waiting for %s", error, child.run.name)
+                time.sleep(SERVER_DOWN_SECONDS)
+                return ended
+            if state is not None:
+                ended[name] = _error_of(state, self._deployment)
+                del self._open[name]
+        if not ended:
+            time.sleep(POLL_SECONDS)
+        return ended
+
+    def _look(self, child: "_Child") -> State | None:
+        """The state in which a child flow run ended; None while it goes on, or is started again."""
+        current = self._client.read_flow_run(UUID(str(child.run.id)))
+        if _has_ended(self._client, self._store, child.liveness, current):
+            return self._client.read_flow_run(UUID(str(child.run.id))).state or Crashed()
+        child.reminder.remind(current)
+        return None
+
+
+@dataclass(frozen=True)
+class _Child:
+    """A child flow run, and what is known of it from looking at it."""
+
+    run: FlowRun
+    liveness: Liveness
+    reminder: "Reminder"
 
 
 def _find_or_start(deployment: str, parameters: dict[str, Any]) -> FlowRun:
@@ -86,26 +185,6 @@ def _is_refusal(error: HTTPError) -> bool:
     """Whether the server answered, and will answer the same again."""
     status = error.response.status_code if isinstance(error, HTTPStatusError) else 500
     return status < 500 and status not in (408, 429)
-
-
-def _wait(client: SyncPrefectClient, child: FlowRun, deployment: str) -> State:
-    """The state in which the child flow run ends; a crashed or lost one is started again as often as that may help."""
-    get_run_logger().info("waiting for %s, flow run %s", deployment, child.name)
-    store = Store.from_environment()
-    liveness, reminder = Liveness(client, store), Reminder(client)
-    while True:
-        check_run()
-        try:
-            current = client.read_flow_run(UUID(str(child.id)))
-            if _has_ended(client, store, liveness, current):
-                return client.read_flow_run(UUID(str(child.id))).state or Crashed()
-            reminder.remind(current)
-        except (HTTPError, OSError, TransientError) as error:
-            # A server or store that does not answer is no reason to end hours of training.
-            get_run_logger().warning("no answer (%s); still waiting for %s", error, child.name)
-            time.sleep(SERVER_DOWN_SECONDS)
-            continue
-        time.sleep(POLL_SECONDS)
 
 
 def _has_ended(client: SyncPrefectClient, store: Store, liveness: Liveness, child: FlowRun) -> bool:
@@ -147,19 +226,19 @@ class Reminder:
         return f"start one with `prefect worker start --pool {pool}`, or wait until one is free"
 
 
-def _raise_for(state: State, deployment: str) -> None:
-    """Raise the error that the child flow run ended with, if it did."""
+def _error_of(state: State, deployment: str) -> NasflowError | None:
+    """The error that a child flow run ended with; None if it completed."""
     if state.is_completed():
-        return
+        return None
     message = state.message or state.name or ""
     if state.is_crashed():
-        raise NasflowError(f"{deployment} crashed: {message}")
+        return NasflowError(f"{deployment} crashed: {message}")
     if state.is_cancelled():
-        raise TrainingStopped(f"{deployment} was cancelled")
+        return TrainingStopped(f"{deployment} was cancelled")
     cause = message.removeprefix("Flow run encountered an exception: ")
     name, _, words = cause.partition(": ")
     kinds = {kind.__name__: kind for kind in _with_subclasses(NasflowError)}
-    raise kinds[name](words) if name in kinds else NasflowError(cause)
+    return kinds[name](words) if name in kinds else NasflowError(cause)
 
 
 def _with_subclasses(kind: type[NasflowError]) -> list[type[NasflowError]]:

@@ -89,6 +89,7 @@ from tasks.records.labels import (
 from tasks.records.pretrained import COCO_LICENCE, PretrainedWeights
 from tasks.records.replay import ReplayDifference, ReplayOutcome, ReplayRequest
 from tasks.records.request import RetrainRequest
+from tasks.records.studies import SettingsSpace, SettingsStudy, StudiedModel, StudyIdentity, Trial, TrialSettings
 from tasks.records.suggestion import (
     Candidate,
     Choice,
@@ -193,6 +194,8 @@ __all__ = [
     "Scores",
     "SeenImage",
     "SentImage",
+    "SettingsSpace",
+    "SettingsStudy",
     "Sha256",
     "SnapshotDifference",
     "SnapshotRef",
@@ -201,6 +204,8 @@ __all__ = [
     "SplitCounts",
     "StartWeights",
     "StoredFile",
+    "StudiedModel",
+    "StudyIdentity",
     "SuggestOptions",
     "Suggestion",
     "SuperviseJob",
@@ -211,6 +216,8 @@ __all__ = [
     "TrainedModel",
     "TrainingResult",
     "TrainingSpec",
+    "Trial",
+    "TrialSettings",
     "UnreadImage",
     "Variant",
     "VersionCount",

@@ -107,6 +107,21 @@ def newest_epoch(store: Store, run_key: str) -> int:
     return max((manifest.epochs_done for _, manifest in _manifests(store, run_key)), default=-1)
 
 
+def newest_file(store: Store, run_key: str, name: str) -> StoredFile | None:
+    """Find a file of the newest checkpoint that has it.
+
+    Args:
+        store: The object store.
+        run_key: Digest of the TrainingSpec.
+        name: Name of the file in the run's folder.
+
+    Returns:
+        The stored file, or None if no checkpoint has it.
+    """
+    files = [manifest.files[name] for _, manifest in _manifests(store, run_key) if name in manifest.files]
+    return files[-1] if files else None
+
+
 def _delete(store: Store, object_keys: list[str]) -> None:
     """Manifests first: what has no manifest does not exist."""
     store.delete(key for key in object_keys if key.endswith(_MANIFEST))

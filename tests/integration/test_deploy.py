@@ -21,8 +21,8 @@ from tasks.errors import ServerProblem
 
 PREFECT = str(Path(sys.executable).with_name("prefect"))
 NAMES = [
-    "retrain/retrain", "study/study", "compare/compare", "detect/detect", "train/train", "evaluate/evaluate",
-    "replay/replay", "clean/clean", "supervise/supervise",
+    "retrain/retrain", "study/study", "study-settings/study-settings", "compare/compare", "detect/detect",
+    "train/train", "evaluate/evaluate", "replay/replay", "clean/clean", "supervise/supervise",
 ]  # fmt: skip
 REGISTER = """
 import sys

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 import deployments
 from deployments.remote.deployment_settings import FILE_KEYS
 from deployments.remote.pools import POOLS
-from tasks.records import Record
+from tasks.records import Part
 
 FILE = Path(deployments.__file__).with_name("prefect.yaml")
 DEPLOYMENTS = yaml.safe_load(FILE.read_text())["deployments"]
@@ -33,6 +33,7 @@ def test_each_deployment_has_its_pool():
     assert {d["name"]: d["work_pool"]["name"] for d in DEPLOYMENTS} == {
         "retrain": "default",
         "study": "default",
+        "study-settings": "default",
         "compare": "default",
         "detect": "default",
         "train": "gpu",
@@ -55,16 +56,17 @@ def test_the_entrypoint_is_a_flow_of_that_name(deployment):
     assert flow.name == deployment["name"]
 
 
-def test_the_flow_takes_one_record_that_refuses_unknown_fields(deployment):
+def test_the_flow_takes_records_that_refuse_unknown_fields(deployment):
     flow = flow_of(deployment)
-    (parameter,) = flow.parameters.properties
-    (annotation,) = (value for name, value in flow.fn.__annotations__.items() if name != "return")
-    kind = get_args(annotation)[0] if get_args(annotation) else annotation
-    assert issubclass(kind, Record)
-    assert kind.model_config["extra"] == "forbid"
+    parameter, *others = flow.parameters.properties
+    assert others == (["space"] if deployment["name"] == "study-settings" else [])
+    for annotation in (value for name, value in flow.fn.__annotations__.items() if name != "return"):
+        kind = get_args(annotation)[0] if get_args(annotation) else annotation
+        assert issubclass(kind, Part)
+        assert kind.model_config["extra"] == "forbid"
     assert deployment["enforce_parameter_schema"] is True
     # Runs of a schedule without a request fail with a sentence; Prefect would crash them if it were required.
-    assert flow.parameters.required == ([] if deployment["name"] == "retrain" else [parameter])
+    assert flow.parameters.required == ([] if deployment["name"] == "retrain" else [parameter, *others])
     with pytest.raises((ValidationError, prefect.exceptions.ParameterTypeError)):
         flow.validate_parameters({parameter: {"no_such_field": 1}})
 
@@ -74,6 +76,7 @@ def test_the_flow_takes_one_record_that_refuses_unknown_fields(deployment):
     [
         ("retrain", {"request": {"project": "pets", "workspace": "acme"}}),
         ("study", {"request": {"project": "pets", "export": "store://key"}}),
+        ("study-settings", {"request": {"project": "pets", "export": "store://key"}, "space": {"trials": 5}}),
         ("compare", {"request": {"project": "pets", "baseline": 1, "version": 2}}),
         ("replay", {"request": {"project": "pets", "version": 2}}),
         ("detect", {"request": {"project": "pets", "prefix": "cameras/"}}),
@@ -93,8 +96,8 @@ def test_the_flow_takes_one_record_that_refuses_unknown_fields(deployment):
 )  # fmt: skip
 def test_parameters_are_accepted_as_plain_json(name, parameters):
     (deployment,) = (d for d in DEPLOYMENTS if d["name"] == name)
-    (value,) = flow_of(deployment).validate_parameters(parameters).values()
-    assert isinstance(value, Record)
+    values = flow_of(deployment).validate_parameters(parameters).values()
+    assert all(isinstance(value, Part) for value in values)
 
 
 def test_every_field_is_described_in_the_form(deployment):

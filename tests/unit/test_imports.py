@@ -48,7 +48,16 @@ def modules_outside_the_trainer() -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "module", ["flows.retrain", "flows.study", "flows.train", "flows.evaluate", "flows.detect", "deployments.cli.main"]
+    "module",
+    [
+        "flows.retrain",
+        "flows.study",
+        "flows.study_settings",
+        "flows.train",
+        "flows.evaluate",
+        "flows.detect",
+        "deployments.cli.main",
+    ],
 )
 def test_flows_and_command_load_no_library_of_the_trainer(module):
     assert not loaded_by(module) & TRAINER_ONLY

@@ -41,6 +41,9 @@ KEYS = {
     keys.new_detections: ("p", 1, SHA),
     keys.project_page: ("p",),
     keys.sent_image: ("acme", "pets", SHA),
+    keys.study_trial: ("pets", SHA, 3),
+    keys.study_numbers: ("pets", SHA, OTHER),
+    keys.study_page: ("pets", SHA, OTHER),
     keys.probe: (SHA,),
 }
 """Every function that makes the key of an object, with arguments."""
@@ -59,6 +62,8 @@ PREFIXES = {
     keys.all_detections: (),
     keys.done_images: ("p", 1),
     keys.sent_images: ("acme", "pets"),
+    keys.study: ("pets", SHA),
+    keys.study_trials: ("pets", SHA),
 }
 """Every function that makes a prefix."""
 

@@ -6,8 +6,9 @@ import typer
 from deployments.cli.main import app
 from deployments.cli.option_values import record_from, request_from, settings_from
 from deployments.cli.record_options import options_of
+from deployments.cli.study import divide
 from tasks.errors import BadRequest
-from tasks.records import GatePolicy, LabelRules, RetrainRequest
+from tasks.records import GatePolicy, LabelRules, RetrainRequest, SettingsSpace
 from tasks.settings import WorkSettings
 
 LABELS = [
@@ -48,13 +49,13 @@ def parse():
         ("suggest", ["--out", "--upload", "--threshold", "--tile", "--precision", "--budget"]),
         ("train", ["--out", *LABELS, *TRAINING, *MACHINE]),
         ("retrain", [*ROBOFLOW, *SENT, *LABELS, *TRAINING, *GATE]),
-        ("study", [*ROBOFLOW, *SENT, *LABELS, *TRAINING]),
+        ("study", [*ROBOFLOW, *SENT, *LABELS, *TRAINING, "--variants", "--image-sizes", "--trials"]),
     ],
 )
 def test_a_verb_has_these_options(verb, expected):
     command = typer.main.get_command(app).commands[verb]
     context = typer.Context(command)
-    options = [parameter.opts[0] for parameter in command.get_params(context) if parameter.opts[0].startswith("--")]
+    options = [flag for one in command.get_params(context) for flag in one.opts if flag.startswith("--")]
     assert sorted(options) == sorted([*expected, *ALL_VERBS])
     assert options[-2:] == ALL_VERBS
 
@@ -126,3 +127,20 @@ def test_an_option_of_this_machine_wins_over_the_environment(monkeypatch):
     assert (settings.devices, settings.precision) == (4, "fp16")
     with pytest.raises(BadRequest, match="--devices: Input should be greater than or equal to 1, got 0"):
         settings_from(WorkSettings, {"devices": 0})
+
+
+def test_one_value_of_a_list_is_that_of_the_request_and_several_are_tried(parse):
+    common, to_try = divide(study_values(parse, "--variant", "m", "--epochs", "30, 100"))
+    assert (common["variant"], common["image_size"], to_try) == ("m", "640", {"trials": None, "epochs": ["30", "100"]})
+    assert record_from(SettingsSpace, to_try).epochs == (30, 100)
+
+
+def test_a_study_without_lists_is_one_of_the_labels(parse):
+    common, to_try = divide(study_values(parse))
+    assert record_from(SettingsSpace, to_try).is_empty
+    assert request_from({**common, "project": "pets"}) == RetrainRequest(project="pets")
+
+
+def study_values(parse, *arguments):
+    values = parse("study", *arguments)
+    return {name: values[name] for name in values if name not in ("export", "wait", "as_json", "project")}

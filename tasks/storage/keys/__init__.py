@@ -12,6 +12,7 @@
     models/<project>/index.html                  the project's page
     detections/<project>/<version>/              what a published model detected on images of the store
     suggestions/<workspace>/<project>/           images that were sent to Roboflow to be labelled
+    studies/<project>/<digest>/                  a study of settings: its trials, numbers and page
     probe/<token>                                written to try the store, and deleted at once
 
 To add a key, write a function in the module of its prefix, name it here, and add it to ``tests/unit/test_keys.py``.
@@ -64,6 +65,7 @@ from tasks.storage.keys.run_keys import (
     run_waiting,
     run_weights,
 )
+from tasks.storage.keys.study_keys import study, study_numbers, study_page, study_trial, study_trials
 from tasks.storage.keys.suggestion_keys import sent_image, sent_images
 
 __all__ = [
@@ -113,6 +115,11 @@ __all__ = [
     "sent_images",
     "snapshot",
     "snapshots",
+    "study",
+    "study_numbers",
+    "study_page",
+    "study_trial",
+    "study_trials",
     "version_count",
 ]
 
