@@ -21,6 +21,7 @@ from tasks.promotion.task import (
     pose_question,
     promote,
     publish_model,
+    store_skip,
     summarise,
     take_answer,
     write_project_page,
@@ -53,17 +54,31 @@ def retrain(request: RetrainRequest | SkipJsonSchema[None] = None) -> RetrainOut
     if request.ask and (asked_about := find_subject(request)):
         return finish(request, *asked_about)
     if reason := find_run_that_takes_over():
-        return Completed(name="Skipped", message=reason)
+        return skip(request, reason)
     export = export_labels(request)
     champion = find_champion(request.project)
     snapshot = check_labels(export, request.rules, champion)
     changes = compare_labels(snapshot, champion)
     job = plan_training(request, snapshot, champion)
     if reason := find_reason_to_skip(job, champion, changes):
-        return Completed(name="Skipped", message=reason)
+        return skip(request, reason)
 
     evaluation = job_for(job.spec.digest, snapshot, request.threshold_for, export=True)
     return finish(request, snapshot, train_on_worker(job, evaluation))
+
+
+def skip(request: RetrainRequest, reason: str) -> State[None]:
+    """The state of a run that trains nothing.
+
+    Args:
+        request: What was asked for.
+        reason: Why, in a sentence.
+
+    Returns:
+        The state Skipped.
+    """
+    store_skip(request.project, reason)
+    return Completed(name="Skipped", message=reason)
 
 
 def finish(request: RetrainRequest, snapshot: SnapshotRef, model: TrainedModel) -> RetrainOutcome:

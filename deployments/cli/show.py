@@ -103,6 +103,10 @@ def show_outcome(document: Document) -> None:
     if "evaluation" not in document:
         say(f"flow run {document['flow_run']} asked for")
         return
+    if document["skipped"]:
+        say(document["skipped"])
+        say(f"ok, flow run {document['flow_run_state']}: {document['url']}")
+        return
     evaluation, model = document["evaluation"], document["model"]
     table(["step", "seconds"], [[name, f"{seconds:.1f}"] for name, seconds in document["steps"].items()])
     if document["reused"]:

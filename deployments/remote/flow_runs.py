@@ -153,20 +153,6 @@ def outcome_row(run: FlowRun, key: str) -> dict[str, Any]:
     return row
 
 
-def skip_reason(run: FlowRun) -> str | None:
-    """Why a completed run was skipped; None if it was not."""
-    return run.state.message if run.state is not None and run.state.name == "Skipped" else None
-
-
-def reused(run: FlowRun) -> list[str]:
-    """What a run took from an earlier run: training, evaluation, both or nothing. A train run evaluates, too."""
-    with get_client(sync_client=True) as client:
-        child_runs = child_flow_runs(client, [run]).get(UUID(str(run.id)), [])
-        child_flows = {client.read_flow(child.flow_id).name for child in child_runs}
-    stages = {"training": {"train"}, "evaluation": {"train", "evaluate"}}
-    return [stage for stage, flows in stages.items() if not flows & child_flows]
-
-
 def describe(run: FlowRun) -> dict[str, Any]:
     """Id, name, state and address of a run, for a document."""
     ui = get_current_settings().ui_url

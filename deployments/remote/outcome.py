@@ -1,34 +1,77 @@
-"""What a retrain run came to: training, evaluation, the published model and the decision of the gate."""
+"""What a retrain run came to, as the run stored it, with the training and the scores of its model."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from deployments.remote.models import alias_of, find_model_version
-from tasks.errors import NasflowError
-from tasks.records import ModelVersion, TrainedModel
+from deployments.remote import models
+from tasks.errors import NasflowError, NotInStore
+from tasks.promotion.aliases import find_alias
+from tasks.promotion.registry import CHAMPION
+from tasks.records import ModelVersion, RunOutcome, TrainedModel
+from tasks.storage import keys
+from tasks.storage.documents import read_record
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 
-DECISION = (
-    "promote", "verdict", "reason", "overridden", "answer", "answered_by", "answered_why", "candidate_map",
-    "champion_map", "champion_version",
-)  # fmt: skip
-"""Fields of an outcome's row that are the decision."""
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
 
 
-def outcome_document(store: Store, version: ModelVersion, row: dict[str, Any]) -> dict[str, Any]:
-    """Describe the outcome of a run.
+def read_outcome(store: Store, project: str, run: "FlowRun") -> RunOutcome:
+    """Read what a completed run came to.
+
+    Args:
+        store: The store of the run.
+        project: Project of the run.
+        run: The flow run.
+
+    Returns:
+        The outcome.
+
+    Raises:
+        NasflowError: it is not in this store.
+    """
+    try:
+        return read_record(store, keys.outcome(project, str(run.id)), RunOutcome)[0]
+    except NotInStore:
+        raise NasflowError(
+            f"flow run {run.name} completed, but its outcome is not in the store that NASFLOW_STORE_ENDPOINT names; "
+            "set it to the store of the workers"
+        ) from None
+
+
+def find_version_of(store: Store, outcome: RunOutcome) -> ModelVersion | None:
+    """The version that a run published; after a skipped one the champion, None if there is none."""
+    if outcome.version is not None:
+        return models.find_model_version(store, outcome.project, str(outcome.version))
+    alias = find_alias(store, outcome.project, CHAMPION)
+    return models.find_model_version(store, outcome.project, str(alias.version)) if alias else None
+
+
+def outcome_document(store: Store, outcome: RunOutcome, version: ModelVersion | None) -> dict[str, Any]:
+    """Describe what a run came to.
 
     Args:
         store: The store that the model is in.
-        version: The model that the run published; the champion if the run was skipped.
-        row: The outcome as the run shows it.
+        outcome: The outcome.
+        version: The version that it published, or the champion that stays; None if there is neither.
 
     Returns:
-        Parts ``training``, ``evaluation``, ``model`` and ``decision``, as JSON would have them.
+        ``skipped``, ``reused``, ``decision``, and about the version ``training``, ``evaluation`` and ``model``, as JSON
+        would have them.
 
     Raises:
         NasflowError: the training run is in another store.
     """
+    decision = outcome.decision
+    return {
+        "skipped": outcome.skipped,
+        **(_about(store, version) if version else dict.fromkeys(("training", "evaluation", "model"))),
+        "decision": decision.model_dump(mode="json", exclude={"schema_version", "checks"}) if decision else None,
+        "reused": list(outcome.reused),
+    }
+
+
+def _about(store: Store, version: ModelVersion) -> dict[str, Any]:
     model = find_model(store, version.run_key)
     if model is None:
         raise NasflowError(f"run {version.run_key[:12]} is not in the store that NASFLOW_STORE_ENDPOINT names")
@@ -38,10 +81,9 @@ def outcome_document(store: Store, version: ModelVersion, row: dict[str, Any]) -
         "model": {
             "project": version.project,
             "version": version.version,
-            "alias": alias_of(store, version),
+            "alias": models.alias_of(store, version),
             "weights": store.uri(version.weights.key),
         },
-        "decision": {name: row[name] for name in DECISION},
     }
 
 
@@ -65,23 +107,3 @@ def _training(store: Store, model: TrainedModel) -> dict[str, Any]:
         "shortages": list(result.shortages),
         "start": result.start.model_dump() if result.start else None,
     }
-
-
-def champion_row(store: Store, project: str, reason: str) -> dict[str, Any]:
-    """Make the outcome's row of a skipped run, after which the champion stays.
-
-    Args:
-        store: The store that the champion is in.
-        project: Project of the model.
-        reason: Why the run was skipped.
-
-    Returns:
-        A row with the fields that a run shows.
-    """
-    champion = find_model_version(store, project, "champion")
-    score = champion.scores.map
-    return {
-        "project": project, "version": champion.version, "promote": False, "verdict": "keep",
-        "reason": reason, "overridden": None, "answer": None, "answered_by": None, "answered_why": None,
-        "candidate_map": score, "champion_map": score, "champion_version": champion.version,
-    }  # fmt: skip

@@ -5,8 +5,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployments.remote.models import describe_link, find_model_version, find_named, save_report
-from deployments.remote.outcome import champion_row, outcome_document
+from deployments.remote.models import describe_link, find_named, save_report
+from deployments.remote.outcome import find_version_of, outcome_document, read_outcome
 from deployments.remote.server import server_url
 from deployments.terminal.console import progress_bar, say
 from tasks.errors import BadExport, BadInput
@@ -14,11 +14,11 @@ from tasks.evaluation.comparison_summary import COMPARISON
 from tasks.evaluation.report.gain_tables import gains
 from tasks.evaluation.summary import STUDY
 from tasks.labeling.formats import zips
-from tasks.promotion.summary import OUTCOME
 from tasks.records import (
     CompareRequest,
     Comparison,
     LearningCurve,
+    ModelVersion,
     Part,
     ReplayRequest,
     RetrainRequest,
@@ -61,18 +61,20 @@ def retrain(request: RetrainRequest, export: Path | None, *, wait: bool, out: Pa
     store, run = _run("retrain/retrain", request, export, wait=wait)
     if store is None or not wait:
         return {"ok": True, **flow_runs.describe(run)}
-    skipped = flow_runs.skip_reason(run)
-    row = flow_runs.outcome_row(run, OUTCOME) if skipped is None else champion_row(store, request.project, skipped)
-    version = find_model_version(store, row["project"], str(row["version"]))
+    outcome = read_outcome(store, request.project, run)
+    version = find_version_of(store, outcome)
     return {
         "ok": True,
-        "skipped": skipped,
-        **outcome_document(store, version, row),
+        **outcome_document(store, outcome, version),
         "steps": step_times.step_seconds(run),
-        "reused": flow_runs.reused(run),
-        "report": save_report(store, version, out) if out else store.uri(version.report.key),
+        "report": _report_of(store, version, out) if version else None,
         **flow_runs.describe(run),
     }
+
+
+def _report_of(store: Store, version: ModelVersion, out: Path | None) -> str:
+    """Where the report page of a version is: in the store, or copied into a folder."""
+    return save_report(store, version, out) if out else store.uri(version.report.key)
 
 
 def study(request: RetrainRequest, export: Path | None, *, wait: bool) -> dict[str, Any]:

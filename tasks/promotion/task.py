@@ -11,6 +11,7 @@ from tasks.local.scratch import scratch_folder
 from tasks.orchestration import questions
 from tasks.orchestration.announcements import announce
 from tasks.orchestration.asking_runs import in_words
+from tasks.orchestration.own_child_runs import flows_of_child_runs
 from tasks.orchestration.progress import artifact_key, report_to_server
 from tasks.orchestration.retries import step
 from tasks.orchestration.run_watch import sleep
@@ -20,6 +21,7 @@ from tasks.promotion.champion import find_champion_run, find_current_champion
 from tasks.promotion.comparison import compare_in_store
 from tasks.promotion.gate import Case, decide
 from tasks.promotion.model_files import fetch_formats
+from tasks.promotion.outcome import reused_stages, store_outcome
 from tasks.promotion.page_in_store import try_update_page
 from tasks.promotion.questions import question_key, question_markdown, question_title, settle
 from tasks.promotion.registry import CHAMPION, Publication
@@ -33,6 +35,7 @@ from tasks.records import (
     PromotionDecision,
     RetrainOutcome,
     RetrainRequest,
+    RunOutcome,
     SnapshotRef,
     StoredFile,
     TrainedModel,
@@ -273,13 +276,28 @@ def write_project_page(project: str) -> bool:
     return try_update_page(Store.from_environment(), project, sleep)
 
 
+@step("note why it is skipped")
+def store_skip(project: str, reason: str) -> None:
+    """Store that this run was skipped, and why."""
+    store_outcome(Store.from_environment(), RunOutcome(project=project, flow_run=str(flow_run.id), skipped=reason))
+
+
 @step("summarise")
 def summarise(outcome: RetrainOutcome, has_page: bool) -> RetrainOutcome:
-    """Show the outcome as a page in Prefect, linked to the project's page if it has one, and emit an event about it."""
+    """Store the outcome, show it as a page in Prefect that links to the project's page if it has one, emit an event."""
     store, project = Store.from_environment(), outcome.version.project
     link = store.link(outcome.version.report.key)
     page = store.link(keys.project_page(project)).url if has_page else None
     text = outcome_markdown(outcome, link.url, page, link.validity)
+    stored = RunOutcome(
+        project=project,
+        flow_run=str(flow_run.id),
+        version=outcome.version.version,
+        alias=outcome.alias,
+        decision=outcome.decision,
+        reused=reused_stages(flows_of_child_runs()),
+    )
+    store_outcome(store, stored)
     report_to_server(lambda: create_table_artifact([outcome_row(outcome)], OUTCOME, "Outcome of the run"))
     rows = class_rows(outcome.report.scores)
     description = f"Scores by class on the {outcome.report.split} split"

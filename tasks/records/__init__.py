@@ -68,7 +68,16 @@ from tasks.records.formats import (
 )
 from tasks.records.gate import Answer, GateCheck, GatePolicy, PromotionDecision
 from tasks.records.housekeeping import Amount, CleanJob, CleanReport
-from tasks.records.jobs import CompareRequest, DetectionResult, EvaluateJob, RetrainOutcome, SuperviseJob, TrainJob
+from tasks.records.jobs import (
+    CompareRequest,
+    DetectionResult,
+    EvaluateJob,
+    RetrainOutcome,
+    RunOutcome,
+    Stage,
+    SuperviseJob,
+    TrainJob,
+)
 from tasks.records.labels import (
     Box,
     BoxesOfClass,
@@ -190,6 +199,7 @@ __all__ = [
     "ReplayRequest",
     "RetrainOutcome",
     "RetrainRequest",
+    "RunOutcome",
     "RunState",
     "Scores",
     "SeenImage",
@@ -202,6 +212,7 @@ __all__ = [
     "Speed",
     "Split",
     "SplitCounts",
+    "Stage",
     "StartWeights",
     "StoredFile",
     "StudiedModel",

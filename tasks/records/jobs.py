@@ -1,6 +1,6 @@
 """Parameters and results of flow runs. Plain data."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -62,6 +62,25 @@ class DetectionResult(Record):
     measured: StoredFile = Field(description="Detections on the measured split, in COCO results format.")
     valid: StoredFile | None = Field(description="Detections on the valid split; empty if that is the measured one.")
     speed: Speed = Field(description="Speed of the model.")
+
+
+Stage = Literal["training", "evaluation"]
+
+
+class RunOutcome(Record):
+    """outcomes/<project>/<flow run>.json: what a retrain run came to, as it was when the run ended."""
+
+    project: str = Field(pattern=PROJECT_PATTERN, description="Project of the run.")
+    flow_run: str = Field(description="Id of the flow run.")
+    skipped: str | None = Field(default=None, description="Why it was skipped; empty if it was not.")
+    version: int | None = Field(default=None, ge=1, description="Published version; empty if it was skipped.")
+    alias: str | None = Field(default=None, description="champion if it was promoted; else empty.")
+    decision: PromotionDecision | None = Field(
+        default=None, description="Decision about the version; empty if it was skipped."
+    )
+    reused: tuple[Stage, ...] = Field(
+        default=(), description="What was taken from an earlier run with the same labels and settings."
+    )
 
 
 class RetrainOutcome(Record):

@@ -44,6 +44,7 @@ KEYS = {
     keys.study_trial: ("pets", SHA, 3),
     keys.study_numbers: ("pets", SHA, OTHER),
     keys.study_page: ("pets", SHA, OTHER),
+    keys.outcome: ("pets", "0b5a-77"),
     keys.probe: (SHA,),
 }
 """Every function that makes the key of an object, with arguments."""

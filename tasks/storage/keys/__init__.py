@@ -10,6 +10,7 @@
     models/<project>/<version>/                  a published model
     models/<project>/aliases/<name>.json         where an alias points
     models/<project>/index.html                  the project's page
+    outcomes/<project>/<flow run>.json           what a retrain run came to
     detections/<project>/<version>/              what a published model detected on images of the store
     suggestions/<workspace>/<project>/           images that were sent to Roboflow to be labelled
     studies/<project>/<digest>/                  a study of settings: its trials, numbers and page
@@ -39,6 +40,7 @@ from tasks.storage.keys.model_keys import (
     pretrained_manifest,
     project_page,
 )
+from tasks.storage.keys.outcome_keys import outcome
 from tasks.storage.keys.probe_keys import probe, probes
 from tasks.storage.keys.report_keys import (
     evaluation,
@@ -98,6 +100,7 @@ __all__ = [
     "model_labels",
     "models",
     "new_detections",
+    "outcome",
     "page_record",
     "pretrained_file",
     "pretrained_manifest",

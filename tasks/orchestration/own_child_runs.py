@@ -1,0 +1,25 @@
+"""Which flows this flow run has had run for it, in all of its attempts."""
+
+from uuid import UUID
+
+from httpx import HTTPError
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
+from prefect.runtime import flow_run
+
+from tasks.errors import ServerUnavailable
+
+
+def flows_of_child_runs() -> set[str]:
+    """Names of the flows that child flow runs of this flow run are of.
+
+    Raises:
+        ServerUnavailable: the Prefect server does not answer.
+    """
+    parent = FlowRunFilterParentFlowRunId(any_=[UUID(flow_run.id)])
+    try:
+        with get_client(sync_client=True) as client:
+            child_runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=parent))
+            return {client.read_flow(flow_id).name for flow_id in {child.flow_id for child in child_runs}}
+    except HTTPError as error:
+        raise ServerUnavailable(f"the Prefect server does not tell which runs there are: {error}") from None
