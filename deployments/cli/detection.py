@@ -1,4 +1,4 @@
-"""Verbs that use a published model: detect, suggest and serve."""
+"""Verbs that use a published model: detect, suggest, relabel and serve."""
 
 from pathlib import Path
 from typing import Annotated
@@ -104,6 +104,35 @@ def suggest(
     stop_like_ctrl_c()
     document = run(model, images, out, record_from(SuggestOptions, context.obj), upload)
     show(document, as_json, show_suggestions)
+    raise typer.Exit(0 if document["ok"] else 1)
+
+
+@app.command(cls=Verb)
+def relabel(
+    model: Annotated[str, typer.Argument(help="PROJECT for its champion, PROJECT/VERSION or PROJECT@ALIAS.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results, new or from an earlier relabel.")],
+    budget: Annotated[int, typer.Option(help="Number of images, at most 1000.", min=1, max=1000)] = 50,
+    upload: Annotated[
+        str | None,
+        typer.Option(metavar="WORKSPACE/PROJECT", help="Tag the images in this Roboflow project; left out, none."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show labels that a model's report suspects to be wrong; with --upload tag their images in Roboflow.
+
+    Args:
+        model: A published model.
+        out: Folder for the results.
+        budget: Number of images.
+        upload: Roboflow project in which the images are tagged, or sent to if it does not have them.
+        as_json: Whether stdout gets one JSON document.
+    """
+    from deployments.cli.show import show, show_relabel
+    from deployments.offline.relabel import relabel as run
+
+    stop_like_ctrl_c()
+    document = run(model, out, budget, upload)
+    show(document, as_json, show_relabel)
     raise typer.Exit(0 if document["ok"] else 1)
 
 

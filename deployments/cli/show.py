@@ -296,6 +296,21 @@ def show_suggestions(document: Document) -> None:
     say(f"gallery: {document['out']}/index.html")
 
 
+def show_relabel(document: Document) -> None:
+    """Print which labels may be wrong, which images were given back, and where the gallery is."""
+    say(f"{document['chosen']} of {document['images']} images with suspected label errors, {document['model']}")
+    for count, why in (("returned_before", "were given back before"), ("beyond_the_budget", "are beyond the budget")):
+        if document[count]:
+            say(f"{document[count]} {why}")
+    if returned := document["returned"]:
+        where = f"{returned['workspace']}/{returned['project']}"
+        say(f"{len(returned['tagged'])} tagged in {where}, {len(returned['sent'])} sent there and tagged")
+        for one in returned["not_returned"]:
+            say(f"warning: not given back: {one['image']}: {one['why']}")
+        say(f"find them in Roboflow by the search tag:{returned['tag']}")
+    say(f"gallery: {document['out']}/index.html")
+
+
 def _show_failed(document: Document) -> None:
     for failed in document["failed"][:MAX_NAMED]:
         say(f"not read: {failed['image']}: {failed['why']}")

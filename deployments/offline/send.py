@@ -10,7 +10,7 @@ from deployments.terminal.console import progress_bar, say, show_on
 from tasks.errors import BadRequest, NasflowError
 from tasks.labeling.roboflow.access import open_access
 from tasks.labeling.roboflow.project import get_project
-from tasks.labeling.roboflow.upload import safe_name, send_image
+from tasks.labeling.roboflow.upload import coco_of, safe_name, send_image
 from tasks.records import Choice, SeenImage, SentImage
 from tasks.settings import RoboflowSettings, from_environment
 from tasks.storage.s3 import Store
@@ -45,9 +45,7 @@ def open_sending(upload: str, store: Store | None, out: Path) -> Sending:
         RoboflowRefused: there is no such project.
         RoboflowUnavailable: no answer.
     """
-    workspace, slash, project = upload.partition("/")
-    if not (workspace and slash and project) or "/" in project:
-        raise BadRequest(f"--upload {upload}: give WORKSPACE/PROJECT, as in the project's URL")
+    workspace, project = parse_upload(upload)
     settings = from_environment(RoboflowSettings)
     # An upload names no workspace, so it could go to a project of another one.
     get_project(open_access(settings, workspace, project, _no_progress))
@@ -59,6 +57,18 @@ def open_sending(upload: str, store: Store | None, out: Path) -> Sending:
         for one in sent.read()
     ]
     return Sending(settings, workspace, project, sent, seen)
+
+
+def parse_upload(upload: str) -> tuple[str, str]:
+    """Workspace and project of ``WORKSPACE/PROJECT``.
+
+    Raises:
+        BadRequest: it is not of that form.
+    """
+    workspace, slash, project = upload.partition("/")
+    if not (workspace and slash and project) or "/" in project:
+        raise BadRequest(f"--upload {upload}: give WORKSPACE/PROJECT, as in the project's URL")
+    return workspace, project
 
 
 def send_all(
@@ -91,7 +101,8 @@ def send_all(
                 access = open_access(sending.settings, sending.workspace, sending.project, _no_progress)
                 # Roboflow keeps such a file as it is, and does not tell which of its two images boxes mean.
                 boxes = () if candidate.rotated else candidate.detected(threshold)
-                uploaded = send_image(access, folder / file, candidate, boxes, batch)
+                document = coco_of(file, (candidate.width, candidate.height), boxes)
+                uploaded = send_image(access, folder / file, candidate.image, document, batch)
                 sending.sent.write(
                     SentImage(
                         image=candidate.image, sha256=candidate.sha256, difference_hash=candidate.difference_hash,

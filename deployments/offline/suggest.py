@@ -19,9 +19,9 @@ from tasks.detection.detector import Detector
 from tasks.detection.model_file import is_model_file
 from tasks.detection.runtimes import Runtime, load
 from tasks.detection.sources import Sources
-from tasks.labeling.roboflow.upload import safe_name
+from tasks.labeling.roboflow.upload import safe_file_name
 from tasks.local.output_folder import Outputs, output_folder
-from tasks.records import Candidate, Choice, SuggestOptions
+from tasks.records import Choice, SuggestOptions
 from tasks.storage.s3 import Store
 from tasks.suggestion.choice import choose
 from tasks.suggestion.measures import FLOOR, ModelFacts
@@ -45,8 +45,8 @@ class Chosen:
 
     @property
     def files(self) -> list[str]:
-        """Name of the file of each chosen image: safe in URLs, and its own."""
-        return [file_name(one.candidate) for one in self.choice.suggestions]
+        """Name of the file of each chosen image; a frame of a video is a JPEG by its name."""
+        return [safe_file_name(one.candidate.image, one.candidate.sha256) for one in self.choice.suggestions]
 
 
 def suggest(
@@ -85,17 +85,6 @@ def suggest(
             write_results(chosen, images, folder)
     sent = _send(sending, chosen, out / IMAGES) if sending else None
     return _document(chosen, out, sent)
-
-
-def file_name(candidate: Candidate) -> str:
-    """Name of a chosen image's file, from its own name and its content; a frame of a video is a JPEG by its name."""
-    path = Path(candidate.image)
-    return f"{safe_name(path.stem)}-{candidate.sha256[:12]}{safe_suffix(path.suffix)}"
-
-
-def safe_suffix(suffix: str) -> str:
-    """The suffix of a file name, as the file's kind is guessed from it."""
-    return f".{safe_name(suffix.lower())}" if suffix else ""
 
 
 def _send(sending: Sending, chosen: Chosen, folder: Path) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def write_page(
     with scratch_folder(scratch) as folder:
         content = ReportContent(
             title=title,
-            evaluation=_read_evaluation(store, report, folder),
+            evaluation=read_evaluation(store, report, folder),
             comparison=additions.comparison,
             decision=additions.decision,
             learning=additions.learning,
@@ -146,7 +146,17 @@ def read_detections(store: Store, detections: StoredFile, scratch: Path) -> list
     return results
 
 
-def _read_evaluation(store: Store, report: EvaluationReport, folder: Path) -> Evaluation:
+def read_evaluation(store: Store, report: EvaluationReport, folder: Path) -> Evaluation:
+    """Read the numbers of a report.
+
+    Args:
+        store: Store of the run.
+        report: The evaluation.
+        folder: Folder for the file.
+
+    Returns:
+        All numbers of its page.
+    """
     path = folder / "report.json"
     store.download(report.evaluation, path)
     return Evaluation.model_validate_json(path.read_bytes())

@@ -13,7 +13,7 @@ from tasks.local.files import publish_bytes
 
 UNFINISHED = ".unfinished"
 """Where a run writes, beside the results of the run before."""
-MARKS = {verb: f".nasflow-{verb}" for verb in ("detect", "suggest")}
+MARKS = {verb: f".nasflow-{verb}" for verb in ("detect", "suggest", "relabel")}
 """By verb: a file that says that all in its folder is results, and that is locked by the run that writes there."""
 
 

@@ -1,4 +1,4 @@
-"""What to label next: the images that a model looked at, those that are suggested, and what was sent. Plain data."""
+"""What to label next, or again: images that a model looked at, those that are suggested, what was sent. Plain data."""
 
 from typing import Literal
 
@@ -80,3 +80,15 @@ class SentImage(Record):
     image_id: str = Field(description="Roboflow's id of it.")
     batch: str = Field(description="Batch that it was sent in.")
     outcome: Literal["sent", "there already"] = Field(description="Whether Roboflow had it before.")
+
+
+class ReturnedImage(Record):
+    """An image with suspected label errors that was given back to labelling. Its presence means that it is tagged."""
+
+    image: str = Field(description="Its name in the labels.")
+    sha256: Sha256 = Field(description="SHA-256 of its file in the labels.")
+    labels_digest: Sha256 = Field(description="Digest of its boxes: with other boxes it may be given back again.")
+    model: str = Field(description="The version whose detections contradict the labels.")
+    image_id: str = Field(description="Roboflow's id of it.")
+    tag: str = Field(description="Tag that it has in Roboflow.")
+    outcome: Literal["tagged", "sent"] = Field(description="Whether the project had it, or it was sent there.")

@@ -51,3 +51,7 @@ class Misbehaviour:
     A status is answered and nothing done; ``lost`` is done and answered with 502; ``hang`` is done and not answered;
     ``cut`` closes the connection; ``no`` is answered with 200 and no success.
     """
+    search_pages: list[int] = field(default_factory=list)
+    """Images on the pages of a search, in order; after them as many as were asked for."""
+    circle: bool = False
+    """Whether each page of a search names the same page as the next one."""

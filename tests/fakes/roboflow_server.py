@@ -11,6 +11,10 @@ It answers as Roboflow is recorded and documented to do. Sources:
   roboflow-100-benchmark issue 31; 202 with ``progress`` as a number, a text or null: the package and roboflow-cli;
 - a crop that is recorded with ``percent``, sizes as text: answers pasted by users; the request: the documentation,
   "Create a Dataset Version";
+- the search of a workspace: fixtures of the package's tests, its command line, which asks for ``project:`` and ``id``,
+  and the documentation, "Search Images in a Dataset";
+- tags of an image, and the refusal of tags with blanks: the package's tests/manual/demo_image_metadata.py, and the
+  documentation, "Update Image Metadata and Tags";
 - exports of a search: the package's adapter, ``start_search_export`` and ``get_search_export``;
 - refusals: ``error`` and ``hint``, 402, 409, 423: the documentation, "Errors and Status Codes"; 404 of what a key may
   not see: Shape-Detection-with-YOLO issue 3, rf-detr issue 122;
@@ -22,10 +26,11 @@ It answers as Roboflow is recorded and documented to do. Sources:
 import contextlib
 import hashlib
 import json
+import re
 import sys
 import threading
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -50,6 +55,7 @@ class Received:
     batches: list[str]
     predictions: dict | None = None
     labels: dict | None = None
+    tags: set[str] = field(default_factory=set)
 
 
 class RoboflowServer:
@@ -111,7 +117,7 @@ class RoboflowServer:
         elif parse_qs(url.query).get("api_key") != [KEY]:
             words = f"This API key does not exist (or has been revoked): {request.path}"
             _send(request, 401, {"error": {"message": words, "type": "OAuthException", "status": 401}})
-        elif url.path.startswith("/dataset/"):
+        elif url.path.startswith("/dataset/") or url.path.endswith("/metadata"):
             self._answer_upload(request, url)
         else:
             length = int(request.headers.get("Content-Length") or 0)
@@ -121,11 +127,14 @@ class RoboflowServer:
             if (request.command, *parts) == ("POST", WORKSPACE, "search", "export"):
                 _send(request, *self._search(settings))
                 return
+            if (request.command, *parts) == ("POST", WORKSPACE, "search", "v1"):
+                _send(request, *self._found_images(settings))
+                return
             is_fresh = parse_qs(url.query).get("nocache") == ["true"]
             _send(request, *(self.state.generate(settings) if asks_for_version else self._api(parts, is_fresh)))
 
     def _answer_upload(self, request, url):
-        """An image, or the boxes of one; the path names the project alone, as the real one does."""
+        """An image, its boxes or its tags; the path of the first two names the project alone, as the real one does."""
         body = request.rfile.read(int(request.headers["Content-Length"]))
         trouble = self.trouble.uploads.pop(0) if self.trouble.uploads else "well"
         if isinstance(trouble, int):
@@ -143,6 +152,8 @@ class RoboflowServer:
             answer = self._receive_image(request.headers["Content-Type"], body, query)
         elif parts[:2] == [PROJECT, "annotate"] and parts[2] in self.received:
             answer = self._receive_boxes(self.received[parts[2]], json.loads(body), query)
+        elif url.path.split("/")[1:3] == [WORKSPACE, "images"] and parts[1] in self.received:
+            answer = self._receive_tags(self.received[parts[1]], json.loads(body))
         if trouble == "hang":
             self.stalled.set()
             self._stop.wait(60)
@@ -170,6 +181,31 @@ class RoboflowServer:
             image.labels = boxes
         image.batches += query["jobName"]
         return 200, {"success": True}
+
+    def _receive_tags(self, image, body):
+        tags = body.get("addTags") or []
+        if not tags or body.keys() - {"addTags"}:
+            return 400, {"error": "At least one of metadata, removeMetadata, addTags, removeTags is required"}
+        if bad := [tag for tag in tags if not re.fullmatch(r"[\w-]+", tag)]:
+            return 400, {"error": f"Invalid tag: {bad[0]}"}
+        image.tags |= set(tags)
+        return 200, {"success": True}
+
+    def _found_images(self, body):
+        """A page of the images of a project; of each what was asked for."""
+        if body["query"] != f"project:{PROJECT}":
+            return 200, {"results": [], "total": 0, "continuationToken": None}
+        trouble, start = self.trouble, int(body.get("continuationToken", "at-0")[3:])
+        size = trouble.search_pages.pop(0) if trouble.search_pages else body["pageSize"]
+        images = list(self.received.items())
+        values = [{"id": image_id, "filename": image.name, "tags": sorted(image.tags)} for image_id, image in images]
+        results = [{"mediaType": "image"} | {name: one[name] for name in body["fields"]} for one in values]
+        end = start + size
+        token = "at-0" if trouble.circle else f"at-{end}" if end < len(images) else None
+        answer = {"results": results[start:end], "total": len(images), "continuationToken": token}
+        if trouble.drop:
+            _drop(answer, trouble.drop)
+        return 200, answer
 
     def _api(self, parts, is_fresh):
         """Status and body for the parts of an API path."""

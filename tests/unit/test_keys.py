@@ -45,6 +45,7 @@ KEYS = {
     keys.study_numbers: ("pets", SHA, OTHER),
     keys.study_page: ("pets", SHA, OTHER),
     keys.outcome: ("pets", "0b5a-77"),
+    keys.returned_image: ("acme", "pets", SHA, OTHER),
     keys.probe: (SHA,),
 }
 """Every function that makes the key of an object, with arguments."""
@@ -65,6 +66,7 @@ PREFIXES = {
     keys.sent_images: ("acme", "pets"),
     keys.study: ("pets", SHA),
     keys.study_trials: ("pets", SHA),
+    keys.returned_images: ("acme", "pets"),
 }
 """Every function that makes a prefix."""
 

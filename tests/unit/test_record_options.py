@@ -47,6 +47,7 @@ def parse():
         ("diff", LABELS),
         ("detect", ["--out", "--threshold", "--tile", "--precision"]),
         ("suggest", ["--out", "--upload", "--threshold", "--tile", "--precision", "--budget"]),
+        ("relabel", ["--out", "--upload", "--budget"]),
         ("train", ["--out", *LABELS, *TRAINING, *MACHINE]),
         ("retrain", [*ROBOFLOW, *SENT, *LABELS, *TRAINING, *GATE]),
         ("study", [*ROBOFLOW, *SENT, *LABELS, *TRAINING, "--variants", "--image-sizes", "--trials"]),

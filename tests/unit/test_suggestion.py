@@ -201,7 +201,8 @@ def test_any_name_becomes_safe(name):
 
 
 def test_boxes_go_as_coco():
-    document = coco_of("a.jpg", candidate("a"), [seen_object("dog", 0.5), seen_object("cat"), seen_object("dog")])
+    assert coco_of("a.jpg", (8, 8), []) is None
+    document = coco_of("a.jpg", (8, 8), [seen_object("dog", 0.5), seen_object("cat"), seen_object("dog")])
     assert document["categories"] == [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
     assert [one["category_id"] for one in document["annotations"]] == [2, 1, 2]
     assert document["annotations"][0]["bbox"] == [1, 2, 3, 4]

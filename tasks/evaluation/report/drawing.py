@@ -37,6 +37,8 @@ class Drawn(NamedTuple):
     box: Box
     tag: str
     dashed: bool
+    colour: str | None = None
+    """None for the colour of the class."""
 
 
 class View(NamedTuple):
@@ -81,7 +83,11 @@ def draw_boxes(view: View, boxes: Sequence[Drawn]) -> bytes:
     canvas = view.pixels.copy()
     draw = ImageDraw.Draw(canvas)
     # Tags after lines, so that they are on top.
-    in_order = [(view.corners(drawn.box), drawn, _colour(drawn.box)) for drawn in reversed(boxes)]
+    in_order = [(view.corners(drawn.box), drawn, drawn.colour or _colour(drawn.box)) for drawn in reversed(boxes)]
+    # Dark grounds, for any background, come first: in the gaps of dashes a line below stays visible.
+    for corners, _, _ in in_order:
+        x1, y1, x2, y2 = corners
+        draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline="#000000", width=7)
     for corners, drawn, colour in in_order:
         _outline(draw, corners, colour, dashed=drawn.dashed)
     for corners, drawn, colour in in_order:
@@ -97,8 +103,6 @@ def _colour(box: Box) -> str:
 
 def _outline(draw: ImageDraw.ImageDraw, corners: Corners, colour: str, *, dashed: bool) -> None:
     x1, y1, x2, y2 = corners
-    # Dark below, so that lines and the gaps between dashes are visible on any background.
-    draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline="#000000", width=7)
     if not dashed:
         draw.rectangle((x1, y1, x2, y2), outline=colour, width=5)
         return

@@ -80,10 +80,10 @@ def _harmless(value: str) -> str:
 def _draw(
     suspected_error: SuspectedError, image: LabelledImage, classes: Sequence[str], path: Path
 ) -> SuspectedErrorImage:
-    part = _part_around(suspected_error.box, image)
+    part = part_around(suspected_error.box, image)
     found_index = classes.index(suspected_error.found) if suspected_error.found in classes else 0
     boxes = [Drawn(Box(found_index, *suspected_error.box), f"{suspected_error.found}?", dashed=True)]
-    boxes += [Drawn(box, classes[box.class_index], dashed=False) for box in image.boxes if _overlap(box, part)]
+    boxes += [Drawn(box, classes[box.class_index], dashed=False) for box in image.boxes if overlap(box, part)]
     return SuspectedErrorImage(
         suspected_error=suspected_error,
         alt=f"Part of {suspected_error.file_name}, {in_words(suspected_error)}",
@@ -91,7 +91,7 @@ def _draw(
     )
 
 
-def _part_around(box: Corners, image: LabelledImage) -> Corners:
+def part_around(box: Corners, image: LabelledImage) -> Corners:
     """A square around the box, inside the image; cut if the image is narrower."""
     side = max(_MARGIN_FACTOR * max(box[2] - box[0], box[3] - box[1]), _MIN_SHARE * max(image.width, image.height))
     x1, x2 = _within((box[0] + box[2]) / 2, side, image.width)
@@ -105,5 +105,6 @@ def _within(middle: float, side: float, length: int) -> tuple[float, float]:
     return start, min(start + side, length)
 
 
-def _overlap(box: Box, part: Corners) -> bool:
+def overlap(box: Box, part: Corners) -> bool:
+    """Whether a box is partly in a part of an image."""
     return box.x1 < part[2] and box.x2 > part[0] and box.y1 < part[3] and box.y2 > part[1]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from tasks.errors import RoboflowRefused, RoboflowUnavailable
 from tasks.labeling.roboflow.access import ProjectAccess
@@ -59,8 +60,14 @@ def call_once(
         return send(access, subject, Request("GET", url), explain_refusal)
 
     def post(
-        url: str, json: object = None, data: object = None, headers: Mapping[str, str] | None = None, **_: object
+        url: str,
+        json: object = None,
+        data: object = None,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        **_: object,
     ) -> Any:
+        url = f"{url}?{urlencode(params)}" if params else url
         # Of an upload the package reads a conflict itself: it means that the boxes are there.
         passes = (200, 202) if data is None else (200, 202, CONFLICT)
         return send(access, subject, Request("POST", url, json, data, headers, passes), explain_refusal)

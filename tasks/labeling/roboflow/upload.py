@@ -9,7 +9,7 @@ characters.
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -18,7 +18,7 @@ from tasks.errors import RoboflowRefused
 from tasks.labeling.roboflow.access import ProjectAccess
 from tasks.labeling.roboflow.api import call
 from tasks.labeling.roboflow.refusals import own_words
-from tasks.records import Candidate, DetectedObject
+from tasks.records import DetectedObject
 
 SAFE = "A-Za-z0-9._-"
 MAX_NAME = 100
@@ -48,16 +48,29 @@ def safe_name(name: str) -> str:
     return re.sub(rf"[^{SAFE}]+", "-", name)[-MAX_NAME:].strip("-.") or "image"
 
 
-def send_image(
-    access: ProjectAccess, path: Path, candidate: Candidate, objects: Sequence[DetectedObject], batch: str
-) -> Upload:
+def safe_file_name(name: str, sha256: str) -> str:
+    """A name for an image's file that is its own, safe in URLs, and tells the kind of the file by its suffix.
+
+    Args:
+        name: Name of the image.
+        sha256: SHA-256 of its file.
+
+    Returns:
+        The name.
+    """
+    path = Path(name)
+    suffix = f".{safe_name(path.suffix.lower())}" if path.suffix else ""
+    return f"{safe_name(path.stem)}-{sha256[:12]}{suffix}"
+
+
+def send_image(access: ProjectAccess, path: Path, image: str, boxes: Mapping[str, Any] | None, batch: str) -> Upload:
     """Send an image and its boxes. Doing it again does no harm: Roboflow knows images by their content.
 
     Args:
         access: The project, with a deadline for this image.
         path: The file; its name is made of safe characters.
-        candidate: The image.
-        objects: Boxes to send as predictions; without any the image alone is sent.
+        image: Name of the image in messages.
+        boxes: COCO document with what to send as predictions; None to send the image alone.
         batch: Name of the batch, made of safe characters.
 
     Returns:
@@ -67,7 +80,7 @@ def send_image(
         RoboflowRefused: the answer is no, or no success.
         RoboflowUnavailable: no answer in any attempt.
     """
-    subject = f"{access.title}, upload of {candidate.image}"
+    subject = f"{access.title}, upload of {image}"
     answer = _call(
         access,
         subject,
@@ -76,8 +89,8 @@ def send_image(
     image_id, is_there = str(answer.get("id", "")), bool(answer.get("duplicate"))
     if not re.fullmatch(r"[\w-]+", image_id):
         raise RoboflowRefused(f"Roboflow {subject}: the answer has no id of the image; {_NOT_TAKEN}")
-    if objects:
-        text = json.dumps(coco_of(path.name, candidate, objects))
+    if boxes:
+        text = json.dumps(boxes)
         answer = _call(
             access,
             f"{subject}, its boxes",
@@ -89,20 +102,22 @@ def send_image(
     return Upload(image_id, "there already" if is_there else "sent")
 
 
-def coco_of(file_name: str, candidate: Candidate, objects: Sequence[DetectedObject]) -> dict[str, Any]:
+def coco_of(file_name: str, size: tuple[int, int], objects: Sequence[DetectedObject]) -> dict[str, Any] | None:
     """Boxes of an image as a COCO document.
 
     Args:
         file_name: Name that the image is sent under.
-        candidate: The image.
+        size: Its width and height in pixels.
         objects: Its boxes.
 
     Returns:
-        The document.
+        The document; None without boxes.
     """
+    if not objects:
+        return None
     names = sorted({one.class_name for one in objects})
     return {
-        "images": [{"id": 1, "file_name": file_name, "width": candidate.width, "height": candidate.height}],
+        "images": [{"id": 1, "file_name": file_name, "width": size[0], "height": size[1]}],
         "categories": [{"id": number, "name": name} for number, name in enumerate(names, start=1)],
         "annotations": [
             {

@@ -14,6 +14,7 @@
     detections/<project>/<version>/              what a published model detected on images of the store
     suggestions/<workspace>/<project>/           images that were sent to Roboflow to be labelled
     studies/<project>/<digest>/                  a study of settings: its trials, numbers and page
+    relabelling/<workspace>/<project>/           images that were given back to labelling
     probe/<token>                                written to try the store, and deleted at once
 
 To add a key, write a function in the module of its prefix, name it here, and add it to ``tests/unit/test_keys.py``.
@@ -68,7 +69,7 @@ from tasks.storage.keys.run_keys import (
     run_weights,
 )
 from tasks.storage.keys.study_keys import study, study_numbers, study_page, study_trial, study_trials
-from tasks.storage.keys.suggestion_keys import sent_image, sent_images
+from tasks.storage.keys.suggestion_keys import returned_image, returned_images, sent_image, sent_images
 
 __all__ = [
     "HOUSEKEEPING",
@@ -108,6 +109,8 @@ __all__ = [
     "probes",
     "project_page",
     "report_page",
+    "returned_image",
+    "returned_images",
     "run",
     "run_history",
     "run_spec",
