@@ -46,15 +46,10 @@ def compare(folder: Path) -> None:
         their_ema.update(training_step.network, step=number, total_steps=len(batches))
     ema_state, their_ema_state = training_step.ema_network.state_dict(), their_ema.ema.state_dict()
 
-    samples = [
-        (image, batch.targets[batch.targets[:, 0] == place, 1:])
-        for batch in batches
-        for place, image in enumerate(batch.images)
-    ]
-    loader = DataLoader(samples, spec.batch_size, collate_fn=_pair)
-    peer = sg_trainer.train(
-        their_network, loader, DataLoader(samples[:2], 2, collate_fn=_pair), folder / "peer", spec=spec
-    )  # fmt: skip
+    samples = samples_of(batches)
+    loader = DataLoader(samples, spec.batch_size, collate_fn=pair)
+    valid_loader = DataLoader(samples[:2], 2, collate_fn=pair)
+    peer = sg_trainer.train(their_network, loader, valid_loader, folder / "peer", spec, half=False)
     pairs = zip(training_step.network.parameters(), peer.network.parameters(), strict=True)
     content = {
         "ours": ours,
@@ -83,7 +78,16 @@ def rates(spec: TrainingSpec) -> list[list[float]]:
     return [ours, theirs]
 
 
-def _pair(samples):
+def samples_of(batches):
+    """All images of batches, each with its targets."""
+    return [
+        (image, batch.targets[batch.targets[:, 0] == place, 1:])
+        for batch in batches
+        for place, image in enumerate(batch.images)
+    ]
+
+
+def pair(samples):
     """Images fp32 in [0, 1] and targets, as super-gradients' loaders give them."""
     from tasks.training.worker.data.loaders import collate
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from super_gradients.training import Trainer
 from super_gradients.training.losses import PPYoloELoss
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from tasks.records import TrainingSpec
@@ -41,10 +41,33 @@ class RecordedLoss(PPYoloELoss):
         return loss, parts
 
 
+class InHalfPrecision(nn.Module):
+    """A network that computes in bf16 where torch.autocast says so; what it gives is fp32.
+
+    An autocast around the whole training would keep the rounded weights of the first step.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> object:
+        with torch.autocast("cpu", torch.bfloat16):
+            outputs = self.network(images)
+        return _in_fp32(outputs)
+
+
+def _in_fp32(value: object) -> object:
+    """The tensors of nested tuples and lists, in fp32."""
+    if isinstance(value, tuple | list):
+        return type(value)(map(_in_fp32, value))
+    return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
 def train(
-    network: nn.Module, loader: DataLoader, valid_loader: DataLoader, folder: Path, spec: TrainingSpec
+    network: nn.Module, loader: DataLoader, valid_loader: DataLoader, folder: Path, spec: TrainingSpec, *, half: bool
 ) -> TrainedPeer:
-    """Train for one epoch at a constant learning rate in fp32.
+    """Train for one epoch at a constant learning rate.
 
     Args:
         network: Where to start from.
@@ -52,10 +75,41 @@ def train(
         valid_loader: Batches to validate on.
         folder: For its checkpoints.
         spec: For its classes, learning rate and weight decay.
+        half: Whether forward passes compute in bf16; its own mixed precision is for GPUs alone.
 
     Returns:
         The losses and the network.
     """
+    peer = _train(InHalfPrecision(network) if half else network, loader, valid_loader, folder, spec)
+    return TrainedPeer(peer.losses, network)
+
+
+def gradients(
+    network: nn.Module, images: Tensor, targets: Tensor, spec: TrainingSpec, *, half: bool
+) -> dict[str, Tensor]:
+    """Gradients of the loss on one batch.
+
+    Args:
+        network: The network; its running statistics change.
+        images: fp32 in [0, 1].
+        targets: As super-gradients' loaders give them.
+        spec: For its classes.
+        half: Whether forward passes compute in bf16.
+
+    Returns:
+        The gradients, by the names of the parameters that have one.
+    """
+    used = InHalfPrecision(network) if half else network
+    loss, _ = RecordedLoss(len(spec.classes))(used.train()(images), targets)
+    network.zero_grad()
+    loss.backward()
+    named = network.named_parameters()
+    return {name: parameter.grad.clone() for name, parameter in named if parameter.grad is not None}
+
+
+def _train(
+    network: nn.Module, loader: DataLoader, valid_loader: DataLoader, folder: Path, spec: TrainingSpec
+) -> TrainedPeer:
     loss = RecordedLoss(len(spec.classes))
     trainer = Trainer("peer", ckpt_root_dir=str(folder))
     trainer.train(
