@@ -11,11 +11,11 @@ from tests.fakes.waiting import wait_for
 def test_a_request_with_an_unknown_key_or_a_wrong_type_is_refused(stack):
     deployment = stack.api("/deployments/name/retrain/retrain")
     path = f"/deployments/{deployment['id']}/create_flow_run"
-    valid = {"project": "pets"}
+    valid = {"project": "refused"}
     for parameters in (
         {"request": {**valid, "epoch": 3}},
         {"request": {**valid, "epochs": "many"}},
-        {"request": {"project": "Pets!"}},
+        {"request": {"project": "Refused!"}},
         {"request": valid, "epochs": 3},
     ):
         with pytest.raises(urllib.error.HTTPError) as refused:
@@ -33,7 +33,7 @@ def test_a_request_over_the_api_that_names_no_labels_fails_with_one_clear_line(s
 
 
 def test_a_request_for_coco_weights_without_their_licence_fails_with_its_address(stack):
-    request = {"project": "pets", "workspace": "acme", "weights": "coco"}
+    request = {"project": "without-licence", "workspace": "acme", "weights": "coco"}
     deployment = stack.api("/deployments/name/retrain/retrain")
     run = stack.api(f"/deployments/{deployment['id']}/create_flow_run", {"parameters": {"request": request}})["id"]
     _, message = wait_for(lambda: (state := stack.state(run))[0] == "Failed" and state)

@@ -22,8 +22,15 @@ from tests.fakes.waiting import wait_for
 
 @pytest.fixture(scope="session")
 def first(stack, export):
-    """A first retrain run of a project, from labels to champion."""
+    """A first retrain run of a project, from labels to champion; tests read what it left, and change nothing."""
     return retrain(stack, export, "pets")
+
+
+@pytest.fixture(scope="session")
+def second(stack, first, export):
+    """A second model of another project, whose champion is the first one's model."""
+    assert retrain(stack, export, "judged")["training"]["run_key"] == first["training"]["run_key"]
+    return retrain(stack, export, "judged", "--seed", "7")
 
 
 def test_the_first_model_becomes_champion(stack, first):
@@ -173,8 +180,7 @@ def test_the_same_again_trains_nothing_and_publishes_nothing(stack, first, expor
     assert sum(spec["seed"] == 0 and spec["epochs"] == 2 for spec in specs) == 1
 
 
-def test_a_second_model_is_judged_on_the_same_images(stack, first, export):
-    second = retrain(stack, export, "pets", "--seed", "7")
+def test_a_second_model_is_judged_on_the_same_images(stack, first, second):
     decision = second["decision"]
     assert second["model"]["version"] == 2
     assert decision["champion_map"] == pytest.approx(first["evaluation"]["map"])
@@ -183,26 +189,28 @@ def test_a_second_model_is_judged_on_the_same_images(stack, first, export):
     assert decision["verdict"] in ("cannot tell", "keep")
     assert "4 test images" in decision["reason"]
     store = Store.from_environment()
-    page = store.get(find_version(store, "pets", 2).report.key)[0].decode()
+    page = store.get(find_version(store, "judged", 2).report.key)[0].decode()
     assert decision["reason"] in html.unescape(page)
-    models = stack.nasflow("models", "list", "--project", "pets")["models"]
-    assert [(line["version"], line["alias"]) for line in models] == [(1, "champion"), (2, None)]
 
-    # A person may override the gate with a reason, which is kept.
-    overridden = retrain(stack, export, "pets", "--seed", "7", "--promote-anyway", "the first one was a trial")
+
+def test_a_person_may_override_the_gate_with_a_reason_which_is_kept(stack, first, export):
+    for options, aliases in (([], ["champion"]), (["--seed", "7"], ["champion", None])):
+        retrain(stack, export, "overridden", *options)
+        models = stack.nasflow("models", "list", "--project", "overridden")["models"]
+        assert [line["alias"] for line in models] == aliases
+    overridden = retrain(stack, export, "overridden", "--seed", "7", "--promote-anyway", "the first one was a trial")
     assert overridden["reused"] == ["training", "evaluation"]
     assert (overridden["model"]["version"], overridden["model"]["alias"]) == (2, "champion")
     assert overridden["decision"]["overridden"] == "the first one was a trial"
-    history = stack.nasflow("models", "show", "pets")["alias_history"]
+    history = stack.nasflow("models", "show", "overridden")["alias_history"]
     assert history[-1]["reason"].startswith("Promoted on request (the first one was a trial). ")
 
 
-def test_two_versions_are_compared_on_the_labels_of_the_second(stack, first, export, tmp_path):
-    """After the test that publishes the second one."""
-    compared = stack.nasflow("models", "compare", "pets/2", "pets/1")
+def test_two_versions_are_compared_on_the_labels_of_the_second(stack, second):
+    compared = stack.nasflow("models", "compare", "judged/2", "judged/1")
     assert (compared["baseline"], compared["version"], compared["left_out"]) == (2, 1, 0)
     assert compared["flow_run_state"] == "Completed"
-    scores = {number: find_version(Store.from_environment(), "pets", number).scores for number in (1, 2)}
+    scores = {number: find_version(Store.from_environment(), "judged", number).scores for number in (1, 2)}
     gain = compared["gains"]["mAP, all classes"]
     assert (gain["before"], gain["after"]) == (pytest.approx(scores[2].map), pytest.approx(scores[1].map))
     with urllib.request.urlopen(compared["link"], timeout=30) as page:
@@ -211,8 +219,8 @@ def test_two_versions_are_compared_on_the_labels_of_the_second(stack, first, exp
     assert compared["sentence"] in text
     assert "Against the model in use" not in text
     for arguments, words in (
-        (["pets/1", "pets/1"], "pets/1 and pets/1 are the same version, 1"),
-        (["pets/1", "dogs/1"], "project dogs: no version 1"),
+        (["judged/1", "judged/1"], "judged/1 and judged/1 are the same version, 1"),
+        (["judged/1", "dogs/1"], "project dogs: no version 1"),
     ):
         assert words in stack.nasflow("models", "compare", *arguments, code=2)["error"]
 

@@ -100,9 +100,9 @@ def assert_nothing_claims_more_than_there_is(store):
     there = set(store.list(""))
     for key in store.list(keys.snapshots()):
         assert {keys.blob(image.sha256) for image in load_snapshot(store, Path(key).stem).images} <= there
-    for run_key in {key.split("/")[1] for key in there if key.startswith(keys.all_runs())}:
-        if model := find_model(store, run_key):
-            assert {model.weights.key, model.history.key} <= there
+    run_keys = {key.split("/")[1] for key in there if key.startswith(keys.all_runs())}
+    models = [model for run_key in run_keys if (model := find_model(store, run_key))]
+    assert {file.key for model in models for file in (model.weights, model.history)} <= there
 
 
 def test_what_is_needed_stays_whole_and_the_rest_goes(store, labels, tmp_path):
@@ -321,13 +321,14 @@ def test_a_run_that_waits_comes_in_between_two_rounds(store, labels, monkeypatch
         return "used"
 
     def on_progress(done, total):
-        if not waiting:
-            thread = threading.Thread(target=lambda: waiting.append(undisturbed(store, use)))
-            waiting.append(thread)
-            thread.start()
-            while not store.exists(keys.run_waiting(keys.HOUSEKEEPING)):
-                assert thread.is_alive()
-                time.sleep(0.01)
+        if waiting:
+            return
+        thread = threading.Thread(target=lambda: waiting.append(undisturbed(store, use)))
+        waiting.append(thread)
+        thread.start()
+        while not store.exists(keys.run_waiting(keys.HOUSEKEEPING)):
+            assert thread.is_alive()
+            time.sleep(0.01)
 
     cleaned(store, after(store), on_progress)
     thread, result = waiting

@@ -153,11 +153,12 @@ def test_outputs_and_gradients_are_those_of_autocast_to_the_bit(
         assert output.equal(expected[number])
         parameters.collect(first=number == 0)
     gradients = state.trainable_views(parameters.gradient)
-    for name, parameter in reference.named_parameters():
-        if parameter.requires_grad:
-            assert parameter.grad is not None
-            assert parameter.grad.any(), name
-            assert gradients[name].equal(parameter.grad), name
+    trainable = {name: parameter for name, parameter in reference.named_parameters() if parameter.requires_grad}
+    assert gradients.keys() == trainable.keys()
+    for name, parameter in trainable.items():
+        assert parameter.grad is not None
+        assert parameter.grad.any(), name
+        assert gradients[name].equal(parameter.grad), name
     assert all(parameter.grad is None for parameter in network.parameters())
 
 

@@ -113,13 +113,13 @@ def test_a_finished_training_waits_with_its_model_and_is_not_trained_again(tmp_p
         store = Store(server.settings())
         fetched = export_to_store(store, request, RoboflowSettings, tmp_path / "scratch")
         job = plan(request, check_to_store(store, fetched, tmp_path / "scratch"), None)
-        events = []
+        events, waited = [], []
 
         def stop_at_the_end(event):
             events.append(event["event"])
             if event["event"] == "epoch" and event["epoch"] == 2:
                 stopped.set()
-                assert away.wait(120)
+                waited.append(away.wait(120))
 
         stopped, away = threading.Event(), threading.Event()
         settings = WorkSettings(work_dir=tmp_path / "work", lease_seconds=3600)
@@ -132,4 +132,5 @@ def test_a_finished_training_waits_with_its_model_and_is_not_trained_again(tmp_p
             server.__enter__()
             model = training.result(300)
         assert find_model(store, job.spec.digest) == model
+    assert waited == [True]
     assert events.count("started") == 1

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tasks.detection.postprocess import MAX_CANDIDATES, NMS_IOU, select, to_image
@@ -69,13 +69,16 @@ def test_boxes_come_back_to_the_image_and_stay_in_it(width, height, size, seed):
     assert (corners <= [width, height, width, height]).all()
 
 
+@given(SIDES, SIDES, st.integers(0, 500))
+def test_an_image_that_a_tile_covers_has_no_tiles(width, height, more):
+    assert tiles_of(width, height, max(width, height) + more) == []
+
+
 @given(SIDES, SIDES, st.integers(32, 1500))
 @settings(deadline=None)
 def test_tiles_cover_the_image_and_overlap(width, height, side):
+    assume(max(width, height) > side)
     tiles = tiles_of(width, height, side)
-    if max(width, height) <= side:
-        assert tiles == []
-        return
     for length, start, extent in ((width, "x", "width"), (height, "y", "height")):
         spans = sorted({(getattr(tile, start), getattr(tile, start) + getattr(tile, extent)) for tile in tiles})
         assert spans[0][0] == 0

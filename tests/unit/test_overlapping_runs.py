@@ -171,11 +171,9 @@ def test_in_a_month_no_run_is_double_and_none_is_missed(start, seed):
         assert worked
         for one, other in combinations(worked, 2):
             assert one.ended <= other.worked_from or other.ended <= one.worked_from, "two at once"
-    for fate in fates:
-        assert fate.ended is not None, "never taken"
-        if fate.gave_way_to is None:
-            assert fate.worked_from is not None or fate.killed
-            continue
+    assert all(fate.ended is not None for fate in fates), "never taken"
+    assert all(fate.gave_way_to is not None or fate.worked_from is not None or fate.killed for fate in fates)
+    for fate in (fate for fate in fates if fate.gave_way_to is not None):
         assert fate.run.by_schedule, "a run that a person asked for gave way"
         assert fate.gave_way_to.project == fate.run.project
         # Whoever takes its place looks at the labels after it, or is at work.
