@@ -28,10 +28,12 @@ from tasks.records import (
 from tasks.storage import keys
 from tasks.storage.datasets import save_export
 from tasks.storage.documents import read_record
+from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 from tasks.studies.rows import options_of
 from tasks.studies.summary import SETTINGS_STUDY
-from tasks.training.replay import REPLAY
+from tasks.training.replay import REPLAY, recipe_differs
+from tasks.training.spec import RECIPE
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
@@ -209,7 +211,11 @@ def replay(model: str, *, wait: bool) -> dict[str, Any]:
     from deployments.remote import flow_runs
 
     server_url()
-    version = find_named(Store.from_environment(), model)
+    store = Store.from_environment()
+    version = find_named(store, model)
+    trained = find_model(store, version.run_key)
+    if trained and (expected := recipe_differs(trained.spec.recipe, RECIPE)):
+        say(f"warning: {version.project} version {version.version}: {expected}")
     request = ReplayRequest(project=version.project, version=version.version)
     run = _follow(flow_runs.ask_for("replay/replay", request), wait=wait)
     if not wait:

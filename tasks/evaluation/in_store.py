@@ -7,6 +7,7 @@ from tasks.errors import LostRace, NasflowError
 from tasks.evaluation.measure import MeasuredImages, measure
 from tasks.evaluation.page_in_store import Detection, evaluation_folder, read_detections, write_page
 from tasks.local.scratch import scratch_folder
+from tasks.metrics.scoring_number import SCORING, require_present_scoring
 from tasks.records import (
     DatasetSnapshot,
     DetectionResult,
@@ -32,7 +33,7 @@ from tasks.storage.s3 import Store
 def job_for(
     run_key: str, snapshot: SnapshotRef, threshold_for: ThresholdGoal = "balance", *, export: bool = False
 ) -> EvaluateJob:
-    """Choose the split to measure on: test, or valid if there is no labelled test split.
+    """Choose the split to measure on: test, or valid if there is no labelled test split; by the present scoring.
 
     Args:
         run_key: The run whose model is measured.
@@ -51,6 +52,7 @@ def job_for(
         split=split,
         threshold_for=threshold_for,
         export=export,
+        scoring=SCORING,
     )
 
 
@@ -84,9 +86,11 @@ def evaluate_in_store(
         The stored report; if somebody else stored one meanwhile, theirs, which measured other times.
 
     Raises:
+        BadSpec: another nasflow asked for it, whose scoring has another number.
         CorruptObject: the detections are not what was stored.
         NasflowError: the run is not finished.
     """
+    require_present_scoring(job)
     model = find_model(store, job.run_key)
     if model is None:
         raise NasflowError(f"run {job.run_key[:12]} has no finished model in the store; train it first")
@@ -103,6 +107,7 @@ def evaluate_in_store(
         detections=detected.measured,
         evaluation=_store_evaluation(store, evaluation, folder, scratch),
         speed=detected.speed,
+        scoring=job.scoring,
     )
     write_page(store, model, report, scratch)
     return _store_once(store, keys.evaluation_report(folder), report, model)

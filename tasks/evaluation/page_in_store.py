@@ -52,7 +52,8 @@ class PageAdditions:
 
 def evaluation_folder(job: EvaluateJob, model: TrainedModel) -> str:
     """Store prefix of everything that belongs to an evaluation."""
-    return keys.evaluation(job.run_key, job.snapshot_digest, model.spec.snapshot_digest, job.threshold_for)
+    trained_on = model.spec.snapshot_digest
+    return keys.evaluation(job.run_key, job.snapshot_digest, trained_on, job.threshold_for, job.scoring)
 
 
 def write_page(

@@ -210,6 +210,7 @@ def _upload(store: Store, publication: Publication, version: int, created_at: da
         created_at=created_at,
         formats=_upload_formats(store, publication, version),
         formats_refused=publication.formats.refused if publication.formats else {},
+        scoring=report.scoring,
     )
 
 

@@ -1,5 +1,6 @@
 """The outcome of a retrain run in Markdown and in rows. Pure."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from tasks.metrics.nothing_right import nothing_right
@@ -55,7 +56,9 @@ def class_rows(scores: Scores) -> list[dict[str, str | int | float | None]]:
     ]
 
 
-def outcome_markdown(outcome: RetrainOutcome, report_link: str, page_link: str | None, validity: str) -> str:
+def outcome_markdown(
+    outcome: RetrainOutcome, report_link: str, page_link: str | None, validity: str, older: Mapping[int, str]
+) -> str:
     """The outcome for people: verdict, scores, and links to the report and to the project's page.
 
     Args:
@@ -63,6 +66,7 @@ def outcome_markdown(outcome: RetrainOutcome, report_link: str, page_link: str |
         report_link: Link to the report page.
         page_link: Link to the project's page; None if it could not be written.
         validity: How long the links work, such as "works until 2026-12-04 14:02 UTC".
+        older: Run keys of runs with the same settings by older recipes.
 
     Returns:
         Markdown; all names in it are escaped.
@@ -70,11 +74,6 @@ def outcome_markdown(outcome: RetrainOutcome, report_link: str, page_link: str |
     report, decision, version, model = outcome.report, outcome.decision, outcome.version, outcome.model
     scores, result = report.scores, model.result
     splits = ", ".join(f"{counts.images} {split}" for split, counts in outcome.snapshot.splits.items())
-    classes = "\n".join(
-        f"| {as_cell(name)} | {score.truths} | {as_number(score.ap)} | {as_number(score.ap50)} "
-        f"| {as_number(score.precision)} | {as_number(score.recall)} |"
-        for name, score in scores.per_class.items()
-    )
     numbers = ("map", "map50", "map75", "ar", "precision", "recall", "f1")
     values = " | ".join(f"{getattr(scores, name):.3f}" for name in numbers)
     intervals = " | ".join(as_interval(scores.ci95.get(name)) for name in numbers)
@@ -96,15 +95,31 @@ Measured on the {report.split} split: {report.counts.images} images, {report.cou
 
 | class | boxes | AP | AP50 | precision | recall |
 |---|---|---|---|---|---|
-{classes}
+{_class_lines(scores)}
 
 Labels: {splits} images, snapshot `{outcome.snapshot.snapshot_digest[:12]}`. Training: YOLO-NAS {model.spec.variant}, \
 {result.epochs_done} epochs ({result.why_ended}), best epoch \
 {result.best_epoch}, {result.seconds:.0f} s at {result.images_per_second:.1f} images/s on {result.device}, \
-run `{model.run_key[:12]}`.
+run `{model.run_key[:12]}` by recipe {model.spec.recipe}.{_older(older)}
 
 {_formats(version)}
 """
+
+
+def _class_lines(scores: Scores) -> str:
+    return "\n".join(
+        f"| {as_cell(name)} | {score.truths} | {as_number(score.ap)} | {as_number(score.ap50)} "
+        f"| {as_number(score.precision)} | {as_number(score.recall)} |"
+        for name, score in scores.per_class.items()
+    )
+
+
+def _older(runs: Mapping[int, str]) -> str:
+    """That runs by older recipes are kept, and were not used."""
+    return "".join(
+        f" Run `{run_key[:12]}` by recipe {recipe} has the same settings; it is kept, and was not used."
+        for recipe, run_key in runs.items()
+    )
 
 
 def _warning(scores: Scores) -> str:

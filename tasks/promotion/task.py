@@ -43,7 +43,7 @@ from tasks.records import (
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage import keys
 from tasks.storage.datasets import load_snapshot
-from tasks.storage.runs import find_formats, find_model
+from tasks.storage.runs import find_formats, find_model, find_older_runs
 from tasks.storage.s3 import Store
 
 
@@ -288,7 +288,6 @@ def summarise(outcome: RetrainOutcome, has_page: bool) -> RetrainOutcome:
     store, project = Store.from_environment(), outcome.version.project
     link = store.link(outcome.version.report.key)
     page = store.link(keys.project_page(project)).url if has_page else None
-    text = outcome_markdown(outcome, link.url, page, link.validity)
     stored = RunOutcome(
         project=project,
         flow_run=str(flow_run.id),
@@ -298,6 +297,8 @@ def summarise(outcome: RetrainOutcome, has_page: bool) -> RetrainOutcome:
         reused=reused_stages(flows_of_child_runs()),
     )
     store_outcome(store, stored)
+    older = {recipe: run.run_key for recipe, run in find_older_runs(store, outcome.model.spec).items()}
+    text = outcome_markdown(outcome, link.url, page, link.validity, older)
     report_to_server(lambda: create_table_artifact([outcome_row(outcome)], OUTCOME, "Outcome of the run"))
     rows = class_rows(outcome.report.scores)
     description = f"Scores by class on the {outcome.report.split} split"

@@ -32,6 +32,9 @@ class Record(Part):
 
     not_identity: ClassVar[frozenset[str]] = frozenset()
     """Fields that do not count for the digest, because they say where something came from, not what it is."""
+    later_identity: ClassVar[frozenset[str]] = frozenset()
+    """Fields that came when records were stored already: with their default they do not count for the digest, so that
+    what was stored without them keeps its own."""
 
     schema_version: int = Field(default=1, description="Version of this record's layout.")
 
@@ -50,8 +53,10 @@ class Record(Part):
 
     @property
     def digest(self) -> str:
-        """SHA-256, in hex, of the record's JSON with sorted keys and without the fields of ``not_identity``."""
-        content = self.model_dump(mode="json", exclude=set(self.not_identity))
+        """SHA-256, in hex, of the record's JSON with sorted keys and without the fields that do not count."""
+        fields = type(self).model_fields
+        absent = {name for name in self.later_identity if getattr(self, name) == fields[name].default}
+        content = self.model_dump(mode="json", exclude={*self.not_identity, *absent})
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -87,6 +87,8 @@ class Speed(Part):
 class EvaluationReport(Record):
     """Scores of one set of weights on one split of one snapshot."""
 
+    later_identity = frozenset({"scoring"})
+
     schema_version: int = Field(default=2, description="Version of this record's layout.")
     weights_sha256: Sha256 = Field(description="SHA-256 of the weights.")
     run_key: Sha256 = Field(description="Key of the training run.")
@@ -97,6 +99,9 @@ class EvaluationReport(Record):
     detections: StoredFile = Field(description="All detections, in COCO results format.")
     evaluation: StoredFile = Field(description="report.json, the whole Evaluation.")
     speed: Speed | None = Field(default=None, description="Speed of the model; empty if not measured.")
+    scoring: int = Field(
+        default=0, ge=0, description="Number of how scores are computed; 0 from before it had numbers."
+    )
 
 
 class ModelVersion(Record):
@@ -122,6 +127,9 @@ class ModelVersion(Record):
     formats: tuple[ModelFormat, ...] = Field(default=(), description="Other files of the model, each measured.")
     formats_refused: dict[str, str] = Field(
         default_factory=dict, description="Why a format is not published, by its name."
+    )
+    scoring: int = Field(
+        default=0, ge=0, description="Number of how scores are computed; 0 from before it had numbers."
     )
 
     def is_of(self, model: TrainedModel) -> bool:

@@ -19,12 +19,17 @@ def _without_prefix(value: object) -> object:
 class EvaluateJob(Record):
     """Parameter of the evaluate deployment: measure a finished run's best weights on a snapshot."""
 
+    later_identity = frozenset({"scoring"})
+
     schema_version: int = Field(default=2, description="Version of this record's layout.")
     run_key: Sha256 = Field(description="Key of the run whose best weights are measured.")
     snapshot_digest: Sha256 = Field(description="Digest of the snapshot to measure on.")
     split: Split = Field(description="Split to measure on.")
     threshold_for: ThresholdGoal = Field(default="balance", description="What the thresholds are chosen for.")
     export: bool = Field(default=False, description="Whether the model is exported in all formats, too.")
+    scoring: int = Field(
+        default=0, ge=0, description="Number of how scores are computed; 0 from before it had numbers."
+    )
 
 
 class TrainJob(Record):

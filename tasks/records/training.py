@@ -9,7 +9,12 @@ from tasks.records.base import Augmentation, Fraction, Part, Record, Sha256, Sto
 
 
 class TrainingSpec(Record):
-    """Everything that determines the result of a training run. Its digest is the run key."""
+    """Everything that determines the result of a training run. Its digest is the run key.
+
+    What the code decides by itself, such as the ranges of the augmentation, has one number, the recipe.
+    """
+
+    later_identity = frozenset({"recipe"})
 
     snapshot_digest: Sha256 = Field(description="Digest of the DatasetSnapshot to train on.")
     classes: tuple[str, ...] = Field(min_length=1, description="Class names in the order of the outputs.")
@@ -31,6 +36,9 @@ class TrainingSpec(Record):
     settling_epochs: int = Field(default=0, ge=0, description="Number of last epochs without mosaics and mixup.")
     seed: int = Field(ge=0, description="Seed of all random numbers.")
     weights_sha256: Sha256 | None = Field(default=None, description="SHA-256 of the weights to start from.")
+    recipe: int = Field(
+        default=0, ge=0, description="Number of what the code decides by itself; 0 from before it had numbers."
+    )
 
 
 class BestEpoch(Part):

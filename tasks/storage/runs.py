@@ -1,7 +1,7 @@
 """Training runs in the store, as others see them. Who works on one: ``leases``; how far it is: ``checkpoints``."""
 
 from tasks.errors import LostRace, NotInStore
-from tasks.records import EvaluationReport, ModelFormats, RunState, TrainedModel
+from tasks.records import EvaluationReport, ModelFormats, RunState, TrainedModel, TrainingSpec
 from tasks.storage import keys
 from tasks.storage.documents import find_record, read_record, replace_record
 from tasks.storage.s3 import Store
@@ -15,6 +15,24 @@ def find_model(store: Store, run_key: str) -> TrainedModel | None:
     """
     state = find_record(store, keys.run_state(run_key), RunState)
     return state.model if state else None
+
+
+def find_older_runs(store: Store, spec: TrainingSpec) -> dict[int, RunState]:
+    """Find runs with the same settings by older recipes.
+
+    Args:
+        store: The object store.
+        spec: The run.
+
+    Returns:
+        Their states by recipe, the newest first.
+
+    Raises:
+        CorruptObject: a record is damaged.
+    """
+    run_keys = {recipe: spec.model_copy(update={"recipe": recipe}).digest for recipe in reversed(range(spec.recipe))}
+    found = {recipe: find_record(store, keys.run_state(key), RunState) for recipe, key in run_keys.items()}
+    return {recipe: state for recipe, state in found.items() if state is not None}
 
 
 def reuse_model(store: Store, run_key: str) -> TrainedModel | None:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 
 from tasks.errors import NasflowError
+from tasks.metrics.scoring_number import require_present_scoring
 from tasks.records import DetectionResult, EvaluateJob
 from tasks.settings import WorkSettings
 from tasks.storage.blob_cache import BlobCache
@@ -36,6 +37,7 @@ def detect_in_store(
         Where the detections are, and how fast the model is.
 
     Raises:
+        BadSpec: another nasflow asked for it, whose scoring has another number.
         NasflowError: the run is not finished, or its weights do not fit the snapshot.
     """
     model = find_model(store, job.run_key)
@@ -43,6 +45,7 @@ def detect_in_store(
         raise NasflowError(f"run {job.run_key[:12]} has no finished model in the store; train it first")
     if detected := find_detections(store, job, model):
         return detected
+    require_present_scoring(job)
     weights = fetch_file(store, model.weights.key, model.weights.sha256, settings.work_dir / "weights")
     name = f"{job.run_key[:16]}-{job.snapshot_digest[:16]}-{os.getpid()}"
     folder = settings.work_dir / "detections" / name

@@ -12,16 +12,44 @@ FIELDS = {"machine": "machine", "device": "device", "devices": "devices", "micro
 """Fields of a result that may decide the last bits of the weights, and their names for people."""
 
 
-def find_differences(before: TrainingResult, now: TrainingResult) -> tuple[ReplayDifference, ...] | None:
-    """Compare what two runs of one specification were trained with.
+def recipe_differs(recipe: int, present: int) -> str | None:
+    """What to expect of a replay, before it trains.
 
     Args:
-        before: The run of the version.
-        now: The replay.
+        recipe: Recipe of the version.
+        present: Recipe that this nasflow trains by.
 
     Returns:
-        What differs, packages first; None if the first one did not record it, as old ones did not.
+        The sentence; None if both are the same.
     """
+    if recipe == present:
+        return None
+    return (
+        f"it was trained by recipe {recipe}, and this nasflow trains by recipe {present}, so other weights are "
+        "expected; the nasflow that trained it gives the same ones"
+    )
+
+
+def find_differences(
+    before: TrainingResult | None, now: TrainingResult, recipe: int, present: int
+) -> tuple[ReplayDifference, ...] | None:
+    """Compare what a version and its replay were trained with.
+
+    Args:
+        before: The run of the version; None if it tells nothing about the version.
+        now: The replay.
+        recipe: Recipe of the version.
+        present: Recipe of the replay.
+
+    Returns:
+        What differs, the recipe first, then packages; None if nothing is known, as of old runs.
+    """
+    recipes = (ReplayDifference(name="recipe", before=str(recipe), now=str(present)),) if recipe != present else ()
+    recorded = _recorded_differences(before, now) if before else None
+    return recipes or None if recorded is None else (*recipes, *recorded)
+
+
+def _recorded_differences(before: TrainingResult, now: TrainingResult) -> tuple[ReplayDifference, ...] | None:
     if not before.versions:
         return None
     names = sorted({*before.versions, *now.versions})

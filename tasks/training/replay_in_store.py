@@ -19,8 +19,9 @@ from tasks.training import files
 from tasks.training.fit import Fit, read_fit, until_it_fits, write_fit
 from tasks.training.initial_weights import fetch_weights
 from tasks.training.launch import TRAIN, train_arguments
-from tasks.training.replay import find_differences
+from tasks.training.replay import find_differences, recipe_differs
 from tasks.training.run_folder import RunFolder
+from tasks.training.spec import RECIPE
 from tasks.training.trainer_process import Event, run_to_end
 
 logger = logging.getLogger(__name__)
@@ -50,7 +51,10 @@ def replay_in_store(
     version, model = find_run(store, request)
     job = job_of(model)
     weights = fetch_weights(store, job, settings.work_dir / "weights")
-    folder = RunFolder(settings.work_dir / "replays" / model.run_key)
+    if expected := recipe_differs(job.spec.recipe, RECIPE):
+        logger.warning("%s version %d: %s", version.project, version.version, expected)
+    # Not in the folder of an attempt by another recipe: half of its epochs would be of that one.
+    folder = RunFolder(settings.work_dir / "replays" / f"{model.run_key}-{RECIPE}")
     fetch_dataset(store, job.spec.snapshot_digest, folder.data, BlobCache.of(settings))
     prepare(folder.path, model)
     arguments = train_arguments(folder.path, folder.data, settings, weights, job)
@@ -134,6 +138,6 @@ def outcome_of(version: ModelVersion, model: TrainedModel, result: TrainingResul
         replayed_sha256=result.weights_sha256,
         valid_map=model.result.best_map if is_known else None,
         replayed_map=result.best_map,
-        differences=find_differences(model.result, result) if is_known else None,
+        differences=find_differences(model.result if is_known else None, result, model.spec.recipe, RECIPE),
         seconds=result.seconds,
     )

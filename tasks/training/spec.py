@@ -2,10 +2,17 @@
 
 import math
 
-from tasks.errors import BadRequest
-from tasks.records import ModelVersion, RetrainRequest, SnapshotRef, SplitCounts, TrainingSpec, TrainJob
+from tasks.errors import BadRequest, BadSpec
+from tasks.records import ModelVersion, RetrainRequest, RunState, SnapshotRef, SplitCounts, TrainingSpec, TrainJob
 from tasks.storage.keys import STORE_SCHEME
 
+RECIPE = 1
+"""Number of all that decides a run and is in no other field of its spec: the code, and the libraries that it calls.
+
+Raise it by one with each change after which the same spec gives other weights by more than rounding: augmentation,
+order of images, loss, optimizer, schedule, EMA, running statistics, precision, validation, choice of the best epoch.
+``docs/training.md`` lists what changed with each number. ``tests/integration/test_numbers.py`` sees most changes.
+"""
 STEPS_PER_EPOCH = 15
 """Batch size ``auto`` aims at this many."""
 MIN_BATCH_SIZE = 4
@@ -54,6 +61,7 @@ def plan(request: RetrainRequest, snapshot: SnapshotRef, champion: ModelVersion 
         settling_epochs=math.ceil(request.epochs * SHARE_WITHOUT_MOSAIC) if request.augmentation == "strong" else 0,
         seed=request.seed,
         weights_sha256=sha256,
+        recipe=RECIPE,
     )
     return TrainJob(spec=spec, weights=weights, weights_licence=request.weights_licence)
 
@@ -159,10 +167,64 @@ def reason_to_skip(spec: TrainingSpec, champion_spec: TrainingSpec, version: int
     Returns:
         The reason, in a sentence; None if the champion was trained with other settings.
     """
-    # Training a model further on labels that it was trained on brings nothing new either.
-    ignored = {"snapshot_digest", "classes", "weights_sha256"}
-    if spec.model_dump(exclude=ignored) != champion_spec.model_dump(exclude=ignored):
+    if _differing(spec, champion_spec):
         return None
     return (
         f"skipped: no label and no setting changed since version {version}, the champion; label more, or ask otherwise"
     )
+
+
+def reason_to_train(spec: TrainingSpec, champion_spec: TrainingSpec, version: int) -> str | None:
+    """Why labels and settings that did not change are trained all the same.
+
+    Args:
+        spec: The planned run.
+        champion_spec: The champion's run.
+        version: The champion's version.
+
+    Returns:
+        The reason, in a sentence; None if settings changed, or nothing at all.
+    """
+    if _differing(spec, champion_spec) != {"recipe"}:
+        return None
+    return (
+        f"no label and no setting changed since version {version}, the champion, but that was trained by recipe "
+        f"{champion_spec.recipe}, and this nasflow trains by recipe {spec.recipe}: it is trained anew"
+    )
+
+
+def _differing(spec: TrainingSpec, champion_spec: TrainingSpec) -> set[str]:
+    """Fields that may make another model of the same labels."""
+    # Training a model further on labels that it was trained on brings nothing new either.
+    ignored = {"snapshot_digest", "classes", "weights_sha256"}
+    theirs = champion_spec.model_dump(exclude=ignored)
+    return {name for name, value in spec.model_dump(exclude=ignored).items() if value != theirs[name]}
+
+
+def older_run_in_words(spec: TrainingSpec, recipe: int, older: RunState) -> str:
+    """That a run with the same settings by an older recipe is not used.
+
+    Args:
+        spec: The planned run.
+        recipe: Recipe of the older run.
+        older: State of the older run.
+
+    Returns:
+        The sentence.
+    """
+    has = f"run {older.run_key[:12]} by recipe {recipe} has the same settings"
+    unused = "used again" if older.model else f"gone on with from its epoch {older.epochs_done}"
+    return f"{has}; it is kept, and not {unused}, since this nasflow trains by recipe {spec.recipe}"
+
+
+def require_present_recipe(spec: TrainingSpec) -> None:
+    """Refuse to train what another nasflow planned: its name would promise what this one does not do.
+
+    Raises:
+        BadSpec: the spec has the number of another recipe.
+    """
+    if spec.recipe != RECIPE:
+        raise BadSpec(
+            f"run {spec.digest[:12]}: it was planned for recipe {spec.recipe}, and this nasflow trains by recipe "
+            f"{RECIPE}; install the same nasflow everywhere, then ask for the run again"
+        )

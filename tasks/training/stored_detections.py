@@ -64,4 +64,4 @@ def store_detections(
 
 
 def _key(job: EvaluateJob, model: TrainedModel) -> str:
-    return keys.detection_result(job.run_key, job.snapshot_digest, model.weights.sha256, job.split)
+    return keys.detection_result(job.run_key, job.snapshot_digest, model.weights.sha256, job.split, job.scoring)

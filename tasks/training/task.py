@@ -32,7 +32,7 @@ from tasks.records import (
 )
 from tasks.settings import WorkSettings, from_environment
 from tasks.storage.probe import probe
-from tasks.storage.runs import find_formats, find_model, reuse_model
+from tasks.storage.runs import find_formats, find_model, find_older_runs, reuse_model
 from tasks.storage.s3 import Store
 from tasks.training.coco_weights import with_coco_in_store
 from tasks.training.detection_in_store import detect_in_store
@@ -41,7 +41,15 @@ from tasks.training.initial_weights import require_in_store
 from tasks.training.progress import TrainingProgress
 from tasks.training.replay import REPLAY, in_words, replay_markdown, replay_row
 from tasks.training.replay_in_store import replay_in_store
-from tasks.training.spec import check_classes, check_study, fitted_batch, plan, reason_to_skip
+from tasks.training.spec import (
+    check_classes,
+    check_study,
+    fitted_batch,
+    older_run_in_words,
+    plan,
+    reason_to_skip,
+    reason_to_train,
+)
 from tasks.training.trainer_process import Event
 from tasks.training.training_in_store import train_in_store
 
@@ -69,6 +77,9 @@ def plan_training(request: RetrainRequest, snapshot: SnapshotRef, champion: Mode
     if fitted := fitted_batch(request, job):
         get_run_logger().warning(fitted)
     get_run_logger().info("run %s: YOLO-NAS %s, %d epochs", job.spec.digest[:12], job.spec.variant, job.spec.epochs)
+    if find_model(store, job.spec.digest) is None:
+        for recipe, older in find_older_runs(store, job.spec).items():
+            get_run_logger().info("%s", older_run_in_words(job.spec, recipe, older))
     return job
 
 
@@ -93,9 +104,11 @@ def find_reason_to_skip(job: TrainJob, champion: ModelVersion | None, changes: S
     if champion is None or changes is None or not changes.is_empty:
         return None
     model = find_model(Store.from_environment(), champion.run_key)
-    reason = reason_to_skip(job.spec, model.spec, champion.version) if model else None
-    if reason:
-        get_run_logger().info("%s", reason)
+    if model is None:
+        return None
+    reason = reason_to_skip(job.spec, model.spec, champion.version)
+    if said := reason or reason_to_train(job.spec, model.spec, champion.version):
+        get_run_logger().info("%s", said)
     return reason
 
 

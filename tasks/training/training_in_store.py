@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import BadCheckpoint, TrainingFailed, WorkerLost
+from tasks.metrics.scoring_number import require_present_scoring
 from tasks.outages import wait_out
 from tasks.records import DatasetSnapshot, LeaseHolder, Split, TrainedModel, TrainingResult, TrainJob
 from tasks.settings import WorkSettings
@@ -28,6 +29,7 @@ from tasks.training.fit import until_it_fits
 from tasks.training.initial_weights import fetch_weights
 from tasks.training.launch import TRAIN, train_arguments
 from tasks.training.run_folder import RunFolder
+from tasks.training.spec import require_present_recipe
 from tasks.training.stored_detections import splits_to_detect, store_detections
 from tasks.training.trainer_process import Event, TrainerProcess
 
@@ -52,6 +54,7 @@ def train_in_store(
         The model.
 
     Raises:
+        BadSpec: another nasflow planned it, whose recipe or scoring has another number.
         BadWeights: the initial weights do not exist, or have another SHA-256; nothing was begun.
         BadCheckpoint: the trainer refuses this machine's checkpoint and the store's.
         TrainingFailed: the trainer was killed ``settings.trainer_attempts`` times in a row and saved no further epoch.
@@ -64,6 +67,9 @@ def train_in_store(
         logger.info("run %s is finished already; its model is used again", run_key[:12])
         delete_checkpoints(store, run_key)  # a worker that was lost right after it had finished the run left them
         return model
+    require_present_recipe(job.spec)
+    if job.evaluation:
+        require_present_scoring(job.evaluation)
     weights = fetch_weights(store, job, settings.work_dir / "weights")  # first: it may fail, and takes no GPU
     with wait_for_lease(store, run_key, holder, settings.lease_seconds) as lease:
         if model := find_model(store, run_key):  # the previous holder of the lease has finished it

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from tasks.metrics.scoring_number import SCORING
 from tasks.promotion.aliases import find_alias
 from tasks.promotion.registry import find_version, versions
 from tasks.storage.s3 import Store
@@ -42,7 +43,7 @@ def test_two_identical_requests_at_once_give_one_run_one_version_and_one_champio
         assert row["run_key"] == version.run_key
         assert row["reason"] == version.decision.reason
     reports = [key for key in store.list(f"runs/{version.run_key}/") if key.endswith("/report.json")]
-    assert reports == [f"runs/{version.run_key}/report.json"]
+    assert reports == [f"runs/{version.run_key}/scoring-{SCORING}/report.json"]
 
 
 def test_two_different_requests_at_once_are_both_judged_and_the_second_against_the_first(stack, tmp_path):

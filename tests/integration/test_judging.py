@@ -177,8 +177,8 @@ def test_an_evaluation_whose_files_are_gone_is_made_again(store, workplace, cand
     job = job_for(run.run_key, labels)
     report = find_evaluation(store, job, run)
     without(store, {
-        "report": keys.evaluation_report(keys.run(run.run_key)), "numbers": report.evaluation.key,
-        "detections": report.detections.key,
+        "report": keys.evaluation_report(keys.evaluation_prefix(report.evaluation.key)),
+        "numbers": report.evaluation.key, "detections": report.detections.key,
     }[gone])  # fmt: skip
     assert find_evaluation(store, job, run) is None
     again = evaluated(store, tmp_path, labels, run, 0.25, latency_ms=30.0)

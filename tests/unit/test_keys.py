@@ -9,7 +9,7 @@ import pytest
 from tasks.storage import keys
 
 SHA, OTHER, RUN = "ab" * 32, "cd" * 32, "ef" * 32
-FOLDER = keys.evaluation(RUN, SHA, OTHER, "recall")
+FOLDER = keys.evaluation(RUN, SHA, OTHER, "recall", 1)
 KEYS = {
     keys.blob: (SHA,),
     keys.snapshot: (SHA,),
@@ -22,7 +22,7 @@ KEYS = {
     keys.checkpoint_file: (RUN, 3, SHA, "last.ckpt"),
     keys.checkpoint_manifest: (RUN, 3),
     keys.detections: (RUN, SHA, OTHER),
-    keys.detection_result: (RUN, SHA, OTHER, "test"),
+    keys.detection_result: (RUN, SHA, OTHER, "test", 1),
     keys.report_page: (FOLDER, "verdict", SHA),
     keys.evaluation_report: (FOLDER,),
     keys.evaluation_numbers: (FOLDER, SHA),
@@ -56,7 +56,7 @@ PREFIXES = {
     keys.probes: (),
     keys.run: (RUN,),
     keys.checkpoints: (RUN,),
-    keys.evaluation: (RUN, SHA, OTHER, "recall"),
+    keys.evaluation: (RUN, SHA, OTHER, "recall", 1),
     keys.evaluation_prefix: (keys.evaluation_numbers(FOLDER, SHA),),
     keys.all_pretrained: (),
     keys.all_models: (),
@@ -112,15 +112,25 @@ def test_different_content_has_different_keys():
 
 
 def test_a_run_has_its_own_report_and_one_for_each_later_snapshot():
-    assert keys.evaluation_report(keys.evaluation(RUN, SHA, SHA, "balance")) == f"runs/{RUN}/report.json"
-    later = keys.evaluation(RUN, OTHER, SHA, "balance")
-    assert keys.evaluation_report(later) == f"runs/{RUN}/detections/{OTHER}/report.json"
+    assert keys.evaluation_report(keys.evaluation(RUN, SHA, SHA, "balance", 2)) == f"runs/{RUN}/scoring-2/report.json"
+    later = keys.evaluation(RUN, OTHER, SHA, "balance", 2)
+    assert keys.evaluation_report(later) == f"runs/{RUN}/detections/{OTHER}/scoring-2/report.json"
+
+
+def test_reports_and_detections_from_before_scorings_had_numbers_are_where_they_were():
+    assert keys.evaluation_report(keys.evaluation(RUN, SHA, SHA, "balance", 0)) == f"runs/{RUN}/report.json"
+    later = keys.evaluation(RUN, OTHER, SHA, "recall", 0)
+    assert keys.evaluation_report(later) == f"runs/{RUN}/detections/{OTHER}/recall/report.json"
+    result = f"runs/{RUN}/detections/{SHA}-{OTHER[:16]}-test"
+    assert keys.detection_result(RUN, SHA, OTHER, "test", 0) == f"{result}.json"
+    assert keys.detection_result(RUN, SHA, OTHER, "test", 1) == f"{result}-scoring-1.json"
 
 
 @pytest.mark.parametrize("measured_on", [SHA, OTHER])
 @pytest.mark.parametrize("threshold_for", ["balance", "recall"])
-def test_the_prefix_of_an_evaluation_is_found_from_its_numbers(measured_on, threshold_for):
-    prefix = keys.evaluation(RUN, measured_on, SHA, threshold_for)
+@pytest.mark.parametrize("scoring", [0, 1])
+def test_the_prefix_of_an_evaluation_is_found_from_its_numbers(measured_on, threshold_for, scoring):
+    prefix = keys.evaluation(RUN, measured_on, SHA, threshold_for, scoring)
     assert keys.evaluation_prefix(keys.evaluation_numbers(prefix, OTHER)) == prefix
 
 

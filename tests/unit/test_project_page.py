@@ -228,6 +228,20 @@ def test_labels_are_counted_and_measured_images_recognised_by_bytes_and_boxes():
         assert count_labels(other, "test").measured_digest != digest
 
 
+def test_scores_by_another_scoring_are_another_set():
+    older, newer = fakes.version(1), fakes.version(2, scoring=1)
+    labels = {1: fakes.labels(100, "a"), 2: fakes.labels(100, "a")}
+    same = three(versions=[older, fakes.version(2)], labels=labels)
+    assert same.image_sets == {1: 1, 2: 1}
+    assert [row.measured for row in version_rows(same)] == ["test, 40 images"] * 2
+    other = three(versions=[older, newer], labels=labels)
+    assert other.image_sets == {1: 1, 2: 2}
+    assert [row.measured for row in version_rows(other)] == ["test, 40 images, scoring 1", "test, 40 images, scoring 0"]
+    assert "in 2 different ways, on other images or by another scoring: scores of different sets cannot" in text_of(
+        other
+    )
+
+
 # Few and many -------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """What of a made-up store can be removed: never what a version, a run that can go on, or a young object needs."""
 
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -223,10 +224,10 @@ def test_only_finished_runs_lose_their_checkpoints():
     assert found.runs == ()
 
 
-def evaluated_on(labels, modified):
+def evaluated_on(labels, modified, scoring=1):
     """A needed run, whose model was also measured on other labels."""
     key = digest("a")
-    evaluation = keys.evaluation(key, digest(labels), digest("one"), "recall")
+    evaluation = keys.evaluation(key, digest(labels), digest("one"), "recall", scoring)
     detections = keys.detections(key, digest(labels), digest("detections"))
     own = keys.detections(key, digest("one"), digest("detections"))
     run = finished("a", "one", more=[own])
@@ -234,8 +235,32 @@ def evaluated_on(labels, modified):
     return Run(run.key, (*run.entries, *more), run.state, "etag"), {one.key for one in more}
 
 
-def test_an_evaluation_on_other_labels_goes_with_the_labels():
-    run, evaluation = evaluated_on("two", OLD)
+def by_recipe(run, recipe):
+    """A run as another recipe has it, of the same name."""
+    if run.stored_spec:
+        return replace(run, stored_spec=run.stored_spec.model_copy(update={"recipe": recipe}))
+    model = run.state.model.model_copy(update={"spec": run.spec.model_copy(update={"recipe": recipe})})
+    return replace(run, state=run.state.model_copy(update={"model": model}))
+
+
+def test_the_recipe_of_a_run_decides_nothing():
+    runs = (
+        finished("a", "one"), finished("b", "two", weights="start"), finished("c", "three", YOUNG),
+        unfinished("d", "two", weights="start"),
+    )  # fmt: skip
+    for cards in ((), (card("a", "one"),)):
+        older, present = (
+            found_in(store_with(*(by_recipe(run, recipe) for run in runs), cards=cards)) for recipe in (0, 1)
+        )
+        for one in fields(present):
+            before, now = getattr(older, one.name), getattr(present, one.name)
+            assert [item.key for item in before] == [item.key for item in now], one.name
+        assert keys_of(present.runs) == {digest("b")} | (set() if cards else {digest("a")})
+
+
+@pytest.mark.parametrize("scoring", [0, 1])
+def test_an_evaluation_on_other_labels_goes_with_the_labels(scoring):
+    run, evaluation = evaluated_on("two", OLD, scoring)
     found = found_in(store_with(run, cards=(card("a", "one"),)))
     assert {one.key for one in found.evaluations} == evaluation
     assert kept_labels(found) == ["one"]

@@ -4,25 +4,33 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tasks.errors import BadRequest
+from tasks.errors import BadRequest, BadSpec
 from tasks.labeling.finding_kinds import FINDING_KINDS
+from tasks.metrics.scoring_number import SCORING, require_present_scoring
 from tasks.records import (
+    EvaluateJob,
     ModelVersion,
     PromotionDecision,
     RetrainRequest,
+    RunState,
     SnapshotRef,
     SplitCounts,
     StoredFile,
 )
+from tasks.training.files import another_run
 from tasks.training.spec import (
     MIN_BATCH_SIZE,
+    RECIPE,
     batch_size,
     check_classes,
     check_study,
     fitted_batch,
     learning_rate,
+    older_run_in_words,
     plan,
     reason_to_skip,
+    reason_to_train,
+    require_present_recipe,
 )
 from tests.fakes.scores import scores
 
@@ -179,6 +187,57 @@ def test_the_same_settings_are_a_reason_to_skip_whatever_the_labels_digest():
     assert "since version 3, the champion" in (reason_to_skip(same, champion_spec, 3) or "")
     for changes in ({"seed": 1}, {"epochs": 7}, {"variant": "l"}):
         assert reason_to_skip(plan(request(**changes), SNAPSHOT, None).spec, champion_spec, 3) is None
+
+
+def test_a_plan_has_the_number_of_the_present_recipe():
+    assert plan(request(), SNAPSHOT, None).spec.recipe == RECIPE > 0
+
+
+def test_a_champion_of_another_recipe_is_no_reason_to_skip_and_the_sentence_names_both():
+    spec = plan(request(), SNAPSHOT, None).spec
+    older = spec.model_copy(update={"recipe": 0, "snapshot_digest": OTHER, "weights_sha256": OTHER})
+    assert reason_to_skip(spec, older, 3) is None
+    said = reason_to_train(spec, older, 3) or ""
+    assert "since version 3, the champion, but that was trained by recipe 0" in said
+    assert f"trains by recipe {RECIPE}: it is trained anew" in said
+
+
+def test_settings_that_changed_too_are_not_said_to_be_the_same():
+    spec = plan(request(), SNAPSHOT, None).spec
+    assert reason_to_train(spec, spec, 3) is None
+    assert reason_to_train(spec, spec.model_copy(update={"recipe": 0, "seed": 9}), 3) is None
+
+
+@pytest.mark.parametrize(("finished", "words"), [(True, "used again"), (False, "gone on with from its epoch 7")])
+def test_an_older_run_is_told_with_its_recipe(finished, words):
+    spec = plan(request(), SNAPSHOT, None).spec
+    state = RunState.model_construct(run_key=OTHER, epochs_done=7, model=finished or None)
+    assert older_run_in_words(spec, 0, state) == (
+        f"run {OTHER[:12]} by recipe 0 has the same settings; it is kept, and not {words}, "
+        f"since this nasflow trains by recipe {RECIPE}"
+    )
+
+
+@pytest.mark.parametrize("recipe", [RECIPE - 1, RECIPE + 1])
+def test_what_another_nasflow_planned_is_not_trained(recipe):
+    spec = plan(request(), SNAPSHOT, None).spec
+    require_present_recipe(spec)
+    with pytest.raises(BadSpec, match=f"was planned for recipe {recipe}, and this nasflow trains by recipe {RECIPE}; "):
+        require_present_recipe(spec.model_copy(update={"recipe": recipe}))
+
+
+@pytest.mark.parametrize("scoring", [SCORING - 1, SCORING + 1])
+def test_what_another_nasflow_asked_to_measure_is_not_measured(scoring):
+    job = EvaluateJob(run_key=SHA, snapshot_digest=SHA, split="test", scoring=SCORING)
+    require_present_scoring(job)
+    with pytest.raises(BadSpec, match=f"scores by scoring {scoring} were asked for, and this nasflow has scoring"):
+        require_present_scoring(job.model_copy(update={"scoring": scoring}))
+
+
+def test_a_run_folder_of_an_older_recipe_is_refused_by_name():
+    spec = plan(request(), SNAPSHOT, None).spec
+    older = spec.model_copy(update={"recipe": 0})
+    assert f"they differ in recipe (0 there, {RECIPE} here); take another" in another_run(older.digest, older, spec)
 
 
 def test_labels_are_checked_against_the_min_batch_size():

@@ -69,7 +69,7 @@ def outcome_of(
 
 
 def summary(per_class, **changes):
-    return outcome_markdown(outcome_of(per_class, **changes), LINK, PAGE, "works until 2026-12-04 14:02 UTC")
+    return outcome_markdown(outcome_of(per_class, **changes), LINK, PAGE, "works until 2026-12-04 14:02 UTC", {})
 
 
 def cells(text):
@@ -110,7 +110,7 @@ def test_cases_a_model_that_finds_nothing_says_so_before_the_decision(min_score,
     outcome = outcome_of({"cat": PLAIN})
     nothing = {"map": 0, "map50": 0, "map75": 0, "precision": 0, "recall": 0, "f1": 0, "min_score": min_score}
     report = outcome.report.model_copy(update={"scores": outcome.report.scores.model_copy(update=nothing)})
-    text = outcome_markdown(outcome.model_copy(update={"report": report}), LINK, PAGE, "works")
+    text = outcome_markdown(outcome.model_copy(update={"report": report}), LINK, PAGE, "works", {})
     title, line, decision = (line for line in text.splitlines()[:5] if line)
     assert title.startswith("# pets version 4")
     assert line == f"{what}: all 55 labelled boxes are missed, which costs all of mAP50 (1.000)."
@@ -118,9 +118,17 @@ def test_cases_a_model_that_finds_nothing_says_so_before_the_decision(min_score,
 
 
 def test_a_page_that_could_not_be_written_is_told_with_the_remedy():
-    text = outcome_markdown(outcome_of({"cat": PLAIN}), LINK, None, "works until 2026-12-04 14:02 UTC")
+    text = outcome_markdown(outcome_of({"cat": PLAIN}), LINK, None, "works until 2026-12-04 14:02 UTC", {})
     assert "The page with all versions could not be written; `nasflow models page pets` writes it." in text
     assert "All versions of pets" not in text
+
+
+def test_runs_of_the_same_settings_by_older_recipes_are_named():
+    outcome = outcome_of({"cat": PLAIN})
+    older = outcome_markdown(outcome, LINK, PAGE, "works", {1: "a" * 64, 0: "b" * 64})
+    for recipe, name in ((1, "a" * 12), (0, "b" * 12)):
+        assert f"Run `{name}` by recipe {recipe} has the same settings; it is kept, and was not used." in older
+    assert f"run `{SHA[:12]}` by recipe 0.\n" in outcome_markdown(outcome, LINK, PAGE, "works", {})
 
 
 def test_the_title_says_whether_the_model_is_promoted():

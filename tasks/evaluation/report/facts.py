@@ -18,6 +18,7 @@ def facts(content: ReportContent) -> list[tuple[str, str]]:
         ("Batch", str(spec.batch_size) if spec else unknown),
         ("Augmentation", spec.augmentation if spec else unknown),
         ("Seed", str(spec.seed) if spec else unknown),
+        ("Recipe", str(spec.recipe) if spec else unknown),
         ("Started from", _start(result.start) if result else unknown),
         ("Weights SHA-256", result.weights_sha256 if result else unknown),
         ("Training data digest", spec.snapshot_digest if spec else unknown),

@@ -41,14 +41,19 @@ class ProjectContent:
 
     @cached_property
     def image_sets(self) -> dict[int, int]:
-        """For each version the number of the set of images that it was measured on, from 1.
+        """For each version the number of the set of images that it was measured on, by one scoring, from 1.
 
         Only scores on one set can be compared. What a lost snapshot had is not known: its digest stands for it.
         """
-        numbers: dict[str, int] = {}
+        numbers: dict[tuple[str, int], int] = {}
         found = {}
         for version in self.versions:
             labels = self.labels.get(version.version)
             measured_on = labels.measured_digest if labels else f"{version.snapshot_digest} {version.split}"
-            found[version.version] = numbers.setdefault(measured_on, len(numbers) + 1)
+            found[version.version] = numbers.setdefault((measured_on, version.scoring), len(numbers) + 1)
         return found
+
+    @cached_property
+    def scorings(self) -> set[int]:
+        """Numbers of the scorings that versions were measured by."""
+        return {version.scoring for version in self.versions}

@@ -70,13 +70,19 @@ def _version_row(content: ProjectContent, version: ModelVersion, rolled_back: It
         training_images=labels.training_images if labels else None,
         map=version.scores.map,
         interval=version.scores.ci95.get("map"),
-        measured=f"{version.split}, {labels.measured_images} images" if labels else f"{version.split}, labels gone",
+        measured=_measured(content, version),
         image_set=content.image_sets[number],
         verdict=verdict,
         tone=tone,
         alias=alias,
         links=_links(version),
     )
+
+
+def _measured(content: ProjectContent, version: ModelVersion) -> str:
+    labels = content.labels.get(version.version)
+    images = f"{labels.measured_images} images" if labels else "labels gone"
+    return ", ".join([version.split, images, *([f"scoring {version.scoring}"] if len(content.scorings) > 1 else [])])
 
 
 def _links(version: ModelVersion) -> tuple[Link, Link]:
@@ -122,10 +128,10 @@ def comparability(content: ProjectContent) -> str:
         return "There is one version so far."
     if sets == 1:
         return "All were measured on the same images, so their scores can be compared."
-    return (
-        f"They were measured on {sets} different sets of images: scores of different sets cannot be compared. "
-        "A line joins versions of one set."
-    )
+    ways = f"on {sets} different sets of images"
+    if len(content.scorings) > 1:
+        ways = f"in {sets} different ways, on other images or by another scoring"
+    return f"They were measured {ways}: scores of different sets cannot be compared. A line joins versions of one set."
 
 
 def versions_in_words(numbers: Iterable[int]) -> str:

@@ -3,7 +3,7 @@
 from tasks.storage.keys.run_keys import run
 
 
-def evaluation(run_key: str, snapshot_digest: str, trained_on: str, threshold_for: str) -> str:
+def evaluation(run_key: str, snapshot_digest: str, trained_on: str, threshold_for: str, scoring: int) -> str:
     """Prefix of a run's report.
 
     Args:
@@ -11,13 +11,17 @@ def evaluation(run_key: str, snapshot_digest: str, trained_on: str, threshold_fo
         snapshot_digest: Digest of the snapshot that the run is measured on.
         trained_on: Digest of the snapshot that it was trained on.
         threshold_for: What the confidence threshold is chosen for; "balance" is the default.
+        scoring: Number of the scoring; 0 has no place in keys, since it had none when they were written.
 
     Returns:
-        The run's own prefix, or one beside its detections for later labels or another threshold.
+        The run's own prefix, or one beside its detections for later labels or another threshold; below it a folder for
+        each number of scoring.
     """
+    number = f"scoring-{scoring}/" if scoring else ""
     if (snapshot_digest, threshold_for) == (trained_on, "balance"):
-        return run(run_key)
-    return f"{run(run_key)}detections/{snapshot_digest}/{'' if threshold_for == 'balance' else f'{threshold_for}/'}"
+        return f"{run(run_key)}{number}"
+    goal = "" if threshold_for == "balance" else f"{threshold_for}/"
+    return f"{run(run_key)}detections/{snapshot_digest}/{goal}{number}"
 
 
 def evaluation_report(prefix: str) -> str:

@@ -79,7 +79,7 @@ def detections(run_key: str, snapshot_digest: str, sha256: str) -> str:
     return f"{run(run_key)}detections/{snapshot_digest}-{sha256[:16]}.json"
 
 
-def detection_result(run_key: str, snapshot_digest: str, weights_sha256: str, split: str) -> str:
+def detection_result(run_key: str, snapshot_digest: str, weights_sha256: str, split: str, scoring: int) -> str:
     """The DetectionResult of a run's best weights: which detections are those of a split, and the speed.
 
     Args:
@@ -87,8 +87,10 @@ def detection_result(run_key: str, snapshot_digest: str, weights_sha256: str, sp
         snapshot_digest: Digest of the snapshot.
         weights_sha256: SHA-256 of the weights.
         split: The measured split.
+        scoring: Number of the scoring; 0 has no place in keys, since it had none when they were written.
 
     Returns:
         The key.
     """
-    return f"{run(run_key)}detections/{snapshot_digest}-{weights_sha256[:16]}-{split}.json"
+    number = f"-scoring-{scoring}" if scoring else ""
+    return f"{run(run_key)}detections/{snapshot_digest}-{weights_sha256[:16]}-{split}{number}.json"
