@@ -174,8 +174,8 @@ def reason_to_skip(spec: TrainingSpec, champion_spec: TrainingSpec, version: int
     )
 
 
-def reason_to_train(spec: TrainingSpec, champion_spec: TrainingSpec, version: int) -> str | None:
-    """Why labels and settings that did not change are trained all the same.
+def reason_not_to_skip(spec: TrainingSpec, champion_spec: TrainingSpec, version: int) -> str | None:
+    """Why a run is not skipped though labels and settings did not change.
 
     Args:
         spec: The planned run.
@@ -189,7 +189,7 @@ def reason_to_train(spec: TrainingSpec, champion_spec: TrainingSpec, version: in
         return None
     return (
         f"no label and no setting changed since version {version}, the champion, but that was trained by recipe "
-        f"{champion_spec.recipe}, and this nasflow trains by recipe {spec.recipe}: it is trained anew"
+        f"{champion_spec.recipe}, and this nasflow trains by recipe {spec.recipe}, so the run is not skipped"
     )
 
 

@@ -47,8 +47,8 @@ from tasks.training.spec import (
     fitted_batch,
     older_run_in_words,
     plan,
+    reason_not_to_skip,
     reason_to_skip,
-    reason_to_train,
 )
 from tasks.training.trainer_process import Event
 from tasks.training.training_in_store import train_in_store
@@ -107,7 +107,7 @@ def find_reason_to_skip(job: TrainJob, champion: ModelVersion | None, changes: S
     if model is None:
         return None
     reason = reason_to_skip(job.spec, model.spec, champion.version)
-    if said := reason or reason_to_train(job.spec, model.spec, champion.version):
+    if said := reason or reason_not_to_skip(job.spec, model.spec, champion.version):
         get_run_logger().info("%s", said)
     return reason
 

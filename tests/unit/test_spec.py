@@ -28,8 +28,8 @@ from tasks.training.spec import (
     learning_rate,
     older_run_in_words,
     plan,
+    reason_not_to_skip,
     reason_to_skip,
-    reason_to_train,
     require_present_recipe,
 )
 from tests.fakes.scores import scores
@@ -197,15 +197,15 @@ def test_a_champion_of_another_recipe_is_no_reason_to_skip_and_the_sentence_name
     spec = plan(request(), SNAPSHOT, None).spec
     older = spec.model_copy(update={"recipe": 0, "snapshot_digest": OTHER, "weights_sha256": OTHER})
     assert reason_to_skip(spec, older, 3) is None
-    said = reason_to_train(spec, older, 3) or ""
+    said = reason_not_to_skip(spec, older, 3) or ""
     assert "since version 3, the champion, but that was trained by recipe 0" in said
-    assert f"trains by recipe {RECIPE}: it is trained anew" in said
+    assert f"trains by recipe {RECIPE}, so the run is not skipped" in said
 
 
 def test_settings_that_changed_too_are_not_said_to_be_the_same():
     spec = plan(request(), SNAPSHOT, None).spec
-    assert reason_to_train(spec, spec, 3) is None
-    assert reason_to_train(spec, spec.model_copy(update={"recipe": 0, "seed": 9}), 3) is None
+    assert reason_not_to_skip(spec, spec, 3) is None
+    assert reason_not_to_skip(spec, spec.model_copy(update={"recipe": 0, "seed": 9}), 3) is None
 
 
 @pytest.mark.parametrize(("finished", "words"), [(True, "used again"), (False, "gone on with from its epoch 7")])
