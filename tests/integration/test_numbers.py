@@ -1,6 +1,7 @@
 """A recipe and a scoring give what they gave when they got their numbers."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,23 @@ def test_what_a_number_stands_for_is_as_it_was(name: str, tmp_path: Path) -> Non
     """If this fails, its message says what to do. What it cannot see is told in ``tests/numbers/__init__.py``."""
     values = json.loads(json.dumps(gather(name, tmp_path)))
     assert (problem := KINDS[name].problem(values)) is None, problem
+
+
+def test_the_message_says_in_a_line_what_to_do() -> None:
+    for kind in KINDS.values():
+        _, values = kind.read()
+        assert kind.problem(values) is None
+        problem = kind.problem({**values, "boxes": []}) or ""
+        assert (
+            f"raise {kind.constant} by one, say in {kind.page} what changed, and run python -m tests.numbers" in problem
+        )
+        assert "Differing: boxes: " in problem
+        assert "\n" not in problem
+        raised = replace(kind, number=kind.number + 1).problem(values)
+        assert raised == (
+            f"{kind.name}.json holds {kind.name} {kind.number}, and it is {kind.number + 1} now: "
+            "run python -m tests.numbers"
+        )
 
 
 def test_differences_are_named_with_both_values() -> None:

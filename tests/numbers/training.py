@@ -5,12 +5,14 @@ import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from super_gradients.training.samples import DetectionSample
 from torch import nn
 
 from tasks.records import EpochResult, TrainingSpec
 from tasks.training.worker.data.augmentation import make_transforms
-from tasks.training.worker.data.datasets import TrainingImages
+from tasks.training.worker.data.datasets import TrainingImages, as_tensors
 from tasks.training.worker.data.images import ImageFolder
 from tasks.training.worker.data.loaders import BatchPlan, EpochBatches
 from tasks.training.worker.loop.progress import Progress
@@ -40,6 +42,7 @@ def values(folder: Path) -> dict[str, Any]:
         "running statistics": running_statistics(),
         "order": order(),
         "augmentation": {preset: augmentation(preset, folder / preset) for preset in PRESETS},
+        "labels": labels(folder / "labels"),
         "loss": loss(),
         "network": network(folder / "network"),
         "half precision": half_precision(),
@@ -109,6 +112,19 @@ def _settings(transform: object) -> dict[str, Any]:
         name: list(value) if isinstance(value, tuple) else value
         for name, value in sorted(vars(transform).items())
         if isinstance(value, plain) and not name.startswith("_")
+    }
+
+
+def labels(folder: Path) -> dict[str, Any]:
+    """Boxes of an image at two sizes of the input, and how many of small boxes stay."""
+    images = write_dataset(folder, train=1, valid=1, size=100).of_split("train")
+    corners = np.array([[0, 0, side, 20] for side in (0.5, 0.99, 1.0, 1.01, 1.5, 2.5)], dtype=np.float32)
+    sample = DetectionSample(
+        image=np.zeros((64, 64, 3), dtype=np.uint8), bboxes_xyxy=corners, labels=np.zeros(len(corners))
+    )
+    return {
+        "targets": [as_tensors(ImageFolder(folder, images, size).sample(0), size)[1].tolist() for size in (64, 160)],
+        "small boxes kept": len(as_tensors(sample, 64)[1]),
     }
 
 
