@@ -82,7 +82,7 @@ def measured() -> dict[str, Any]:
 def chosen() -> list[list[float | None]]:
     """Thresholds for each goal, of rankings in which hits get rarer."""
     dice, found = random.Random(7), []
-    for length in (60, 200, 600):
+    for length in (200, 2000, 5000):
         hits = np.array([dice.randrange(length) > at for at in range(length)])
         ranking = Ranked(np.linspace(0.99, 0.01, length), hits, int(hits.sum()) + length // 10)
         found.append([best_threshold(ranking, beta) for beta in BETAS.values()])
