@@ -23,6 +23,7 @@ from tasks.records import (
     StoredFile,
     TrainedModel,
     TrainingResult,
+    TrainingSpec,
 )
 from tasks.settings import RoboflowSettings, WorkSettings
 from tasks.storage import keys
@@ -49,7 +50,12 @@ def finished_run(
 ) -> TrainedModel:
     """A finished run on these labels; each seed has its own weights, unless they are given."""
     spec = plan(RetrainRequest(project="pets", seed=seed), snapshot, None).spec
-    content = weights or b"weights %d" % seed
+    return finished_run_of(store, folder, spec, weights or b"weights %d" % seed)
+
+
+def finished_run_of(store: Store, folder: Path, spec: TrainingSpec, content: bytes) -> TrainedModel:
+    """A finished run of a spec, with these bytes as weights."""
+    put_record(store, keys.run_spec(spec.digest), spec)
     best = _upload(store, folder, content, lambda sha256: keys.run_weights(spec.digest, sha256))
     lines = epoch(1).model_dump_json().encode() + b"\n"
     history = _upload(store, folder, lines, lambda sha256: keys.run_history(spec.digest, sha256))
