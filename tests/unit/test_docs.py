@@ -15,8 +15,10 @@ from deployments.cli.main import app
 from deployments.local_stack.stack import VACUUM
 from deployments.serving.settings import ServeSettings
 from tasks.labeling.finding_kinds import FINDING_KINDS
+from tasks.metrics.scoring_number import SCORING
 from tasks.records import GatePolicy, RetrainRequest
 from tasks.settings import RoboflowSettings, StoreSettings, WorkSettings
+from tasks.training.spec import RECIPE
 
 ROOT = Path(__file__).parents[2]
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
@@ -191,6 +193,14 @@ def test_the_reference_has_all_findings_and_the_page_about_labels_links_to_them(
 
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= MAX_README_LINES
+
+
+@pytest.mark.parametrize(
+    ("page", "name", "number"), [("training.md", "recipe", RECIPE), ("evaluation.md", "scoring", SCORING)]
+)
+def test_each_recipe_and_scoring_has_a_row_that_says_what_changed(page, name, number):
+    table = (ROOT / "docs" / page).read_text().partition(f"| {name} | what changed |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| (\d+) \| \w.+ \|$", table, re.MULTILINE) == [str(one) for one in range(number + 1)]
 
 
 # Checks ------------------------------------------------------------------------------------------
