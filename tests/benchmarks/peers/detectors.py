@@ -1,13 +1,15 @@
 """Contestants of ``bench_detect``: ``python -m tests.benchmarks.peers.detectors VERB FOLDER [IMAGES]``.
 
-``prepare`` writes images, and a YOLO-NAS s as a checkpoint and as ONNX; the other verbs detect, each in a process of
-its own, and write ``VERB.json`` with images per second, without start-up and loading, and the number of detections.
+``prepare`` writes images, and a YOLO-NAS s as a checkpoint, as ONNX and as ONNX in int8; ``ultralytics_prepare`` has
+ultralytics export its own networks for OpenVINO, with random weights. The other verbs detect, each in a process of its
+own, and write ``VERB.json`` with images per second, without start-up and loading, and the number of detections.
 """
 
 import json
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 SIZE, CLASSES, PER_IMAGE = 640, ("disc", "square"), 10
@@ -36,7 +38,7 @@ def prepare(folder: Path, count: int) -> None:
     quiet_libraries(folder)
     import torch
 
-    from tasks.training.worker.formats import onnx_file, torch_file
+    from tasks.training.worker.formats import onnx_file, onnx_int8_file, torch_file
     from tasks.training.worker.formats.network import TrainedNetwork
     from tasks.training.worker.model.network import build_network
 
@@ -47,8 +49,10 @@ def prepare(folder: Path, count: int) -> None:
     with torch.no_grad():
         scores = network(torch.from_numpy(padded.transpose(2, 0, 1)[None]).float() / 255)[0][1]
     threshold = float(scores.flatten().sort(descending=True).values[PER_IMAGE * 3])
-    trained = TrainedNetwork(network, "s", CLASSES, SIZE, threshold, "0" * 64, "0" * 64)
+    batch = torch.from_numpy(padded.transpose(2, 0, 1)[None]).float() / 255
+    trained = TrainedNetwork(network, "s", CLASSES, SIZE, threshold, "0" * 64, "0" * 64, training_images=[batch])
     onnx_file.write(trained, folder / "model.onnx")
+    onnx_int8_file.write(trained, folder / "model-int8.onnx")
     torch_file.write(trained, folder / "model.pth")
     (folder / "threshold").write_text(str(threshold))
 
@@ -105,7 +109,33 @@ def bare(folder: Path, paths: list[Path]) -> dict[str, float]:
     return {"images_per_second": len(paths) / (time.monotonic() - start), "detections": sum(found)}
 
 
-def nasflow(folder: Path, paths: list[Path]) -> dict[str, float]:
+def ultralytics_prepare(folder: Path) -> None:
+    """Have ultralytics export networks of two sizes for OpenVINO: random weights, since only time is measured."""
+    os.environ["YOLO_AUTOINSTALL"] = "false"
+    os.chdir(folder)
+    from ultralytics import YOLO
+
+    for size in "sm":
+        YOLO(f"yolo11{size}.yaml").export(format="openvino", imgsz=SIZE)
+
+
+def ultralytics(folder: Path, paths: list[Path], size: str) -> dict[str, float]:
+    """``predict`` of ultralytics with its own OpenVINO export: detections in memory, nothing drawn or written."""
+    from ultralytics import YOLO
+
+    network = YOLO(str(folder / f"yolo11{size}_openvino_model"), task="detect")
+    names = [str(path) for path in paths]
+
+    def run(some: list[str]) -> int:
+        return sum(len(one.boxes) for one in network.predict(some, stream=True, verbose=False, imgsz=SIZE))
+
+    run(names[:WARM_UP])
+    start = time.monotonic()
+    found = run(names)
+    return {"images_per_second": len(paths) / (time.monotonic() - start), "detections": found}
+
+
+def nasflow(folder: Path, paths: list[Path], file: str = "model.onnx") -> dict[str, float]:
     """What ``nasflow detect`` does: annotated images, COCO JSON, CSV and gallery on disk at the end."""
     from tasks.detection.detector import Detector
     from tasks.detection.image_files import find_images
@@ -114,7 +144,7 @@ def nasflow(folder: Path, paths: list[Path]) -> dict[str, float]:
     from tasks.detection.runtimes import load
     from tasks.local.output_folder import output_folder
 
-    runtime = load(folder / "model.onnx")
+    runtime = load(folder / file)
     detector, seconds = Detector(runtime, runtime.model.threshold), 0.0
     for some in (paths[:WARM_UP], paths):
         with output_folder(folder / "out", OUTPUTS) as out:
@@ -129,10 +159,20 @@ def main() -> None:
     if verb == "prepare":
         prepare(folder, int(sys.argv[3]))
         return
+    if verb == "ultralytics_prepare":
+        ultralytics_prepare(folder)
+        return
     paths = sorted((folder / "images").iterdir())
     if len(sys.argv) > 3:
         paths = (paths * (int(sys.argv[3]) // len(paths) + 1))[: int(sys.argv[3])]
-    contestant = {"super_gradients": super_gradients, "bare": bare, "nasflow": nasflow}[verb]
+    contestant = {
+        "super_gradients": super_gradients,
+        "bare": bare,
+        "nasflow": nasflow,
+        "nasflow_int8": partial(nasflow, file="model-int8.onnx"),
+        "ultralytics_s": partial(ultralytics, size="s"),
+        "ultralytics_m": partial(ultralytics, size="m"),
+    }[verb]
     (folder / f"{verb}.json").write_text(json.dumps(contestant(folder, paths)))
 
 
