@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from deployments.demo.cartoons import draw_export
-from tasks.errors import BadCheckpoint, NasflowError, TrainingFailed
+from tasks.errors import BadCheckpoint, BadSpec, NasflowError, TrainingFailed
 from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_for
 from tasks.labeling.in_store import check_to_store, export_to_store
 from tasks.local.files import file_sha256
@@ -31,9 +31,10 @@ from tasks.storage.documents import put_record
 from tasks.storage.runs import find_model
 from tasks.training.detection_in_store import detect_in_store
 from tasks.training.replay_in_store import replay_in_store
-from tasks.training.spec import plan
+from tasks.training.spec import RECIPE, plan
 from tasks.training.stored_detections import find_detections, splits_to_detect
 from tasks.training.training_in_store import train_in_store
+from tests.fakes.finished_runs import finished_run_of
 from tests.fakes.lease_holders import holder
 from tests.fakes.published import publish_one
 
@@ -202,6 +203,33 @@ def assert_measured(store, model, reference, machine):
     assert evaluation.point.chosen_on == report.scores.threshold_from == "valid"
     assert find_evaluation(store, evaluate_job, model) == report
     assert evaluate_in_store(store, evaluate_job, detected, machine.settings) == report
+
+
+@pytest.mark.parametrize("changed", ["recipe", "scoring"])
+def test_what_another_nasflow_planned_is_refused_before_anything_is_written(store, job, tmp_path, changed):
+    job, _ = job
+    if changed == "recipe":
+        other = job.model_copy(update={"spec": job.spec.model_copy(update={"recipe": 0})})
+    else:
+        other = job.model_copy(update={"evaluation": job.evaluation.model_copy(update={"scoring": 0})})
+    before, machine = store.list(""), Machine(tmp_path / "machine")
+    with pytest.raises(BadSpec, match=f"{changed} 0.*install the same nasflow everywhere, then ask for the run again"):
+        train_in_store(store, other, holder("one"), machine.settings, machine.events.append)
+    assert (store.list(""), machine.events, machine.settings.work_dir.exists()) == (before, [], False)
+
+
+def test_a_replay_by_another_recipe_says_so_before_it_trains(store, job, tmp_path, caplog):
+    job, _ = job
+    model = finished_run_of(store, tmp_path, job.spec.model_copy(update={"recipe": 0}), b"older weights")
+    version = published_as(store, tmp_path, model)
+
+    def stop(event):
+        raise Cancelled
+
+    request, machine = ReplayRequest(project=version.project, version=version.version), Machine(tmp_path / "machine")
+    with pytest.raises(Cancelled):
+        replay_in_store(store, request, machine.settings, stop)
+    assert f"trained by recipe 0, and this nasflow trains by recipe {RECIPE}, so other weights are exp" in caplog.text
 
 
 def test_a_run_ends_when_the_checkpoints_of_machine_and_store_are_refused(store, job, tmp_path):

@@ -1,5 +1,7 @@
 """An upgrade: what a nasflow without numbers of recipe and scoring left in a store, and what retrain then does."""
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -130,6 +132,9 @@ def test_an_older_run_is_told_and_kept_its_model_measured_again_and_nothing_is_l
             assert b'"recipe"' not in content, key
             assert b'"scoring"' not in content, key
     assert read_record(store, keys.run_spec(before), TrainingSpec)[0].digest == before
+    content = json.loads(older[keys.run_spec(before)])
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert hashlib.sha256(canonical.encode()).hexdigest() == before
 
     outcome = retrain(request_for_labels)
     assert (outcome.model.spec.recipe, outcome.report.scoring) == (RECIPE, SCORING)
