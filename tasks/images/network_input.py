@@ -6,7 +6,8 @@ An image of w x h pixels is scaled by ``size / max(w, h)`` and padded on the rig
 PREPROCESSING = {"channels": "RGB", "scale": "1/255", "resize": "longest side", "padding": "right and below, 114"}
 """How images go in, as the metadata of model files say it."""
 PAD_VALUE = 114
-"""Value of all three channels of the padding."""
+"""Value of all three channels of the padding; ``pad_value`` of
+``recipes/dataset_params/coco_detection_yolo_nas_dataset_params.yaml`` of super-gradients 3.7.1."""
 HALF_SIZE_FACTOR = 4
 """JPEGs whose longest side is at least this many times the network input are decoded at half their size.
 

@@ -1,9 +1,12 @@
 """How many boxes the network can give for one image."""
 
 MAX_DETECTIONS = 300
-"""Detections of an image that are kept, the best first; as in super-gradients' YOLO-NAS recipe."""
+"""Detections of an image that are kept, the best first; ``max_predictions`` of
+``recipes/training_hyperparams/coco2017_yolo_nas_train_params.yaml`` of super-gradients 3.7.1."""
 STRIDES = (8, 16, 32)
-"""Pixels of the network input from one cell to the next, in each of the three grids. A cell gives one box."""
+"""Pixels of the network input from one cell to the next, in each of the three grids. A cell gives one box.
+
+``fpn_strides`` of the heads of YOLO-NAS in super-gradients 3.7.1."""
 
 
 def max_detections(size: int) -> int:

@@ -8,6 +8,7 @@ from tasks.metrics.thresholds import threshold_curve
 from tasks.records import Analysis, Calibration, CalibrationBin, Curves, ErrorShare, SuspectedError
 
 CALIBRATION_BINS = 10
+"""Chosen, as the numbers below are."""
 MIN_SUSPECTING_SCORE = 0.5
 """Minimum score of a detection that makes a label a suspected error; the confidence threshold if that is higher."""
 MAX_SUSPECTED_ERRORS = 100

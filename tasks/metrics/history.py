@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tasks.records import EpochResult
 
 RISE = 0.01
-"""Rise of mAP in the last epochs that justifies more epochs."""
+"""Rise of mAP in the last epochs that justifies more epochs; chosen, as the share below is."""
 LATE_SHARE = 0.2
 """Share of the epochs that counts as the last ones."""
 

@@ -12,6 +12,7 @@ from tasks.errors import BadInput
 from tasks.images.source_names import clip_name
 from tasks.records import LabelledImage
 
+# COCO's own numbers (Lin et al. 2014), as ``Params`` of pycocotools 2.0 has them: maxDets, iouThrs, recThrs, areaRng.
 COCO_DETECTIONS_LIMIT = 100
 """Detections that count per image and class, the best first; more where an image has more boxes of a class."""
 IOUS = np.linspace(0.5, 0.95, 10)

@@ -10,6 +10,7 @@ from hotcoco import mask
 from tasks.records import Box
 
 MATCH_IOU = 0.5
+"""From this IoU on a detection has found a box, as for AP50 of COCO and of Pascal VOC (Everingham et al. 2010)."""
 
 
 def iou(a: Box, b: Box) -> float:

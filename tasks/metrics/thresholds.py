@@ -10,7 +10,7 @@ from tasks.metrics.matching import IOU_50, Matches
 from tasks.records import OperatingPoint, Split, ThresholdCurve, ThresholdGoal
 
 BETAS: Mapping[ThresholdGoal, float] = {"balance": 1.0, "precision": 0.5, "recall": 2.0}
-"""F-beta weighs recall beta times as much as precision."""
+"""F-beta weighs recall beta times as much as precision (van Rijsbergen 1979)."""
 GRID = np.round(np.linspace(0.0, 1.0, 101), 2)
 """Thresholds at which curves are drawn."""
 

@@ -18,7 +18,7 @@ SHADES = 6
 """Depths of shade of the confusion matrix."""
 MAX_LISTED_CONFUSIONS = 12
 MAX_CALIBRATION_GAP = 0.05
-"""Mean difference of score and precision up to which scores can be read as probabilities."""
+"""Mean difference of score and precision up to which scores can be read as probabilities; chosen."""
 
 
 class Cell(NamedTuple):

@@ -11,7 +11,7 @@ Mistake = Literal["false negative", "false positive", "wrong class", "loose box"
 MISTAKES: tuple[Mistake, ...] = ("false negative", "false positive", "wrong class", "loose box")
 MATCH_IOU = 0.5
 MIN_LOOSE_IOU = 0.1
-"""Below this a detection has nothing to do with a label."""
+"""Below this a detection has nothing to do with a label; both thresholds are those of TIDE (Bolya et al. 2020)."""
 
 ScoredBox = tuple[Box, float]
 """A detection: its box, and its score in [0, 1]."""

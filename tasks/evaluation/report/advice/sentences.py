@@ -6,7 +6,7 @@ from typing import NamedTuple
 from tasks.records import Interval, Scores
 
 MAX_WIDTH = 0.3
-"""An interval of AP that is wider, from end to end, says little about its class."""
+"""An interval of AP that is wider, from end to end, says little about its class; chosen."""
 MAX_NAMED_CLASSES = 5
 """Maximum number of classes that a sentence names."""
 

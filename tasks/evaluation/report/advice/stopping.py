@@ -7,7 +7,7 @@ from tasks.metrics.history import RISE, still_rising
 from tasks.records import EpochResult, TrainingResult
 
 PLATEAU_GAIN = 0.01
-"""A gain of mAP below this share of the best does not count."""
+"""A gain of mAP below this share of the best does not count. Chosen, as the numbers below are."""
 MIN_PLATEAU_EPOCHS = 3
 """Minimum number of epochs without gain that make a plateau; or a tenth of all, if that is more."""
 OVERFITTING_RISE = 0.05

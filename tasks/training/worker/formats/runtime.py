@@ -20,6 +20,7 @@ from tasks.training.worker.runtime.device import machine_name
 
 PACKAGE = "openvino" if find_spec("openvino") else "onnxruntime"
 WARM_UP, ROUNDS, MAX_SECONDS = 3, 20, 5.0
+"""Rounds that do not count, rounds, and seconds for them; chosen."""
 
 
 def open_file(path: Path) -> Run:

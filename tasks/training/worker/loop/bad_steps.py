@@ -9,6 +9,7 @@ from tasks.training.worker.data.loaders import Batch
 from tasks.training.worker.loop.step import StepResult, TrainingStep
 
 MAX_IN_A_ROW = 5
+"""Chosen; decision 0039."""
 MAX_NAMES = 4
 """Images that a message names."""
 

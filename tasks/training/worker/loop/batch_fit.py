@@ -34,6 +34,7 @@ BYTES_OF_PIXEL = {
 """Memory of a training step for a pixel of the batch on a CPU, by variant and whether it computes in bf16; measured."""
 MARGIN = 1.2
 SHARE_OF_SHARED_MEMORY = 0.8
+"""Chosen, as ``MARGIN`` is: what fits is tried (decisions 0026 and 0027)."""
 BATCHES_PER_LOADER = 2
 """Validation batches of a loader process in /dev/shm: one ready, and one in use."""
 

@@ -12,6 +12,7 @@ WARM_UP = 3
 """Rounds that do not count: at first a device chooses kernels and allocates memory."""
 SINGLE_ROUNDS = 30
 BATCH_ROUNDS = 5
+"""Chosen, as the limit in seconds is."""
 MAX_SECONDS = 10.0
 """For single images, and again for batches. A round that has begun is finished."""
 

@@ -6,7 +6,9 @@ from tasks.training.worker.loop.schedule import ema_decay_at
 from tasks.training.worker.model.batch_norms import batch_norms
 
 WILD_STEPS = 16
-"""First steps, which change random weights so much that averages over them would let activations explode."""
+"""First steps, which change random weights so much that averages over them would let activations explode.
+
+Chosen; measured in decision 0038."""
 
 
 class RunningStatistics:

@@ -8,6 +8,9 @@ from tasks.records import TrainingSpec
 def learning_rate(spec: TrainingSpec, step: int, total_steps: int) -> float:
     """The learning rate of a step: linear warm-up, then a cosine down to ``final_learning_rate_ratio``.
 
+    Both have the form of ``LinearBatchLRWarmup`` and ``CosineLRScheduler`` of super-gradients 3.7.1. The length of the
+    warm-up is chosen (decisions 0028 and 0029).
+
     Args:
         spec: Peak, length of the warm-up and last ratio.
         step: Optimizer steps before this one, from 0.
@@ -25,5 +28,8 @@ def learning_rate(spec: TrainingSpec, step: int, total_steps: int) -> float:
 
 
 def ema_decay_at(highest: float, updates: int) -> float:
-    """The EMA's decay after so many updates, warmed up so that it follows the parameters within a few hundred steps."""
+    """The EMA's decay after so many updates, warmed up so that it follows the parameters within a few hundred steps.
+
+    The schedule ``threshold`` of super-gradients 3.7.1, ``training/utils/ema_decay_schedules.py``.
+    """
     return min(highest, (1 + updates) / (10 + updates))

@@ -11,7 +11,11 @@ LOSS_PARTS = ("class", "iou", "dfl", "total")
 
 
 def make_loss(classes: int) -> PPYoloELoss:
-    """Make the loss of super-gradients' YOLO-NAS recipe."""
+    """Make the loss of super-gradients 3.7.1, ``recipes/training_hyperparams/coco2017_yolo_nas_train_params.yaml``.
+
+    Its defaults are those of PP-YOLOE (Xu et al. 2022): weights 1, 2.5 and 0.5 of class, IoU and DFL, and 13 candidates
+    for a box with the powers 1 and 6 of the task-aligned assigner (Feng et al. 2021).
+    """
     return PPYoloELoss(num_classes=classes, use_static_assigner=False)
 
 

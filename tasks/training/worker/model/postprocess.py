@@ -14,7 +14,8 @@ from tasks.training.worker.data.geometry import scale_factor
 Detection = dict[str, Any]
 """``image_id`` from 1 in the split's order, ``category_id`` = class index + 1, ``bbox`` xywh pixels, ``score``."""
 
-# mAP needs all detections, so the threshold is low; the rest is as in super-gradients' YOLO-NAS recipe.
+# As super-gradients 3.7.1 validates, recipes/training_hyperparams/coco2017_yolo_nas_train_params.yaml: mAP needs all
+# detections, so the threshold is low.
 select_boxes = PPYoloEPostPredictionCallback(
     score_threshold=0.01, nms_top_k=1000, max_predictions=MAX_DETECTIONS, nms_threshold=0.7
 )
