@@ -24,6 +24,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from deployments.demo.cartoons import draw_export
 from deployments.local_stack import processes
@@ -31,6 +32,7 @@ from deployments.local_stack.seaweed import Seaweed
 from tasks.storage import keys
 from tasks.storage.s3 import Store
 from tests.benchmarks.peers import contestants
+from tests.fakes.counting_proxy import CountingProxy
 from tests.fakes.waiting import wait_for
 
 PROJECTS = 3
@@ -88,11 +90,14 @@ class Installation:
     def __enter__(self) -> "Installation":
         with ExitStack() as stack:
             seaweed = stack.enter_context(Seaweed(self._folder / "store"))
+            store = urlsplit(seaweed.environment()["NASFLOW_STORE_ENDPOINT"])
+            self.store = stack.enter_context(CountingProxy(str(store.hostname), store.port or 80))
             port = processes.free_port()
             self.api = f"http://{processes.HOST}:{port}/api"
             others = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE)}
             self.environment = {
-                **others, **seaweed.environment(), "HOME": str(self._folder), "PREFECT_API_URL": self.api,
+                **others, **seaweed.environment(), "NASFLOW_STORE_ENDPOINT": self.store.url,
+                "HOME": str(self._folder), "PREFECT_API_URL": self.api,
                 "PREFECT_HOME": str(self._folder / "prefect"), "NASFLOW_WORK_DIR": str(self._folder / "work"),
                 "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "OMP_NUM_THREADS": "1",
                 "PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_SERVER_LOGGING_LEVEL": "INFO",
