@@ -50,7 +50,8 @@ class GivingBack:
     def is_source(self) -> bool:
         """Whether the labels came from this project, so that all images are there."""
         source = self.labels.snapshot.source
-        return source.kind == "roboflow" and source.name == f"{self.workspace}/{self.project}"
+        name = source.name.partition(", search ")[0]  # of labels that a search found
+        return source.kind == "roboflow" and name == f"{self.workspace}/{self.project}"
 
     def has(self, image: SuspectedImage) -> bool:
         """Whether an image was given back before, with the labels that it has in the snapshot."""

@@ -1,5 +1,7 @@
 """What a person does in Prefect's UI when a run asks whether to promote its model, which is trained already."""
 
+from functools import partial
+
 import pytest
 from selenium.webdriver.common.by import By
 
@@ -23,6 +25,10 @@ def labels(stack, monkeypatch, tmp_path):
     return measured_labels(Store.from_environment(), tmp_path, 1)
 
 
+def has_text(browser, path, words):
+    return words in browser.find_element(By.XPATH, path).text
+
+
 def answer(browser, stack, run):
     """Fill in the form, and once more if the run stays suspended: SQLite may be busy, then the server answers 503."""
     for _ in range(ATTEMPTS):
@@ -43,7 +49,7 @@ def fill_in(browser, page):
     link = shown(browser, f"{dialog}//a[normalize-space()='Open the report']").get_attribute("href")
     for words in (f"Promote version 1 of {PROJECT}?", "Class bird is no class of this model, so its AP is not known."):
         # Waited for, since what fades in has no text yet.
-        wait_for(lambda words=words: words in browser.find_element(By.XPATH, dialog).text)
+        wait_for(partial(has_text, browser, dialog, words))
     keep_screenshot(browser, "question", whole=False)
     choose(browser, "Answer", "promote")
     fill(browser, "By", "Ada")

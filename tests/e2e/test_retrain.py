@@ -17,7 +17,6 @@ from tasks.storage import keys
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 from tests.e2e.stack import PLANTED, TINY, retrain
-from tests.fakes.waiting import wait_for
 
 
 @pytest.fixture(scope="session")
@@ -147,7 +146,7 @@ def test_new_images_of_the_store_are_detected_on_once(stack, first, export):
     deployment = stack.api("/deployments/name/detect/detect")["id"]
     for new in (4, 0):
         run = stack.api(f"/deployments/{deployment}/create_flow_run", {"parameters": {"request": asked}})["id"]
-        wait_for(lambda run=run: stack.state(run)[0] == "Completed", "the end of the run")
+        assert stack.end(run)[0] == "Completed"
         (row,) = json.loads(next(one["data"] for one in stack.artifacts(run) if one["key"] == "detect-pets"))
         assert (row["model"], row["images"], row["new"]) == ("pets/1", 4, new)
     records = store.list(keys.done_images("pets", 1))

@@ -39,7 +39,7 @@ def make_late_runs(stack, count, hour=0):
 
 @pytest.fixture
 def remove(stack):
-    names = []
+    names: list[str] = []
     yield names.append
     for name in names:
         stack.run("schedule", "remove", name)

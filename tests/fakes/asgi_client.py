@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from types import TracebackType
+from typing import Any
 
 import httpx
 from starlette.types import ASGIApp
@@ -25,15 +26,15 @@ class AsgiClient:
         self._thread.join()
         self._loop.close()
 
-    def request(self, method: str, path: str, **options: object) -> httpx.Response:
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Send a request, and wait for its answer."""
         coroutine = self._client.request(method, path, **options)
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(120)
 
-    def get(self, path: str, **options: object) -> httpx.Response:
+    def get(self, path: str, **options: Any) -> httpx.Response:
         """Send a GET request."""
         return self.request("GET", path, **options)
 
-    def post(self, path: str, **options: object) -> httpx.Response:
+    def post(self, path: str, **options: Any) -> httpx.Response:
         """Send a POST request."""
         return self.request("POST", path, **options)

@@ -5,11 +5,12 @@ import io
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image, ImageDraw
 
 from tasks.local import dataset_folder
-from tasks.records import Box, DatasetSnapshot, LabelledImage, LabelSource, TrainingSpec
+from tasks.records import Box, DatasetSnapshot, LabelledImage, LabelSource, Split, TrainingSpec
 
 CLASSES = ("disc", "square")
 
@@ -43,7 +44,8 @@ def write_dataset(
 ) -> DatasetSnapshot:
     """Write a dataset folder with ``objects`` per image, or ``valid_objects`` in the valid split."""
     images, contents = [], {}
-    for split, count in (("train", train), ("valid", valid)):
+    counts: dict[Split, int] = {"train": train, "valid": valid}
+    for split, count in counts.items():
         objects_per_image = valid_objects if split == "valid" and valid_objects is not None else objects
         for number in range(count):
             data, boxes = draw((split, number), size, objects_per_image)
@@ -57,13 +59,17 @@ def write_dataset(
             )  # fmt: skip
     source = LabelSource(kind="file", name="drawn")
     snapshot = DatasetSnapshot(classes=tuple(classes), images=tuple(images), source=source)
-    dataset_folder.fill(folder, snapshot, lambda image, path: path.write_bytes(contents[image.sha256]) and None)
+
+    def write(image: LabelledImage, path: Path) -> None:
+        path.write_bytes(contents[image.sha256])
+
+    dataset_folder.fill(folder, snapshot, write)
     return snapshot
 
 
-def make_spec(snapshot: DatasetSnapshot, **changes: object) -> TrainingSpec:
+def make_spec(snapshot: DatasetSnapshot, **changes: Any) -> TrainingSpec:
     """A spec of the smallest run that makes sense for a snapshot."""
-    values = {
+    values: dict[str, Any] = {
         "snapshot_digest": snapshot.digest, "classes": snapshot.classes, "variant": "s", "epochs": 3, "image_size": 64,
         "batch_size": 2, "learning_rate": 5e-4, "patience": 10, "seed": 1,
     }  # fmt: skip

@@ -1,5 +1,7 @@
 """Evaluations, comparisons and histories for the report page, made of simple formulas: no network, no detections."""
 
+from typing import Literal
+
 from tasks.records import (
     Analysis,
     Calibration,
@@ -88,13 +90,13 @@ def threshold_curve(slope):
     precision = [round(min(1, 0.2 + 0.8 * t**slope), 4) for t in grid]
     recall = [round(max(0, 0.95 - t ** (2 / slope)), 4) for t in grid]
     f1 = [round(2 * p * r / (p + r), 4) for p, r in zip(precision, recall, strict=True)]
-    return ThresholdCurve(precision=precision, recall=recall, f1=f1)
+    return ThresholdCurve(precision=tuple(precision), recall=tuple(recall), f1=tuple(f1))
 
 
 def curves(slope=0.5):
     return Curves(
         by_threshold=threshold_curve(slope),
-        precision_at_recall=[round(max(0, 1 - (n / 100) ** (2 / slope)), 4) for n in range(101)],
+        precision_at_recall=tuple(round(max(0, 1 - (n / 100) ** (2 / slope)), 4) for n in range(101)),
     )
 
 
@@ -129,7 +131,7 @@ def analysis(classes, absent=(), **changes):
 
 
 def suspected_error(file_name, found, labelled, score, box):
-    kind = "missing label" if labelled is None else "wrong class"
+    kind: Literal["missing label", "wrong class"] = "missing label" if labelled is None else "wrong class"
     return SuspectedError(file_name=file_name, kind=kind, found=found, labelled=labelled, score=score, box=box)
 
 
@@ -143,7 +145,7 @@ def calibration(gap=0.1):
                 low=n / 10, high=(n + 1) / 10, count=100 - 9 * n, score=middle, precision=max(0, middle - gap)
             )
         )
-    return Calibration(ece=abs(gap), bins=bins)
+    return Calibration(ece=abs(gap), bins=tuple(bins))
 
 
 def gain(before, after, half):

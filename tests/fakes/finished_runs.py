@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from deployments.demo.cartoons import draw_export
@@ -97,14 +98,14 @@ def evaluated(
 def exported(store: Store, folder: Path, report: EvaluationReport) -> ModelFormats:
     """Store a made-up file of each format, so that a run has nothing left to export."""
     run_key = report.run_key
-    formats = [
+    formats = tuple(
         ModelFormat(
             name=name,
             agreement=AGREEMENT,
-            file=_upload(store, folder, b"", lambda sha256, file=file: keys.format_file(run_key, sha256, file)),
+            file=_upload(store, folder, b"", partial(keys.format_file, run_key, name=file)),
         )
         for name, file in FORMAT_FILES.items()
-    ]
+    )
     record = ModelFormats(
         run_key=run_key, weights_sha256=report.weights_sha256, threshold=report.scores.threshold, formats=formats,
         refused={}, seconds=1,

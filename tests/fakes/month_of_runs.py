@@ -7,6 +7,7 @@ import heapq
 import itertools
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from random import Random
 from uuid import UUID
 
 from tasks.orchestration.overlapping_runs import DECIDED, SILENT, RetrainRun, give_way
@@ -33,7 +34,7 @@ class Fate:
 class Month:
     """Runs, the times in which the worker is there, and chance."""
 
-    random: object
+    random: Random
     capacity: int
     away: list[tuple[datetime, datetime]]
     fates: dict[UUID, Fate] = field(default_factory=dict)

@@ -76,7 +76,7 @@ def publish_one(
         path.write_bytes((formats or {})[name])
     measured = ModelFormats(
         run_key=model.run_key, weights_sha256=model.weights.sha256, threshold=0.5, seconds=1,
-        formats=[
+        formats=tuple(
             ModelFormat(
                 name=name,
                 agreement=AGREEMENT,
@@ -84,7 +84,7 @@ def publish_one(
                 file=stored(path.read_bytes()),
             )
             for name, path in paths.items()
-        ],
+        ),
         refused={} if "onnx-nms" in paths else {"onnx-nms": "9 of 9 detections differ"},
     )  # fmt: skip
     publication = Publication("fruit", model, report, decision, weights_path, page, measured, paths)

@@ -3,6 +3,7 @@
 import hashlib
 import random
 from collections.abc import Callable
+from typing import Any
 
 from tasks.errors import LeaseHeld, LostRace, NotInStore, StoreUnavailable, WorkerLost
 from tasks.local.clock import Clock
@@ -38,7 +39,8 @@ class World:
             write()
 
     def state(self) -> RunState:
-        return read_record(Link(self), keys.run_state(RUN), RunState)[0]
+        link: Any = Link(self)
+        return read_record(link, keys.run_state(RUN), RunState)[0]
 
 
 class Link:
@@ -142,7 +144,8 @@ class Machine:
     """
 
     def __init__(self, world: World, flow_run: str, attempt: int = 1) -> None:
-        self.world, self.link = world, Link(world)
+        self.world = world
+        self.link: Any = Link(world)
         offset = random.Random(f"{flow_run} {attempt}").uniform(-600, 600)
         self.clock = Clock(lambda: world.time + offset, _refuse_to_sleep)
         self.name = f"{flow_run}.{attempt}"
@@ -174,7 +177,8 @@ class Machine:
 
     def _work(self, lease: Lease) -> None:
         """Threads wake up in any order: now and then the writer comes before the renewal."""
-        steps = [lambda: self._renew(lease), lambda: lease.store.note(self.name), lease.check]
+        store: Any = lease.store
+        steps = [lambda: self._renew(lease), lambda: store.note(self.name), lease.check]
         random.Random(self.world.time).shuffle(steps)
         for step in steps:
             try:

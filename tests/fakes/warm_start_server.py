@@ -101,7 +101,8 @@ def serve(connection: socket.socket) -> None:
     """Fork a trainer for each request, and tell its end."""
     running: dict[int, int] = {}  # pid by pidfd
     while True:
-        ready, _, _ = select.select([connection, *running], [], [])
+        waiting: list[Any] = [connection, *running]
+        ready, _, _ = select.select(waiting, [], [])
         for pidfd in [one for one in ready if one is not connection]:
             pid = running.pop(pidfd)
             os.close(pidfd)

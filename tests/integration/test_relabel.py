@@ -13,6 +13,7 @@ from PIL import Image
 
 from deployments.offline.relabel import relabel
 from tasks.errors import BadInput, RoboflowRefused, RoboflowUnavailable
+from tasks.records import LabelSource
 from tasks.storage import keys
 from tests.fakes.html import Page
 from tests.fakes.roboflow_server import KEY, PROJECT, WORKSPACE, Misbehaviour, Received, RoboflowServer
@@ -95,6 +96,14 @@ def test_images_of_the_project_are_tagged_by_their_names_and_none_is_sent(server
     assert (returned["sent"], returned["not_returned"]) == ([], [])
     assert {one.name: one.tags for one in server.received.values() if one.tags} == {name: {TAG} for name in IN_PROJECT}
     assert len(server.received) == 4
+
+
+def test_labels_that_a_search_found_are_from_the_project_too(server, store, tmp_path):
+    searched = LabelSource(kind="roboflow", name=f"{UPLOAD}, search tag:reviewed")
+    publish_with_errors(store, tmp_path, ["cow.png", "unknown.png"], searched)
+    returned = relabel("pets", tmp_path / "out", 50, UPLOAD)["returned"]
+    assert (returned["tagged"], returned["sent"]) == (["cow.png"], [])
+    assert [one["image"] for one in returned["not_returned"]] == ["unknown.png"]
 
 
 def test_what_was_given_back_is_not_given_back_again_until_its_labels_change(server, from_roboflow, store, tmp_path):

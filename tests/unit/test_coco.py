@@ -15,6 +15,7 @@ from tasks.labeling.findings import FindingCounter
 from tasks.labeling.formats.coco import parse_documents
 from tasks.labeling.snapshot import make_snapshot
 from tasks.records import Box, LabelledImage, LabelSource
+from tasks.records.base import SPLITS, Split
 from tests.fakes.exports import document, numbered
 
 BOX = (10, 10, 20, 20)
@@ -26,7 +27,8 @@ def category(number, name, parent="none"):
 
 
 def classes_of(**documents):
-    return parse_documents(documents, FindingCounter()).classes
+    by_split: dict[Split, object] = {split: documents[split] for split in SPLITS if split in documents}
+    return parse_documents(by_split, FindingCounter()).classes
 
 
 def counts(findings):
@@ -176,7 +178,7 @@ def test_cases_the_bounding_box_of_a_mask_replaces_a_missing_bbox(compressed):
 @pytest.mark.parametrize("place", range(6))
 def test_a_polygon_with_a_nan_has_no_bounding_box(place):
     """Wherever it is: minimum and maximum pass over a NaN that does not come first."""
-    points = [10, 10, 50, 12, 30, 60]
+    points = [10.0, 10, 50, 12, 30, 60]
     points[place] = NAN
     polygon = {"image_id": 0, "category_id": 1, "segmentation": [points]}
     findings = FindingCounter()

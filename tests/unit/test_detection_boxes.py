@@ -27,7 +27,7 @@ def iou(one, other):
 def suppressed(boxes, scores, threshold):
     """Greedy suppression by class, from its definition, over all candidates with a score from 0.01 on."""
     candidates = [(float(scores[a, c]), a, c) for a, c in np.ndindex(scores.shape) if scores[a, c] > 0.01]
-    kept = []
+    kept: list[tuple[float, int, int]] = []
     for score, anchor, of_class in sorted(candidates, key=lambda one: (-one[0], one[1], one[2]))[:MAX_CANDIDATES]:
         rivals = [other for _, other, other_class in kept if other_class == of_class]
         if all(iou(boxes[anchor], boxes[other]) <= NMS_IOU for other in rivals):

@@ -144,7 +144,7 @@ def test_what_is_not_there_is_told(folder, name, words):
 
 def test_frames_of_a_video_are_images_in_order(tmp_path):
     path = tmp_path / "clip.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
     for brightness in (0, 100, 200):
         writer.write(np.full((48, 64, 3), brightness, np.uint8))
     writer.release()

@@ -94,7 +94,8 @@ def test_the_gain_is_the_difference_of_the_scores():
     ground_truth, ease = simulated.ground_truth(dice, 20), simulated.ease(dice, 20)
     detections = [simulated.detections(dice, ground_truth, ease, skill) for skill in (0.5, 0.9)]
     before, after = (metrics.score(ground_truth, one) for one in detections)
-    comparison = metrics.compare(*(metrics.Matches(ground_truth, one) for one in detections), 1, confidence_level=0.5)
+    first, second = (metrics.Matches(ground_truth, one) for one in detections)
+    comparison = metrics.compare(first, second, 1, confidence_level=0.5)
     assert comparison.map.gain == pytest.approx(after.map - before.map, abs=1e-6)
     assert comparison.map50.after == pytest.approx(after.map50, abs=1e-6)
     for name, gain in comparison.per_class.items():

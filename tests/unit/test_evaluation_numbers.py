@@ -9,6 +9,7 @@ from tasks.labeling.snapshot import make_snapshot
 from tasks.metrics import Matches, choose_point, coco_ground_truth, score, score_matches
 from tasks.metrics.bootstrap import draw_resamples, score_resamples
 from tasks.records import Box, LabelledImage, LabelSource
+from tasks.records.base import SPLITS
 from tests.fakes.coco import BOX, ELSEWHERE, detection, document, pycocotools_evaluation
 
 
@@ -75,8 +76,8 @@ def test_precision_recall_and_threshold_equal_a_search_over_all_scores(seed):
     got = (scores.threshold, scores.precision, scores.recall)
     assert got == pytest.approx(best_f1(reference, {1, 2, 3, 4}), abs=1e-12)
     for category_id, entry in enumerate(list(scores.per_class.values())[:3], start=1):
-        got = (entry.threshold, entry.precision, entry.recall)
-        assert got == pytest.approx(best_f1(reference, {category_id}), abs=1e-12)
+        of_class = (entry.threshold, entry.precision, entry.recall)
+        assert of_class == pytest.approx(best_f1(reference, {category_id}), abs=1e-12)
 
 
 def test_the_threshold_has_the_best_f1():
@@ -223,7 +224,7 @@ def test_map_by_size_and_recall_equal_pycocotools():
     got = [scores.map, scores.map50, scores.map75, scores.map_small, scores.map_medium, scores.map_large]
     assert got == pytest.approx(reference.stats[:6], abs=1e-12)
     assert scores.ar == pytest.approx(reference.stats[8], abs=1e-12)
-    assert min(got) > 0
+    assert all(value is not None and value > 0 for value in got)
 
 
 def test_a_size_without_boxes_has_no_number():
@@ -283,7 +284,7 @@ def test_labels_that_do_not_score_1_as_their_own_detections_are_an_error(box, co
             file_name=f"{split}.jpg", split=split, sha256=str(number) * 64, size=1, width=64, height=48,
             boxes=(Box(0, 1, 1, 9, 9), Box(0, *box)),
         )
-        for number, split in enumerate(("train", "valid", "test"))
+        for number, split in enumerate(SPLITS)
     ]  # fmt: skip
     findings = FindingCounter()
     hashes, source = dict.fromkeys((one.sha256 for one in images), 0), LabelSource(kind="file", name="x")

@@ -42,10 +42,12 @@ def test_a_damaged_or_missing_fit_is_none(tmp_path):
 
 def test_training_is_tried_again_while_the_fit_gets_smaller(tmp_path):
     write_fit(tmp_path, Fit(micro_batch=4))
-    tried, messages = [], []
+    tried: list[int | None] = []
+    messages: list[str] = []
 
     def train():
         fit = read_fit(tmp_path)
+        assert fit is not None
         tried.append(fit.micro_batch)
         if fit.micro_batch > 1:
             raise reduce_fit(tmp_path, fit, "memory")
@@ -61,8 +63,8 @@ def test_training_is_not_tried_again_with_a_micro_batch_of_one(tmp_path):
 
     def train():
         tried.append(1)
-        raise reduce_fit(tmp_path, read_fit(tmp_path), "memory")
+        raise reduce_fit(tmp_path, Fit(micro_batch=1), "memory")
 
     with pytest.raises(OutOfMemory, match="with one image at a time; lower the image size"):
-        until_it_fits(tmp_path, train, str)
+        until_it_fits(tmp_path, train, lambda message: None)
     assert tried == [1]

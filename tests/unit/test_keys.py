@@ -72,8 +72,10 @@ PREFIXES = {
 
 
 def test_every_function_is_listed_here():
-    functions = {function for name, function in inspect.getmembers(keys, inspect.isfunction) if name[0] != "_"}
-    assert functions == set(KEYS) | set(PREFIXES)
+    functions: set[object] = {
+        function for name, function in inspect.getmembers(keys, inspect.isfunction) if name[0] != "_"
+    }
+    assert functions == {*KEYS, *PREFIXES}
 
 
 @pytest.mark.parametrize("make", KEYS, ids=lambda make: make.__name__)

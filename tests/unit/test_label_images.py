@@ -3,6 +3,7 @@
 import io
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def decodes(data: bytes) -> bool:
     [("RGB", {}), ("RGB", {"progressive": True}), ("L", {}), ("CMYK", {}), ("RGB", {"restart_marker_blocks": 4})],
 )
 def test_cases_a14_a_damaged_jpeg_is_unreadable_exactly_if_it_does_not_decode_whole(
-    tmp_path: Path, mode: str, options: dict[str, object]
+    tmp_path: Path, mode: str, options: dict[str, Any]
 ) -> None:
     dice, whole = random.Random(7), encoded(drawn(1).convert(mode), **options)
     path, unreadable = tmp_path / "a.jpg", 0

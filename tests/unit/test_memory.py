@@ -4,6 +4,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -48,9 +49,7 @@ def group(folder: Path, version: int, limit: int | str, usage: int, unused: int 
         (1, "2:cpu,memory:/a:b\n", {"memory/a:b": (1000, 600)}, 400),
     ],
 )
-def test_memory_of_control_groups(
-    tmp_path: Path, version: int, facts: str, groups: dict[str, tuple[int | str, ...]], left: int
-) -> None:
+def test_memory_of_control_groups(tmp_path: Path, version: int, facts: str, groups: dict[str, Any], left: int) -> None:
     (tmp_path / "cgroup").write_text(facts)
     for name, numbers in groups.items():
         group(tmp_path / "root" / name, version, *numbers)

@@ -20,6 +20,7 @@ from tasks.records import (
     TrainingResult,
     TrainingSpec,
 )
+from tasks.records.base import Split
 from tests.fakes.published import AGREEMENT, INT8_SPEED
 from tests.fakes.scores import scores
 
@@ -110,6 +111,6 @@ def test_labels_from_a_file_without_a_licence():
 
 def test_labels_of_a_search_have_no_version():
     source = LabelSource(kind="roboflow", name="acme/pets, search tag:reviewed")
-    splits = {"test": SplitCounts(images=1, boxes=1, background=0)}
+    splits: dict[Split, SplitCounts] = {"test": SplitCounts(images=1, boxes=1, background=0)}
     data = CardData(source=source, licence=None, held_out=0, boxes={}, splits=splits)
     assert "From Roboflow acme/pets, search tag:reviewed. Licence" in card_markdown(card(data=data))

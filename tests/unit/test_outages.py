@@ -56,7 +56,7 @@ def test_an_outage_is_waited_out_and_the_log_says_what_for(caplog, kind, name):
 
 
 def test_pauses_grow_to_the_longest_and_the_log_says_what_is_left(caplog):
-    pauses = []
+    pauses: list[float] = []
     with pytest.raises(StillUnavailable, match=r"^no answer; waited 60 min for it in all, start the run again"):
         wait_out(Service(*[StoreUnavailable("no answer")] * 100), sleep=pauses.append)
     assert sum(pauses) == pytest.approx(3600)

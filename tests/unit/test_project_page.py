@@ -52,7 +52,7 @@ def test_page_is_whole_and_needs_nothing_else():
     text = render(three())
     page = Page(text)
     allowed = re.compile(r"data:|#|00000[123]/(card\.json|[0-9a-f]{16}-report\.html)$")
-    links = [value for _, name, value in page.attributes if name in ("src", "href", "xlink:href")]
+    links = [value or "" for _, name, value in page.attributes if name in ("src", "href", "xlink:href")]
     assert [value for value in links if not allowed.match(value)] == []
     assert [name for _, name, _ in page.attributes if name.startswith("on")] == []
     assert re.findall(r'https?://(?!www\.w3\.org/2000/svg")', text) == []
@@ -209,7 +209,7 @@ def snapshot(*images, classes=("cat", "dog")):
 
 
 def test_labels_are_counted_and_measured_images_recognised_by_bytes_and_boxes():
-    train = ("t.jpg", "train", "1", [])
+    train: tuple[str, str, str, list] = ("t.jpg", "train", "1", [])
     first = snapshot(train, ("a.jpg", "test", "2", [(0, 1, 1, 5, 5), (1, 0, 0, 3, 3)]), ("b.jpg", "test", "3", []))
     counted = count_labels(first, "test")
     assert (counted.training_images, counted.measured_images) == (1, 2)
@@ -280,6 +280,7 @@ def test_of_hundreds_the_latest_are_listed_the_others_counted_and_all_drawn():
 def test_all_dots_stay_inside_the_axes():
     versions = [fakes.version(1, mean=0.0), fakes.version(2, mean=1.0)]
     for chart in (versions_chart(three(versions=versions)), labels_chart(three(versions=versions))):
+        assert chart is not None
         _, top, _, bottom = chart.box
         svg = draw_chart(chart)
         heights = re.findall(

@@ -1,5 +1,6 @@
 """Options of verbs that come from the fields of records: names, defaults, and what becomes of their values."""
 
+import click
 import pytest
 import typer
 
@@ -29,10 +30,15 @@ GATE = [
 ALL_VERBS = ["--json", "--help"]
 
 
+def verbs_of(group):
+    assert isinstance(group, click.Group)
+    return group.commands
+
+
 @pytest.fixture
 def parse():
     """What a verb makes of its arguments: the values of its options by name."""
-    verbs = typer.main.get_command(app).commands
+    verbs = verbs_of(typer.main.get_command(app))
 
     def parse(verb, *arguments):
         return verbs[verb].make_context(verb, list(arguments)).params
@@ -54,7 +60,7 @@ def parse():
     ],
 )
 def test_a_verb_has_these_options(verb, expected):
-    command = typer.main.get_command(app).commands[verb]
+    command = verbs_of(typer.main.get_command(app))[verb]
     context = typer.Context(command)
     options = [flag for one in command.get_params(context) for flag in one.opts if flag.startswith("--")]
     assert sorted(options) == sorted([*expected, *ALL_VERBS])
@@ -62,7 +68,7 @@ def test_a_verb_has_these_options(verb, expected):
 
 
 def test_setting_a_schedule_has_the_options_of_retrain_and_those_of_times():
-    command = typer.main.get_command(app).commands["schedule"].commands["set"]
+    command = verbs_of(verbs_of(typer.main.get_command(app))["schedule"])["set"]
     options = {option for parameter in command.get_params(typer.Context(command)) for option in parameter.opts}
     request = {*ROBOFLOW, *SENT, *LABELS, *TRAINING, *GATE, *ALL_VERBS} - {"--project", "--wait"}
     assert {option for option in options if option.startswith("--")} == {*request, "--cron", "--every", "--timezone"}
@@ -77,7 +83,9 @@ def test_options_that_are_left_out_make_the_request_of_the_defaults(parse):
 
 def test_every_option_has_the_description_of_its_field_as_help():
     for option in options_of(RetrainRequest):
-        assert option.help.startswith(RetrainRequest.model_fields[option.name].description)
+        description = RetrainRequest.model_fields[str(option.name)].description
+        assert description
+        assert str(option.help).startswith(description)
 
 
 def test_values_reach_the_field_of_their_option(parse):

@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import json
 import math
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -28,7 +29,7 @@ from tasks.records import (
 from tests.fakes.scores import scores
 
 SHA = "c" * 64
-SPEC = {
+SPEC: dict[str, Any] = {
     "snapshot_digest": SHA, "classes": ("猫", "dog"), "variant": "s", "epochs": 3, "image_size": 64, "batch_size": 2,
     "learning_rate": 5e-4, "patience": 10, "seed": 1,
 }  # fmt: skip
@@ -109,7 +110,7 @@ def test_records_are_frozen_strict_and_described(kind):
 
 def test_unknown_fields_are_refused():
     with pytest.raises(ValidationError, match="Extra inputs"):
-        TrainingSpec(**SPEC, epoch=3)
+        TrainingSpec(**{**SPEC, "epoch": 3})
 
 
 def test_a_record_cannot_be_changed():

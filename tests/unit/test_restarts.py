@@ -1,5 +1,7 @@
 """A crashed run is started again a few times, with growing waits, and anew after it made progress."""
 
+from typing import Any
+
 import pytest
 
 from tasks.orchestration.restarts import PROGRESS, RESTART_DELAYS, STARTS, decide
@@ -7,7 +9,8 @@ from tasks.orchestration.restarts import PROGRESS, RESTART_DELAYS, STARTS, decid
 
 def crashes(progress_at_each):
     """Delays that a run gets which crashes with this progress, once after the other."""
-    labels, delays = {}, []
+    labels: dict[str, Any] = {}
+    delays = []
     for progress in progress_at_each:
         decision = decide(labels, progress)
         delays.append(decision.delay)

@@ -21,7 +21,8 @@ BEFORE_THE_CLOCKS_ARE_SET_FORWARD = datetime(2026, 3, 27, 12, tzinfo=UTC)
 @pytest.mark.parametrize("after", [BEFORE_THE_CLOCKS_ARE_SET_BACK, BEFORE_THE_CLOCKS_ARE_SET_FORWARD])
 @pytest.mark.parametrize("options", [("0 3 * * *", None), (None, "1d")])
 def test_a_nightly_schedule_keeps_its_hour_when_the_clocks_change(options, after):
-    times = next_times(schedule_from(*options, BERLIN), after=after)
+    cron, every = options
+    times = next_times(schedule_from(cron, every, BERLIN), after=after)
     hours = {(time.hour, time.minute) for time in times}
     assert hours == {(3, 0) if options[0] else (0, 0)}
     assert len({time.utcoffset() for time in times}) == 2

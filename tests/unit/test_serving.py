@@ -49,7 +49,8 @@ def client(make_client):
 
 
 def image(kind=".png", spots=(SPOT,), size=(320, 200)):
-    return cv2.imencode(kind, bright_spots.image(*size, list(spots)))[1].tobytes()
+    width, height = size
+    return cv2.imencode(kind, bright_spots.image(width, height, list(spots)))[1].tobytes()
 
 
 def assert_refused(answer, status, words):

@@ -3,18 +3,19 @@
 from pathlib import Path
 
 import pytest
+from pydantic_settings import BaseSettings
 
 from tasks.errors import BadSettings
 from tasks.settings import RoboflowSettings, StoreSettings, WorkSettings, from_environment
 
 SECRET = "sEcReT-value-1234"
-KINDS = [StoreSettings, RoboflowSettings, WorkSettings]
+KINDS: list[type[BaseSettings]] = [StoreSettings, RoboflowSettings, WorkSettings]
 
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch):
     for kind in KINDS:
-        prefix = kind.model_config["env_prefix"]
+        prefix = kind.model_config.get("env_prefix", "")
         for field in kind.model_fields:
             monkeypatch.delenv(f"{prefix}{field}".upper(), raising=False)
     monkeypatch.delenv("ROBOFLOW_API_KEY", raising=False)

@@ -34,8 +34,8 @@ class Slow:
         return seconds_of_rounds(lambda: self.detect(1), rounds, warm_up, self.clock, longest)
 
     def speed(self):
-        facts = {"device": "cpu bf16", "parameters": 7, "file_bytes": 9}
-        return measure_speed(self.detect, batch=16, clock=self.clock, **facts)
+        about = {"parameters": 7, "file_bytes": 9}
+        return measure_speed(self.detect, batch=16, clock=self.clock, device="cpu bf16", **about)
 
 
 def test_the_first_rounds_do_not_count():

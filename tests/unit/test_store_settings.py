@@ -1,5 +1,7 @@
 """Settings that the store refuses before any request, and what boto3's errors become."""
 
+from typing import Any
+
 import pytest
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
@@ -24,10 +26,13 @@ SETTINGS = StoreSettings(
 )
 
 
+def tls_error(words: str) -> boto.SSLError:
+    return boto.SSLError(endpoint_url="u", error=Exception(words))
+
+
 def answer(status: int, code: str, message: str = "m", operation: str = "PutObject") -> boto.ClientError:
-    return boto.ClientError(
-        {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation
-    )
+    response: Any = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return boto.ClientError(response, operation)
 
 
 @pytest.mark.parametrize(
@@ -114,8 +119,9 @@ def test_settings_come_from_the_environment(monkeypatch):
 )
 def test_checksums_depend_on_the_endpoint(endpoint, checksums, expected):
     store = Store(SETTINGS.model_copy(update={"endpoint": endpoint, "checksums": checksums}))
-    assert store._client.meta.config.request_checksum_calculation == expected
-    assert store._client.meta.config.response_checksum_validation == expected
+    config: Any = store._client.meta.config
+    assert config.request_checksum_calculation == expected
+    assert config.response_checksum_validation == expected
     assert store.link("x", 60).url.startswith(f"{endpoint}/b/x?")
 
 
@@ -165,9 +171,17 @@ def test_checksums_depend_on_the_endpoint(endpoint, checksums, expected):
         (boto.CredentialRetrievalError(provider="p", error_msg="m"), StoreUnavailable, "credentials"),
         (boto.ParamValidationError(report="r"), BadSettings, "NASFLOW_STORE_BUCKET"),
         (boto.FlexibleChecksumError(error_msg="m"), CorruptObject, "checksum"),
-        (boto.SSLError(endpoint_url="u", error="CERTIFICATE_VERIFY_FAILED"), BadSettings, "NASFLOW_STORE_CA_BUNDLE"),
-        (boto.SSLError(endpoint_url="u", error="CERTIFICATE_VERIFY_FAILED: expired"), BadSettings, "has expired"),
-        (boto.SSLError(endpoint_url="u", error="EOF"), StoreUnavailable, "NASFLOW_STORE_CA_BUNDLE"),
+        (
+            boto.SSLError(endpoint_url="u", error=Exception("CERTIFICATE_VERIFY_FAILED")),
+            BadSettings,
+            "NASFLOW_STORE_CA_BUNDLE",
+        ),
+        (
+            boto.SSLError(endpoint_url="u", error=Exception("CERTIFICATE_VERIFY_FAILED: expired")),
+            BadSettings,
+            "has expired",
+        ),
+        (boto.SSLError(endpoint_url="u", error=Exception("EOF")), StoreUnavailable, "NASFLOW_STORE_CA_BUNDLE"),
     ],
 )
 def test_every_error_of_boto3_becomes_one_of_ours_in_one_line(error, kind, message):

@@ -68,12 +68,13 @@ def test_a_box_is_most_uncertain_at_the_threshold(score, threshold, expected):
 def test_the_most_uncertain_box_counts_for_an_image():
     boxes = [seen_object(score=0.97), seen_object("dog", 0.3), seen_object(score=0.1)]
     value, box = max_uncertainty(boxes, 0.4)
-    assert (value, box) == (pytest.approx(0.75), boxes[1])
+    assert value == pytest.approx(0.75)
+    assert box == boxes[1]
     assert max_uncertainty([], 0.4) == (0, None)
 
 
 def test_a_class_is_rare_by_its_share_of_the_most_frequent_one():
-    assert [class_rarity(name, FACTS.boxes) for name in ("cat", "dog", "owl", "new")] == [0, 0.75, 1, 1]
+    assert [class_rarity(name, FACTS.boxes or {}) for name in ("cat", "dog", "owl", "new")] == [0, 0.75, 1, 1]
     assert class_rarity("cat", {"cat": 0}) == 0
     assert max_rarity([seen_object(), seen_object("dog")], FACTS.boxes) == (0.75, "dog")
     assert max_rarity([seen_object("dog")], None) == max_rarity([], FACTS.boxes) == (0, None)

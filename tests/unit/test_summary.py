@@ -49,7 +49,7 @@ def outcome_of(
     decision = PromotionDecision(
         promote=promote, verdict=verdict, reason=reason, candidate_map=0.6, champion_map=None, champion_version=None,
         overridden=overridden, answer=answer,
-        checks=[GateCheck(name="a", passed=None, text="AP of <b>cat</b> | dog is open.")],
+        checks=(GateCheck(name="a", passed=None, text="AP of <b>cat</b> | dog is open."),),
     )  # fmt: skip
     return RetrainOutcome.model_construct(
         snapshot=SnapshotRef(
@@ -74,7 +74,8 @@ def summary(per_class, **changes):
 
 def cells(text):
     """Rows of all tables, as cells of plain text; anything that is not plain text is an error."""
-    rows, kinds = [], set()
+    rows: list[list[str]] = []
+    kinds = set()
     for token in MarkdownIt("commonmark", {"html": True}).enable("table").parse(text):
         if token.type == "tr_open":
             rows.append([])
