@@ -25,11 +25,11 @@ def model(value, behind=0.0, error=0.0, latency_ms=10.0, half=0.05, **changes):
     if behind or error:
         interval = (-behind - T * error, -behind + T * error)
         gain = Gain(before=min(1.0, value + behind), after=value, gain=-behind, ci95=interval)
-    interval = None if half is None else (max(0.0, value - half), min(1.0, value + half))
+    around = None if half is None else (max(0.0, value - half), min(1.0, value + half))
     run_key = hashlib.sha256(f"{value} {name} {latency_ms}".encode()).hexdigest()
     values = {
         "name": name or settings_of.in_short, "settings": settings_of, "run_key": run_key,
-        "map": Measurement(value=value, ci95=interval), "behind": gain, "valid_map": value, "best_epoch": 25,
+        "map": Measurement(value=value, ci95=around), "behind": gain, "valid_map": value, "best_epoch": 25,
         "still_rising": False, "seconds": 300, "device": "cpu bf16", "latency_ms": latency_ms,
         "parameters": 19_000_000, "file_bytes": 76_000_000, "report": "runs/x/report.json",
     }  # fmt: skip
@@ -48,7 +48,7 @@ def study(models, left_out=(), project="pets"):
 
 def grid():
     """Twelve models of all sizes, two input sizes and two numbers of epochs, and a trial that failed."""
-    models = []
+    models: list[StudiedModel] = []
     for size, (variant, millions) in enumerate((("s", 19.0), ("m", 51.1), ("l", 66.9))):
         for image_size in (320, 640):
             for epochs in (30, 100):

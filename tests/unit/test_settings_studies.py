@@ -138,7 +138,8 @@ def test_a_search_begins_with_the_settings_of_the_request():
 
 def searched(space, count, base=None, images=40, seed=0):
     """The trials of a search, each trained to a mAP that its learning rate decides: best at 0.001."""
-    base, trials = base or settings(), []
+    base = base or settings()
+    trials: list[Trial] = []
     for number in range(1, count + 1):
         chosen = suggest(base, space, images, trials, seed)
         value = max(0.0, 0.6 - 0.2 * abs(np.log10(chosen.learning_rate / 0.001)))
