@@ -116,7 +116,11 @@ def _find_report(store: Store, version: ModelVersion) -> EvaluationReport | None
         return None
     for goal in get_args(ThresholdGoal):
         job = EvaluateJob(
-            run_key=version.run_key, snapshot_digest=version.snapshot_digest, split=version.split, threshold_for=goal
+            run_key=version.run_key,
+            snapshot_digest=version.snapshot_digest,
+            split=version.split,
+            threshold_for=goal,
+            scoring=version.scoring,
         )
         report = find_evaluation(store, job, model)
         if report and report.scores == version.scores:
