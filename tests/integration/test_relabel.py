@@ -210,7 +210,7 @@ def test_a_no_is_told_without_the_key_and_the_same_command_goes_on(
 
 
 def test_without_the_report_in_the_store_it_says_so(server, from_roboflow, store, tmp_path):
-    store.delete([keys.evaluation_report(keys.run(from_roboflow.run_key))])
+    store.delete([key for key in store.list(keys.run(from_roboflow.run_key)) if key.endswith("/report.json")])
     with pytest.raises(BadInput, match="pets version 1: its report or labels are not in the store any more"):
         relabel("pets", tmp_path / "out", 50)
 
