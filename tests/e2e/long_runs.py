@@ -11,8 +11,8 @@ from tasks.training.launch import TRAIN
 from tests.e2e.stack import retrain
 from tests.fakes.waiting import wait_for
 
-EPOCHS = 20
-"""Of runs that are interrupted: enough to be running still when the first checkpoint is in the store."""
+EPOCHS = 40
+"""Of runs that are interrupted: enough to be running still some seconds after the first checkpoint is in the store."""
 
 
 def trainer_of(stack):

@@ -97,11 +97,12 @@ def test_the_store_holds_the_keys_of_the_design_and_no_open_upload(stack, first)
     patterns = [
         rf"datasets/blobs/sha256/{hexes}{{2}}/{hexes}{{64}}",
         rf"datasets/snapshots/{hexes}{{64}}\.json",
-        rf"runs/{hexes}{{64}}/(spec\.json|state\.json|history/{hexes}{{16}}-history\.jsonl|report\.json)",
-        rf"runs/{hexes}{{64}}/report/{hexes}{{16}}-(index|verdict|study)\.html",
-        rf"runs/{hexes}{{64}}/report/{hexes}{{16}}-(report|study)\.json",
+        rf"runs/{hexes}{{64}}/(spec\.json|state\.json|history/{hexes}{{16}}-history\.jsonl)",
+        rf"runs/{hexes}{{64}}/scoring-\d+/(report|formats)\.json",
+        rf"runs/{hexes}{{64}}/scoring-\d+/report/{hexes}{{16}}-(index|verdict|study)\.html",
+        rf"runs/{hexes}{{64}}/scoring-\d+/report/{hexes}{{16}}-(report|study)\.json",
         rf"runs/{hexes}{{64}}/(detections/[\w./-]+|weights/{hexes}{{16}}-best\.safetensors)",
-        rf"runs/{hexes}{{64}}/(formats\.json|formats/{hexes}{{16}}-model(-nms|-int8)?\.(pth|onnx))",
+        rf"runs/{hexes}{{64}}/formats/{hexes}{{16}}-model(-nms|-int8)?\.(pth|onnx)",
         rf"detections/[\w-]+/\d+/images/{hexes}{{64}}\.json",
         rf"detections/[\w-]+/\d+/(annotated/{hexes}{{64}}-{hexes}{{16}}\.jpg|runs/{hexes}{{16}}-detections\.json)",
         r"cameras/[\w.-]+",  # what a test puts there, to be detected on
