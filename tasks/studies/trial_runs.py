@@ -55,7 +55,8 @@ class TrialRuns:
                 for name, error in runs.wait().items():
                     self._ended += 1
                     self._end(name, error)
-                self._stop_hopeless(runs)
+                if self._trials.stops_hopeless:
+                    self._stop_hopeless(runs)
 
     def _fill(self, runs: ChildRuns) -> None:
         """Start trials until each worker has one. Those whose model is there already need none."""

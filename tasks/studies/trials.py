@@ -17,6 +17,8 @@ class Trials(Protocol):
 
     total: int
     """How many there will be."""
+    stops_hopeless: bool
+    """Whether open trials are looked at, and may be stopped."""
 
     def all(self) -> Sequence[Trial]:
         """All trials so far, by number."""
@@ -37,6 +39,8 @@ class Combinations:
     Args:
         trials: The combinations.
     """
+
+    stops_hopeless = False
 
     def __init__(self, trials: Sequence[Trial]) -> None:
         self.total = len(trials)
@@ -73,6 +77,8 @@ class Search:
         train_images: Number of training images.
         seed: Seed of the search.
     """
+
+    stops_hopeless = True
 
     def __init__(
         self,
