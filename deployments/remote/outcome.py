@@ -35,7 +35,7 @@ def read_outcome(store: Store, project: str, run: "FlowRun") -> RunOutcome:
     except NotInStore:
         raise NasflowError(
             f"flow run {run.name} completed, but its outcome is not in the store that NASFLOW_STORE_ENDPOINT names; "
-            "set it to the store of the workers"
+            "set it to the store of the workers, and install the same nasflow there"
         ) from None
 
 

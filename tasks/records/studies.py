@@ -1,5 +1,6 @@
 """Studies of settings: what to try, the trials, and what they came to. Plain data."""
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -14,6 +15,13 @@ MAX_TRIALS = 200
 class SettingsSpace(Part):
     """The settings that a study tries; those without values are the request's."""
 
+    trials: int | None = Field(
+        default=None,
+        ge=2,
+        le=MAX_TRIALS,
+        description="Number of combinations that Optuna chooses, with learning rate, batch size and augmentation as "
+        "well; hopeless ones are stopped early. Empty for each combination of the values.",
+    )
     variants: tuple[Variant, ...] = Field(default=(), description="YOLO-NAS sizes to try.")
     epochs: tuple[Annotated[int, Field(ge=1, le=10_000)], ...] = Field(
         default=(), description="Maximum numbers of epochs to try."
@@ -21,32 +29,26 @@ class SettingsSpace(Part):
     image_sizes: tuple[ImageSize, ...] = Field(
         default=(), description="Sides of the square network input to try, in pixels."
     )
-    trials: int | None = Field(
-        default=None,
-        ge=2,
-        le=MAX_TRIALS,
-        validate_default=True,
-        description="Number of combinations that Optuna chooses, with learning rate, batch size and augmentation as "
-        "well; hopeless ones are stopped early. Empty for each combination of the values above.",
-    )
 
-    @field_validator("trials")
+    @field_validator("epochs", "image_sizes")
     @classmethod
-    def _can_be_tried(cls, value: int | None, info: ValidationInfo) -> int | None:
+    def _can_be_tried(cls, values: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
         """A search compares models at the same epoch, and a study of all combinations must end some day."""
-        if value is not None and len(set(info.data.get("epochs", ()))) > 1:
-            raise PydanticCustomError(
-                "several_epochs", "goes with one number of epochs, at which hopeless trials are told; name one"
-            )
-        sizes = [max(1, len(set(info.data.get(name, ())))) for name in ("variants", "epochs", "image_sizes")]
-        combinations = sizes[0] * sizes[1] * sizes[2]
-        if value is None and combinations > MAX_TRIALS:
+        if info.data.get("trials") is not None:
+            if info.field_name == "epochs" and len(set(values)) > 1:
+                raise PydanticCustomError(
+                    "several_epochs", "a search compares its trials at the same epoch; name one number of epochs"
+                )
+            return values
+        before = [len(set(info.data.get(name, ()))) for name in ("variants", "epochs") if name != info.field_name]
+        combinations = math.prod(max(1, count) for count in (*before, len(set(values))))
+        if combinations > MAX_TRIALS:
             raise PydanticCustomError(
                 "too_many_combinations",
                 "{combinations} combinations, at most {limit} can be tried; name fewer values",
                 {"combinations": combinations, "limit": MAX_TRIALS},
             )
-        return value
+        return values
 
     @property
     def is_empty(self) -> bool:

@@ -55,8 +55,8 @@ class TrialRuns:
                 for name, error in runs.wait().items():
                     self._ended += 1
                     self._end(name, error)
-                if self._trials.stops_hopeless:
-                    self._stop_hopeless(runs)
+                if is_hopeless := self._trials.is_hopeless:
+                    self._stop_hopeless(runs, is_hopeless)
 
     def _fill(self, runs: ChildRuns) -> None:
         """Start trials until each worker has one. Those whose model is there already need none."""
@@ -91,7 +91,7 @@ class TrialRuns:
             text = f"{text}, about {timedelta(seconds=round(seconds))} left"
         self._on_progress(done, total, text)
 
-    def _stop_hopeless(self, runs: ChildRuns) -> None:
+    def _stop_hopeless(self, runs: ChildRuns, is_hopeless: Callable[[Trial], bool]) -> None:
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + HISTORY_SECONDS
@@ -100,7 +100,7 @@ class TrialRuns:
             trial = trial.model_copy(update={"maps": best_maps(self._store, job.spec.digest)})
             self._open[name] = trial, job
             self._trials.keep(trial)
-            if trial.maps and self._trials.is_hopeless(trial):
+            if trial.maps and is_hopeless(trial):
                 best = f"mAP {trial.best_map:.3f} after epoch {max(trial.maps)}"
                 reason = f"stopped, since {best} is behind the median of the others"
                 logger.info("trial %s is %s", name, reason)

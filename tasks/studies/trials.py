@@ -1,6 +1,6 @@
 """Where the trials of a study come from, and where what became of them is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tasks.errors import LostRace
@@ -17,8 +17,6 @@ class Trials(Protocol):
 
     total: int
     """How many there will be."""
-    stops_hopeless: bool
-    """Whether open trials are looked at, and may be stopped."""
 
     def all(self) -> Sequence[Trial]:
         """All trials so far, by number."""
@@ -29,8 +27,9 @@ class Trials(Protocol):
     def keep(self, trial: Trial) -> None:
         """Keep what became of a trial, or how far it is."""
 
-    def is_hopeless(self, trial: Trial) -> bool:
-        """Whether an open trial is to be stopped."""
+    @property
+    def is_hopeless(self) -> Callable[[Trial], bool] | None:
+        """Says of an open trial whether it is to be stopped; None if none ever is."""
 
 
 class Combinations:
@@ -40,7 +39,8 @@ class Combinations:
         trials: The combinations.
     """
 
-    stops_hopeless = False
+    is_hopeless = None
+    """All combinations are asked for."""
 
     def __init__(self, trials: Sequence[Trial]) -> None:
         self.total = len(trials)
@@ -59,10 +59,6 @@ class Combinations:
         """Keep it for this run of the study."""
         self._trials[trial.number] = trial
 
-    def is_hopeless(self, trial: Trial) -> bool:
-        """Never: all combinations are asked for."""
-        return False
-
 
 class Search:
     """Trials that Optuna chooses, kept in the store: a search that was killed, or gets more trials, goes on.
@@ -77,8 +73,6 @@ class Search:
         train_images: Number of training images.
         seed: Seed of the search.
     """
-
-    stops_hopeless = True
 
     def __init__(
         self,

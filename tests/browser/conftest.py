@@ -50,10 +50,10 @@ def blank_page(browser):
 
 @pytest.fixture
 def open_page(browser):
-    """Opens a file at a width, with a colour scheme, with an empty log; afterwards all is as before."""
+    """Opens a file at a width, for a medium, with a colour scheme, with an empty log; afterwards all is as before."""
 
-    def opened(page, width=1200, scheme="light"):
-        emulate(browser, width, scheme=scheme)
+    def opened(page, width=1200, scheme="light", medium="screen"):
+        emulate(browser, width, medium, scheme)
         browser.get_log("browser")
         browser.get(page.as_uri())
         return browser

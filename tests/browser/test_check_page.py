@@ -75,21 +75,9 @@ def faulty(tmp_path_factory):
 
 
 @pytest.fixture
-def show(browser, page):
-    """Opens a page at a width, for a medium, with a colour scheme; afterwards all is as before."""
-
-    def opened(width=1200, medium="screen", scheme="light", page=page):
-        sizes = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", sizes)
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": medium, "features": features})
-        browser.get_log("browser")
-        browser.get(page.as_uri())
-        return browser
-
-    yield opened
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+def show(open_page, page):
+    """Opens a page at a width, for a medium, with a colour scheme."""
+    return lambda width=1200, page=page, **look: open_page(page, width, **look)
 
 
 def section(browser, heading):

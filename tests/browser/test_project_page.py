@@ -10,7 +10,7 @@ from selenium.webdriver.common.keys import Keys
 
 from tasks.promotion.page.content import ProjectContent
 from tasks.promotion.page.page import render
-from tests.browser.looking import CONTRASTS, assert_fits, emulate, keep_screenshot, requested, reset
+from tests.browser.looking import CONTRASTS, assert_fits, keep_screenshot, requested
 from tests.fakes import projects as fakes
 
 MARKUP = '</script><img src=x onerror="document.title=1">'
@@ -42,17 +42,9 @@ def pages(tmp_path_factory):
 
 
 @pytest.fixture
-def show(browser, pages):
-    """Opens a page at a width, for a medium, with a colour scheme; afterwards resets the browser."""
-
-    def opened(name="few", **look):
-        emulate(browser, **look)
-        browser.get_log("browser")
-        browser.get((pages / f"{name}.html").as_uri())
-        return browser
-
-    yield opened
-    reset(browser)
+def show(open_page, pages):
+    """Opens a page at a width, for a medium, with a colour scheme."""
+    return lambda name="few", **look: open_page(pages / f"{name}.html", **look)
 
 
 def find(browser, selector):

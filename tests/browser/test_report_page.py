@@ -16,7 +16,7 @@ from tasks.evaluation.report.images import draw_images
 from tasks.evaluation.report.page import write_report
 from tasks.evaluation.report.suspected_errors import draw_suspected_errors
 from tasks.records import Box, LabelledImage
-from tests.browser.looking import CONTRASTS, assert_fits, emulate, keep_screenshot, requested, reset
+from tests.browser.looking import CONTRASTS, assert_fits, keep_screenshot, requested
 from tests.fakes import evaluations as fakes
 from tests.fakes.learning import study
 
@@ -73,17 +73,9 @@ def pages(tmp_path_factory):
 
 
 @pytest.fixture
-def show(browser, pages):
-    """Opens a page at a width, for a medium, with a colour scheme; afterwards resets the browser."""
-
-    def opened(name="few", **look):
-        emulate(browser, **look)
-        browser.get_log("browser")
-        browser.get((pages / f"{name}.html").as_uri())
-        return browser
-
-    yield opened
-    reset(browser)
+def show(open_page, pages):
+    """Opens a page at a width, for a medium, with a colour scheme."""
+    return lambda name="few", **look: open_page(pages / f"{name}.html", **look)
 
 
 def find(browser, selector):

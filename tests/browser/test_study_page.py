@@ -6,7 +6,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tasks.studies.page.page import render
-from tests.browser.looking import CONTRASTS, assert_fits, emulate, keep_screenshot, requested, reset
+from tests.browser.looking import CONTRASTS, assert_fits, keep_screenshot, requested
 from tests.fakes import studies as fakes
 
 CONTENTS = {
@@ -25,17 +25,9 @@ def pages(tmp_path_factory):
 
 
 @pytest.fixture
-def show(browser, pages):
-    """Opens a page at a width, for a medium, with a colour scheme; afterwards resets the browser."""
-
-    def opened(name="grid", **look):
-        emulate(browser, **look)
-        browser.get_log("browser")
-        browser.get((pages / f"{name}.html").as_uri())
-        return browser
-
-    yield opened
-    reset(browser)
+def show(open_page, pages):
+    """Opens a page at a width, for a medium, with a colour scheme."""
+    return lambda name="grid", **look: open_page(pages / f"{name}.html", **look)
 
 
 def find(browser, selector):

@@ -44,8 +44,12 @@ def test_a_space_is_empty_if_there_is_nothing_to_choose(space, is_empty):
 @pytest.mark.parametrize(
     ("space", "words"),
     [
-        ({"epochs": (30, 60), "trials": 5}, "goes with one number of epochs"),
-        ({"epochs": tuple(range(1, 202))}, "201 combinations, at most 200"),
+        ({"epochs": (30, 60), "trials": 5}, "epochs\\n  a search compares its trials at the same epoch; name one"),
+        ({"epochs": tuple(range(1, 202))}, "epochs\\n  201 combinations, at most 200"),
+        (
+            {"variants": ("s", "m"), "epochs": tuple(range(1, 52)), "image_sizes": (64, 96)},
+            "image_sizes\\n  204 combinations, at most 200",
+        ),
         ({"trials": 1}, "greater than or equal to 2"),
         ({"trials": 201}, "less than or equal to 200"),
         ({"variants": ("xl",)}, "should be 's', 'm' or 'l'"),
