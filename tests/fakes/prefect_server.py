@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from deployments.local_stack import processes
@@ -39,8 +41,18 @@ def prefect_server(folder: Path) -> Iterator[str]:
         _wait_for(url, server.poll)
         with temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: folder}):
             yield url
+            send_what_waits()
     finally:
         processes.stop(server, 10)
+
+
+def send_what_waits() -> None:
+    """Send the events and logs of this process, and end the threads that do.
+
+    A thread that outlives its server takes the events of the next server of this process, and then waits for the first.
+    """
+    EventsWorker.drain_all(at_exit=False)
+    APILogWorker.drain_all(at_exit=False)
 
 
 def _wait_for(url: str, ended) -> None:

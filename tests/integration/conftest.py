@@ -1,6 +1,7 @@
 """A real store for all integration tests, and a prefix of it for each."""
 
 import fcntl
+import sys
 import uuid
 from collections.abc import Iterator
 
@@ -25,6 +26,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sort by file; within a file the order stays."""
     ranks = {name: rank for rank, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_events_left() -> Iterator[None]:
+    """Fails for a file that leaves a thread of Prefect's behind: the next server's events would wait for its server."""
+    yield
+    worker = sys.modules.get("prefect.events.worker")
+    assert worker is None or not worker.EventsWorker._instances
 
 
 @pytest.fixture(scope="session")
