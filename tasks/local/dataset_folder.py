@@ -23,7 +23,7 @@ def image_path(folder: Path, image: LabelledImage) -> Path:
 def fill(
     folder: Path,
     snapshot: DatasetSnapshot,
-    fetch: Callable[[LabelledImage, Path], None],
+    fetch: Callable[[LabelledImage, Path], object],
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Fill a dataset folder with a snapshot; images that it has already are kept.

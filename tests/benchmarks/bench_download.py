@@ -29,12 +29,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from tasks.labeling.formats import zips
 from tasks.labeling.roboflow.export import fetch_export
 from tasks.labeling.roboflow.versions import VersionRequest
 from tasks.settings import RoboflowSettings
 from tests.benchmarks.peers import contestants
-from tests.fakes.roboflow_server import KEY, PROJECT, WORKSPACE
+from tests.fakes.roboflow_project import PROJECT, WORKSPACE
+from tests.fakes.roboflow_server import KEY
 
 IMAGE_BYTES = 60_000
 KINDS = ("ours", "package", "ours, unpacked", "package, transfer")
@@ -74,8 +77,8 @@ def write_zip(path: Path, size: int) -> Path:
 def served(archive: Path) -> Iterator[str]:
     """Run the fake server, and give its URL."""
     command = [sys.executable, "-m", "tests.fakes.roboflow_server", str(archive)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, cwd=contestants.ROOT, **pipes) as server:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, text=True, cwd=contestants.ROOT, stdin=pipe, stdout=pipe) as server:
         yield server.stdout.readline().strip()
         server.stdin.close()
 
@@ -101,7 +104,7 @@ def work(kind: str, url: str, folder: Path) -> None:
 def ours(url: str, folder: Path) -> Callable[[], object]:
     import roboflow  # noqa: F401 - before the time is taken
 
-    settings = RoboflowSettings(api_key=KEY, api_url=url)
+    settings = RoboflowSettings(api_key=SecretStr(KEY), api_url=url)
     request = VersionRequest(WORKSPACE, PROJECT, 10)
     return lambda: fetch_export(settings, request, folder / "export.zip")
 

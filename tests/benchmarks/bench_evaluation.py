@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def main() -> None:
         engines = {"pycocotools": "pycocotools", "faster-coco-eval": "faster_coco_eval"}
         for peer, module in engines.items():
             try:
-                theirs = timed(lambda module=module: their_map(module, *files))
+                theirs = timed(partial(their_map, module, *files))
             except ImportError as error:
                 print(f"{peer:18} not available: {error}")
                 continue

@@ -33,7 +33,7 @@ from tests.benchmarks.peers.images import write_discs
 from tests.benchmarks.peers.jobs import Job
 
 OURS, REFERENCE, ULTRALYTICS = "nasflow", "super-gradients", "ultralytics yolo11s"
-TRAINERS = {
+TRAINERS: dict[str, contestants.Contestant] = {
     REFERENCE: contestants.SUPER_GRADIENTS,
     OURS: contestants.NASFLOW,
     ULTRALYTICS: contestants.Peer("ultralytics_trainer", "yolo11s"),
@@ -142,7 +142,7 @@ def measured(folder: Path, job: Job, run: contestants.Run) -> dict[str, Any]:
     """Give what a trainer's run measured."""
     report = run.report
     rate = report.get("later_images_per_second") or later_rate(folder / "events.jsonl", job.epochs)
-    kept = {key: report[key] for key in ("save_seconds", "epoch_seconds", "device") if key in report}
+    kept: dict[str, Any] = {key: report[key] for key in ("save_seconds", "epoch_seconds", "device") if key in report}
     return {
         "images_per_second": rate, "seconds": run.seconds, "peak_memory_bytes": report.get("peak_memory_bytes"), **kept,
     }  # fmt: skip

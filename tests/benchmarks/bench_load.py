@@ -23,7 +23,9 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from deployments.demo.cartoons import draw_export
@@ -115,8 +117,8 @@ class Installation:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def ask(self, path: str, body: object = None) -> object:
-        """The server's answer; None if it gives none."""
+    def ask(self, path: str, body: object = None) -> Any:
+        """The server's answer, any JSON; None if it gives none."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.api + path, data=data, headers={"Content-Type": "application/json"})
         try:
@@ -165,7 +167,7 @@ def measure(name: str, tree: Path, number: int) -> Outcome:
         before, began = installation.answered(), time.time()
         asked = f"/deployments/{deployment}/create_flow_run"
         bodies = [{"parameters": {"request": request_for(at, export)}} for at in range(number)]
-        ids = [wait_for(lambda body=body: installation.ask(asked, body))["id"] for body in bodies]
+        ids = [wait_for(partial(installation.ask, asked, body))["id"] for body in bodies]
         runs = wait_for(lambda: ended(installation, ids), "the end of all runs", pause=2, seconds=SECONDS)
         seconds, answered = time.time() - began, installation.answered() - before
         os.environ.update({key: value for key, value in installation.environment.items() if key.startswith("NASFLOW_")})

@@ -11,8 +11,9 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tasks.local import dataset_folder
 from tasks.local.files import file_sha256
@@ -20,6 +21,12 @@ from tasks.records import DatasetSnapshot, LabelledImage, LabelSource
 from tasks.training.worker.runtime.process import quiet_libraries
 from tests.benchmarks.peers.images import draw_object
 from tests.fakes.datasets import CLASSES, make_spec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Epoch = Callable[[], Iterable[Sized]]
+"""Makes the batches of an epoch."""
 
 IMAGES, WIDTH, HEIGHT, OBJECTS, SIZE, BATCH, ROUNDS = 64, 1280, 960, 5, 640, 8, 3
 MIN_SPEEDUP = 3.0
@@ -74,11 +81,11 @@ def as_coco(snapshot: DatasetSnapshot) -> dict:
     return {"images": images, "categories": categories, "annotations": annotations}
 
 
-def decode_and_scale(folder: Path) -> Callable[[], Iterable[object]]:
+def decode_and_scale(folder: Path) -> Epoch:
     """Make an epoch that only reads and scales each file."""
     import cv2
 
-    def epoch() -> Iterable[object]:
+    def epoch() -> Iterable[Sized]:
         for number in range(IMAGES):
             pixels = cv2.imread(str(folder / f"{number}.jpg"))
             yield [cv2.resize(pixels, (SIZE, SIZE * HEIGHT // WIDTH), interpolation=cv2.INTER_AREA)]
@@ -93,7 +100,7 @@ class Ours:
         self.folder, self.snapshot, self.epoch = folder, snapshot, 1
         self.spec = make_spec(snapshot, epochs=1000, image_size=SIZE, batch_size=BATCH, augmentation=preset)
 
-    def first_epoch(self) -> Iterable[object]:
+    def first_epoch(self) -> "Iterable[Tensor]":
         """Decode into an empty cache, and load the first epoch."""
         from tasks.training.worker.data.datasets import TrainingImages
         from tasks.training.worker.data.images import ImageFolder
@@ -103,7 +110,7 @@ class Ours:
         self.dataset = TrainingImages(images, self.spec)
         return self.later_epoch()
 
-    def later_epoch(self) -> Iterable[object]:
+    def later_epoch(self) -> "Iterable[Tensor]":
         """Load one of the following epochs."""
         from tasks.training.worker.data.loaders import BatchPlan, EpochBatches, training_loader
 
@@ -112,13 +119,13 @@ class Ours:
         for batch in training_loader(self.dataset, batches, workers=0):
             yield batch.images
 
-    def later_epoch_as_fp32(self) -> Iterable[object]:
+    def later_epoch_as_fp32(self) -> "Iterable[Tensor]":
         """Load one of the following epochs, and make it fp32 as the device does."""
         for images in self.later_epoch():
             yield images.float().div_(255)
 
 
-def super_gradients(folder: Path, preset: str) -> Callable[[], Iterable[object]]:
+def super_gradients(folder: Path, preset: str) -> Epoch:
     """Make an epoch of its COCO dataset, with the transforms of its YOLO-NAS recipe and our ranges."""
     from super_gradients.training.datasets.detection_datasets.coco_format_detection import COCOFormatDetectionDataset
     from super_gradients.training.transforms import transforms as sg
@@ -146,7 +153,7 @@ def super_gradients(folder: Path, preset: str) -> Callable[[], Iterable[object]]
     return lambda: (images for images, _ in loader)
 
 
-def images_per_second(epoch: Callable[[], Iterable[object]]) -> float:
+def images_per_second(epoch: Epoch) -> float:
     """Measure the images per second of one epoch."""
     start = time.perf_counter()
     count = sum(len(batch) for batch in epoch())
@@ -158,7 +165,7 @@ def images_per_second(epoch: Callable[[], Iterable[object]]) -> float:
 def compare(folder: Path) -> dict[str, float]:
     """Measure images per second: medians over rounds in which all run in turn."""
     snapshot = write_images(folder)
-    contestants = {"decode and scale alone": decode_and_scale(folder)}
+    contestants: dict[str, Epoch] = {"decode and scale alone": decode_and_scale(folder)}
     for preset in ("standard", "strong"):
         ours = Ours(folder, snapshot, preset)
         contestants |= {

@@ -13,7 +13,7 @@ from tests.benchmarks.peers import contestants
 from tests.benchmarks.peers.images import write_images
 from tests.benchmarks.peers.jobs import Job
 
-CONTESTANTS = {
+CONTESTANTS: dict[str, contestants.Contestant] = {
     "super-gradients fp32": contestants.SUPER_GRADIENTS,
     "nasflow": contestants.NASFLOW,
     "nasflow fp32": contestants.NASFLOW_FP32,

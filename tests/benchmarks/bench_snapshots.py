@@ -60,7 +60,7 @@ def main() -> None:
         versions = [version_of(images[spare * at :][: options.images]) for at in range(options.rounds + 2)]
         with Seaweed(folder / "seaweed", bucket="bench") as server:
             times = time_steps(server.settings(), versions[:-1], folder)
-            bytes_moved = count_bytes(server.settings(), *versions[-2:], folder)
+            bytes_moved = count_bytes(server.settings(), versions[-2], versions[-1], folder)
     show(times, bytes_moved, versions[-1][0])
 
 

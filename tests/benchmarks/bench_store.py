@@ -9,6 +9,7 @@ import argparse
 import re
 import tempfile
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from deployments.demo.cartoons import draw_export
@@ -50,7 +51,7 @@ def measure(tree: Path) -> list[Counter[str]]:
             before = installation.store.counted()
             body = {"parameters": {"request": request}}
             run = installation.ask(f"/deployments/{deployment}/create_flow_run", body)["id"]
-            wait_for(lambda run=run: ended(installation, [run]), "the end of the run", pause=1)
+            wait_for(partial(ended, installation, [run]), "the end of the run", pause=1)
             requests = installation.store.counted() - before
             kinds: Counter[str] = Counter()
             for path, count in requests.items():

@@ -34,7 +34,7 @@ from tests.benchmarks.peers.images import write_images
 from tests.benchmarks.peers.jobs import Job
 
 REFERENCE = "super-gradients fp32"
-CONTESTANTS = {
+CONTESTANTS: dict[str, contestants.Contestant] = {
     REFERENCE: contestants.SUPER_GRADIENTS,
     "nasflow": contestants.NASFLOW,
     "nasflow fp32": contestants.NASFLOW_FP32,

@@ -82,8 +82,9 @@ class Task:
         out = self.folder / spec.digest[:12]
         out.mkdir()
         (out / "spec.json").write_text(spec.model_dump_json())
-        command = [sys.executable, "-m", "tasks.training.worker", "--spec", out / "spec.json"]
-        command += ["--data", self.folder / "data", "--out", out, *(["--weights", weights] if weights else [])]
+        command: list[str | Path] = [sys.executable, "-m", "tasks.training.worker", "--spec", out / "spec.json"]
+        command += ["--data", self.folder / "data", "--out", out]
+        command += ["--weights", weights] if weights else []
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         assert done.returncode == 0, done.stderr[-2000:]

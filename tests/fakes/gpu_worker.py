@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from prefect import flow, serve
+from prefect.deployments.runner import RunnerDeployment
 
 from tasks.records import EvaluateJob, SnapshotRef, TrainJob
 from tasks.storage.datasets import load_snapshot
@@ -30,6 +31,7 @@ def evaluate(job: EvaluateJob) -> None:
     """Leave detections of a quality that depends on the recipe, and score them."""
     store = Store.from_environment()
     model, snapshot = find_model(store, job.run_key), SnapshotRef.of(load_snapshot(store, job.snapshot_digest))
+    assert model is not None, f"evaluate before train: {job.run_key}"
     with tempfile.TemporaryDirectory() as folder:
         share = SHARES.get(model.spec.recipe, 1.0)
         report = evaluated(store, Path(folder), snapshot, model, share)
@@ -39,4 +41,5 @@ def evaluate(job: EvaluateJob) -> None:
 
 if __name__ == "__main__":
     os.chdir(Path(__file__).parents[2])
-    serve(train.to_deployment("train"), evaluate.to_deployment("evaluate"), print_starting_message=False)
+    deployments = [RunnerDeployment.from_flow(one, one.name) for one in (train, evaluate)]
+    serve(*deployments, print_starting_message=False)

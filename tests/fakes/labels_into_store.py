@@ -19,7 +19,8 @@ from tasks.labeling.roboflow.versions import VersionRequest
 from tasks.records import RetrainRequest
 from tasks.settings import RoboflowSettings
 from tasks.storage.s3 import Store
-from tests.fakes.roboflow_server import KEY, PROJECT, WORKSPACE
+from tests.fakes.roboflow_project import PROJECT, WORKSPACE
+from tests.fakes.roboflow_server import KEY
 
 
 def main(verb: str, url: str, folder: Path) -> None:

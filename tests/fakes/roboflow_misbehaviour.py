@@ -21,7 +21,7 @@ class Misbehaviour:
     """Seconds that sending the zip takes."""
     images: int | None = 6
     """Images of each version; None leaves the field out."""
-    age: float = 1e7
+    age: float | None = 1e7
     """Seconds since the versions were created that were not generated here; None leaves the field out."""
     generating_polls: int = 0
     export_polls: int = 0

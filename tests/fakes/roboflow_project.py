@@ -120,12 +120,13 @@ class ProjectState:
         version |= {"preprocessing": {}, "augmentation": {}} | self.settings[number]
         return 200, {"version": version | {"progress": trouble.progress if generating else 1, "exports": ["coco"]}}
 
-    def generate(self, settings: object) -> tuple[int, dict]:
+    def generate(self, settings: object) -> tuple[int, object]:
         """Status and answer to a request for a version."""
         trouble = self.trouble
         if trouble.generate_status != 200:
             return trouble.generate_status, trouble.refusal or {"error": f"no: {settings}"}
-        if words := complaint(settings):
+        words = complaint(settings)
+        if words or not isinstance(settings, dict):
             return 400, {"error": words}
         number = max(self.settings, default=0) + 1
         self.settings[number] = {kind: recorded(steps) for kind, steps in settings.items()}

@@ -164,10 +164,12 @@ class RoboflowServer:
             BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body).iter_parts()
         )
         file = next(part for part in parts if part.get_filename())
-        content = file.get_payload(decode=True)
+        name, content = file.get_filename(), file.get_payload(decode=True)
+        assert name
+        assert isinstance(content, bytes)
         image_id = hashlib.sha256(content).hexdigest()[:20]
         known = image_id in self.received
-        image = self.received.setdefault(image_id, Received(file.get_filename(), content, []))
+        image = self.received.setdefault(image_id, Received(name, content, []))
         image.batches += query["batch"]
         return 200, {"duplicate": True, "id": image_id} if known else {"success": True, "id": image_id}
 
@@ -251,7 +253,7 @@ class RoboflowServer:
         if trouble.export_polls > 0:
             trouble.export_polls -= 1
             return trouble.unready_status, {"progress": trouble.progress}
-        link = f"{self.url}/ds/n9Qw?key={SIGNATURE}"
+        link: str | None = f"{self.url}/ds/n9Qw?key={SIGNATURE}"
         if trouble.links_to_come > 0:
             trouble.links_to_come -= 1
             link = None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deployments.offline.send import open_sending, send_all
 from tasks.records import Candidate, Choice, DetectedObject, Suggestion
-from tests.fakes.roboflow_server import PROJECT, WORKSPACE
+from tests.fakes.roboflow_project import PROJECT, WORKSPACE
 
 THRESHOLD, BATCH = 0.4, "nasflow-pets #3"
 OBJECTS = tuple(DetectedObject(class_name="dog", score=score, bbox=(1, 2, 3, 4)) for score in (0.6, 0.3))

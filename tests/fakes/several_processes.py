@@ -5,6 +5,7 @@ the gradients of each step, and the buffers after the last one.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,11 @@ def main() -> None:
         from tasks.training.worker.runtime.device import Device, make_computer
         from tasks.training.worker.runtime.distributed import ProcessGroup
 
+    device = Device("cpu", "32-true", channels_last=False, count=options.devices)
     if options.double:
         torch.set_default_dtype(torch.float64)
-    precision = "64-true" if options.double else "32-true"
-    computer = make_computer(Device("cpu", precision, channels_last=False, count=options.devices))
+        device = replace(device, precision="64-true")  # type: ignore[arg-type]  # of Fabric's, which no run has
+    computer = make_computer(device)
     process_group = ProcessGroup(computer.fabric)
     for micro_batch in options.micro_batches:
         content = first_steps(options.folder, computer, process_group, micro_batch, fixed_norms=options.fixed_norms)

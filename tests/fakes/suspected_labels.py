@@ -18,6 +18,7 @@ from tasks.records import (
     LabelSource,
     ModelVersion,
     PromotionDecision,
+    Split,
 )
 from tasks.settings import WorkSettings
 from tasks.storage import keys
@@ -48,9 +49,10 @@ def publish_with_errors(
     Returns:
         The version.
     """
+    splits: dict[Split, Sequence[str]] = {"train": ["t0.png", "t1.png"], "valid": ["v0.png", "v1.png"], "test": names}
     drawn = {
         (split, name): draw((split, number), SIDE, 2)
-        for split, split_names in (("train", ["t0.png", "t1.png"]), ("valid", ["v0.png", "v1.png"]), ("test", names))
+        for split, split_names in splits.items()
         for number, name in enumerate(split_names)
     }
     images, files = [], {}

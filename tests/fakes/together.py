@@ -13,7 +13,8 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
 
     Any other error is raised here.
     """
-    barrier, results, errors = threading.Barrier(len(calls)), [None] * len(calls), []
+    barrier, results = threading.Barrier(len(calls)), list[Any]([None] * len(calls))
+    errors: list[BaseException] = []
 
     def run(at: int, call: Callable[[], Any]) -> None:
         barrier.wait()

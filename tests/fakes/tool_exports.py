@@ -1,6 +1,7 @@
 """The small export of ``formats`` as other labelling tools lay it out: CVAT, COCO itself, Label Studio."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.fakes.exports import image_bytes
@@ -10,7 +11,7 @@ TEST: Splits = {**SPLITS, "test": {"t.jpg": [("dog", 5, 5, 45, 45)]}}
 """With a test split."""
 
 
-def write_images(folder: Path, split: str, names: object) -> None:
+def write_images(folder: Path, split: str, names: Iterable[str]) -> None:
     """Write the images of a split, with the bytes that ``formats`` gives them."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:

@@ -10,7 +10,7 @@ import torch
 from super_gradients.training.samples import DetectionSample
 from torch import nn
 
-from tasks.records import EpochResult, TrainingSpec
+from tasks.records import Augmentation, EpochResult, TrainingSpec
 from tasks.training.worker.data.augmentation import make_transforms
 from tasks.training.worker.data.datasets import TrainingImages, as_tensors
 from tasks.training.worker.data.images import ImageFolder
@@ -32,7 +32,7 @@ SPEC = TrainingSpec(
     snapshot_digest="0" * 64, classes=CLASSES, variant="s", epochs=4, image_size=64, batch_size=2, learning_rate=1e-3,
     patience=3, seed=5, settling_epochs=1,
 )  # fmt: skip
-PRESETS = ("none", "light", "standard", "strong")
+PRESETS: tuple[Augmentation, ...] = ("none", "light", "standard", "strong")
 
 
 def values(folder: Path) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def order() -> list[Any]:
     ]
 
 
-def augmentation(preset: str, folder: Path) -> dict[str, Any]:
+def augmentation(preset: Augmentation, folder: Path) -> dict[str, Any]:
     """The transforms with their ranges, and boxes and colours of some images after them."""
     images = write_dataset(folder, train=6, valid=1, size=96).of_split("train")
     spec = SPEC.model_copy(update={"augmentation": preset})

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tasks.local import dataset_folder
-from tasks.records import TrainingSpec
+from tasks.records import TrainingSpec, Variant
 from tasks.training.launch import environment
 from tasks.training.spec import WARMUP_FROM_RANDOM
 from tests.benchmarks.peers import jobs
@@ -22,8 +22,23 @@ INSTALLED = ROOT / ".bench"
 """Where ``make bench`` puts the peers that the product does not need."""
 
 
+VARIANTS: dict[str, Variant] = {"yolo_nas_s": "s", "yolo_nas_m": "m", "yolo_nas_l": "l"}
+
+
 class Failed(Exception):
     """A contestant's process failed; the message is the last line of its output that names an error."""
+
+
+class Place(Protocol):
+    """What a process is measured for; a job is one."""
+
+    @property
+    def folder(self) -> Path:
+        """Where its log goes."""
+
+    @property
+    def device(self) -> str:
+        """``cpu``, or ``cuda`` for the first GPU."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +110,7 @@ class Peer:
         return measure(job, f"tests.benchmarks.peers.{self.module}", verb, argument, packages=packages)
 
 
+Contestant = Ours | Peer
 SUPER_GRADIENTS = Peer("super_gradients_trainer", own_packages=False)
 WARMED_AS_OURS = Peer("super_gradients_trainer", own_packages=False, warmup=WARMUP_FROM_RANDOM)
 NASFLOW, NASFLOW_FP32 = Ours(), Ours(("--precision", "fp32"))
@@ -105,7 +121,7 @@ def write_spec(job: jobs.Job) -> Path:
     job.folder.mkdir(exist_ok=True)
     snapshot = dataset_folder.load(job.own_data)
     spec = TrainingSpec(
-        snapshot_digest=snapshot.digest, classes=snapshot.classes, variant=job.network.removeprefix("yolo_nas_"),
+        snapshot_digest=snapshot.digest, classes=snapshot.classes, variant=VARIANTS[job.network],
         epochs=job.epochs, image_size=job.size, batch_size=job.batch, learning_rate=job.learning_rate,
         warmup_steps=WARMUP_FROM_RANDOM, weight_decay=jobs.WEIGHT_DECAY, final_learning_rate_ratio=jobs.FINAL_RATIO,
         patience=job.epochs, seed=job.seed,
@@ -116,7 +132,7 @@ def write_spec(job: jobs.Job) -> Path:
 
 
 def measure(
-    job: jobs.Job,
+    job: Place,
     module: str,
     *arguments: object,
     packages: Path | None = None,

@@ -89,7 +89,9 @@ def bare(folder: Path, paths: list[Path]) -> dict[str, float]:
         anchors, classes = np.nonzero(scores >= threshold)
         corners = boxes[anchors]
         sides = np.hstack([corners[:, :2], corners[:, 2:] - corners[:, :2]]).astype(np.float64)
-        found.append(len(cv2.dnn.NMSBoxesBatched(sides, scores[anchors, classes], classes.astype(np.int32), 0.0, 0.7)))
+        indices, best = classes.astype(np.int32), scores[anchors, classes]
+        kept = cv2.dnn.NMSBoxesBatched(sides, best, indices, 0.0, 0.7)  # type: ignore[arg-type]  # it takes arrays, too
+        found.append(len(kept))
 
     def run(some: list[Path]) -> None:
         for path in some:

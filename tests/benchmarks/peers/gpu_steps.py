@@ -106,8 +106,8 @@ def bare_step(case: Case) -> Callable[[], None]:
     from tasks.training.worker.model.network import build_network
 
     device = case.computer.fabric.device
-    network = build_network(case.spec.variant, len(case.spec.classes)).to(device, memory_format=torch.channels_last)
-    network.train()
+    network = build_network(case.spec.variant, len(case.spec.classes)).to(device)
+    network.to(memory_format=torch.channels_last).train()
     loss_of = make_loss(len(case.spec.classes))
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trainable, RATE, fused=True)

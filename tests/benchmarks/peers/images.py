@@ -19,7 +19,7 @@ from tasks.local import dataset_folder
 from tasks.local.files import file_sha256
 from tasks.records import Box, DatasetSnapshot, LabelledImage, LabelSource, Split
 
-SPLITS = {"train": "train", "valid": "val", "test": "test"}
+SPLITS: dict[Split, str] = {"train": "train", "valid": "val", "test": "test"}
 """Our names of the splits, and those of the peers."""
 
 
@@ -38,7 +38,7 @@ def write_discs(folder: Path, train: int, valid: int, side: int, objects: int = 
     splits: list[tuple[Split, int]] = [("train", train), ("valid", valid), ("test", 1)]
     numbered = [(split, number) for split, count in splits for number in range(count)]
     with ThreadPoolExecutor() as pool:
-        images = list(pool.map(lambda one: _draw_discs(folder / "drawn", *one, side, objects), numbered))
+        images = list(pool.map(lambda one: _draw_discs(folder / "drawn", one[0], one[1], side, objects), numbered))
     source = LabelSource(kind="file", name="drawn")
     snapshot = DatasetSnapshot(classes=("disc", "square"), images=tuple(images), source=source)
     _write_layouts(folder, snapshot, {image.sha256: folder / "drawn" / image.file_name for image in images})
