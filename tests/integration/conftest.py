@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from pydantic_settings import SettingsConfigDict
 
 from deployments.local_stack.seaweed import Seaweed
 from tasks.settings import StoreSettings
@@ -57,10 +58,16 @@ def exported(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Export
         return export_network(folder)
 
 
+class NamedStoreSettings(StoreSettings):
+    """Settings of a store that whoever runs the tests names."""
+
+    model_config = SettingsConfigDict(env_prefix="NASFLOW_TEST_STORE_")
+
+
 @pytest.fixture(scope="session")
 def server_settings(request: pytest.FixtureRequest) -> StoreSettings:
     """Settings of the store that NASFLOW_TEST_STORE_ENDPOINT and its like name; else of our own server."""
-    named = StoreSettings(_env_prefix="NASFLOW_TEST_STORE_")
+    named = NamedStoreSettings()
     return named if named.endpoint else request.getfixturevalue("seaweed").settings()
 
 

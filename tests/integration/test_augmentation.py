@@ -4,16 +4,21 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
-from torch.utils.data import Dataset
 
 from tasks.records import Box, LabelledImage, TrainingSpec
 from tests.fakes.labelled_images import add_image
 from tests.fakes.libraries import imported
+
+if TYPE_CHECKING:
+    from super_gradients.training.samples import DetectionSample
+
+    from tasks.training.worker.data.datasets import TrainingImages
 
 SIZE = 96
 EPOCHS, SETTLING = 12, 4
@@ -59,10 +64,10 @@ def add_drawings(folder: Path, count: int = 6) -> list[LabelledImage]:
 
 
 def training_images(
-    datasets: ModuleType, folder: Path, images: list[LabelledImage], preset: str, **changes: object
-) -> Dataset:
+    datasets: ModuleType, folder: Path, images: list[LabelledImage], preset: str, **changes: Any
+) -> "TrainingImages":
     """Make the training images of a run, without a cache."""
-    values = {
+    values: dict[str, Any] = {
         "snapshot_digest": "0" * 64, "classes": tuple("abcdef"), "variant": "s", "epochs": EPOCHS, "image_size": SIZE,
         "batch_size": 4, "learning_rate": 1e-3, "patience": 5, "seed": 3, "augmentation": preset,
         "settling_epochs": SETTLING,
@@ -81,7 +86,7 @@ def assert_same(sample: tuple, expected: tuple) -> None:
 
 
 def augmented_by_super_gradients(
-    sample: object, seed: tuple[int, ...], *, with_affine: bool
+    sample: "DetectionSample", seed: tuple[int, ...], *, with_affine: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Make image ``[3, S, S]`` and targets ``[n, 5]`` by super-gradients' own transforms from first to last."""
     from super_gradients.training.transforms import transforms as sg
@@ -210,7 +215,7 @@ def test_seed_epoch_and_index_all_matter(datasets: ModuleType, tmp_path: Path, p
     images = [add_drawing(tmp_path, SIZE, SIZE, [Box(0, 10, 10, 50, 60)])] * 2
     dataset, of_another_seed = (training_images(datasets, tmp_path, images, preset, seed=seed) for seed in (3, 4))
 
-    def pixels_of(dataset: Dataset, *keys: tuple[int, int]) -> list[bytes]:
+    def pixels_of(dataset: "TrainingImages", *keys: tuple[int, int]) -> list[bytes]:
         return [dataset[key][0].numpy().tobytes() for key in keys]
 
     keys = [(epoch, 0) for epoch in range(1, 9)]
@@ -240,7 +245,7 @@ def test_augmentation_does_not_write_into_cached_images(datasets: ModuleType, tm
 
 # Images of any size ----------------------------------------------------------------------------------
 
-SPLITS = {
+SPLITS: dict[str, list[tuple[int, int, list[Box]]]] = {
     "one image": [(SIZE, SIZE, [Box(0, 10, 10, 50, 60)])],
     "one image without boxes": [(SIZE, SIZE, [])],
     "some without boxes": [(SIZE, SIZE, [Box(0, 10, 10, 50, 60)]), (SIZE, SIZE // 2, []), (SIZE // 2, SIZE, [])],

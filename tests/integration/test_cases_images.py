@@ -24,7 +24,7 @@ from tasks.training.worker.data import decoding
     ],
 )
 def test_cases_a14_images_of_all_modes_have_three_channels(
-    tmp_path: Path, mode: str, colour: object, kind: str, rgb: tuple[int, int, int]
+    tmp_path: Path, mode: str, colour: int | tuple[int, ...], kind: str, rgb: tuple[int, int, int]
 ) -> None:
     path = tmp_path / "odd.jpg"
     Image.new(mode, (40, 30), colour).save(path, kind)

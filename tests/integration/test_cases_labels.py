@@ -15,7 +15,7 @@ from tasks.labeling.page.page import write_page
 from tasks.local.dataset_folder import fill
 from tasks.records import LabelRules
 from tests.fakes.exports import document, image_bytes, numbered, write_export, write_split
-from tests.fakes.formats import FORMATS, HEIGHT, SPLITS, WIDTH, write_in
+from tests.fakes.formats import FORMATS, HEIGHT, SPLITS, WIDTH, Boxes, write_in
 
 BOX = ("cat", 10, 10, 50, 40)
 
@@ -217,7 +217,9 @@ def pixel(page: Path, name: str) -> tuple[int, ...]:
     """The first pixel of an image on a page, by its description."""
     [data] = re.findall(rf'src="data:image/jpeg;base64,([^"]+)" alt="{name}', page.read_text())
     with Image.open(io.BytesIO(base64.b64decode(data))) as image:
-        return image.getpixel((0, 0))
+        colour = image.getpixel((0, 0))
+    assert isinstance(colour, tuple)
+    return colour
 
 
 # B8: a valid split without boxes ------------------------------------------------------------------------
@@ -226,7 +228,7 @@ def pixel(page: Path, name: str) -> tuple[int, ...]:
 @pytest.mark.parametrize("kind", FORMATS)
 def test_cases_b8_a_valid_split_without_boxes_gets_images_of_train_or_is_refused(tmp_path, kind):
     """Ten source images of train give two; a single one cannot give any, and is refused."""
-    empty = {f"v{number}.jpg": [] for number in range(4)}
+    empty: dict[str, Boxes] = {f"v{number}.jpg": [] for number in range(4)}
     labelled = {f"{number}.jpg": [BOX] for number in range(10)}
     inspection = inspect_export(
         write_in(kind, tmp_path / "ten", {"train": labelled, "valid": empty}, ("cat",)), tmp_path / "scratch"

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from pydantic import SecretStr
 
 from tasks.errors import RoboflowRefused, RoboflowUnavailable
 from tasks.labeling.formats.zips import pack
@@ -10,7 +11,9 @@ from tasks.labeling.roboflow.export import fetch_export
 from tasks.labeling.roboflow.versions import VersionRequest
 from tasks.settings import RoboflowSettings
 from tests.fakes.exports import write_export
-from tests.fakes.roboflow_server import KEY, PROJECT, SIGNATURE, WORKSPACE, Misbehaviour, RoboflowServer
+from tests.fakes.roboflow_misbehaviour import Misbehaviour
+from tests.fakes.roboflow_project import PROJECT, WORKSPACE
+from tests.fakes.roboflow_server import KEY, SIGNATURE, RoboflowServer
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +27,7 @@ def archives(tmp_path_factory):
 
 def fetch(server, target, deadline=20.0):
     with server:
-        settings = RoboflowSettings(api_key=KEY, api_url=server.url, timeout=5.0, deadline=deadline)
+        settings = RoboflowSettings(api_key=SecretStr(KEY), api_url=server.url, timeout=5.0, deadline=deadline)
         return fetch_export(settings, VersionRequest(WORKSPACE, PROJECT, 10), target)
 
 

@@ -327,13 +327,14 @@ def test_cases_f12_images_that_nobody_may_have_looked_at_are_counted_and_can_be_
 
 def write_of_annotators(folder, names):
     """Two images with an entry of each annotator, one with an entry of the second alone, one that nobody drew in."""
-    images, annotations = [], []
+    images, annotations, file_names = [], [], set()
     for number, (name, drawn_by) in enumerate([("a", 0), ("a", 1), ("b", 0), ("b", 1), ("c", 1), ("d", None)]):
+        file_names.add(f"{name}.jpg")
         images.append({"id": number, "file_name": f"{name}.jpg", "width": None, "height": None})
         if drawn_by is not None:
             box = {"id": number, "image_id": number, "category_id": 1, "bbox": [10 + 30 * drawn_by, 10, 20, 20]}
             annotations.append(box | ({"annotator": names[drawn_by]} if names else {}))
-    write_images(folder / "images", "train", {image["file_name"] for image in images})
+    write_images(folder / "images", "train", file_names)
     document = coco_document({}) | {"images": images, "annotations": annotations}
     (folder / "result.json").write_text(json.dumps(document))
     return folder

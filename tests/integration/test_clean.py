@@ -20,7 +20,7 @@ from tasks.labeling.in_store import check_to_store, export_to_store
 from tasks.promotion.aliases import find_alias, move_alias
 from tasks.promotion.champion import find_champion_run
 from tasks.promotion.registry import CHAMPION, Publication, find_version, publish
-from tasks.records import AliasMove, PromotionDecision, RetrainRequest
+from tasks.records import AliasMove, PromotionDecision, RetrainRequest, TrainedModel
 from tasks.settings import RoboflowSettings
 from tasks.storage import keys, s3
 from tasks.storage.blob_cache import BlobCache
@@ -80,6 +80,7 @@ def stopped_run(store, folder, labels):
 def assert_champion_whole(store, folder):
     """Read all that a champion's report, a replay and a comparison need."""
     card = find_version(store, "pets", find_alias(store, "pets", CHAMPION).version)
+    assert card is not None
     for file in (card.weights, card.report):
         store.download(file, folder / "read")
     snapshot = load_snapshot(store, card.snapshot_digest)
@@ -87,9 +88,11 @@ def assert_champion_whole(store, folder):
     labels = save_manifest(store, snapshot)
     model, obstacle = find_champion_run(store, card, labels)
     assert obstacle is None
+    assert model is not None
     for file in (model.weights, model.history):
         store.download(file, folder / "read")
     report = find_evaluation(store, job_for(model.run_key, labels), model)
+    assert report is not None
     for file in (report.detections, report.evaluation):
         store.download(file, folder / "read")
     write_page(store, model, report, folder / "scratch")
@@ -111,6 +114,7 @@ def test_what_is_needed_stays_whole_and_the_rest_goes(store, labels, tmp_path):
     unused = finished_run(store, tmp_path, others, 2)
     evaluated(store, tmp_path, others, unused, 0.5)
     champion = find_model(store, find_version(store, "pets", 1).run_key)
+    assert champion is not None
     evaluated(store, tmp_path, others, champion, 0.5)
     stopped = stopped_run(store, tmp_path, kept)
     store.put(keys.probe("f" * 32), b"left")
@@ -158,7 +162,8 @@ def test_a_finished_run_loses_the_checkpoints_that_a_killed_worker_left(store, l
 
 def test_a_run_that_is_used_again_meanwhile_is_left(store, labels, tmp_path):
     models = {finished_run(store, tmp_path, labels, seed).run_key: seed for seed in (1, 2)}
-    now, reused = after(store), {}
+    now = after(store)
+    reused: dict[str, TrainedModel | None] = {}
 
     def use_the_other(done, total):
         if not reused:
@@ -313,7 +318,9 @@ def test_of_two_at_once_one_says_so_and_a_killed_one_is_followed(store, store_en
 
 def test_a_run_that_waits_comes_in_between_two_rounds(store, labels, monkeypatch):
     monkeypatch.setattr(in_store, "ROUND_SECONDS", 0)
-    calls, waiting = [], []
+    calls: list[list[str]] = []
+    threads: list[threading.Thread] = []
+    results: list[str] = []
 
     def use():
         calls.append(store.list(keys.blobs()))
@@ -321,19 +328,19 @@ def test_a_run_that_waits_comes_in_between_two_rounds(store, labels, monkeypatch
         return "used"
 
     def on_progress(done, total):
-        if waiting:
+        if threads:
             return
-        thread = threading.Thread(target=lambda: waiting.append(undisturbed(store, use)))
-        waiting.append(thread)
+        thread = threading.Thread(target=lambda: results.append(undisturbed(store, use)))
+        threads.append(thread)
         thread.start()
         while not store.exists(keys.run_waiting(keys.HOUSEKEEPING)):
             assert thread.is_alive()
             time.sleep(0.01)
 
     cleaned(store, after(store), on_progress)
-    thread, result = waiting
+    [thread] = threads
     thread.join(DEADLINE)
-    assert result == "used"
+    assert results == ["used"]
     assert len(calls) == 2
     assert calls[1] != []  # it did not wait for the end
     assert store.list(keys.blobs()) == []

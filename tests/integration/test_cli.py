@@ -247,7 +247,7 @@ def trained(tiny_export, tmp_path_factory):
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:
-        stderr = []
+        stderr: list[str] = []
         while not stderr or not stderr[-1].startswith("YOLO-NAS "):  # the first step is next
             stderr.append(process.stderr.readline())
             assert stderr[-1], "".join(stderr)

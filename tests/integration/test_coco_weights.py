@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,9 +48,9 @@ def work(server: FileServer, tmp_path: Path) -> WorkSettings:
     return WorkSettings(work_dir=tmp_path / "work", coco_weights_url=server.url)
 
 
-def request(**values: object) -> RetrainRequest:
-    values = {"weights": "coco", "weights_sha256": SHA, "accept_licence": True, **values}
-    return RetrainRequest(project="pets", export="store://x", **values)
+def request(**values: Any) -> RetrainRequest:
+    licensed = {"weights": "coco", "weights_sha256": SHA, "accept_licence": True}
+    return RetrainRequest(project="pets", export="store://x", **{**licensed, **values})
 
 
 def planned(store: Store, asked: RetrainRequest, work: WorkSettings) -> TrainJob:
@@ -215,7 +216,7 @@ def nasflow(folder: Path, *arguments: object, **variables: str) -> subprocess.Co
 def test_without_the_licence_nothing_begins(server: FileServer, tmp_path: Path, verb: str) -> None:
     """Neither the export is read, nor a server or a store asked."""
     arguments = {
-        "train": ["/no/export", "--out", tmp_path / "run"],
+        "train": ["/no/export", "--out", str(tmp_path / "run")],
         "schedule set": ["pets", "--every", "1d", "--workspace", "acme"],
     }.get(verb, ["--project", "pets", "--workspace", "acme"])
     done = nasflow(tmp_path, *verb.split(), *arguments, "--weights", "coco", NASFLOW_COCO_WEIGHTS_URL=server.url)

@@ -6,6 +6,7 @@ import pytest
 
 from tasks.promotion.comparison import compare_in_store
 from tasks.records import (
+    Box,
     DatasetSnapshot,
     EvaluationReport,
     LabelledImage,
@@ -18,7 +19,7 @@ from tasks.storage import keys
 from tasks.storage.documents import create_record
 from tests.fakes.scores import FILE, scores
 
-BOX = (0, 10.0, 10.0, 30.0, 30.0)
+BOX = Box(0, 10.0, 10.0, 30.0, 30.0)
 
 
 def image(name, split, sha256):
@@ -87,5 +88,5 @@ def test_without_an_image_left_there_is_no_comparison(store, tmp_path, snapshot)
     old_snapshot = stored_snapshot(
         store, *(image(one.file_name, "train", int(one.sha256, 16)) for one in snapshot.of_split("test"))
     )
-    reports = [report(store, tmp_path, snapshot, [1], weights) for weights in "ab"]
-    assert compare_in_store(store, *reports, champion(old_snapshot), 0.95, tmp_path / "scratch") is None
+    after, before = (report(store, tmp_path, snapshot, [1], weights) for weights in "ab")
+    assert compare_in_store(store, after, before, champion(old_snapshot), 0.95, tmp_path / "scratch") is None

@@ -175,7 +175,7 @@ def test_a_new_version_uploads_only_new_images(store, tmp_path):
     save_snapshot(store, *first)
     before = {key: store._head(key)["LastModified"] for key in store.list(keys.blobs())}
     reported = []
-    save_snapshot(store, *later, lambda done, total: reported.append((done, total)))
+    save_snapshot(store, later[0], later[1], lambda done, total: reported.append((done, total)))
     after = {key: store._head(key)["LastModified"] for key in store.list(keys.blobs())}
     assert len(before) == 300
     assert len(after) == 315

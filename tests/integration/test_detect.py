@@ -60,7 +60,7 @@ def snapshot(exported, tmp_path_factory):
     source = LabelSource(kind="file", name="drawn")
     snapshot = DatasetSnapshot(classes=CLASSES, images=tuple(images), source=source)
     folder = tmp_path_factory.mktemp("images")
-    dataset_folder.fill(folder, snapshot, lambda image, path: path.write_bytes(contents[image.sha256]) and None)
+    dataset_folder.fill(folder, snapshot, lambda image, path: path.write_bytes(contents[image.sha256]))
     return snapshot, folder
 
 

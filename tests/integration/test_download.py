@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,9 +24,10 @@ CONTENT, OTHER = (random.Random(seed).randbytes(SIZE) for seed in (1, 2))
 SHA = hashlib.sha256(CONTENT).hexdigest()
 
 
-def download_of(server: FileServer | str, folder: Path, **values: object) -> Download:
+def download_of(server: FileServer | str, folder: Path, **values: Any) -> Download:
     url = server if isinstance(server, str) else server.url
-    return Download(f"{url}/x.pth", **{"sha256": SHA, "path": folder / "x.pth", "first_pause": 0.01, **values})
+    usual = {"sha256": SHA, "path": folder / "x.pth", "first_pause": 0.01}
+    return Download(f"{url}/x.pth", **{**usual, **values})
 
 
 def fetch(server: FileServer | str, folder: Path, **values: object) -> bytes:
@@ -73,7 +75,7 @@ def test_progress_counts_bytes_of_all_and_says_what_is_left(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("states", [{"etag": True}, {"etag": False, "last_modified": True}])
-def test_a_cut_download_goes_on_where_it_was(tmp_path: Path, states: dict[str, bool]) -> None:
+def test_a_cut_download_goes_on_where_it_was(tmp_path: Path, states: dict[str, Any]) -> None:
     with FileServer(CONTENT, Trouble(cuts=[1_000_000, 500_000], **states)) as server:
         assert fetch(server, tmp_path) == CONTENT
     assert server.ranges() == [None, "bytes=1000000-", "bytes=1500000-"]
@@ -109,7 +111,7 @@ def test_a_server_that_serves_no_parts_sends_it_all_again(tmp_path: Path, troubl
 @pytest.mark.parametrize("if_range", [True, False])
 @pytest.mark.parametrize("states", [{"etag": True}, {"etag": False, "last_modified": True}])
 def test_a_file_that_changes_between_two_parts_is_fetched_whole(
-    tmp_path: Path, states: dict[str, bool], if_range: bool
+    tmp_path: Path, states: dict[str, Any], if_range: bool
 ) -> None:
     """The first file is cut; the second is there when the download goes on, even if If-Range is not heeded."""
     with FileServer(OTHER, Trouble(cuts=[1_000_000], if_range=if_range, **states)) as server:

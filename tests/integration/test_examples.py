@@ -9,6 +9,7 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,8 @@ needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is no
 
 class PrefectApi(BaseHTTPRequestHandler):
     """The two calls of Prefect's API that asking for a run needs."""
+
+    server: "PrefectServer"
 
     def do_GET(self):
         """Find the deployment by its name."""
@@ -49,10 +52,21 @@ class PrefectApi(BaseHTTPRequestHandler):
         """Stay silent."""
 
 
+class PrefectServer(ThreadingHTTPServer):
+    """Serves them on this machine, and keeps the requests for flow runs."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), PrefectApi)
+        self.calls: list[tuple[str, str, Any]] = []
+        """Path, content type and document of each."""
+        self.status = 201
+        self.busy = 0
+        """Requests that are told to come again."""
+
+
 @pytest.fixture
 def prefect_api():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), PrefectApi)
-    server.calls, server.status, server.busy = [], 201, 0
+    server = PrefectServer()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tests.fakes.libraries import imported
 
 
-def small_network() -> nn.Module:
+def small_network() -> nn.Sequential:
     """Convolutions with and without bias, a batch norm, another kind of weight, and parameters that are frozen."""
     torch.manual_seed(0)
     network = nn.Sequential(
@@ -122,7 +122,7 @@ def test_networks_with_another_order_of_tensors_have_another_layout(flat_state: 
     layout = flat_state.FlatState(small_network()).layout
     assert flat_state.FlatState(small_network()).layout == layout
     assert flat_state.FlatState(small_network().to(memory_format=torch.contiguous_format)).layout != layout
-    assert flat_state.FlatState(nn.Sequential(*reversed(list(small_network())))).layout != layout  # type: ignore[call-overload]
+    assert flat_state.FlatState(nn.Sequential(*reversed(list(small_network())))).layout != layout
 
 
 def passes(predict: Callable[[Tensor], Tensor], half: torch.dtype | None, count: int) -> Iterator[Tensor]:
@@ -168,7 +168,7 @@ def test_parameters_without_a_gradient_keep_none_of_the_step_before(
     network = small_network()
     state = flat_state.FlatState(network)
     parameters = mixed_precision.MixedPrecisionParameters(network, state, None)
-    for part in (network, network[:3]):  # type: ignore[index]
+    for part in (network, network[:3]):
         part(torch.rand(1, 3, 4, 4)).sum().backward()
         parameters.collect(first=True)
     gradients = state.trainable_views(parameters.gradient)

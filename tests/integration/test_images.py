@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -22,6 +23,9 @@ from tasks.training.worker.data.decoding import read_image
 from tasks.training.worker.data.spool import Spool
 from tests.fakes.labelled_images import add_image
 from tests.fakes.libraries import imported
+
+if TYPE_CHECKING:
+    from tasks.training.worker.data.images import CacheCounts, ImageFolder
 
 SIZE = 64
 BYTES = 3 * SIZE * SIZE
@@ -161,12 +165,12 @@ class Split:
         self.pixels = [noise(SIZE, SIZE, seed) for seed in range(count)]
         images = [save(folder, pixels) for pixels in self.pixels]
         self.open_again = lambda: datasets.ImageFolder(folder, images, SIZE)
-        self.folder = self.open_again()
+        self.folder: ImageFolder = self.open_again()
         self.spool = folder / "spool"
         self.spool.mkdir()
         self.images_reported = 0
 
-    def fill(self, spool: Path | None = None, **options: object) -> object:
+    def fill(self, spool: Path | None = None, **options: Any) -> "CacheCounts":
         def count_image() -> None:
             self.images_reported += 1
 
@@ -253,7 +257,7 @@ def test_of_a_spool_that_cannot_grow_half_is_kept(make_split: Callable[[int], Sp
 def test_of_a_disk_that_runs_full_half_is_given_back(make_split: Callable[[int], Split], tmp_path: Path) -> None:
     split, disk = make_split(60), tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={40 * BYTES}", "tmpfs", disk]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={40 * BYTES}", "tmpfs", str(disk)]
     if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
         pytest.skip("no right to mount a small disk")
     try:

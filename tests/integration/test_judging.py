@@ -16,7 +16,7 @@ from tasks.promotion.aliases import find_alias
 from tasks.promotion.by_hand import roll_back
 from tasks.promotion.registry import find_version, versions
 from tasks.promotion.task import find_champion, write_project_page
-from tasks.records import RetrainRequest
+from tasks.records import RetrainRequest, SnapshotDifference
 from tasks.storage import keys
 from tasks.storage.datasets import load_snapshot
 from tests.fakes.finished_runs import evaluated, finished_run, stored_labels
@@ -52,7 +52,7 @@ def judged(project, snapshot, model, report, promote_anyway=None):
 
 
 @flow(name="begin-of-retrain", persist_result=False)
-def compared(snapshot, project):
+def compared(snapshot, project) -> SnapshotDifference | None:
     """What a retrain run does before it plans the training."""
     return compare_labels(snapshot, find_champion(project))
 
@@ -150,7 +150,9 @@ def test_without_the_champions_files_it_cannot_be_told_and_a_request_still_promo
 def test_labels_that_are_gone_are_not_compared_with(store, workplace, candidate, labels, tmp_path):
     old_labels = stored_labels(store, tmp_path, seed=2)
     candidate("pets", 1, 0.25, old_labels)()
-    assert not compared(labels, "pets").is_empty
+    before = compared(labels, "pets")
+    assert before is not None
+    assert not before.is_empty
     without(store, keys.snapshot(old_labels.snapshot_digest))
     assert compared(labels, "pets") is None
 

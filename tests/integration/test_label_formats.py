@@ -4,6 +4,7 @@ import re
 import shutil
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -22,7 +23,7 @@ def findings_of(inspection):
     return {finding.code: finding for finding in inspection.findings}
 
 
-def inspect(path: Path, tmp_path: Path, **rules: object):
+def inspect(path: Path, tmp_path: Path, **rules: Any):
     return inspect_export(path, tmp_path / "scratch", rules=LabelRules(**rules))
 
 
