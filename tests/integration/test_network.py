@@ -31,17 +31,19 @@ def test_the_guard_keeps_parameters_their_order_and_the_random_state(tmp_path: P
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_guarded_convolution_and_its_gradients_are_those_of_slicing(tmp_path: Path, dtype: torch.dtype) -> None:
     convolutions = imported("tasks.training.worker.model.convolutions", tmp_path)
-    part = nn.Sequential(nn.Conv2d(4, 6, 1, stride=2)).to(dtype, memory_format=torch.channels_last)
+    part = nn.Sequential(nn.Conv2d(4, 6, 1, stride=2)).to(dtype).to(memory_format=torch.channels_last)
     assert convolutions.guard_channels_last(part) == 1
+    convolution = part[0]
+    assert isinstance(convolution, nn.Conv2d)
     images = torch.rand(2, 4, 7, 8).to(dtype, memory_format=torch.channels_last)
     guarded, sliced = (images.clone(memory_format=torch.preserve_format).requires_grad_() for _ in range(2))
-    expected = nn.functional.conv2d(sliced[:, :, ::2, ::2], part[0].weight, part[0].bias)
+    expected = nn.functional.conv2d(sliced[:, :, ::2, ::2], convolution.weight, convolution.bias)
     output = part(guarded)
     assert output.equal(expected)
     assert output.shape == (2, 6, 4, 4)
     weight = torch.rand_like(output)
     gradients = [
-        torch.autograd.grad(result, (pixels, part[0].weight), weight)
+        torch.autograd.grad(result, (pixels, convolution.weight), weight)
         for result, pixels in ((output, guarded), (expected, sliced))
     ]
     assert all(ours.equal(theirs) for ours, theirs in zip(*gradients, strict=True))

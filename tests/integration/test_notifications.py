@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from prefect.client.schemas.objects import FlowRun
@@ -22,7 +23,7 @@ PATIENCE = 300
 @pytest.fixture(scope="module")
 def webhook():
     """A web server, and what was sent to it."""
-    received = queue.Queue()
+    received: queue.Queue[Any] = queue.Queue()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):

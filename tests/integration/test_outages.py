@@ -95,8 +95,8 @@ def test_a_refusal_is_not_waited_for(store_settings, caplog):
 def test_a_step_that_waits_can_be_cancelled(store_environment):
     environment = {**os.environ, **store_environment, "NASFLOW_STORE_ENDPOINT": "http://127.0.0.1:9"}
     command = [sys.executable, "-c", LONG_WAIT]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, env=environment, text=True, **pipes) as waiting:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, text=True, stdout=pipe, stderr=pipe) as waiting:
         assert any("the store is away since" in line for line in waiting.stderr)
         waiting.send_signal(signal.SIGTERM)  # what a worker sends to a flow run that is cancelled
         assert waiting.stdout.read() == "TerminationSignal\n"
@@ -113,7 +113,8 @@ def test_a_finished_training_waits_with_its_model_and_is_not_trained_again(tmp_p
         store = Store(server.settings())
         fetched = export_to_store(store, request, RoboflowSettings, tmp_path / "scratch")
         job = plan(request, check_to_store(store, fetched, tmp_path / "scratch"), None)
-        events, waited = [], []
+        events: list[str] = []
+        waited: list[bool] = []
 
         def stop_at_the_end(event):
             events.append(event["event"])

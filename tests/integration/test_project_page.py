@@ -8,7 +8,7 @@ from tasks.promotion.by_hand import promote_by_hand, roll_back
 from tasks.promotion.page.page import render
 from tasks.promotion.page_in_store import gather, update_page
 from tasks.promotion.registry import projects, versions
-from tasks.records import AliasMove, DatasetSnapshot, LabelledImage, LabelSource, VersionLabels
+from tasks.records import AliasMove, DatasetSnapshot, LabelledImage, LabelSource, Split, VersionLabels
 from tasks.storage import keys
 from tasks.storage.datasets import save_manifest
 from tasks.storage.documents import read_record
@@ -39,9 +39,10 @@ def stored_text(store):
 
 def labels_of(store, train, test):
     """A snapshot with so many images."""
+    counts: dict[Split, int] = {"train": train, "test": test}
     images = tuple(
         LabelledImage(file_name=f"{at}.jpg", split=split, sha256=f"{at:02x}" * 32, size=1, width=9, height=9, boxes=())
-        for at, split in enumerate(["train"] * train + ["test"] * test)
+        for at, split in enumerate(split for split, count in counts.items() for _ in range(count))
     )
     source = LabelSource(kind="file", name="made")
     return save_manifest(store, DatasetSnapshot(classes=("apple", "pear"), images=images, source=source))
@@ -76,7 +77,7 @@ def test_it_follows_what_people_do_with_the_champion(store, publish):
 def test_whoever_read_the_registry_before_another_wrote_the_page_reads_it_again(store, publish):
     """The first writer has read version 1 alone, when the second publishes version 2 and writes a page with both."""
     publish(1)
-    begun = []
+    begun: list[int] = []
 
     def meanwhile(done, total):
         if not begun:
@@ -93,7 +94,7 @@ def test_a_page_that_was_removed_meanwhile_is_written_again(store, publish):
     publish(1)
     update_page(store, "fruit")
     publish(2)
-    removed = []
+    removed: list[str] = []
 
     def meanwhile(done, total):
         if not removed:
@@ -101,6 +102,7 @@ def test_a_page_that_was_removed_meanwhile_is_written_again(store, publish):
             store.delete([KEY])
 
     update_page(store, "fruit", meanwhile)
+    assert removed == [KEY]
     assert "2 published versions" in stored_text(store)
 
 

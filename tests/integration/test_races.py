@@ -27,10 +27,10 @@ def clock():
 
 
 def decision(*, promote, reason):
-    verdict = "promote" if promote else "cannot tell"
     return PromotionDecision(
-        promote=promote, verdict=verdict, reason=reason, candidate_map=0.5, champion_map=None, champion_version=None
-    )
+        promote=promote, verdict="promote" if promote else "cannot tell", reason=reason, candidate_map=0.5,
+        champion_map=None, champion_version=None,
+    )  # fmt: skip
 
 
 def assert_whole(store, stored, tmp_path):

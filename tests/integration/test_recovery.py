@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import State
 from prefect.states import (
     Cancelled,
     Cancelling,
@@ -195,7 +196,8 @@ def test_a_process_learns_what_became_of_its_run(server, states, fate):
 
 
 def crash(server, run):
-    for state in (Pending(), Running(), Crashed(message="killed")):
+    states: tuple[State, ...] = (Pending(), Running(), Crashed(message="killed"))
+    for state in states:
         server.set_flow_run_state(run.id, state, force=True)
     return server.read_flow_run(run.id)
 
@@ -304,7 +306,8 @@ def test_the_child_of_a_run_that_has_ended_is_looked_after(server):
 @pytest.mark.usefixtures("environment")
 def test_a_cancelled_run_takes_its_children_with_it(server):
     parent = start(server, "retrain", Running())
-    running, ended = (start(server, "train", Running(), *more, parent=parent) for more in ([], [Completed()]))
+    running = start(server, "train", Running(), parent=parent)
+    ended = start(server, "train", Running(), Completed(), parent=parent)
     server.set_flow_run_state(parent.id, Cancelling())
     assert supervise_run(parent.id).endswith(": 1 child flow runs are cancelled with it")
     assert (state_of(server, running), state_of(server, ended)) == ("Cancelling", "Completed")

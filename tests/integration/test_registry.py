@@ -220,6 +220,7 @@ def test_racing_moves_to_one_version_all_succeed_once(store, publish_seed):
 
 def by_hand(store, version, reason):
     card = find_version(store, "fruit", version)
+    assert card is not None
     return promote_by_hand(store, card, AliasMove(version=version, at=NOW, reason=reason, by="Ada"))
 
 

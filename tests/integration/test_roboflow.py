@@ -4,7 +4,7 @@ import logging
 import time
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from tasks.errors import BadRequest, BadSettings, RoboflowRefused, RoboflowUnavailable
 from tasks.labeling.formats.zips import pack
@@ -14,7 +14,9 @@ from tasks.labeling.roboflow.versions import VersionRequest
 from tasks.records import RetrainRequest
 from tasks.settings import RoboflowSettings
 from tests.fakes.exports import document, write_export, write_split
-from tests.fakes.roboflow_server import KEY, PROJECT, SIGNATURE, WORKSPACE, Misbehaviour, RoboflowServer
+from tests.fakes.roboflow_misbehaviour import Misbehaviour
+from tests.fakes.roboflow_project import PROJECT, WORKSPACE
+from tests.fakes.roboflow_server import KEY, SIGNATURE, RoboflowServer
 
 FOREVER = 10**9
 NOT_VISIBLE = r"\(.* does not exist or cannot be loaded due to missing permissions; You can find what you may see .*\)"
@@ -44,18 +46,27 @@ def no_secret_shown(caplog, capfd):
     assert SIGNATURE not in shown
 
 
+class Fetch:
+    """Fetches from a server with the given misbehaviour; the last server is kept."""
+
+    server: RoboflowServer
+
+    def __init__(self, archive, target):
+        self.archive, self.target = archive, target
+
+    def __call__(
+        self, trouble=None, *, version=None, key=KEY, deadline=20.0, timeout=5.0, workspace=WORKSPACE, project=PROJECT
+    ):
+        with RoboflowServer(self.archive, trouble) as self.server:
+            settings = RoboflowSettings(
+                api_key=SecretStr(key), api_url=self.server.url, timeout=timeout, deadline=deadline
+            )
+            return fetch_export(settings, VersionRequest(workspace, project, version), self.target)
+
+
 @pytest.fixture
 def fetch(archive, tmp_path):
-    """Fetches from a server with the given misbehaviour; the server is kept as ``fetch.server``."""
-
-    def run(trouble=None, *, version=None, key=KEY, deadline=20.0, timeout=5.0, workspace=WORKSPACE, project=PROJECT):
-        with RoboflowServer(archive, trouble) as server:
-            run.server = server
-            settings = RoboflowSettings(api_key=key, api_url=server.url, timeout=timeout, deadline=deadline)
-            request = VersionRequest(workspace, project, version)
-            return fetch_export(settings, request, tmp_path / "got" / "export.zip")
-
-    return run
+    return Fetch(archive, tmp_path / "got" / "export.zip")
 
 
 def assert_fails(error, match, call, *args, **options):
@@ -130,8 +141,9 @@ def test_cases_a6_passing_failures_are_retried(fetch, archive, tmp_path, trouble
 
 @pytest.mark.parametrize("where", ["api", "link"])
 def test_cases_a6_retry_after_is_honoured(fetch, where):
-    start = time.monotonic()
-    fetch(Misbehaviour(**{where: [(429, {"Retry-After": "2"})]}))
+    start, trouble = time.monotonic(), Misbehaviour()
+    setattr(trouble, where, [(429, {"Retry-After": "2"})])
+    fetch(trouble)
     assert time.monotonic() - start >= 2
 
 
@@ -248,8 +260,9 @@ def test_failures_that_do_not_pass_end_at_the_deadline(fetch, status, match):
 
 @pytest.mark.parametrize("polls", ["generating_polls", "export_polls"])
 def test_cases_a7_never_ready_ends_at_the_deadline(fetch, polls):
-    start = time.monotonic()
-    assert_fails(RoboflowUnavailable, "not ready after 1.5 s", fetch, Misbehaviour(**{polls: FOREVER}), deadline=1.5)
+    start, trouble = time.monotonic(), Misbehaviour()
+    setattr(trouble, polls, FOREVER)
+    assert_fails(RoboflowUnavailable, "not ready after 1.5 s", fetch, trouble, deadline=1.5)
     assert time.monotonic() - start < 60
 
 
@@ -289,7 +302,7 @@ def test_cases_a6_an_endless_body_ends_at_the_deadline(fetch, tmp_path):
 def test_an_unreachable_server_is_unavailable(archive, tmp_path):
     with RoboflowServer(archive) as server:
         url = server.url
-    settings = RoboflowSettings(api_key=KEY, api_url=url, timeout=1, deadline=2)
+    settings = RoboflowSettings(api_key=SecretStr(KEY), api_url=url, timeout=1, deadline=2)
     assert_fails(
         RoboflowUnavailable,
         "no connection",
@@ -310,7 +323,7 @@ def progress(archive, tmp_path):
     def run(trouble):
         calls = []
         with RoboflowServer(archive, trouble) as server:
-            settings = RoboflowSettings(api_key=KEY, api_url=server.url, deadline=20)
+            settings = RoboflowSettings(api_key=SecretStr(KEY), api_url=server.url, deadline=20)
             request = VersionRequest(WORKSPACE, PROJECT)
             fetch_export(settings, request, tmp_path / "export.zip", lambda *call: calls.append(call))
         return calls
@@ -335,7 +348,7 @@ def test_a_download_of_unknown_length_reports_its_size(progress):
 
 
 def search(server, target, query="tag:reviewed", deadline=20):
-    settings = RoboflowSettings(api_key=KEY, api_url=server.url, deadline=deadline)
+    settings = RoboflowSettings(api_key=SecretStr(KEY), api_url=server.url, deadline=deadline)
     return fetch_export(settings, VersionRequest(WORKSPACE, PROJECT, query=query), target)
 
 
@@ -395,7 +408,11 @@ def test_a_search_needs_a_workspace_and_no_version(values):
 
 def test_a_workspace_has_its_own_key_before_the_one_for_all(archive, tmp_path):
     with RoboflowServer(archive) as server:
-        settings = RoboflowSettings(api_key="other", api_keys={WORKSPACE: KEY, "b": "other"}, api_url=server.url)
+        settings = RoboflowSettings(
+            api_key=SecretStr("other"),
+            api_keys={WORKSPACE: SecretStr(KEY), "b": SecretStr("other")},
+            api_url=server.url,
+        )
         assert fetch_export(settings, VersionRequest(WORKSPACE, PROJECT), tmp_path / "got.zip").version == 10
 
 
@@ -412,5 +429,5 @@ def test_a_workspace_has_its_own_key_before_the_one_for_all(archive, tmp_path):
 )
 def test_a_wrong_or_missing_key_of_a_workspace_names_the_variable(archive, tmp_path, keys, error, match):
     with RoboflowServer(archive) as server:
-        settings = RoboflowSettings(api_key="", api_keys=keys, api_url=server.url)
+        settings = RoboflowSettings(api_key=SecretStr(""), api_keys=keys, api_url=server.url)
         assert_fails(error, match, fetch_export, settings, VersionRequest(WORKSPACE, PROJECT), tmp_path / "x.zip")

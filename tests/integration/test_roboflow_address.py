@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from pydantic import SecretStr
 
 from deployments.doctor.check import with_settings_checked
 from deployments.doctor.services import roboflow
@@ -11,7 +12,8 @@ from tasks.labeling.roboflow.address import api_address
 from tasks.labeling.roboflow.export import fetch_export
 from tasks.labeling.roboflow.versions import VersionRequest
 from tasks.settings import RoboflowSettings
-from tests.fakes.roboflow_server import KEY, PROJECT, WORKSPACE, RoboflowServer
+from tests.fakes.roboflow_project import PROJECT, WORKSPACE
+from tests.fakes.roboflow_server import KEY, RoboflowServer
 
 US, EU = "https://api.roboflow.com", "https://api.roboflow.eu"
 
@@ -87,7 +89,7 @@ def test_a_settings_file_of_the_package_that_cannot_be_read_is_named(settings_fi
 def test_the_key_is_not_sent_anywhere_when_the_region_is_unknown(monkeypatch, tmp_path):
     monkeypatch.setenv("ROBOFLOW_REGION", "mars")
     with RoboflowServer(b"") as server:
-        settings = RoboflowSettings(api_key=KEY, api_url=server.url)
+        settings = RoboflowSettings(api_key=SecretStr(KEY), api_url=server.url)
         with pytest.raises(BadSettings, match="ROBOFLOW_REGION is 'mars'"):
             fetch_export(settings, VersionRequest(WORKSPACE, PROJECT, 1), tmp_path / "x.zip")
         assert not server.requests

@@ -26,7 +26,9 @@ from tasks.storage import keys
 from tasks.storage.datasets import load_snapshot
 from tasks.storage.s3 import Store
 from tests.fakes.formats import write_in
-from tests.fakes.roboflow_server import KEY, PROJECT, WORKSPACE, Misbehaviour, RoboflowServer
+from tests.fakes.roboflow_misbehaviour import Misbehaviour
+from tests.fakes.roboflow_project import PROJECT, WORKSPACE
+from tests.fakes.roboflow_server import KEY, RoboflowServer
 
 KILLS = 10
 IMAGES = 80

@@ -5,7 +5,7 @@ import logging
 import time
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from tasks.errors import RoboflowRefused, RoboflowUnavailable
 from tasks.labeling.formats.zips import pack
@@ -18,7 +18,8 @@ from tasks.settings import RoboflowSettings
 from tasks.storage import keys
 from tests.fakes.exports import document, write_export, write_split
 from tests.fakes.roboflow_misbehaviour import Misbehaviour
-from tests.fakes.roboflow_server import KEY, PROJECT, WORKSPACE, RoboflowServer
+from tests.fakes.roboflow_project import PROJECT, WORKSPACE
+from tests.fakes.roboflow_server import KEY, RoboflowServer
 
 FOREVER = 10**9
 BOX = (10, 10, 40, 30)
@@ -52,7 +53,7 @@ class Project:
 
     def run(self, after, deadline=20):
         """Fetch; gives the version that is used."""
-        settings = RoboflowSettings(api_key=KEY, api_url=self.server.url, deadline=deadline)
+        settings = RoboflowSettings(api_key=SecretStr(KEY), api_url=self.server.url, deadline=deadline)
         rule = GenerationRule(after, self.labelled.get, self.labelled.__setitem__)
         return fetch_export(settings, VersionRequest(WORKSPACE, PROJECT, generation=rule), self.target).version
 
@@ -172,11 +173,13 @@ def test_the_first_version_of_a_project_needs_enough_labels(project):
 
 @pytest.mark.parametrize("late", ["slow_start", "not_found"])
 def test_a_new_version_may_be_empty_or_not_found_before_generating_begins(project, late):
-    pets = project(Misbehaviour(**{late: FOREVER}))
+    trouble = Misbehaviour()
+    setattr(trouble, late, FOREVER)
+    pets = project(trouble)
     pets.state.images = 9
     with pytest.raises(RoboflowUnavailable, match="version 11: not ready after 2 s"):
         pets.run(3, deadline=2)
-    setattr(pets.state.trouble, late, 2)
+    setattr(trouble, late, 2)
     assert (pets.run(3), pets.state.generated) == (11, [11])
 
 
@@ -298,7 +301,7 @@ def test_the_number_of_labelled_images_is_kept_in_the_store(store, archive, tmp_
     request = RetrainRequest(project=PROJECT, workspace=WORKSPACE, generate_after=3)
     calls = []
     with RoboflowServer(archive) as server:
-        settings = RoboflowSettings(api_key=KEY, api_url=server.url, deadline=20)
+        settings = RoboflowSettings(api_key=SecretStr(KEY), api_url=server.url, deadline=20)
 
         def run():
             export = export_to_store(store, request, lambda: settings, tmp_path, lambda *call: calls.append(call))

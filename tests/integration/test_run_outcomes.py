@@ -1,8 +1,9 @@
 """What retrain runs came to, from a real store: written once, read by the command, and never made up."""
 
-from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
+from prefect.client.schemas.objects import FlowRun
 
 from deployments.remote.outcome import find_version_of, outcome_document, read_outcome
 from tasks.errors import NasflowError
@@ -12,7 +13,7 @@ from tasks.records import ModelFormats, PromotionDecision, RunOutcome
 from tests.fakes.finished_runs import evaluated, finished_run, stored_labels
 from tests.fakes.published import now
 
-RUN = SimpleNamespace(id="0b5a", name="brave-otter")
+RUN = FlowRun(id=uuid4(), flow_id=uuid4(), name="brave-otter")
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def version(store, tmp_path):
 
 
 def outcome(**values):
-    return RunOutcome(project="pets", flow_run=RUN.id, **values)
+    return RunOutcome(project="pets", flow_run=str(RUN.id), **values)
 
 
 @pytest.mark.parametrize(

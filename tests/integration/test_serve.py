@@ -145,12 +145,12 @@ def test_detections_are_those_of_the_detector(serve, model, images):
             document = server.detect(content, headers={"Content-Type": "image/png"}).json()
             expected = detector.detect(detector.decode(content))
             assert (document["width"], document["height"]) == (SIZE, SIZE)
-            assert [
-                (CLASSES.index(one["class"]), one["score"], tuple(one["bbox"])) for one in document["detections"]
-            ] == [
-                (one.class_index, pytest.approx(one.score, abs=1e-4), pytest.approx(one.bbox, abs=0.05))
-                for one in expected
+            assert [CLASSES.index(one["class"]) for one in document["detections"]] == [
+                one.class_index for one in expected
             ]
+            for detected, one in zip(document["detections"], expected, strict=True):
+                assert detected["score"] == pytest.approx(one.score, abs=1e-4)
+                assert tuple(detected["bbox"]) == pytest.approx(one.bbox, abs=0.05)
             count += len(expected)
         version = server.client.get("/version").json()
     assert count >= 5, "too few detections to compare"
@@ -315,7 +315,7 @@ def test_the_alias_is_followed_without_a_restart_and_without_a_failed_request(
         assert server.version() == 1
         with ThreadPoolExecutor(4) as pool:
             stop = time.monotonic() + 600
-            answers = []
+            answers: list[tuple[int, int | None]] = []
 
             def ask(_):
                 while time.monotonic() < stop and (not answers or answers[-1][1] == 1):

@@ -16,7 +16,13 @@ import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterStateName
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateName,
+)
 from prefect.states import Cancelled, Completed, Failed, Running
 
 from tasks.local.threads import in_context
@@ -102,9 +108,9 @@ class PlayedWorkers:
                 time.sleep(self.pause)
 
     def _runs(self, client, *names):
-        states = FlowRunFilterStateName(any_=list(names))
+        states = FlowRunFilterState(name=FlowRunFilterStateName(any_=list(names)))
         of_train = FlowFilter(name=FlowFilterName(any_=["train"]))
-        return client.read_flow_runs(flow_filter=of_train, flow_run_filter=FlowRunFilter(state={"name": states}))
+        return client.read_flow_runs(flow_filter=of_train, flow_run_filter=FlowRunFilter(state=states))
 
     def _go_on(self, client, run_id, job):
         done = self.epochs[job.spec.digest] = self.epochs.get(job.spec.digest, 0) + 1

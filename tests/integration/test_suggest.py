@@ -18,7 +18,8 @@ from tasks.storage.datasets import save_snapshot
 from tests.fakes.datasets import draw
 from tests.fakes.exported import THRESHOLD
 from tests.fakes.published import publish_one
-from tests.fakes.roboflow_server import KEY, PROJECT, WORKSPACE, RoboflowServer
+from tests.fakes.roboflow_project import PROJECT, WORKSPACE
+from tests.fakes.roboflow_server import KEY, RoboflowServer
 
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
 LABELLED, NEW = 3, 5

@@ -12,7 +12,9 @@ import pytest
 
 from tasks.errors import BadInput, BadRequest, BadSettings, RoboflowRefused, RoboflowUnavailable
 from tasks.storage import keys
-from tests.fakes.roboflow_server import KEY, PROJECT, WORKSPACE, Misbehaviour, RoboflowServer
+from tests.fakes.roboflow_misbehaviour import Misbehaviour
+from tests.fakes.roboflow_project import PROJECT, WORKSPACE
+from tests.fakes.roboflow_server import KEY, RoboflowServer
 from tests.fakes.sender import OBJECTS, send
 
 ROOT = Path(__file__).parents[2]

@@ -3,19 +3,28 @@
 import os
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from deployments.local_stack import processes
-from deployments.local_stack.supervised import MAX_FAILED_STARTS, Supervised
+from deployments.local_stack.supervised import MAX_FAILED_STARTS, Process, Supervised
 from tasks.errors import ServerProblem
+
+
+class Recorded(Supervised):
+    """Keeps what it says."""
+
+    def __init__(self, name: str, log: Path, launch: Callable[[], Process], answers: Callable[[Process], bool]) -> None:
+        self.said: list[str] = []
+        super().__init__(name, log, launch, answers, self.said.append)
 
 
 @pytest.fixture
 def supervised(tmp_path):
     """Make a supervised process from Python code, that is up when it has written a file."""
-    said = []
-    made = []
+    made: list[Recorded] = []
 
     def supervised(code):
         def launch():
@@ -23,8 +32,7 @@ def supervised(tmp_path):
             return processes.start([sys.executable, "-c", code], tmp_path / "log", os.environ, cwd=tmp_path)
 
         log = tmp_path / "log"
-        one = Supervised("the server", log, launch, lambda _: (tmp_path / "up").exists(), said.append)
-        one.said = said
+        one = Recorded("the server", log, launch, lambda _: (tmp_path / "up").exists())
         made.append(one)
         return one
 

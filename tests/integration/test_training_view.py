@@ -14,7 +14,7 @@ from rich.console import Console
 
 from deployments.demo.cartoons import draw_export
 from deployments.terminal.training_view import LiveView, PlainView, training_view
-from tasks.records import SplitCounts, TrainingSpec
+from tasks.records import Split, SplitCounts, TrainingSpec
 from tests.fakes.terminals import read_terminal
 
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
@@ -23,7 +23,7 @@ SPEC = TrainingSpec(
     snapshot_digest="0" * 64, classes=("cat",), variant="m", epochs=20, image_size=640, batch_size=8,
     learning_rate=5e-4, patience=5, seed=0,
 )  # fmt: skip
-SPLITS = {
+SPLITS: dict[Split, SplitCounts] = {
     "train": SplitCounts(images=120, boxes=300, background=0),
     "valid": SplitCounts(images=30, boxes=80, background=2),
 }
@@ -85,14 +85,13 @@ def last_frame(events, **options):
 
 
 def rows(frame):
-    """Rows of the table by epoch; the epochs of rows with a star are listed under ``*``."""
-    rows = {}
-    for line in frame:
-        if match := re.match(r" *(\* )?(\d+) +\d", line):
-            rows[int(match[2])] = line
-            if match[1]:
-                rows.setdefault("*", []).append(int(match[2]))
-    return rows
+    """Rows of the table by epoch."""
+    return {int(match[1]): line for line in frame if (match := re.match(r" *(?:\* )?(\d+) +\d", line))}
+
+
+def starred(frame):
+    """Epochs of the rows with a star."""
+    return [epoch for epoch, line in rows(frame).items() if line.lstrip().startswith("* ")]
 
 
 # On a terminal -----------------------------------------------------------------------------------
@@ -131,19 +130,19 @@ def test_the_next_epoch_begins_at_no_steps():
 
 def test_a_resumed_run_shows_the_epochs_before():
     frame = last_frame([started([scores(1, 0.1), scores(2, 0.3), scores(3, 0.3)], best_epoch=2)])
-    assert set(rows(frame)) == {1, 2, 3, "*"}
-    assert rows(frame)["*"] == [2]
+    assert set(rows(frame)) == {1, 2, 3}
+    assert starred(frame) == [2]
     assert any(line.startswith("epochs ") and "3/20" in line for line in frame)
 
 
 def test_the_best_epoch_is_the_one_that_the_trainer_names():
-    assert rows(last_frame([started([scores(1, 0.9)], best_epoch=1), epoch(2, best=2)]))["*"] == [2]
+    assert starred(last_frame([started([scores(1, 0.9)], best_epoch=1), epoch(2, best=2)])) == [2]
 
 
 def test_the_last_ten_epochs_are_shown_and_the_best_one_with_them():
-    shown = rows(last_frame([started(), *(epoch(number, best=2) for number in range(1, 16))]))
-    assert set(shown) == {2, *range(6, 16), "*"}
-    assert shown["*"] == [2]
+    frame = last_frame([started(), *(epoch(number, best=2) for number in range(1, 16))])
+    assert set(rows(frame)) == {2, *range(6, 16)}
+    assert starred(frame) == [2]
 
 
 @pytest.mark.parametrize("height", [14, 18, 24])
@@ -168,7 +167,7 @@ def test_numbers_are_whole_at_this_width(width):
 
 def test_the_best_epoch_is_marked_by_more_than_colour():
     plain = last_frame([started(), epoch(1, best=1), epoch(2, best=1)])
-    assert rows(plain)["*"] == [1]
+    assert starred(plain) == [1]
     assert "* best epoch" in plain[-1]
 
 
@@ -204,7 +203,8 @@ def test_the_end_stays_on_the_screen(ended, words):
     frame = last_frame([started(), step(1, 15), epoch(1, best=1), {"event": "finished", "ended": ended}])
     assert words in " ".join(frame)
     assert not any(line.startswith("epoch 2") for line in frame)
-    assert set(rows(frame)) == {1, "*"}
+    assert set(rows(frame)) == {1}
+    assert starred(frame) == [1]
 
 
 def test_a_run_that_had_ended_before_shows_its_device():
@@ -278,8 +278,8 @@ def test_the_command_shows_a_table_on_stderr_and_stdout_has_the_document_alone(t
     assert process.returncode == 0, shown
     assert json.loads(stdout)["epochs_done"] == 2
     frame = shown[shown.rindex("YOLO-NAS S, ") :].replace("\r", "").splitlines()
-    assert {1, 2, "*"} == set(rows(frame))
-    assert json.loads(stdout)["best_epoch"] in rows(frame)["*"]
+    assert set(rows(frame)) == {1, 2}
+    assert json.loads(stdout)["best_epoch"] in starred(frame)
 
     # The same in a pipe for which CI asks for colours; the run is over, so there is nothing to show.
     again = subprocess.run(command, capture_output=True, text=True, check=True, env={**environment, "FORCE_COLOR": "1"})

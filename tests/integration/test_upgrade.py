@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import Artifact
 from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
 
@@ -25,7 +26,7 @@ from tasks.promotion.aliases import find_alias
 from tasks.promotion.by_hand import roll_back
 from tasks.promotion.model_card import card_markdown, make_card
 from tasks.promotion.registry import find_version
-from tasks.records import EvaluationReport, RetrainRequest, TrainingSpec
+from tasks.records import EvaluationReport, ModelVersion, RetrainRequest, TrainingSpec
 from tasks.settings import RoboflowSettings
 from tasks.storage import keys
 from tasks.storage.documents import read_record
@@ -65,7 +66,7 @@ def gpu_worker(prefect_server, store_environment, tmp_path, monkeypatch):
 
 
 @flow(name="end-of-retrain", persist_result=False)
-def judged(request, snapshot, model, report):
+def judged(request, snapshot, model, report) -> tuple[ModelVersion, str | None]:
     """What a retrain run does when its model is measured."""
     return judge(request, snapshot, model, report)
 
@@ -115,10 +116,15 @@ def asked_for():
     return Counter(name for run in runs if (name := flows[run.flow_id]) in ("train", "evaluate"))
 
 
+def created(artifact: Artifact) -> datetime:
+    assert artifact.created is not None
+    return artifact.created
+
+
 def outcomes():
     with get_client(sync_client=True) as client:
         found = [one for one in client.read_artifacts() if one.key == "retrain-pets"]
-    return [one.data for one in sorted(found, key=lambda one: one.created)]
+    return [one.data for one in sorted(found, key=created)]
 
 
 def test_an_older_run_is_told_and_kept_its_model_measured_again_and_nothing_is_lost(
@@ -143,6 +149,7 @@ def test_an_older_run_is_told_and_kept_its_model_measured_again_and_nothing_is_l
 
     # The champion was measured again, by the same scoring as the candidate, and compared with it.
     champion_run = find_model(store, before)
+    assert champion_run is not None
     again = find_evaluation(store, job_for(before, outcome.snapshot), champion_run)
     assert again.scoring == SCORING
     assert (outcome.decision.champion_version, outcome.decision.champion_map) == (1, again.scores.map)
@@ -156,6 +163,7 @@ def test_an_older_run_is_told_and_kept_its_model_measured_again_and_nothing_is_l
     older_report = read_record(store, keys.evaluation_report(keys.run(before)), EvaluationReport)[0]
     assert (older_report.scoring, older_report.scores) == (0, again.scores)
     first = find_version(store, "pets", 1)
+    assert first is not None
     assert (first.scoring, first.run_key) == (0, before)
     assert "| recipe | 0 |" in card_markdown(make_card(store, first))
     assert b"in 2 different ways, on other images or by another scoring" in now[keys.project_page("pets")]

@@ -3,6 +3,7 @@
 import shutil
 import uuid
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors import safe_open
@@ -28,7 +29,7 @@ SNAPSHOT = SnapshotRef(
 )  # fmt: skip
 
 
-def request(**values: object) -> RetrainRequest:
+def request(**values: Any) -> RetrainRequest:
     return RetrainRequest(project="pets", export="store://x", **values)
 
 
