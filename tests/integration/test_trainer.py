@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tasks.local.files import file_sha256
-from tasks.records import DatasetSnapshot, Speed, StartWeights, TrainingResult, TrainingSpec
+from tasks.records import DatasetSnapshot, Speed, Split, StartWeights, TrainingResult, TrainingSpec
 from tasks.training import files
 from tasks.training.speed_measures import with_speed_measures
 from tests.fakes.datasets import make_spec, write_dataset, write_spec
@@ -173,7 +173,7 @@ def detected(job: Job, tmp_path_factory: pytest.TempPathFactory) -> tuple[Traine
 
 
 @pytest.mark.parametrize(("split", "images"), [("valid", 3), ("train", 8)])
-def test_detect_gives_coco_results_for_each_split(detected: tuple[Trainer, Path], split: str, images: int) -> None:
+def test_detect_gives_coco_results_for_each_split(detected: tuple[Trainer, Path], split: Split, images: int) -> None:
     trainer, out = detected
     assert trainer.process.returncode == 0, trainer.stderr[-2000:]
     found = json.loads((out / files.detections(split)).read_text())
@@ -418,7 +418,7 @@ class Start(NamedTuple):
         return self.trainer.events_of("log")[0]["message"]
 
 
-def start_from(weights: Path, folder: Path, *said: str, sha256: str | None = None, **dataset: object) -> Start:
+def start_from(weights: Path, folder: Path, *said: str, sha256: str | None = None, **dataset: Any) -> Start:
     snapshot = write_dataset(folder / "data", 2, 1, **dataset)
     spec = make_spec(snapshot, epochs=1, seed=5, weights_sha256=sha256 or file_sha256(weights))
     path, out = write_spec(folder / "spec.json", spec), folder / "out"

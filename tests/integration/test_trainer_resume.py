@@ -5,6 +5,7 @@ import random
 import shutil
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,7 +65,7 @@ def killed_at_random(whole: Whole, out: Path, kills: int, seed: int, *more: obje
         with Trainer(out.parent, *whole.arguments(out, *EVERY_STEP, *more)) as trainer:
             # Every second one gets as far as a checkpoint, however busy the machine is.
             kind = "checkpoint" if number % 2 else "started"
-            trainer.until(lambda kind=kind: trainer.events_of(kind))
+            trainer.until(partial(trainer.events_of, kind))
             time.sleep(moments.uniform(0, 0.5))
         begun = trainer.events_of("started")[0]
         starts.append(begun["epochs_done"] * begun["steps_per_epoch"] + begun["steps_done"])

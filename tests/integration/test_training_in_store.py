@@ -16,6 +16,7 @@ from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_fo
 from tasks.labeling.in_store import check_to_store, export_to_store
 from tasks.local.files import file_sha256
 from tasks.records import (
+    Box,
     DatasetSnapshot,
     EvaluateJob,
     Evaluation,
@@ -275,8 +276,12 @@ def test_a_trainer_that_is_killed_several_times_in_a_row_is_not_started_again(st
 )
 def test_the_valid_split_is_detected_on_after_test_if_it_has_boxes(measured, labels, splits):
     """Boxes of the one image of each split; thresholds are chosen on valid, where that has any."""
-    image = {"file_name": "a.png", "sha256": SHA, "size": 1, "width": 9, "height": 9}
-    images = [LabelledImage(split=split, boxes=[(0, 1, 1, 5, 5)] * boxes, **image) for split, boxes in labels.items()]
+    images = tuple(
+        LabelledImage(
+            file_name="a.png", split=split, sha256=SHA, size=1, width=9, height=9, boxes=(Box(0, 1, 1, 5, 5),) * boxes
+        )
+        for split, boxes in labels.items()
+    )
     snapshot = DatasetSnapshot(classes=("cat",), images=images, source=LabelSource(kind="file", name="pets"))
     evaluate_job = EvaluateJob(run_key=SHA, snapshot_digest=snapshot.digest, split=measured)
     assert splits_to_detect(evaluate_job, snapshot) == splits
