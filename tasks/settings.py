@@ -11,6 +11,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from tasks.errors import BadSettings
+from tasks.records import MachineOptions
 
 
 class StoreSettings(BaseSettings):
@@ -64,7 +65,7 @@ class RoboflowSettings(BaseSettings):
     )
 
 
-class WorkSettings(BaseSettings):
+class WorkSettings(MachineOptions, BaseSettings):
     """This machine: its folders, and how it trains."""
 
     model_config = SettingsConfigDict(env_prefix="NASFLOW_", frozen=True, env_ignore_empty=True, allow_inf_nan=False)
@@ -83,19 +84,14 @@ class WorkSettings(BaseSettings):
     )
     lease_seconds: float = Field(default=60, ge=3, description="A run's owner counts as dead after this long silence.")
     trainer_attempts: int = Field(default=3, ge=1, description="Times a killed trainer is started in one flow run.")
-    devices: int = Field(default=1, ge=1, description="GPUs that share a training run.")
-    precision: Literal["bf16", "fp16", "fp32"] | None = Field(
-        default=None, description="Number format of training; left out, what the device computes fastest."
-    )
-    checkpoint_every_minutes: float = Field(
-        default=10, gt=0, description="Longest time between checkpoints; short epochs have one a minute."
-    )
-    compile: bool = Field(
-        default=False, description="Train with torch.compile: takes minutes at the start; try whether it pays."
-    )
     speed_measures: bool = Field(
         default=True, description="Tune the C library's memory for training; results are the same without."
     )
+
+    @property
+    def machine(self) -> MachineOptions:
+        """What the trainer is told of this machine."""
+        return MachineOptions(**{name: getattr(self, name) for name in MachineOptions.model_fields})
 
 
 Settings = TypeVar("Settings", bound=BaseSettings)

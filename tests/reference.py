@@ -17,7 +17,7 @@ from deployments.serving.settings import ServeSettings
 from tasks.errors import BadInput, NasflowError
 from tasks.labeling.finding_kinds import FINDING_KINDS
 from tasks.settings import RoboflowSettings, StoreSettings, WorkSettings
-from tasks.training.worker.runtime.process import EXIT_CODES
+from tasks.training.contract.exits import EXITS
 
 HEAD = """\
 # Reference
@@ -59,8 +59,8 @@ COMMAND_CODES = [
 TRAINER_HEAD = """\
 ### The trainer
 
-The exit codes of `python -m tasks.training.worker` and `python -m tasks.training.worker.detect`. `nasflow train`
-and the train flow run read them."""
+The exit codes of `python -m tasks.training.worker`, which trains, detects or exports as its job file says. `nasflow
+train` and the flow runs read them."""
 
 FINDINGS_HEAD = """\
 ## Findings
@@ -125,8 +125,8 @@ def description_of(field: FieldInfo) -> str:
 
 def exit_codes() -> list[str]:
     """The exit codes of the command and of the trainer."""
-    known = [[str(code), f"`{kind.__name__}`: {first_line(kind)}"] for kind, code in EXIT_CODES.items()]
-    rows = [["0", "Done."], *known, ["1", "Any other error, or the watchdog ended the trainer."]]
+    named = [[str(code), f"`{kind.__name__}`: {first_line(kind)}"] for code, kinds in EXITS.items() for kind in kinds]
+    rows = [["0", "Done."], ["1", "Any other error, or the watchdog ended the trainer."], *named[1:]]
     columns = ("code", "meaning")
     return [EXIT_HEAD, table(columns, COMMAND_CODES), TRAINER_HEAD, table(columns, rows)]
 

@@ -18,7 +18,6 @@ SERVICE_FIELDS = {
     "project", "workspace", "version", "generate_after", "query", "threshold_for", "promote_anyway", "ask", "ask_hours",
 }  # fmt: skip
 """Fields of a request that mean nothing without Roboflow, a store or the gate."""
-MACHINE_SETTINGS = ("devices", "precision", "checkpoint_every_minutes", "compile")
 
 
 class TrainVerb(Verb):
@@ -26,7 +25,7 @@ class TrainVerb(Verb):
 
     def record_options(self) -> list[TyperOption]:
         """Make options of the request's fields that are about training, and of some settings of this machine."""
-        from tasks.records import RetrainRequest
+        from tasks.records import MachineOptions, RetrainRequest
         from tasks.settings import WorkSettings
 
         help_texts = {
@@ -35,7 +34,7 @@ class TrainVerb(Verb):
         }
         return [
             *options_of(RetrainRequest, without=SERVICE_FIELDS, help_texts=help_texts),
-            *options_of_settings(WorkSettings, MACHINE_SETTINGS),
+            *options_of_settings(WorkSettings, tuple(MachineOptions.model_fields)),
         ]
 
 
@@ -56,10 +55,11 @@ def train(
     """
     from deployments.cli.show import show, show_training
     from deployments.offline.train import train as run
+    from tasks.records import MachineOptions
     from tasks.settings import WorkSettings
 
     stop_like_ctrl_c()
-    machine = {name: context.obj.pop(name) for name in MACHINE_SETTINGS}
+    machine = {name: context.obj.pop(name) for name in MachineOptions.model_fields}
     request = request_from({**context.obj, "project": "local", "export": str(export)})
     show(run(export, out, request, settings_from(WorkSettings, machine)), as_json, show_training)
 

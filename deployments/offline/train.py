@@ -14,12 +14,13 @@ from tasks.local import dataset_folder
 from tasks.local.files import file_sha256, publish_bytes
 from tasks.records import DatasetSnapshot, LabelledImage, RetrainRequest, SnapshotRef, TrainingResult, TrainJob
 from tasks.settings import WorkSettings
-from tasks.training import files
 from tasks.training.coco_weights import COCO, CocoWeights
-from tasks.training.fit import until_it_fits
-from tasks.training.launch import TRAIN, train_arguments
+from tasks.training.contract import files
+from tasks.training.contract.fit import until_it_fits
+from tasks.training.contract.job import TrainingWork
+from tasks.training.launch import training_work
 from tasks.training.spec import fitted_batch, plan
-from tasks.training.trainer_process import TrainerProcess
+from tasks.training.trainer_process import trainer_process
 
 SHOWN = {
     "run_key", "epochs_done", "best_epoch", "best_map", "ended", "seconds", "images_per_second",
@@ -55,8 +56,8 @@ def train(export: Path, out: Path, request: RetrainRequest, settings: WorkSettin
         _warn(snapshot, request, job)
         _claim_folder(out, job)
         dataset_folder.fill(out / files.DATASET, snapshot, _copier(inspection))
-    arguments = train_arguments(out, out / files.DATASET, settings, find_weights(), job)
-    until_it_fits(out, lambda: _run_trainer(out, job, snapshot, arguments), lambda line: say(f"warning: {line}"))
+    work = training_work(job, out, out / files.DATASET, settings, find_weights())
+    until_it_fits(out, lambda: _run_trainer(work, snapshot), lambda line: say(f"warning: {line}"))
     return _document(out)
 
 
@@ -123,11 +124,11 @@ def _copier(inspection: Inspection) -> Callable[[LabelledImage, Path], None]:
     return copy
 
 
-def _run_trainer(out: Path, job: TrainJob, snapshot: DatasetSnapshot, arguments: list[str]) -> None:
+def _run_trainer(work: TrainingWork, snapshot: DatasetSnapshot) -> None:
     """Train in a process of its own, showing its events; on Ctrl-C it writes a checkpoint first."""
     with (
-        training_view(job.spec, snapshot.counts()) as view,
-        TrainerProcess(TRAIN, arguments, out / files.LOG) as trainer,
+        training_view(work.spec, snapshot.counts()) as view,
+        trainer_process(work, work.out) as trainer,
     ):
         try:
             for event in trainer.events():

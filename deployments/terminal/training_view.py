@@ -1,10 +1,9 @@
 """What people see while a trainer works: a table of epochs and two bars on a terminal, a plain line an epoch elsewhere.
 
-Both take the events of the trainer in their order, and ignore those that they do not know. Fields that an event lacks
-are left out, so that a view also follows an older or newer trainer.
+Both take the events of the trainer in their order.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -17,8 +16,8 @@ from rich.text import Text
 
 from deployments.terminal.console import err
 from deployments.terminal.run_progress import RunProgress, messages_of, printable
-from tasks.records import Split, SplitCounts, TrainingSpec
-from tasks.training.trainer_process import Event
+from tasks.records import EpochResult, Split, SplitCounts, TrainingSpec
+from tasks.training.contract.events import EpochDone, Event, Finished, Started
 
 MAX_ROWS = 10
 """Epochs in the table; fewer on a terminal with few lines."""
@@ -26,35 +25,31 @@ OTHER_LINES = 10
 """Lines around them: header, bars, the table's head, the best epoch's row, and one for the cursor."""
 WIDE = 78
 """Columns that the whole table takes; a narrower terminal gets the most important part of it."""
-UNKNOWN = "-"
 
 
 class Column(NamedTuple):
     """A number that each epoch has."""
 
     title: str
-    path: tuple[str, ...]
+    value: Callable[[EpochResult], float]
     format: str
     always: bool
     """Whether it is shown on narrow terminals, too."""
 
-    def of(self, epoch: Event) -> str:
+    def of(self, epoch: EpochResult) -> str:
         """The number as text."""
-        value: object = epoch
-        for name in self.path:
-            value = value.get(name) if isinstance(value, Mapping) else None
-        return UNKNOWN if value is None else format(value, self.format)
+        return format(self.value(epoch), self.format)
 
 
 COLUMNS = (
-    Column("loss", ("losses", "total"), ".3f", always=True),
-    Column("valid loss", ("valid_losses", "total"), ".3f", always=False),
-    Column("mAP", ("map",), ".3f", always=True),
-    Column("mAP50", ("map50",), ".3f", always=True),
-    Column("precision", ("precision",), ".3f", always=False),
-    Column("recall", ("recall",), ".3f", always=False),
-    Column("lr", ("lr",), ".2e", always=False),
-    Column("seconds", ("seconds",), ".1f", always=True),
+    Column("loss", lambda epoch: epoch.losses["total"], ".3f", always=True),
+    Column("valid loss", lambda epoch: epoch.valid_losses["total"], ".3f", always=False),
+    Column("mAP", lambda epoch: epoch.map, ".3f", always=True),
+    Column("mAP50", lambda epoch: epoch.map50, ".3f", always=True),
+    Column("precision", lambda epoch: epoch.precision, ".3f", always=False),
+    Column("recall", lambda epoch: epoch.recall, ".3f", always=False),
+    Column("lr", lambda epoch: epoch.lr, ".2e", always=False),
+    Column("seconds", lambda epoch: epoch.seconds, ".1f", always=True),
 )
 
 
@@ -68,23 +63,22 @@ class PlainView:
     def show(self, event: Event) -> None:
         """Print a line if the event is worth one."""
         self._progress.update(event)
-        if event["event"] == "started":
+        if isinstance(event, Started):
             done = self._progress.epochs_done
             self._print(self._progress.header + (f", going on after epoch {done}" if done else ""))
-        elif event["event"] == "epoch":
+        elif isinstance(event, EpochDone):
             self._print(self._epoch_line(event))
-        elif event["event"] == "finished" and self._progress.remaining not in (None, "done"):
+        elif isinstance(event, Finished) and self._progress.remaining not in (None, "done"):
             self._print(str(self._progress.remaining))
         for message in messages_of(event):
             self._print(message)
 
-    def _epoch_line(self, epoch: Event) -> str:
+    def _epoch_line(self, epoch: EpochDone) -> str:
         progress = self._progress
         numbers = [f"{column.title} {column.of(epoch)}" for column in COLUMNS]
-        best = "best so far" if progress.best_epoch == epoch["epoch"] else None
+        best = "best so far" if progress.best_epoch == epoch.epoch else None
         parts = [*numbers, progress.remaining, progress.peak_memory, best]
-        total = epoch.get("epochs", progress.spec.epochs)
-        return f"epoch {epoch['epoch']} of {total}: {', '.join(part for part in parts if part)}"
+        return f"epoch {epoch.epoch} of {epoch.epochs}: {', '.join(part for part in parts if part)}"
 
     def _print(self, line: str) -> None:
         # soft_wrap: a line for a program stays one line, however narrow the console thinks it is.
@@ -127,7 +121,7 @@ class LiveView:
         grid.add_column(ratio=1, min_width=4)
         grid.add_column(no_wrap=True, justify="right")
         grid.add_column(overflow="fold")
-        done, total = progress.epochs_done, progress.started.get("epochs", progress.spec.epochs)
+        done, total = progress.epochs_done, progress.spec.epochs
         steps = progress.steps
         part = steps[0] / steps[1] if steps else 0.0
         epochs_bar = ProgressBar(total=total, completed=done + part)
@@ -147,10 +141,10 @@ class LiveView:
         rows = max(1, min(MAX_ROWS, size.height - OTHER_LINES))
         latest = progress.epochs[-rows:]
         # The best epoch is shown even when it is not among the latest.
-        earlier = [epoch for epoch in progress.epochs[:-rows] if epoch["epoch"] == progress.best_epoch]
+        earlier = [epoch for epoch in progress.epochs[:-rows] if epoch.epoch == progress.best_epoch]
         for epoch in earlier + latest:
-            best = epoch["epoch"] == progress.best_epoch
-            number = f"{'* ' if best else ''}{epoch['epoch']}"  # ASCII, for terminals with no stars
+            best = epoch.epoch == progress.best_epoch
+            number = f"{'* ' if best else ''}{epoch.epoch}"  # ASCII, for terminals with no stars
             table.add_row(number, *(column.of(epoch) for column in columns), style="bold green" if best else None)
         table.caption = Text("* best epoch", justify="left")
         return table

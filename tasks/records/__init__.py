@@ -95,6 +95,7 @@ from tasks.records.labels import (
     VersionCount,
     count_images,
 )
+from tasks.records.machine import MachineOptions, PrecisionName
 from tasks.records.pretrained import COCO_LICENCE, PretrainedWeights
 from tasks.records.replay import ReplayDifference, ReplayOutcome, ReplayRequest
 from tasks.records.request import RetrainRequest
@@ -184,6 +185,7 @@ __all__ = [
     "LeftOutImage",
     "LeftOutReason",
     "ListedCounts",
+    "MachineOptions",
     "Measurement",
     "ModelAlias",
     "ModelCard",
@@ -192,6 +194,7 @@ __all__ = [
     "ModelVersion",
     "OperatingPoint",
     "Part",
+    "PrecisionName",
     "PretrainedWeights",
     "PromotionDecision",
     "Record",

@@ -13,7 +13,7 @@ from tasks.local.files import file_sha256
 from tasks.local.threads import in_context
 from tasks.storage.checkpoints import prune_checkpoints, save_checkpoint
 from tasks.storage.s3 import Store
-from tasks.training import files
+from tasks.training.contract import files
 
 logger = logging.getLogger(__name__)
 

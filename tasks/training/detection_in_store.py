@@ -12,11 +12,12 @@ from tasks.storage.blob_cache import BlobCache
 from tasks.storage.datasets import fetch_dataset
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
-from tasks.training import files
+from tasks.training.contract import files
+from tasks.training.contract.events import Event
+from tasks.training.contract.job import DetectionWork
 from tasks.training.initial_weights import fetch_file
-from tasks.training.launch import DETECT, detect_arguments
 from tasks.training.stored_detections import find_detections, splits_to_detect, store_detections
-from tasks.training.trainer_process import Event, run_to_end
+from tasks.training.trainer_process import run_to_end
 
 
 def detect_in_store(
@@ -51,8 +52,8 @@ def detect_in_store(
     folder = settings.work_dir / "detections" / name
     data, out = folder / files.DATASET, folder / "out"
     splits = splits_to_detect(job, fetch_dataset(store, job.snapshot_digest, data, BlobCache.of(settings)))
-    arguments = detect_arguments(weights, data, splits, out, settings)
-    run_to_end(DETECT, arguments, folder / files.LOG, on_event)
+    work = DetectionWork(data=data, out=out, machine=settings.machine, weights=weights, splits=splits)
+    run_to_end(work, folder, on_event)
     result = store_detections(store, job, model, splits, out)
     shutil.rmtree(folder, ignore_errors=True)
     return result

@@ -14,10 +14,11 @@ from tasks.storage.datasets import fetch_dataset
 from tasks.storage.documents import put_record
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
-from tasks.training import files
+from tasks.training.contract import files
+from tasks.training.contract.events import Event
+from tasks.training.contract.job import ExportWork
 from tasks.training.initial_weights import fetch_file
-from tasks.training.launch import EXPORT, export_arguments
-from tasks.training.trainer_process import Event, run_to_end
+from tasks.training.trainer_process import run_to_end
 
 
 def export_in_store(
@@ -48,9 +49,11 @@ def export_in_store(
     with scratch_folder(settings.work_dir / "scratch") as folder:
         data, out = folder / files.DATASET, folder / "out"
         fetch_dataset(store, report.snapshot_digest, data, BlobCache.of(settings))
-        arguments = export_arguments(weights, data, report.split, report.scores.threshold, out)
+        work = ExportWork(
+            data=data, out=out, weights=weights, split=report.split, threshold=report.scores.threshold
+        )  # fmt: skip
         try:
-            export = _run_exporter(arguments, folder / files.LOG, out / files.EXPORT, on_event)
+            export = _run_exporter(work, folder, on_event)
         except ProcessCrashed as error:
             export = _refuse_all(f"its process crashed with {error.signal_name}")
         except (TransientError, TrainingStopped):
@@ -73,9 +76,9 @@ def _refuse_all(reason: str) -> Export:
     return Export(exported=(), refused=dict.fromkeys(FORMAT_FILES, f"it cannot be exported: {reason}"))
 
 
-def _run_exporter(arguments: list[str], log: Path, result: Path, on_event: Callable[[Event], None]) -> Export:
-    run_to_end(EXPORT, arguments, log, on_event)
-    return Export.model_validate_json(result.read_bytes())
+def _run_exporter(work: ExportWork, folder: Path, on_event: Callable[[Event], None]) -> Export:
+    run_to_end(work, folder, on_event)
+    return Export.model_validate_json((work.out / files.EXPORT).read_bytes())
 
 
 def _store_files(store: Store, run_key: str, export: Export, out: Path) -> tuple[ModelFormat, ...]:

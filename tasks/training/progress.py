@@ -10,7 +10,8 @@ from prefect.artifacts import create_table_artifact
 
 from tasks.local.threads import in_context
 from tasks.orchestration.progress import ProgressBar, report_to_server
-from tasks.training.trainer_process import Event
+from tasks.records import EpochResult
+from tasks.training.contract.events import BatchesDone, EpochDone, Event, LogLine, Plan, Started, StepDone
 
 TABLE_SECONDS = 15.0
 """Least time between two updates of the table."""
@@ -46,16 +47,19 @@ class TrainingProgress:
         self._write_table()
 
     def _show(self, event: Event) -> None:
-        methods = {
-            "plan": self._show_plan,
-            "started": self._show_start,
-            "step": self._show_step,
-            "epoch": self._show_epoch,
-            "detect": self._show_detection,
-            "log": self._show_log,
-        }
-        if (method := methods.get(event["event"])) is not None:
-            method(event)
+        match event:
+            case Plan():
+                self._show_plan(event)
+            case Started():
+                self._show_start(event)
+            case StepDone():
+                self._show_bar(event, event.epoch - 1 + event.step / event.steps)
+            case EpochDone():
+                self._show_epoch(event)
+            case BatchesDone():
+                self._detection_bar.show(event.done, event.total)
+            case LogLine():
+                get_run_logger().info("%s", event.message)
 
     def close(self) -> None:
         """Show the remaining events, and end."""
@@ -67,59 +71,48 @@ class TrainingProgress:
             text = "Epochs: losses, and scores on the valid split"
             report_to_server(lambda: create_table_artifact(self._rows, self._key, text))
 
-    def _show_plan(self, event: Event) -> None:
+    def _show_plan(self, plan: Plan) -> None:
         log = get_run_logger()
-        batch, micro = event["batch_size"], event["micro_batch"]
-        at_a_time = "" if micro >= batch else f" ({micro} at a time)"
-        log.info("%s, %s: batch %d%s", event["machine"], event["device"], batch, at_a_time)
-        log.info("train: %s; valid: %s", event["train_images"], event["valid_images"])
-        for shortage in event["shortages"]:
+        at_a_time = "" if plan.micro_batch >= plan.batch_size else f" ({plan.micro_batch} at a time)"
+        log.info("%s, %s: batch %d%s", plan.machine, plan.device, plan.batch_size, at_a_time)
+        log.info("train: %s; valid: %s", plan.train_images, plan.valid_images)
+        for shortage in plan.shortages:
             log.warning("%s", shortage)
 
-    def _show_start(self, event: Event) -> None:
-        resumed = event["resumed_from_epoch"]
-        self._rows = [_row(epoch) for epoch in event["history"]]
+    def _show_start(self, start: Started) -> None:
+        resumed = start.resumed_from_epoch
+        self._rows = [_row(epoch) for epoch in start.history]
         get_run_logger().info(
-            "training on %s: %d epochs of %d steps%s", event["device"], event["epochs"], event["steps_per_epoch"],
+            "training on %s: %d epochs of %d steps%s", start.device, start.epochs, start.steps_per_epoch,
             "" if resumed is None else f", going on after epoch {resumed}",
         )  # fmt: skip
 
-    def _show_step(self, event: Event) -> None:
-        self._show_bar(event, event["epoch"] - 1 + event["step"] / event["steps"])
+    def _show_bar(self, event: StepDone | EpochDone, epochs_done: float) -> None:
+        self._bar.show(epochs_done, event.epochs, f"epoch {event.epoch} of {event.epochs}, {_time_left(event)}")
 
-    def _show_bar(self, event: Event, epochs_done: float) -> None:
-        text = f"epoch {event['epoch']} of {event['epochs']}, {_time_left(event)}"
-        self._bar.show(epochs_done, event["epochs"], text)
-
-    def _show_epoch(self, event: Event) -> None:
+    def _show_epoch(self, epoch: EpochDone) -> None:
         get_run_logger().info(
             "epoch %d of %d: loss %.3f, valid loss %.3f, mAP %.3f, mAP50 %.3f, best epoch %d; %s",
-            event["epoch"], event["epochs"], event["losses"]["total"], event["valid_losses"]["total"],
-            event["map"], event["map50"], event["best_epoch"], _time_left(event),
+            epoch.epoch, epoch.epochs, epoch.losses["total"], epoch.valid_losses["total"],
+            epoch.map, epoch.map50, epoch.best_epoch, _time_left(epoch),
         )  # fmt: skip
-        self._rows.append(_row(event))
-        self._show_bar(event, event["epoch"])
+        self._rows.append(_row(epoch))
+        self._show_bar(epoch, epoch.epoch)
         if time.monotonic() > self._next_table:
             self._next_table = time.monotonic() + TABLE_SECONDS
             self._write_table()
 
-    def _show_detection(self, event: Event) -> None:
-        self._detection_bar.show(event["step"], event["steps"])
 
-    def _show_log(self, event: Event) -> None:
-        get_run_logger().info("%s", event["message"])
-
-
-def _row(epoch: dict[str, Any]) -> dict[str, Any]:
+def _row(epoch: EpochResult) -> dict[str, Any]:
     return {
-        "epoch": epoch["epoch"],
-        "loss": epoch["losses"]["total"],
-        "valid loss": epoch["valid_losses"]["total"],
-        **{name: epoch[name] for name in ("map", "map50", "precision", "recall", "seconds")},
+        "epoch": epoch.epoch,
+        "loss": epoch.losses["total"],
+        "valid loss": epoch.valid_losses["total"],
+        **{name: getattr(epoch, name) for name in ("map", "map50", "precision", "recall", "seconds")},
     }
 
 
-def _time_left(event: Event) -> str:
-    minutes, seconds = divmod(round(event["seconds_left"]), 60)
+def _time_left(event: StepDone | EpochDone) -> str:
+    minutes, seconds = divmod(round(event.seconds_left), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d} left"

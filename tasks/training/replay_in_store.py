@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tasks.errors import BadRequest, BadWeights, NasflowError
-from tasks.local.files import publish_bytes
 from tasks.records import ModelVersion, ReplayOutcome, ReplayRequest, TrainedModel, TrainingResult, TrainJob
 from tasks.settings import WorkSettings
 from tasks.storage import keys
@@ -15,14 +14,15 @@ from tasks.storage.datasets import fetch_dataset
 from tasks.storage.documents import find_record
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
-from tasks.training import files
-from tasks.training.fit import Fit, read_fit, until_it_fits, write_fit
+from tasks.training.contract import files
+from tasks.training.contract.events import Event
+from tasks.training.contract.fit import Fit, read_fit, until_it_fits, write_fit
 from tasks.training.initial_weights import fetch_weights
-from tasks.training.launch import TRAIN, train_arguments
+from tasks.training.launch import training_work
 from tasks.training.replay import find_differences, recipe_differs
 from tasks.training.run_folder import RunFolder
 from tasks.training.spec import RECIPE
-from tasks.training.trainer_process import Event, run_to_end
+from tasks.training.trainer_process import run_to_end
 
 logger = logging.getLogger(__name__)
 
@@ -56,11 +56,11 @@ def replay_in_store(
     # Not in the folder of an attempt by another recipe: half of its epochs would be of that one.
     folder = RunFolder(settings.work_dir / "replays" / f"{model.run_key}-{RECIPE}")
     fetch_dataset(store, job.spec.snapshot_digest, folder.data, BlobCache.of(settings))
-    prepare(folder.path, model)
-    arguments = train_arguments(folder.path, folder.data, settings, weights, job)
+    take_as_many_at_a_time(folder.path, model)
+    work = training_work(job, folder.path, folder.data, settings, weights)
     until_it_fits(
         folder.path,
-        lambda: run_to_end(TRAIN, arguments, folder.path / files.LOG, on_event),
+        lambda: run_to_end(work, folder.path, on_event),
         lambda message: logger.warning("%s", message),
     )
     result = TrainingResult.model_validate_json((folder.path / files.RESULT).read_bytes())
@@ -106,14 +106,13 @@ def job_of(model: TrainedModel) -> TrainJob:
     return TrainJob(spec=model.spec, weights=start.source if start else "none", weights_licence=licence)
 
 
-def prepare(folder: Path, model: TrainedModel) -> None:
-    """Write the spec into a folder, and that as many images are taken at a time as before: sums round by that.
+def take_as_many_at_a_time(folder: Path, model: TrainedModel) -> None:
+    """Have the trainer take as many images at a time as before: sums round by that.
 
     Args:
         folder: The folder.
         model: The model to train again.
     """
-    publish_bytes(folder / files.SPEC, model.spec.model_dump_json(indent=1).encode())
     if model.result.micro_batch and read_fit(folder) is None:
         write_fit(folder, Fit(micro_batch=model.result.micro_batch))
 

@@ -5,14 +5,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.local.files import publish_bytes
 from tasks.records import TrainingSpec
 from tasks.settings import WorkSettings
 from tasks.storage import keys
 from tasks.storage.checkpoints import newest_epoch, restore_checkpoint
 from tasks.storage.documents import put_record
 from tasks.storage.s3 import Store
-from tasks.training import files
+from tasks.training.contract import files
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +33,8 @@ class RunFolder:
         return self.path / files.DATASET
 
     def prepare(self, store: Store, spec: TrainingSpec) -> None:
-        """Write the spec, and bring the folder to the run's newest checkpoint, of this machine or of the store."""
+        """Store the spec, and bring the folder to the run's newest checkpoint, of this machine or of the store."""
         self.path.mkdir(parents=True, exist_ok=True)
-        publish_bytes(self.path / files.SPEC, spec.model_dump_json(indent=1).encode())
         put_record(store, keys.run_spec(spec.digest), spec)
         if newest_epoch(store, spec.digest) <= self.epochs_done():
             return

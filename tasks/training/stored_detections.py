@@ -6,7 +6,7 @@ from tasks.records import DatasetSnapshot, DetectionResult, EvaluateJob, Speed, 
 from tasks.storage import keys
 from tasks.storage.documents import find_record, put_record
 from tasks.storage.s3 import Store
-from tasks.training import files
+from tasks.training.contract import files
 
 
 def splits_to_detect(job: EvaluateJob, snapshot: DatasetSnapshot) -> tuple[Split, ...]:

@@ -35,6 +35,7 @@ from tasks.storage.probe import probe
 from tasks.storage.runs import find_formats, find_model, find_older_runs, reuse_model
 from tasks.storage.s3 import Store
 from tasks.training.coco_weights import with_coco_in_store
+from tasks.training.contract.events import BatchesDone, Event
 from tasks.training.detection_in_store import detect_in_store
 from tasks.training.export_in_store import export_in_store
 from tasks.training.initial_weights import require_in_store
@@ -50,7 +51,6 @@ from tasks.training.spec import (
     reason_not_to_skip,
     reason_to_skip,
 )
-from tasks.training.trainer_process import Event
 from tasks.training.training_in_store import train_in_store
 
 PROCESS = uuid.uuid4().hex
@@ -216,7 +216,7 @@ def _show_batches() -> Callable[[Event], None]:
 
     def on_event(event: Event) -> None:
         check_run()
-        if event["event"] == "step":
-            bar.show(event["step"], event["steps"])
+        if isinstance(event, BatchesDone):
+            bar.show(event.done, event.total)
 
     return on_event

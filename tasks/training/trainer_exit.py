@@ -3,31 +3,16 @@
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tasks.errors import (
-    BadCheckpoint,
-    BadSpec,
-    DamagedCheckpoint,
-    DiskFull,
-    NasflowError,
-    NotLearning,
-    OutOfMemory,
-    ProcessCrashed,
-    TrainingStopped,
-    WorkerLost,
-)
-from tasks.training.fit import OUT_OF, Shortage, read_fit, reduce_fit
+from tasks.errors import NasflowError, OutOfMemory, ProcessCrashed, WorkerLost
+from tasks.training.contract.events import Failed
+from tasks.training.contract.exits import error_class
+from tasks.training.contract.fit import OUT_OF, Shortage, read_fit, reduce_fit
 
 WATCHDOG_LINE = "Timeout ("
 """How the trainer's watchdog begins what it writes to the log."""
 CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL}
 """Signals by which a process ends itself."""
-NAMED_ERRORS: dict[str, type[NasflowError]] = {
-    kind.__name__: kind for kind in (BadCheckpoint, DamagedCheckpoint, DiskFull)
-}
-"""Errors that are told apart by name, since they share an exit code."""
-EXIT_ERRORS: dict[int, type[NasflowError]] = {2: BadSpec, 3: OutOfMemory, 4: TrainingStopped, 5: NotLearning}
 
 
 def kernel_kills(path: Path = Path("/proc/vmstat")) -> int:
@@ -53,7 +38,7 @@ class TrainerStart:
     log_bytes: int
     kernel_kills: int
 
-    def error_of_exit(self, code: int, error_event: dict[str, Any] | None) -> NasflowError:
+    def error_of_exit(self, code: int, error_event: Failed | None) -> NasflowError:
         """What it means that the trainer ended by itself, but not well.
 
         Args:
@@ -66,14 +51,13 @@ class TrainerStart:
         if code < 0:
             return self._error_of_signal(-code)
         if error_event is not None:
-            kind = NAMED_ERRORS.get(error_event.get("kind", ""), EXIT_ERRORS.get(code, NasflowError))
-            return kind(error_event["message"])
+            return error_class(code, error_event.kind)(error_event.message)
         if code == 1 and (watchdog_line := self._watchdog_line()):
             return WorkerLost(
                 f"the trainer made no step any more ({watchdog_line}); where each thread was stands in {self.log}; "
                 "started again, it goes on from its last checkpoint"
             )
-        return EXIT_ERRORS.get(code, NasflowError)(self._last_log_line())
+        return error_class(code)(self._last_log_line())
 
     def _error_of_signal(self, number: int) -> NasflowError:
         if shortage := self._shortage(number):

@@ -4,7 +4,6 @@ The trainer gets a pipe for its JSON lines and a stdin that ends when this proce
 file. It runs in a process group of its own, so that it and its child processes can be ended together.
 """
 
-import json
 import os
 import queue
 import signal
@@ -15,15 +14,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from tasks.errors import TrainingStopped, WorkerLost
 from tasks.local.threads import in_context
-from tasks.training.launch import environment
+from tasks.training.contract import files
+from tasks.training.contract.events import Event, Failed, Tick, read_event
+from tasks.training.contract.job import TrainerJob, write_job
+from tasks.training.launch import TRAINER, environment
 from tasks.training.trainer_exit import TrainerStart, kernel_kills
-
-Event = dict[str, Any]
-"""One JSON line of the trainer; its "event" names its kind."""
 
 STOP_SECONDS = 25.0
 """Time to finish a step and write a checkpoint; Prefect kills a cancelled flow run's process after 30 s."""
@@ -33,8 +31,8 @@ class TrainerProcess:
     """A running trainer, as a context manager: leaving the block ends it, whatever happened.
 
     Args:
-        module: Module to run, ``launch.TRAIN`` or ``launch.DETECT``.
-        arguments: Its command line.
+        module: Module to run.
+        arguments: Its command line, without those of the pipe and of stdin.
         log: File for its output, in the run's folder.
         stop_seconds: Time that it gets to end when it is asked to stop.
     """
@@ -46,7 +44,7 @@ class TrainerProcess:
         self._stop_seconds = stop_seconds
         self._asked_to_stop = False
         self._events: queue.Queue[Event | None] = queue.Queue()
-        self._last_error: Event | None = None
+        self._last_error: Failed | None = None
 
     def __enter__(self) -> "TrainerProcess":
         read_end, write_end = os.pipe()
@@ -81,18 +79,18 @@ class TrainerProcess:
         return self._process.pid
 
     def events(self, tick: float = 1.0) -> Iterator[Event]:
-        """Events until the process ends; ``{"event": "tick"}`` when nothing came for ``tick`` seconds."""
+        """Events until the process ends; a Tick when nothing came for ``tick`` seconds."""
         while True:
             try:
                 event = self._events.get(timeout=tick)
             except queue.Empty:
                 if self._process.poll() is not None:
                     self._kill_group()  # child processes that outlive it keep the pipe open
-                yield {"event": "tick"}
+                yield Tick()
                 continue
             if event is None:
                 return
-            if event["event"] == "error":
+            if isinstance(event, Failed):
                 self._last_error = event
             yield event
 
@@ -102,7 +100,7 @@ class TrainerProcess:
         Raises:
             TrainingStopped: this process asked it to stop.
             WorkerLost: it was killed, or stopped by somebody else, or made no step any more.
-            NasflowError: the trainer's own error: BadCheckpoint, BadSpec, OutOfMemory, NotLearning, DiskFull, others.
+            NasflowError: the trainer's own error, of those in ``exits.EXITS``.
         """
         code = self._process.wait()
         if code == 0:
@@ -135,26 +133,38 @@ class TrainerProcess:
         """Put the trainer's lines into the queue, and None at the end."""
         with os.fdopen(descriptor, encoding="utf-8", errors="replace") as lines:
             for line in lines:
-                try:
-                    self._events.put(json.loads(line))
-                except json.JSONDecodeError:
-                    continue  # the last line of a process that was killed while it wrote
+                if (event := read_event(line)) is not None:
+                    self._events.put(event)
         self._events.put(None)
 
 
-def run_to_end(module: str, arguments: list[str], log: Path, on_event: Callable[[Event], None]) -> None:
-    """Run a trainer process to its end.
+def trainer_process(job: TrainerJob, folder: Path) -> TrainerProcess:
+    """Make a trainer process for a job.
 
     Args:
-        module: Module to run, of ``launch``.
-        arguments: Its command line.
-        log: File for its output.
+        job: What it does.
+        folder: For the job file and the log.
+
+    Returns:
+        The process, to be started as a context manager.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write_job(folder / files.JOB, job)
+    return TrainerProcess(TRAINER, [f"--job={folder / files.JOB}"], folder / files.LOG)
+
+
+def run_to_end(job: TrainerJob, folder: Path, on_event: Callable[[Event], None]) -> None:
+    """Do a job in a trainer process.
+
+    Args:
+        job: What it does.
+        folder: For the job file and the log.
         on_event: Called with every event; what it raises ends the process.
 
     Raises:
         NasflowError: as ``TrainerProcess.result``.
     """
-    with TrainerProcess(module, arguments, log) as process:
+    with trainer_process(job, folder) as process:
         for event in process.events():
             on_event(event)
         process.result()

@@ -23,15 +23,17 @@ from tasks.storage.held_lease import Lease
 from tasks.storage.leases import wait_for_lease
 from tasks.storage.runs import find_model, reuse_model
 from tasks.storage.s3 import Store
-from tasks.training import files
 from tasks.training.checkpoint_uploader import CheckpointUploader
-from tasks.training.fit import until_it_fits
+from tasks.training.contract import files
+from tasks.training.contract.events import CheckpointSaved, Event
+from tasks.training.contract.fit import until_it_fits
+from tasks.training.contract.job import TrainingWork
 from tasks.training.initial_weights import fetch_weights
-from tasks.training.launch import TRAIN, train_arguments
+from tasks.training.launch import training_work
 from tasks.training.run_folder import RunFolder
 from tasks.training.spec import require_present_recipe
 from tasks.training.stored_detections import splits_to_detect, store_detections
-from tasks.training.trainer_process import Event, TrainerProcess
+from tasks.training.trainer_process import trainer_process
 
 logger = logging.getLogger(__name__)
 
@@ -109,9 +111,9 @@ class RunOnWorker:
         snapshot = fetch_dataset(self.store, spec.snapshot_digest, self.folder.data, BlobCache.of(self.settings))
         self.folder.prepare(self.store, spec)
         splits = self._splits_to_detect(snapshot)
-        arguments = train_arguments(self.folder.path, self.folder.data, self.settings, weights, self.job, splits)
+        work = training_work(self.job, self.folder.path, self.folder.data, self.settings, weights, splits)
         with CheckpointUploader(self.store, spec.digest, self.folder.path, self.lease.lost) as uploader:
-            self._train_to_the_end(arguments, uploader)
+            self._train_to_the_end(work, uploader)
         # Waited for here: a retry of the step would give the lease back, and start a trainer for a finished run.
         return wait_out(lambda: self._store_model(splits), "the finished model is kept on this machine")
 
@@ -122,7 +124,7 @@ class RunOnWorker:
             return ()
         return splits_to_detect(evaluation, snapshot)
 
-    def _train_to_the_end(self, arguments: list[str], uploader: CheckpointUploader) -> None:
+    def _train_to_the_end(self, work: TrainingWork, uploader: CheckpointUploader) -> None:
         """Start a killed trainer again, unless it was killed several times in a row and saved no further epoch."""
         attempts_left, epochs_done = self.settings.trainer_attempts, self.folder.epochs_done()
         was_refused = False
@@ -130,7 +132,7 @@ class RunOnWorker:
             try:
                 return until_it_fits(
                     self.folder.path,
-                    lambda: self._train_once(arguments, uploader),
+                    lambda: self._train_once(work, uploader),
                     lambda message: logger.warning("%s", message),
                 )
             except BadCheckpoint as error:
@@ -152,9 +154,9 @@ class RunOnWorker:
                 logger.warning("%s", error)
             self.folder.prepare(self.store, self.job.spec)
 
-    def _train_once(self, arguments: list[str], uploader: CheckpointUploader) -> None:
+    def _train_once(self, work: TrainingWork, uploader: CheckpointUploader) -> None:
         """One trainer process from start to end."""
-        with TrainerProcess(TRAIN, arguments, self.folder.path / files.LOG) as trainer:
+        with trainer_process(work, self.folder.path) as trainer:
             try:
                 for event in trainer.events():
                     self.lease.check()
@@ -168,9 +170,9 @@ class RunOnWorker:
             trainer.result()
 
     def _keep_checkpoint(self, event: Event, uploader: CheckpointUploader) -> None:
-        if event["event"] == "checkpoint":
-            uploader.offer(event["epochs_done"], event["sha256"])
-            self.lease.report(event["epochs_done"])
+        if isinstance(event, CheckpointSaved):
+            uploader.offer(event.epochs_done, event.sha256)
+            self.lease.report(event.epochs_done)
 
     def _store_model(self, splits: tuple[Split, ...]) -> TrainedModel:
         """Store the best weights, the history and the detections, unless another worker has the run now."""

@@ -30,7 +30,8 @@ from tasks.labeling.inspection import inspect_export, require_snapshot
 from tasks.local import dataset_folder
 from tasks.local.files import file_sha256
 from tasks.records import DatasetSnapshot, EpochResult, TrainingSpec
-from tasks.training import files
+from tasks.training.contract import files
+from tasks.training.contract.job import InitialWeights, TrainingWork, write_job
 from tasks.training.spec import RATE_FROM_RANDOM, SHARE_WITHOUT_MOSAIC, WARMUP_FROM_RANDOM, WARMUP_FROM_WEIGHTS
 from tasks.training.worker.loop.progress import Progress
 
@@ -81,10 +82,9 @@ class Task:
         """Train, and give the history."""
         out = self.folder / spec.digest[:12]
         out.mkdir()
-        (out / "spec.json").write_text(spec.model_dump_json())
-        command: list[str | Path] = [sys.executable, "-m", "tasks.training.worker", "--spec", out / "spec.json"]
-        command += ["--data", self.folder / "data", "--out", out]
-        command += ["--weights", weights] if weights else []
+        start = InitialWeights(file=weights, source=str(weights)) if weights else None
+        write_job(out / files.JOB, TrainingWork(spec=spec, data=self.folder / "data", out=out, weights=start))
+        command: list[str | Path] = [sys.executable, "-m", "tasks.training.worker", "--job", out / files.JOB]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         assert done.returncode == 0, done.stderr[-2000:]

@@ -5,7 +5,7 @@ import time
 
 import psutil
 
-from tasks.training.launch import DETECT, EXPORT, TRAIN
+from tasks.training.launch import TRAINER
 
 STACK = {
     "server": ["uvicorn", "prefect.server.api.server:create_app"],
@@ -40,7 +40,7 @@ class Machinery:
         """
         if name in STACK:
             return self._find(lambda command, _: all(word in command for word in STACK[name]))
-        trainer = self._find(lambda command, _: {TRAIN, DETECT, EXPORT} & set(command))
+        trainer = self._find(lambda command, _: TRAINER in command)
         if name == "trainer":
             return trainer
         if name == "child":

@@ -7,7 +7,7 @@ import psutil
 from tasks.storage import keys
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
-from tasks.training.launch import TRAIN
+from tasks.training.launch import TRAINER
 from tests.e2e.stack import retrain
 from tests.fakes.waiting import wait_for
 
@@ -19,7 +19,7 @@ def trainer_of(stack):
     """The trainer process that works in the folder of the stack, or None."""
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
-        if TRAIN in command and any(f"={stack.folder}" in part for part in command):
+        if TRAINER in command and any(f"={stack.folder}" in part for part in command):
             return process
     return None
 
@@ -29,7 +29,7 @@ def start_long_run(stack, export, project, seed):
     run = retrain(stack, export, project, "--seed", str(seed), "--no-wait", epochs=EPOCHS)["flow_run"]
     trainer = wait_for(lambda: trainer_of(stack))
     command = trainer.cmdline()
-    run_key = Path(next(part for part in command if part.startswith("--out="))).name
+    run_key = Path(next(part for part in command if part.startswith("--job="))).parent.name
     store = Store.from_environment()
     wait_for(lambda: any(key.endswith("manifest.json") for key in store.list(keys.checkpoints(run_key))))
     return run, trainer, run_key

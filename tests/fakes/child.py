@@ -18,6 +18,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--kill", type=int)
     parser.add_argument("--code", type=int, default=0)
     parser.add_argument("--error")
+    parser.add_argument("--kind", default="NasflowError")
     for flag in ("--stop-with-parent", "--half-line", "--environment", "--grandchild"):
         parser.add_argument(flag, action="store_true")
     return parser.parse_args()
@@ -33,12 +34,13 @@ def main() -> int:
     if options.stay == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     elif options.stay:
-        signal.signal(signal.SIGTERM, lambda *_: (report(event="checkpoint", epochs_done=1), sys.exit(4)))
+        saved = {"epochs_done": 1, "steps_done": 0, "sha256": "0" * 64, "size": 1, "seconds": 0.1}
+        signal.signal(signal.SIGTERM, lambda *_: (report(event="checkpoint", **saved), sys.exit(4)))
     report_events(options, report)
     if options.half_line:
         os.write(pipe, b'{"event": "ep')
     if options.stay:
-        report(event="ready")
+        report(event="log", message="ready")
         stay(options.stay)
     if options.kill:
         os.kill(os.getpid(), options.kill)
@@ -48,15 +50,15 @@ def main() -> int:
 
 def report_events(options, report):
     for number in range(options.lines):
-        report(event="step", step=number, text="x" * 100)
+        report(event="batches", done=number, total=options.lines)
     if options.environment:
-        report(event="environment", names=sorted(os.environ))
+        report(event="log", message=f"environment {json.dumps(sorted(os.environ))}")
     if options.grandchild:
         command = [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"]
         # It has the pipe's end too, as a trainer's loader processes do.
-        report(event="grandchild", pid=subprocess.Popen(command, close_fds=False).pid)
+        report(event="log", message=f"grandchild {subprocess.Popen(command, close_fds=False).pid}")
     if options.error:
-        report(event="error", message=options.error)
+        report(event="error", kind=options.kind, message=options.error, exit_code=options.code)
         print("output after the error event")
 
 

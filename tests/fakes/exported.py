@@ -9,9 +9,10 @@ from PIL import Image
 from tasks.local import dataset_folder
 from tasks.local.dataset_folder import image_path
 from tasks.records import DatasetSnapshot
-from tasks.training import files
+from tasks.training.contract import files
+from tasks.training.contract.job import ExportWork
 from tests.fakes import trainer
-from tests.fakes.datasets import make_spec, write_dataset, write_spec
+from tests.fakes.datasets import make_spec, write_dataset
 
 SIZE, THRESHOLD = 64, 0.1
 
@@ -44,12 +45,9 @@ def export_network(folder: Path) -> Exported:
         return Exported(dataset_folder.load(data), data, weights, out)
     snapshot = write_dataset(data, 48, 5, size=SIZE)
     spec = make_spec(snapshot, epochs=4, image_size=SIZE, batch_size=4, learning_rate=2e-3, augmentation="none")
-    spec_path = write_spec(folder / "spec.json", spec)
-    done = trainer.run(folder, "--spec", spec_path, "--data", data, "--out", folder / "run")
+    done = trainer.run(folder, trainer.training(spec, data, folder / "run"))
     assert done.process.returncode == 0, done.stderr[-2000:]
-    done = trainer.run(
-        folder / "export", "--weights", weights, "--data", data, "--split", "valid", "--threshold", THRESHOLD,
-        "--out", out, module=trainer.EXPORT,
-    )  # fmt: skip
+    work = ExportWork(data=data, out=out, weights=weights, split="valid", threshold=THRESHOLD)
+    done = trainer.run(folder / "export", work)
     assert done.process.returncode == 0, done.stderr[-2000:]
     return Exported(snapshot, data, weights, out)

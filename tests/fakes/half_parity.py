@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 from tasks.local import dataset_folder
-from tasks.training import files
+from tasks.training.contract import files
+from tasks.training.contract.job import TrainingWork
 from tasks.training.worker.runtime.process import quiet_libraries
 
 FITTING_STEPS = 100
@@ -23,16 +24,17 @@ def compare(folder: Path) -> None:
     from torch.utils.data import DataLoader
 
     from tasks.training.worker.data.loaders import BatchPlan, EpochBatches, training_loader
-    from tasks.training.worker.loop.job import Options, RunJob, Supervision
     from tasks.training.worker.loop.training import TrainingRun
     from tasks.training.worker.model.network import build_network
+    from tasks.training.worker.run_job import RunJob, Supervision
     from tasks.training.worker.runtime.device import Device
     from tests.fakes import sg_trainer
     from tests.fakes.parity import pair, samples_of
 
     spec, snapshot = files.read_spec(folder / "spec.json"), dataset_folder.load(folder / "data")
-    options = Options(Device("cpu", "bf16-mixed", channels_last=True))
-    run = TrainingRun(RunJob(spec, snapshot, folder / "data", folder), options, Supervision())
+    device = Device("cpu", "bf16-mixed", channels_last=True)
+    work = TrainingWork(spec=spec, data=folder / "data", out=folder)
+    run = TrainingRun(RunJob(work, snapshot), device, Supervision())
     plan = BatchPlan(len(snapshot.of_split("train")), spec.batch_size, spec.seed)
     epochs = [EpochBatches(plan, epoch) for epoch in range(1, spec.epochs + 1)]
     batches = [batch for epoch in epochs for batch in training_loader(run.data.train, epoch, workers=0)]

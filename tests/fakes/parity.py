@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tasks.local import dataset_folder
 from tasks.records import TrainingSpec
-from tasks.training import files
+from tasks.training.contract import files
+from tasks.training.contract.job import TrainingWork
 from tasks.training.worker.runtime.process import quiet_libraries
 
 
@@ -21,14 +22,15 @@ def compare(folder: Path) -> None:
     from torch.utils.data import DataLoader
 
     from tasks.training.worker.data.loaders import BatchPlan, EpochBatches, training_loader
-    from tasks.training.worker.loop.job import Options, RunJob, Supervision
     from tasks.training.worker.loop.training import TrainingRun
+    from tasks.training.worker.run_job import RunJob, Supervision
     from tasks.training.worker.runtime.device import Device
     from tests.fakes import sg_trainer
 
     spec, snapshot = files.read_spec(folder / "spec.json"), dataset_folder.load(folder / "data")
-    options = Options(Device("cpu", "32-true", channels_last=False))
-    run = TrainingRun(RunJob(spec, snapshot, folder / "data", folder), options, Supervision())
+    device = Device("cpu", "32-true", channels_last=False)
+    work = TrainingWork(spec=spec, data=folder / "data", out=folder)
+    run = TrainingRun(RunJob(work, snapshot), device, Supervision())
     plan = BatchPlan(len(snapshot.of_split("train")), spec.batch_size, spec.seed)
     epochs = [EpochBatches(plan, epoch) for epoch in range(1, spec.epochs + 1)]
     batches = [batch for epoch in epochs for batch in training_loader(run.data.train, epoch, workers=0)]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tasks.local import dataset_folder
-from tasks.training import files
+from tasks.training.contract import files
 from tasks.training.worker.runtime.process import heavy_imports, quiet_libraries
 
 STEPS = 3

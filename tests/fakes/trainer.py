@@ -11,31 +11,46 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
+from tasks.records import MachineOptions, Split, TrainingSpec
+from tasks.training.contract.job import DetectionWork, TrainerJob, TrainingWork, write_job
 from tests.fakes.warm_start_server import ForkedProcess, WarmStartServer
 
-TRAIN = "tasks.training.worker"
-DETECT = "tasks.training.worker.detect"
-EXPORT = "tasks.training.worker.export"
+MODULE = "tasks.training.worker"
 PATIENCE = 240
 WARM_START = True
 """Whether trainers are forks of a process that has imported everything. Such a fork cannot use a GPU, since an import
 has looked for GPUs before it."""
-EVERY_STEP = ("--checkpoint-every-minutes", 0.00001)
-"""Options of a trainer that saves after each step."""
+EVERY_STEP = {"checkpoint_every_minutes": 0.00001}
+"""Of the machine, for a trainer that saves after each step."""
+
+
+def training(spec: TrainingSpec, data: Path, out: Path, **values: object) -> TrainingWork:
+    """The job of a training run; ``values`` are fields of the job or of its machine."""
+    machine = {name: values.pop(name) for name in list(values) if name in MachineOptions.model_fields}
+    return TrainingWork.model_validate(
+        {"spec": spec.model_dump(), "data": data, "out": out, "machine": machine, **values}
+    )  # fmt: skip
 
 
 class Trainer:
     """One process under way. Its home folder does not exist, and it computes on one thread."""
 
-    def __init__(self, folder: Path, *arguments: object, module: str = TRAIN) -> None:
+    def __init__(self, folder: Path, job: TrainerJob | Path, *flags: str) -> None:
+        """Start a trainer on a job, or on a job file that the test has written."""
         folder.mkdir(parents=True, exist_ok=True)
+        cold = False
+        if not isinstance(job, Path):
+            path = folder / f"job-{time.monotonic_ns()}.json"
+            write_job(path, job)
+            # lightning-fabric starts the processes of further devices by the command line of the first one.
+            cold, job = not WARM_START or (isinstance(job, TrainingWork) and job.machine.devices > 1), path
         self.home = folder / "no-home"
         self._events = folder / f"events-{time.monotonic_ns()}.jsonl"
         self._output = [folder / f"{name}-{time.monotonic_ns()}.txt" for name in ("stdout", "stderr")]
         with self._output[0].open("wb") as stdout, self._output[1].open("wb") as stderr:
-            command = [*map(str, arguments), "--events", str(self._events)]
+            command = [f"--job={job}", *flags, "--events", str(self._events)]
             environment = {**os.environ, "HOME": str(self.home), "OMP_NUM_THREADS": "1"}
-            self.process = _started(module, command, environment, stdout, stderr)
+            self.process = _started(command, environment, stdout, stderr, cold=cold)
 
     def __enter__(self) -> "Trainer":
         return self
@@ -85,23 +100,22 @@ def _server() -> WarmStartServer:
 
 
 def _started(
-    module: str, arguments: list[str], environment: dict[str, str], stdout: IO[bytes], stderr: IO[bytes]
+    arguments: list[str], environment: dict[str, str], stdout: IO[bytes], stderr: IO[bytes], *, cold: bool
 ) -> "subprocess.Popen[bytes] | ForkedProcess":
-    """A new trainer; lightning-fabric starts those of further devices by the command line of the first one."""
-    if WARM_START and "--devices" not in arguments:
-        return _server().start(module, arguments, environment, stdout, stderr)
-    command = [sys.executable, "-m", module, *arguments]
+    if not cold:
+        return _server().start(arguments, environment, stdout, stderr)
+    command = [sys.executable, "-m", MODULE, *arguments]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stdout, stderr=stderr, env=environment)
 
 
-def detect(folder: Path, weights: Path, data: Path, *splits: str) -> tuple[Trainer, Path]:
+def detect(folder: Path, weights: Path, data: Path, *splits: Split) -> tuple[Trainer, Path]:
     """Detect on splits; returns the ended process, and the folder with its files."""
     out = folder / "out"
-    return run(folder, "--weights", weights, "--data", data, "--splits", *splits, "--out", out, module=DETECT), out
+    return run(folder, DetectionWork(data=data, out=out, weights=weights, splits=splits)), out
 
 
-def run(folder: Path, *arguments: object, module: str = TRAIN) -> Trainer:
+def run(folder: Path, job: TrainerJob | Path) -> Trainer:
     """Run the trainer to its end."""
-    with Trainer(folder, *arguments, module=module) as trainer:
+    with Trainer(folder, job) as trainer:
         trainer.ended()
     return trainer

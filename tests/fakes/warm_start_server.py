@@ -57,10 +57,10 @@ class WarmStartServer:
             )  # fmt: skip
         self._codes: dict[int, int] = {}
 
-    def start(self, module: str, arguments: list[str], environment: dict[str, str], *outputs: Any) -> ForkedProcess:
+    def start(self, arguments: list[str], environment: dict[str, str], *outputs: Any) -> ForkedProcess:
         """Start a trainer; ``outputs`` are the files for stdout and stderr."""
         read_end, write_end = os.pipe()
-        request = {"module": module, "arguments": arguments, "environment": environment, "folder": str(Path.cwd())}
+        request = {"arguments": arguments, "environment": environment, "folder": str(Path.cwd())}
         data = json.dumps(request).encode()
         descriptors = [read_end, *(output.fileno() for output in outputs)]
         self._socket.sendall(len(data).to_bytes(4, "big"))
@@ -127,7 +127,7 @@ def serve(connection: socket.socket) -> None:
 
 
 def become_trainer(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
-    """Be the process that ``python -m MODULE ARGUMENTS`` would be."""
+    """Be the process that ``python -m tasks.training.worker ARGUMENTS`` would be."""
     for target, descriptor in enumerate(descriptors):
         os.dup2(descriptor, target)
         os.close(descriptor)
@@ -135,13 +135,10 @@ def become_trainer(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
     sys.argv[1:] = request["arguments"]
-    from tasks.training.worker import __main__, detect, export
+    from tasks.training.worker import __main__
     from tasks.training.worker.runtime.process import leave
 
     try:
-        for command in (detect, export):
-            if request["module"] == command.__name__:
-                leave(command.main())
         leave(__main__.process_exit_code(__main__.main()))
     except SystemExit as error:  # argparse
         leave(error.code if isinstance(error.code, int) else 1)
@@ -156,7 +153,6 @@ def main() -> None:
         quiet_libraries(Path(folder))
         with heavy_imports():
             import tasks.training.worker.__main__
-            import tasks.training.worker.detect
             import tasks.training.worker.loop.split_detection
             import tasks.training.worker.loop.training  # noqa: F401
         serve(connection)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tasks.records import Speed
-from tasks.training import files
-from tests.fakes.datasets import make_spec, write_dataset, write_spec
-from tests.fakes.trainer import Trainer, detect, run
+from tasks.records import Speed, TrainingResult
+from tasks.training.contract import files
+from tasks.training.contract.job import TrainingWork
+from tests.fakes.datasets import make_spec, write_dataset
+from tests.fakes.trainer import Trainer, detect, run, training
 
 pytestmark = pytest.mark.gpu
 
@@ -23,46 +24,49 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> int:
     return torch.cuda.device_count()
 
 
-def arguments(folder: Path, *, train: int = 8, out: str = "out", **changes: object) -> tuple[object, ...]:
+def work_in(
+    folder: Path, *, train: int = 8, changes: dict[str, object] | None = None, **values: object
+) -> TrainingWork:
+    """A run in a folder: how many images, changes of the spec, and fields of the job or of its machine."""
     snapshot = write_dataset(folder / "data", train, 4)
-    path = write_spec(folder / "spec.json", make_spec(snapshot, **changes))
-    return "--spec", path, "--data", folder / "data", "--out", folder / out
+    return training(make_spec(snapshot, **changes or {}), folder / "data", folder / "out", **values)
 
 
-def result_of(folder: Path, out: str = "out"):
-    result = files.read_result(folder / out, files.read_spec(folder / "spec.json"))
+def result_of(work: TrainingWork) -> TrainingResult:
+    result = files.read_result(work.out, work.spec)
     assert result is not None
     return result
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16", "fp32"])
 def test_trains_in_each_precision(tmp_path: Path, precision: str) -> None:
-    done = run(tmp_path, *arguments(tmp_path), "--precision", precision)
+    work = work_in(tmp_path, precision=precision)
+    done = run(tmp_path, work)
     assert done.process.returncode == 0, done.stderr[-3000:]
-    result = result_of(tmp_path)
+    result = result_of(work)
     assert result.device.startswith("cuda ")
     assert result.peak_memory_bytes
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
 def test_a_killed_run_ends_in_the_same_bytes(tmp_path: Path, precision: str) -> None:
-    given = arguments(tmp_path, out="whole", epochs=4)
-    assert run(tmp_path, *given, "--precision", precision).process.returncode == 0
-    killed = (*given[:-1], tmp_path / "killed", "--precision", precision)
-    with Trainer(tmp_path, *killed) as trainer:
+    whole = work_in(tmp_path, changes={"epochs": 4}, precision=precision)
+    assert run(tmp_path, whole).process.returncode == 0
+    killed = whole.model_copy(update={"out": tmp_path / "killed"})
+    with Trainer(tmp_path, killed) as trainer:
         trainer.until(lambda: len(trainer.events_of("epoch")) == 2)
         trainer.process.send_signal(signal.SIGKILL)
         trainer.ended()
-    assert run(tmp_path, *killed).process.returncode == 0
-    assert result_of(tmp_path, "killed").weights_sha256 == result_of(tmp_path, "whole").weights_sha256
+    assert run(tmp_path, killed).process.returncode == 0
+    assert result_of(killed).weights_sha256 == result_of(whole).weights_sha256
 
 
 def test_a_batch_that_no_gpu_holds_is_taken_in_pieces(tmp_path: Path) -> None:
     """256 images of 1280 pixels: some 500 GB of activations."""
-    given = arguments(tmp_path, train=256, image_size=1280, batch_size=256, epochs=1)
-    done = run(tmp_path, *given)
+    work = work_in(tmp_path, train=256, changes={"image_size": 1280, "batch_size": 256, "epochs": 1})
+    done = run(tmp_path, work)
     assert done.process.returncode == 0, done.stderr[-3000:]
-    result = result_of(tmp_path)
+    result = result_of(work)
     assert result.micro_batch is not None
     assert result.micro_batch < 256
     assert "the GPU's memory was tried" in result.shortages[0]
@@ -71,13 +75,14 @@ def test_a_batch_that_no_gpu_holds_is_taken_in_pieces(tmp_path: Path) -> None:
 def test_all_gpus_share_a_run(tmp_path: Path, gpus: int) -> None:
     if gpus < 2:
         pytest.skip("one GPU here")
-    done = run(tmp_path, *arguments(tmp_path), "--devices", gpus)
+    work = work_in(tmp_path, devices=gpus)
+    done = run(tmp_path, work)
     assert done.process.returncode == 0, done.stderr[-3000:]
-    assert result_of(tmp_path).devices == gpus
+    assert result_of(work).devices == gpus
 
 
 def test_more_gpus_than_there_are(tmp_path: Path, gpus: int) -> None:
-    done = run(tmp_path, *arguments(tmp_path), "--devices", gpus + 1)
+    done = run(tmp_path, work_in(tmp_path, devices=gpus + 1))
     assert done.process.returncode == 2
     assert f"this machine has {gpus} GPUs" in done.events[-1]["message"]
 
@@ -85,8 +90,7 @@ def test_more_gpus_than_there_are(tmp_path: Path, gpus: int) -> None:
 def test_detects(tmp_path: Path) -> None:
     import torch
 
-    given = arguments(tmp_path)
-    assert run(tmp_path, *given).process.returncode == 0
+    assert run(tmp_path, work_in(tmp_path)).process.returncode == 0
     done, out = detect(tmp_path, tmp_path / "out" / files.BEST, tmp_path / "data", "valid")
     assert done.process.returncode == 0, done.stderr[-3000:]
     assert (out / files.detections("valid")).exists()

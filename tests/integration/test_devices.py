@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tasks.training import files
+from tasks.training.contract import files
 from tests.fakes import trainer
 from tests.fakes.datasets import make_spec, write_dataset, write_spec
 
@@ -84,11 +84,8 @@ def test_a_shared_run_stops_goes_on_and_ends_as_one(tmp_path: Path) -> None:
     snapshot = write_dataset(tmp_path / "data", 7, 3)
     spec = make_spec(snapshot, batch_size=3, epochs=4)
     out = tmp_path / "out"
-    arguments = (
-        "--spec", write_spec(tmp_path / "spec.json", spec), "--data", tmp_path / "data", "--out", out,
-        "--devices", 2, "--precision", "fp32",
-    )  # fmt: skip
-    with trainer.Trainer(tmp_path, *arguments) as first:
+    work = trainer.training(spec, tmp_path / "data", out, devices=2, precision="fp32")
+    with trainer.Trainer(tmp_path, work) as first:
         first.until(lambda: first.events_of("epoch"))
         children = psutil.Process(first.process.pid).children()
         first.process.send_signal(signal.SIGTERM)
@@ -97,7 +94,7 @@ def test_a_shared_run_stops_goes_on_and_ends_as_one(tmp_path: Path) -> None:
     assert children
     assert not any(child.is_running() for child in children)
 
-    with trainer.Trainer(tmp_path, *arguments) as second:
+    with trainer.Trainer(tmp_path, work) as second:
         assert second.ended() == 0, second.stderr[-3000:]
     result = files.read_result(out, spec)
     assert result is not None
@@ -110,9 +107,8 @@ def test_a_shared_run_stops_goes_on_and_ends_as_one(tmp_path: Path) -> None:
 
 def test_losing_one_process_ends_the_others(tmp_path: Path) -> None:
     snapshot = write_dataset(tmp_path / "data", 7, 3)
-    spec = write_spec(tmp_path / "spec.json", make_spec(snapshot, batch_size=3, epochs=100))
-    arguments = ("--spec", spec, "--data", tmp_path / "data", "--out", tmp_path / "out", "--devices", 2)
-    with trainer.Trainer(tmp_path, *arguments) as run:
+    spec = make_spec(snapshot, batch_size=3, epochs=100)
+    with trainer.Trainer(tmp_path, trainer.training(spec, tmp_path / "data", tmp_path / "out", devices=2)) as run:
         run.until(lambda: run.events_of("epoch"))
         (child,) = psutil.Process(run.process.pid).children()
         child.kill()

@@ -11,15 +11,15 @@ import pytest
 
 from tasks.errors import OutOfMemory
 from tasks.records import TrainingSpec
-from tasks.settings import WorkSettings
-from tasks.training import files
-from tasks.training.fit import Fit, read_fit, until_it_fits
-from tasks.training.launch import TRAIN, train_arguments
+from tasks.training.contract import files
+from tasks.training.contract.events import Plan, Started
+from tasks.training.contract.fit import Fit, read_fit, until_it_fits
+from tasks.training.contract.job import TrainingWork
 from tasks.training.trainer_exit import kernel_kills
-from tasks.training.trainer_process import TrainerProcess
-from tests.fakes.datasets import make_spec, write_dataset, write_spec
+from tasks.training.trainer_process import TrainerProcess, trainer_process
+from tests.fakes.datasets import make_spec, write_dataset
 from tests.fakes.libraries import imported
-from tests.fakes.trainer import Trainer, run
+from tests.fakes.trainer import Trainer, run, training
 from tests.fakes.training_steps import make_training_step
 
 HARD = {"image_size": 512, "batch_size": 4, "epochs": 1}
@@ -34,15 +34,15 @@ class Job:
     spec: TrainingSpec
 
     @property
-    def arguments(self) -> tuple[object, ...]:
-        return "--spec", self.out / files.SPEC, "--data", self.data, "--out", self.out
+    def work(self) -> TrainingWork:
+        return training(self.spec, self.data, self.out)
 
 
 @pytest.fixture
 def job(tmp_path: Path) -> Job:
     snapshot = write_dataset(tmp_path / "data", 4, 1)
     spec = make_spec(snapshot, **HARD)
-    write_spec(tmp_path / "out" / files.SPEC, spec)
+    (tmp_path / "out").mkdir()
     return Job(tmp_path / "data", tmp_path / "out", spec)
 
 
@@ -60,7 +60,7 @@ def result_of(job: Job):
 
 
 def test_out_of_memory_halves_the_micro_batch(job: Job, tmp_path: Path) -> None:
-    with Trainer(tmp_path, *job.arguments) as trainer:
+    with Trainer(tmp_path, job.work) as trainer:
         trainer.until(lambda: trainer.events_of("started"))
         give_less(trainer)
         assert trainer.ended() == 3, trainer.stderr[-2000:]
@@ -69,7 +69,7 @@ def test_out_of_memory_halves_the_micro_batch(job: Job, tmp_path: Path) -> None:
     line = "out of memory with 4 images at a time; 2 at a time since then"
     assert error["message"] == f"{line}; started again, it goes on from its last checkpoint"
 
-    again = run(tmp_path, *job.arguments)
+    again = run(tmp_path, job.work)
     assert again.process.returncode == 0, again.stderr[-2000:]
     assert result_of(job).micro_batch == 2
     assert result_of(job).shortages == (line,)
@@ -80,7 +80,7 @@ def test_out_of_memory_halves_the_micro_batch(job: Job, tmp_path: Path) -> None:
 
 def test_out_of_memory_with_a_micro_batch_of_one_fails(job: Job, tmp_path: Path) -> None:
     job.out.joinpath(files.FIT).write_text(Fit(micro_batch=1).model_dump_json())
-    with Trainer(tmp_path, *job.arguments) as trainer:
+    with Trainer(tmp_path, job.work) as trainer:
         trainer.until(lambda: trainer.events_of("started"))
         give_less(trainer, LESS // 3)  # which the network alone takes
         assert trainer.ended() == 3, trainer.stderr[-2000:]
@@ -107,17 +107,16 @@ def small_group() -> Iterator[Path]:
 
 
 def test_a_trainer_that_the_kernel_killed_goes_on_with_half_the_micro_batch(job: Job, small_group: Path) -> None:
-    arguments = train_arguments(job.out, job.data, WorkSettings())
     messages: list[str] = []
     groups = [small_group]
     micro_batches = []
 
     def train() -> None:
-        with TrainerProcess(TRAIN, arguments, job.out / files.LOG) as trainer:
+        with trainer_process(job.work, job.out) as trainer:
             for event in trainer.events():
-                if event["event"] == "plan":
-                    micro_batches.append(event["micro_batch"])
-                if event["event"] == "started" and groups:
+                if isinstance(event, Plan):
+                    micro_batches.append(event.micro_batch)
+                if isinstance(event, Started) and groups:
                     (groups.pop() / "cgroup.procs").write_text(str(trainer.pid))
             trainer.result()
 
@@ -166,8 +165,7 @@ def test_a_micro_batch_that_would_not_fit_is_not_tried(tmp_path: Path, small_gro
     (small_group / "memory.limit_in_bytes").write_text("3000000000")
     snapshot = write_dataset(tmp_path / "data", 8, 1)
     spec = make_spec(snapshot, **{**HARD, "batch_size": 8})
-    path = write_spec(tmp_path / "spec.json", spec)
-    with Trainer(tmp_path, "--spec", path, "--data", tmp_path / "data", "--out", tmp_path / "out") as trainer:
+    with Trainer(tmp_path, training(spec, tmp_path / "data", tmp_path / "out")) as trainer:
         (small_group / "cgroup.procs").write_text(str(trainer.process.pid))
         assert trainer.ended() == 0, trainer.stderr[-2000:]
     (plan,) = trainer.events_of("plan")
@@ -209,7 +207,6 @@ def test_a_train_split_smaller_than_the_batch_trains(tmp_path: Path, train: int,
     """And a warm-up that is longer than the run."""
     snapshot = write_dataset(tmp_path / "data", train, 1)
     spec = make_spec(snapshot, epochs=2, batch_size=batch, warmup_steps=500)
-    path = write_spec(tmp_path / "spec.json", spec)
-    done = run(tmp_path, "--spec", path, "--data", tmp_path / "data", "--out", tmp_path / "out")
+    done = run(tmp_path, training(spec, tmp_path / "data", tmp_path / "out"))
     assert done.process.returncode == 0, done.stderr[-2000:]
     assert [event["epoch"] for event in done.events_of("epoch")] == [1, 2]

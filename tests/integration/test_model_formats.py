@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 from tasks.images.network_input import PREPROCESSING
 from tasks.local.dataset_folder import image_path
 from tasks.records import FORMAT_FILES, Agreement, Export
-from tasks.training import files
+from tasks.training.contract import files
+from tasks.training.contract.job import ExportWork
 from tests.fakes import trainer
 from tests.fakes.datasets import CLASSES
 from tests.fakes.exported import SIZE, THRESHOLD
@@ -98,10 +99,10 @@ def alone(exported, tmp_path):
 def test_a_full_disk_is_no_reason_against_a_format(exported, tmp_path, size):
     """There is room for so much."""
     with small_disk(tmp_path / "disk", size) as disk:
-        done = trainer.run(
-            tmp_path, "--weights", exported.weights, "--data", exported.data, "--split", "valid",
-            "--threshold", THRESHOLD, "--out", disk / "out", module=trainer.EXPORT,
+        work = ExportWork(
+            data=exported.data, out=disk / "out", weights=exported.weights, split="valid", threshold=THRESHOLD
         )  # fmt: skip
+        done = trainer.run(tmp_path, work)
         assert done.process.returncode == 1, done.stderr[-2000:]
         assert done.events[-1]["kind"] == "DiskFull"
         assert "no room to write" in done.events[-1]["message"]

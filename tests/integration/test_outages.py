@@ -20,6 +20,7 @@ from tasks.records import RetrainRequest
 from tasks.settings import RoboflowSettings, WorkSettings
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
+from tasks.training.contract.events import EpochDone
 from tasks.training.spec import plan
 from tasks.training.training_in_store import train_in_store
 from tests.fakes.lease_holders import holder
@@ -117,8 +118,8 @@ def test_a_finished_training_waits_with_its_model_and_is_not_trained_again(tmp_p
         waited: list[bool] = []
 
         def stop_at_the_end(event):
-            events.append(event["event"])
-            if event["event"] == "epoch" and event["epoch"] == 2:
+            events.append(event.event)
+            if isinstance(event, EpochDone) and event.epoch == 2:
                 stopped.set()
                 waited.append(away.wait(120))
 

@@ -16,10 +16,11 @@ from safetensors.torch import load_file, save_file
 
 from tasks.local.files import file_sha256
 from tasks.records import DatasetSnapshot, Speed, Split, StartWeights, TrainingResult, TrainingSpec
-from tasks.training import files
+from tasks.training.contract import files
+from tasks.training.contract.job import DetectionWork, InitialWeights, TrainingWork, write_job
 from tasks.training.speed_measures import with_speed_measures
-from tests.fakes.datasets import make_spec, write_dataset, write_spec
-from tests.fakes.trainer import DETECT, EVERY_STEP, Trainer, detect, run
+from tests.fakes.datasets import make_spec, write_dataset
+from tests.fakes.trainer import EVERY_STEP, Trainer, detect, run, training
 
 STEPS = 4
 """Steps of an epoch: 8 images, 2 a step."""
@@ -29,14 +30,14 @@ class Job(NamedTuple):
     """A dataset folder, a spec for it, and what a run of it came to."""
 
     data: Path
-    spec_path: Path
     spec: TrainingSpec
     snapshot: DatasetSnapshot
     out: Path
     trainer: Trainer
 
-    def arguments(self, out: Path) -> list[object]:
-        return ["--spec", self.spec_path, "--data", self.data, "--out", out]
+    def into(self, out: Path, **values: object) -> TrainingWork:
+        """The same run in another folder."""
+        return training(self.spec, self.data, out, **values)
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +46,15 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     folder = tmp_path_factory.mktemp("job")
     snapshot = write_dataset(folder / "data")
     spec = make_spec(snapshot, seed=2)
-    path = write_spec(folder / "spec.json", spec)
-    trainer = run(folder, "--spec", path, "--data", folder / "data", "--out", folder / "out")
-    return Job(folder / "data", path, spec, snapshot, folder / "out", trainer)
+    trainer = run(folder, training(spec, folder / "data", folder / "out"))
+    return Job(folder / "data", spec, snapshot, folder / "out", trainer)
 
 
 @pytest.fixture(scope="module")
 def stopped(job: Job, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Trainer]:
     """A run that SIGTERM stopped in the middle of its first epoch."""
     out = tmp_path_factory.mktemp("stopped") / "out"
-    with Trainer(out.parent, *job.arguments(out)) as trainer:
+    with Trainer(out.parent, job.into(out)) as trainer:
         trainer.until(lambda: trainer.events_of("step"))
         trainer.process.send_signal(signal.SIGTERM)
         trainer.ended()
@@ -130,8 +130,7 @@ def test_run_tells_how_far_it_is(job: Job) -> None:
     assert len(steps) == 3 * STEPS
     assert all(step["step_images_per_second"] > 0 for step in steps)
     assert all(epoch["peak_memory_bytes"] > 100_000_000 for epoch in epochs)
-    finished = {name: value for name, value in events[-1].items() if name not in ("event", "time")}
-    assert TrainingResult.model_validate(finished) == files.read_result(job.out, job.spec)
+    assert TrainingResult.model_validate(events[-1]["result"]) == files.read_result(job.out, job.spec)
 
 
 def test_run_keeps_stdout_and_home_clean(job: Job) -> None:
@@ -142,7 +141,8 @@ def test_run_keeps_stdout_and_home_clean(job: Job) -> None:
 def test_speed_measures_change_no_bit_of_the_weights(job: Job, tmp_path: Path) -> None:
     """The job ran without them, and as a fork of a process with everything imported; this trainer starts cold."""
     assert "GLIBC_TUNABLES" not in os.environ
-    command = [sys.executable, "-m", "tasks.training.worker", *map(str, job.arguments(tmp_path / "out"))]
+    write_job(tmp_path / "job.json", job.into(tmp_path / "out"))
+    command = [sys.executable, "-m", "tasks.training.worker", f"--job={tmp_path / 'job.json'}"]
     environment = with_speed_measures({**os.environ, "OMP_NUM_THREADS": "1"})
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -151,7 +151,7 @@ def test_speed_measures_change_no_bit_of_the_weights(job: Job, tmp_path: Path) -
 
 def test_same_command_after_the_end_changes_nothing(job: Job, tmp_path: Path) -> None:
     before = state_of(job.out)
-    again = run(tmp_path, *job.arguments(job.out))
+    again = run(tmp_path, job.into(job.out))
     assert again.process.returncode == 0
     assert state_of(job.out) == before
     assert again.events[-1] | {"time": 0} == job.trainer.events[-1] | {"time": 0}
@@ -211,9 +211,9 @@ def test_detect_measures_the_speed(job: Job, detected: tuple[Trainer, Path]) -> 
 def test_detect_that_is_stopped_writes_nothing(job: Job, tmp_path: Path) -> None:
     """Stopped when all images are done, while it measures the speed."""
     out = tmp_path / "found"
-    arguments = ["--weights", job.out / files.BEST, "--data", job.data, "--splits", "valid", "train", "--out", out]
-    with Trainer(tmp_path, *arguments, module=DETECT) as trainer:
-        trainer.until(lambda: len(trainer.events_of("step")) == 2)
+    work = DetectionWork(data=job.data, out=out, weights=job.out / files.BEST, splits=("valid", "train"))
+    with Trainer(tmp_path, work) as trainer:
+        trainer.until(lambda: len(trainer.events_of("batches")) == 2)
         trainer.process.send_signal(signal.SIGTERM)
         trainer.ended()
     assert_refused(trainer, 4, "stopped on request", "nothing was written")
@@ -230,19 +230,19 @@ def test_detect_refuses_a_split_without_images(job: Job, tmp_path: Path) -> None
 
 
 @pytest.fixture
-def finds_something(detected: tuple[Trainer, Path], job: Job, tmp_path: Path) -> list[object]:
-    """Arguments of a trainer that starts from weights that find something, and detects at its end."""
+def finds_something(detected: tuple[Trainer, Path], job: Job, tmp_path: Path) -> TrainingWork:
+    """A run that starts from weights that find something, and detects at its end."""
     weights = detected[1].parent / files.BEST
     changes = {"epochs": 1, "learning_rate": 1e-6, "weights_sha256": file_sha256(weights)}
-    path = write_spec(tmp_path / "spec.json", job.spec.model_copy(update=changes))
-    folders = ["--data", job.data, "--out", tmp_path / "out"]
-    return ["--spec", path, *folders, "--weights", weights, "--detect", "valid", "train"]
+    start = InitialWeights(file=weights, source=str(weights))
+    spec = job.spec.model_copy(update=changes)
+    return training(spec, job.data, tmp_path / "out", weights=start, detect=("valid", "train"))
 
 
-def test_a_trainer_detects_what_detect_does(job: Job, finds_something: list[object], tmp_path: Path) -> None:
-    trainer = run(tmp_path, *finds_something)
+def test_a_trainer_detects_what_detect_does(job: Job, finds_something: TrainingWork, tmp_path: Path) -> None:
+    trainer = run(tmp_path, finds_something)
     assert trainer.process.returncode == 0, trainer.stderr[-2000:]
-    assert [(event["step"], event["steps"]) for event in trainer.events_of("detect")] == [(1, 2), (2, 2)]
+    assert [(event["done"], event["total"]) for event in trainer.events_of("batches")] == [(1, 2), (2, 2)]
     assert trainer.events[-1]["event"] == "finished"
     found = tmp_path / "out" / files.DETECTED
     _, apart = detect(tmp_path / "apart", tmp_path / "out" / files.BEST, job.data, "valid", "train")
@@ -254,16 +254,16 @@ def test_a_trainer_detects_what_detect_does(job: Job, finds_something: list[obje
     assert (after.device, after.parameters, after.file_bytes) == (later.device, later.parameters, later.file_bytes)
 
 
-def test_a_trainer_stopped_while_it_detects_has_its_model(finds_something: list[object], tmp_path: Path) -> None:
-    with Trainer(tmp_path, *finds_something) as trainer:
-        trainer.until(lambda: len(trainer.events_of("detect")) == 2)
+def test_a_trainer_stopped_while_it_detects_has_its_model(finds_something: TrainingWork, tmp_path: Path) -> None:
+    with Trainer(tmp_path, finds_something) as trainer:
+        trainer.until(lambda: len(trainer.events_of("batches")) == 2)
         trainer.process.send_signal(signal.SIGTERM)
         trainer.ended()
     assert_refused(trainer, 4, "stopped on request; the model is finished")
     assert not (tmp_path / "out" / files.DETECTED).exists()
-    again = run(tmp_path, *finds_something)
+    again = run(tmp_path, finds_something)
     assert [event["event"] for event in again.events] == ["finished"]
-    assert again.events[0]["weights_sha256"] == file_sha256(tmp_path / "out" / files.BEST)
+    assert again.events[0]["result"]["weights_sha256"] == file_sha256(tmp_path / "out" / files.BEST)
 
 
 # Killed and stopped --------------------------------------------------------------------------------
@@ -276,31 +276,31 @@ def test_killed_run_goes_on_as_if_nothing_had_been(job: Job, tmp_path: Path) -> 
     """
     out = tmp_path / "out"
 
-    with Trainer(tmp_path, *job.arguments(out)) as first:
+    with Trainer(tmp_path, job.into(out)) as first:
         first.until(lambda: first.events_of("step"))
     assert not (out / files.LAST).exists()
 
-    with Trainer(tmp_path, *job.arguments(out), *EVERY_STEP) as second:
+    with Trainer(tmp_path, job.into(out, **EVERY_STEP)) as second:
         second.until(lambda: any(save["epochs_done"] == 1 for save in second.events_of("checkpoint")))
     assert second.events_of("started")[0]["resumed_from_epoch"] is None
     assert (out / files.LAST).exists()
     (out / files.BEST).unlink(missing_ok=True)  # there only if the kill came late; it is written whole or not at all
     kept = file_sha256(out / files.LAST)
 
-    with Trainer(tmp_path, *job.arguments(out)) as third:
+    with Trainer(tmp_path, job.into(out)) as third:
         third.until(lambda: third.events_of("step"))
     assert third.events_of("started")[0]["resumed_from_epoch"] == 1
     assert metadata_of(out / files.BEST)["epoch"] == "1"
 
-    with Trainer(tmp_path, *job.arguments(out), *EVERY_STEP) as fourth:
+    with Trainer(tmp_path, job.into(out, **EVERY_STEP)) as fourth:
         fourth.until(lambda: list(out.glob(f".{files.LAST}.*.tmp")))
     assert list(out.glob(f".{files.LAST}.*.tmp"))
     assert file_sha256(out / files.LAST) == kept
 
     # A rival in the same folder waits for the one that works, and then has nothing to do.
-    with Trainer(tmp_path, *job.arguments(out)) as last:
+    with Trainer(tmp_path, job.into(out)) as last:
         last.until(lambda: last.events_of("started"))
-        with Trainer(tmp_path, *job.arguments(out)) as rival:
+        with Trainer(tmp_path, job.into(out)) as rival:
             assert last.ended() == 0, last.stderr[-2000:]
             finished = state_of(out)
             assert rival.ended() == 0, rival.stderr[-2000:]
@@ -325,7 +325,7 @@ def test_stopped_run_goes_on_at_that_very_step(job: Job, stopped: tuple[Path, Tr
     out = tmp_path / "out"
     shutil.copytree(stopped[0], out)
 
-    with Trainer(tmp_path, *job.arguments(out), "--stop-with-parent") as orphan:
+    with Trainer(tmp_path, job.into(out), "--stop-with-parent") as orphan:
         orphan.until(lambda: orphan.events_of("step"))
         orphan.process.stdin.close()
         orphan.ended()
@@ -333,7 +333,7 @@ def test_stopped_run_goes_on_at_that_very_step(job: Job, stopped: tuple[Path, Tr
     by_parent = orphan.events_of("checkpoint")[-1]
     assert (by_parent["epochs_done"], by_parent["steps_done"]) > (0, by_signal["steps_done"])
 
-    last = run(tmp_path, *job.arguments(out))
+    last = run(tmp_path, job.into(out))
     assert last.process.returncode == 0, last.stderr[-2000:]
     assert curve(out) == curve(job.out)
     assert_same_tensors(out / files.BEST, job.out / files.BEST)
@@ -352,7 +352,7 @@ def test_truncated_checkpoint(job: Job, stopped: tuple[Path, Trainer], tmp_path:
     out = tmp_path / "out"
     out.mkdir()
     (out / files.LAST).write_bytes((stopped[0] / files.LAST).read_bytes()[:100_000])
-    assert_refused(run(tmp_path, *job.arguments(out)), 2, files.LAST, "not a readable checkpoint", "remove it")
+    assert_refused(run(tmp_path, job.into(out)), 2, files.LAST, "not a readable checkpoint", "remove it")
 
 
 @pytest.mark.parametrize(
@@ -370,32 +370,39 @@ def test_cases_b5_b8_spec_that_does_not_fit_its_data(
     tmp_path: Path, changes: dict, dataset: dict, words: list[str]
 ) -> None:
     snapshot = write_dataset(tmp_path / "data", 2, 1, **dataset)
-    spec = write_spec(tmp_path / "spec.json", make_spec(snapshot, **changes))
-    assert_refused(run(tmp_path, "--spec", spec, "--data", tmp_path / "data", "--out", tmp_path / "out"), 2, *words)
+    work = training(make_spec(snapshot, **changes), tmp_path / "data", tmp_path / "out")
+    assert_refused(run(tmp_path, work), 2, *words)
 
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("{", ["Invalid JSON"]), ('{"epochs": 0}', ["spec.json", "correct the spec"]), (None, ["no such file"])],
+    [
+        ("{", ["not JSON", "correct the job"]),
+        ('{"kind": "train", "epochs": 0}', ["data: Field required", "correct the job"]),
+        ('{"kind": "rest"}', ["kind: ", "'train', 'detect', 'export'"]),
+        (
+            '{"contract": 999}',
+            ["follows contract 999", "nasflow was exchanged while its worker ran", "start the worker"],
+        ),
+        (None, ["No such file"]),
+    ],
 )
-def test_broken_spec(tmp_path: Path, content: str | None, words: list[str]) -> None:
+def test_broken_job(tmp_path: Path, content: str | None, words: list[str]) -> None:
     if content is not None:
-        (tmp_path / "spec.json").write_text(content)
-    trainer = run(tmp_path, "--spec", tmp_path / "spec.json", "--data", tmp_path, "--out", tmp_path / "out")
-    assert_refused(trainer, 2, *words)
-    assert not (tmp_path / "out").exists()
+        (tmp_path / "job.json").write_text(content)
+    assert_refused(run(tmp_path, tmp_path / "job.json"), 2, "job.json", *words)
 
 
 def test_no_dataset_folder(job: Job, tmp_path: Path) -> None:
-    trainer = run(tmp_path, "--spec", job.spec_path, "--data", tmp_path / "none", "--out", tmp_path / "out")
+    trainer = run(tmp_path, training(job.spec, tmp_path / "none", tmp_path / "out"))
     assert_refused(trainer, 2, "no snapshot.json")
 
 
 def test_a_stop_ends_with_the_step_under_way(tmp_path: Path) -> None:
     """One step more may begin before the signal arrives, and its event may come after that."""
     snapshot = write_dataset(tmp_path / "data", 24, 2, size=160)
-    spec = write_spec(tmp_path / "spec.json", make_spec(snapshot, image_size=160, batch_size=8, epochs=50))
-    with Trainer(tmp_path, "--spec", spec, "--data", tmp_path / "data", "--out", tmp_path / "out") as trainer:
+    spec = make_spec(snapshot, image_size=160, batch_size=8, epochs=50)
+    with Trainer(tmp_path, training(spec, tmp_path / "data", tmp_path / "out")) as trainer:
         trainer.until(lambda: trainer.events_of("step"))
         before = len(trainer.events_of("step"))
         trainer.process.send_signal(signal.SIGTERM)
@@ -411,6 +418,7 @@ class Start(NamedTuple):
     """A run of one step from given weights."""
 
     trainer: Trainer
+    spec: TrainingSpec
     out: Path
 
     @property
@@ -418,23 +426,21 @@ class Start(NamedTuple):
         return self.trainer.events_of("log")[0]["message"]
 
 
-def start_from(weights: Path, folder: Path, *said: str, sha256: str | None = None, **dataset: Any) -> Start:
+def start_from(weights: Path, folder: Path, sha256: str | None = None, **dataset: Any) -> Start:
     snapshot = write_dataset(folder / "data", 2, 1, **dataset)
     spec = make_spec(snapshot, epochs=1, seed=5, weights_sha256=sha256 or file_sha256(weights))
-    path, out = write_spec(folder / "spec.json", spec), folder / "out"
-    arguments = ["--spec", path, "--data", folder / "data", "--out", out, "--weights", weights, *said]
-    return Start(run(folder, *arguments), out)
+    start = InitialWeights(file=weights, source="store://models/one", licence="CC BY 4.0")
+    return Start(run(folder, training(spec, folder / "data", folder / "out", weights=start)), spec, folder / "out")
 
 
 def test_weights_of_the_same_classes_load_whole(job: Job, tmp_path: Path) -> None:
-    said = ("--weights-source", "store://models/one", "--weights-licence", "CC BY 4.0")
-    start = start_from(job.out / files.BEST, tmp_path, *said)
+    start = start_from(job.out / files.BEST, tmp_path)
     assert start.trainer.process.returncode == 0, start.trainer.stderr[-2000:]
     assert start.log == "best.safetensors: 921 of 921 tensors kept; class rows: 2 of 2 by name (disc, square)"
     # One step of the learning rate moves no weight by more than twice of it.
     before, after = load_file(job.out / files.BEST), load_file(start.out / files.BEST)
     name = "heads.head1.cls_pred.weight"
-    result = files.read_result(start.out, files.read_spec(tmp_path / "spec.json"))
+    result = files.read_result(start.out, start.spec)
     assert result is not None
     assert result.start == StartWeights(
         source="store://models/one", sha256=file_sha256(job.out / files.BEST), licence="CC BY 4.0",
@@ -482,7 +488,7 @@ def test_loss_that_is_no_number_leaves_the_checkpoint(job: Job, stopped: tuple[P
     content["network"]["numbers"].fill_(float("nan"))
     torch.save(content, out / files.LAST)
     before = file_sha256(out / files.LAST)
-    trainer = run(tmp_path, *job.arguments(out))
+    trainer = run(tmp_path, job.into(out))
     assert_refused(trainer, 5, "no finite number", "lower the learning rate")
     assert file_sha256(out / files.LAST) == before
 
@@ -495,7 +501,7 @@ def test_a_checkpoint_with_weights_in_another_order_is_refused(
     content = torch.load(stopped[0] / files.LAST, weights_only=True)
     torch.save(content | {"layout": "0" * 64}, out / files.LAST)
     before = file_sha256(out / files.LAST)
-    assert_refused(run(tmp_path, *job.arguments(out)), 2, str(out), "stand in another order", "take another folder")
+    assert_refused(run(tmp_path, job.into(out)), 2, str(out), "stand in another order", "take another folder")
     assert file_sha256(out / files.LAST) == before
     assert not (out / files.BEST).exists()
 
@@ -503,8 +509,8 @@ def test_a_checkpoint_with_weights_in_another_order_is_refused(
 def test_divergence(tmp_path: Path) -> None:
     """Six steps in an epoch: enough for five bad ones in a row."""
     snapshot = write_dataset(tmp_path / "data", 12, 1)
-    spec = write_spec(tmp_path / "spec.json", make_spec(snapshot, learning_rate=1e30))
-    trainer = run(tmp_path, "--spec", spec, "--data", tmp_path / "data", "--out", tmp_path / "out")
+    spec = make_spec(snapshot, learning_rate=1e30)
+    trainer = run(tmp_path, training(spec, tmp_path / "data", tmp_path / "out"))
     seen = ("since 5 steps, in epoch 1", "last learning rate 8.83e+29", "boxes with sides from", "in train")
     assert_refused(trainer, 5, "no finite number", *seen, "lower the learning rate (1e+30)")
     assert not (tmp_path / "out" / files.LAST).exists()

@@ -1,5 +1,6 @@
 """A resumed run is the run: killed at random instants, moved, torn, on a full disk, it ends in the same bytes."""
 
+import json
 import os
 import random
 import shutil
@@ -15,30 +16,31 @@ import torch
 
 from tasks.local.files import file_sha256
 from tasks.records import DatasetSnapshot, TrainingSpec
-from tasks.training import files
-from tests.fakes.datasets import make_spec, write_dataset, write_spec
+from tasks.training.contract import files
+from tasks.training.contract.job import TrainingWork
+from tests.fakes.datasets import make_spec, write_dataset
 from tests.fakes.small_disk import small_disk
-from tests.fakes.trainer import EVERY_STEP, Trainer, run
+from tests.fakes.trainer import EVERY_STEP, Trainer, run, training
 
 
 class Whole(NamedTuple):
     """An uninterrupted run of epochs of four steps and two batches of validation."""
 
     data: Path
-    spec_path: Path
     spec: TrainingSpec
     snapshot: DatasetSnapshot
     out: Path
 
-    def arguments(self, out: Path, *more: object) -> list[object]:
-        return ["--spec", self.spec_path, "--data", self.data, "--out", out, *more]
+    def into(self, out: Path, **values: object) -> TrainingWork:
+        """The same run in another folder."""
+        return training(self.spec, self.data, out, **values)
 
 
-def whole_run(folder: Path, *more: object, epochs: int = 3) -> Whole:
+def whole_run(folder: Path, epochs: int = 3, **values: object) -> Whole:
     snapshot = write_dataset(folder / "data", valid=11)
     spec = make_spec(snapshot, seed=3, epochs=epochs)
-    whole = Whole(folder / "data", write_spec(folder / "spec.json", spec), spec, snapshot, folder / "out")
-    trainer = run(folder, *whole.arguments(whole.out, *more))
+    whole = Whole(folder / "data", spec, snapshot, folder / "out")
+    trainer = run(folder, whole.into(whole.out, **values))
     assert trainer.process.returncode == 0, trainer.stderr[-2000:]
     return whole
 
@@ -58,11 +60,11 @@ def assert_the_same(out: Path, whole: Whole) -> None:
     assert not list(out.glob(".*.tmp"))
 
 
-def killed_at_random(whole: Whole, out: Path, kills: int, seed: int, *more: object) -> list[int]:
+def killed_at_random(whole: Whole, out: Path, kills: int, seed: int, **values: object) -> list[int]:
     """Kill a run again and again, each time in another folder; gives the steps it had done at each start."""
     moments, starts = random.Random(seed), []
     for number in range(kills):
-        with Trainer(out.parent, *whole.arguments(out, *EVERY_STEP, *more)) as trainer:
+        with Trainer(out.parent, whole.into(out, **EVERY_STEP, **values)) as trainer:
             # Every second one gets as far as a checkpoint, however busy the machine is.
             kind = "checkpoint" if number % 2 else "started"
             trainer.until(partial(trainer.events_of, kind))
@@ -72,7 +74,7 @@ def killed_at_random(whole: Whole, out: Path, kills: int, seed: int, *more: obje
         moved = out.with_name(f"moved-{number}")
         out.rename(moved)
         out = moved
-    last = run(out.parent, *whole.arguments(out, *more))
+    last = run(out.parent, whole.into(out, **values))
     assert last.process.returncode == 0, last.stderr[-2000:]
     assert_the_same(out, whole)
     return starts
@@ -88,17 +90,17 @@ def test_resume_after_ten_kills_at_random_instants(whole: Whole, tmp_path: Path)
 
 def test_resume_in_fp32_with_loader_workers(tmp_path: Path) -> None:
     """The uninterrupted run has no loader workers: they change nothing, either."""
-    whole = whole_run(tmp_path, "--precision", "fp32")
-    killed_at_random(whole, tmp_path / "killed" / "out", 3, 6, "--precision", "fp32", "--loader-workers", 2)
+    whole = whole_run(tmp_path, precision="fp32")
+    killed_at_random(whole, tmp_path / "killed" / "out", 3, 6, precision="fp32", loader_workers=2)
 
 
 def test_resume_from_the_checkpoint_before_a_torn_one(whole: Whole, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with Trainer(tmp_path, *whole.arguments(out, *EVERY_STEP)) as first:
+    with Trainer(tmp_path, whole.into(out, **EVERY_STEP)) as first:
         first.until(lambda: first.events_of("epoch") and first.events_of("checkpoint")[-1]["epochs_done"] == 1)
     content = (out / files.LAST).read_bytes()
     (out / files.LAST).write_bytes(content[: len(content) // 2])
-    last = run(tmp_path, *whole.arguments(out))
+    last = run(tmp_path, whole.into(out))
     assert last.process.returncode == 0, last.stderr[-2000:]
     assert "not a readable checkpoint" in last.events_of("log")[0]["message"]
     assert "the one before it is used" in last.events_of("log")[0]["message"]
@@ -111,7 +113,7 @@ def test_resume_from_the_checkpoint_before_a_torn_one(whole: Whole, tmp_path: Pa
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     """A run of one epoch with a checkpoint of its end."""
-    return whole_run(tmp_path_factory.mktemp("saved"), *EVERY_STEP, epochs=1)
+    return whole_run(tmp_path_factory.mktemp("saved"), epochs=1, **EVERY_STEP)
 
 
 def test_a_checkpoint_right_after_the_best_epoch_holds_the_ema_once(saved: Whole) -> None:
@@ -126,8 +128,8 @@ def test_resume_of_another_spec_names_the_fields(saved: Whole, tmp_path: Path, t
     out = tmp_path / "out"
     out.mkdir()
     shutil.copy(saved.out / there, out)
-    changed = write_spec(tmp_path / "spec.json", saved.spec.model_copy(update={"epochs": 4, "learning_rate": 0.25}))
-    trainer = run(tmp_path, "--spec", changed, "--data", saved.data, "--out", out)
+    changed = saved.spec.model_copy(update={"epochs": 4, "learning_rate": 0.25})
+    trainer = run(tmp_path, training(changed, saved.data, out))
     assert trainer.process.returncode == 2
     assert f"{out / there}: belongs to run {saved.spec.digest[:12]}, this spec is run " in trainer.stderr
     assert "they differ in epochs (1 there, 4 here), learning_rate (0.0005 there, 0.25 here)" in trainer.stderr
@@ -135,12 +137,12 @@ def test_resume_of_another_spec_names_the_fields(saved: Whole, tmp_path: Path, t
     assert not (out / files.BEST).exists()
 
 
-@pytest.mark.parametrize(("size", "options"), [("500m", EVERY_STEP), ("60m", ())], ids=["checkpoint", "best weights"])
-def test_resume_after_a_full_disk(whole: Whole, tmp_path: Path, size: str, options: tuple[object, ...]) -> None:
+@pytest.mark.parametrize(("size", "options"), [("500m", EVERY_STEP), ("60m", {})], ids=["checkpoint", "best weights"])
+def test_resume_after_a_full_disk(whole: Whole, tmp_path: Path, size: str, options: dict[str, float]) -> None:
     """There is room for two checkpoints, not for a third one; or not for the best weights of a run of seconds."""
     with small_disk(tmp_path / "disk", size) as disk:
         out = disk / "out"
-        full = run(tmp_path, *whole.arguments(out, *options))
+        full = run(tmp_path, whole.into(out, **options))
         assert full.process.returncode == 1, full.stderr[-2000:]
         assert full.events[-1]["kind"] == "DiskFull"
         assert "Traceback" not in full.stderr
@@ -150,7 +152,7 @@ def test_resume_after_a_full_disk(whole: Whole, tmp_path: Path, size: str, optio
         assert bool(saves) == bool(options)
         assert [file_sha256(path) for path in out.glob(files.LAST)] == [save["sha256"] for save in saves[-1:]]
         subprocess.run(["mount", "-o", "remount,size=3g", disk], check=True)
-        last = run(tmp_path, *whole.arguments(out))
+        last = run(tmp_path, whole.into(out))
         assert last.process.returncode == 0, last.stderr[-2000:]
         assert last.events_of("started")[0]["resumed_from_epoch"] == (saves[-1]["epochs_done"] if saves else None)
         assert_the_same(out, whole)
@@ -163,15 +165,14 @@ def test_watchdog_says_where_a_trainer_hangs(whole: Whole, tmp_path: Path) -> No
     image = next((data / "images").rglob(f"*{whole.snapshot.of_split('train')[0].sha256}*"))
     image.unlink()
     os.mkfifo(image)
-    arguments = ["--spec", whole.spec_path, "--data", data, "--out", tmp_path / "out", "--watchdog-seconds", 15]
-    trainer = run(tmp_path, *arguments)
+    trainer = run(tmp_path, training(whole.spec, data, tmp_path / "out", watchdog_seconds=15))
     assert trainer.process.returncode == 1
     assert "Timeout (0:00:15)!" in trainer.stderr
     assert "in _decode" in trainer.stderr
 
 
 def test_loader_workers_die_with_a_killed_trainer(whole: Whole, tmp_path: Path) -> None:
-    with Trainer(tmp_path, *whole.arguments(tmp_path / "out", "--loader-workers", 2)) as trainer:
+    with Trainer(tmp_path, whole.into(tmp_path / "out", loader_workers=2)) as trainer:
         trainer.until(lambda: trainer.events_of("step"))
         children = psutil.Process(trainer.process.pid).children(recursive=True)
     assert children
@@ -180,16 +181,20 @@ def test_loader_workers_die_with_a_killed_trainer(whole: Whole, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "words"),
+    ("where", "value", "words"),
     [
-        ("--watchdog-seconds", "0", "--watchdog-seconds: invalid positive value: '0'"),
-        ("--checkpoint-every-minutes", "nan", "--checkpoint-every-minutes: invalid positive value: 'nan'"),
-        ("--loader-workers", "-1", "--loader-workers: invalid count value: '-1'"),
-        ("--precision", "fp8", "--precision: invalid choice: 'fp8'"),
+        ("watchdog_seconds", 0, "watchdog_seconds: Input should be greater than 0"),
+        ("machine.checkpoint_every_minutes", float("nan"), "machine.checkpoint_every_minutes: Input should be "),
+        ("loader_workers", -1, "loader_workers: Input should be greater than or equal to 0"),
+        ("machine.precision", "fp8", "machine.precision: Input should be 'bf16', 'fp16' or 'fp32'"),
     ],
 )
-def test_options_that_make_no_sense(whole: Whole, tmp_path: Path, option: str, value: str, words: str) -> None:
-    trainer = run(tmp_path, *whole.arguments(tmp_path / "out", option, value))
+def test_options_that_make_no_sense(whole: Whole, tmp_path: Path, where: str, value: object, words: str) -> None:
+    content = whole.into(tmp_path / "out").model_dump(mode="json")
+    group, _, name = where.rpartition(".")
+    (content[group] if group else content)[name] = value
+    (tmp_path / "job.json").write_text(json.dumps(content))
+    trainer = run(tmp_path, tmp_path / "job.json")
     assert trainer.process.returncode == 2
-    assert words in trainer.stderr.splitlines()[-1]
+    assert f"job.json: {words}" in trainer.stderr.splitlines()[-1]
     assert not (tmp_path / "out").exists()

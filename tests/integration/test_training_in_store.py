@@ -30,6 +30,7 @@ from tasks.storage import keys
 from tasks.storage.checkpoints import restore_checkpoint, save_checkpoint
 from tasks.storage.documents import put_record
 from tasks.storage.runs import find_model
+from tasks.training.contract.events import BatchesDone, CheckpointSaved, EpochDone, Event, Started
 from tasks.training.detection_in_store import detect_in_store
 from tasks.training.replay_in_store import replay_in_store
 from tasks.training.spec import RECIPE, plan
@@ -65,11 +66,11 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.settings = WorkSettings(work_dir=folder, checkpoint_every_minutes=0.01)
-        self.events: list[dict] = []
+        self.events: list[Event] = []
 
     def resumed_epochs(self):
         """The epoch after which each trainer process went on."""
-        return [event["resumed_from_epoch"] for event in self.events if event["event"] == "started"]
+        return [event.resumed_from_epoch for event in self.events if isinstance(event, Started)]
 
 
 def trainers():
@@ -79,8 +80,8 @@ def trainers():
 
 def assert_detected(store, job, model, detected, machine):
     """The detections of both splits, a batch of two images each, are in the store, and the machine keeps no files."""
-    steps = [(event["step"], event["steps"]) for event in machine.events if event["event"] == "step"]
-    assert steps == [(1, 2), (2, 2)]
+    batches = [(event.done, event.total) for event in machine.events if isinstance(event, BatchesDone)]
+    assert batches == [(1, 2), (2, 2)]
     assert detected.valid is not None
     for stored in (detected.measured, detected.valid):
         assert stored.key == keys.detections(job.run_key, job.snapshot_digest, stored.sha256)
@@ -99,7 +100,7 @@ def test_a_stopped_run_goes_on_on_another_machine_survives_a_kill_and_is_measure
 
     def stop_after_second_epoch(event):
         first.events.append(event)
-        if event["event"] == "epoch" and event["epoch"] == 2:
+        if isinstance(event, EpochDone) and event.epoch == 2:
             raise Cancelled
 
     with pytest.raises(Cancelled):
@@ -118,7 +119,7 @@ def test_a_stopped_run_goes_on_on_another_machine_survives_a_kill_and_is_measure
 
     def kill_once(event):
         second.events.append(event)
-        saved_further_epoch = event["event"] == "checkpoint" and event["epochs_done"] > manifest.epochs_done
+        saved_further_epoch = isinstance(event, CheckpointSaved) and event.epochs_done > manifest.epochs_done
         if saved_further_epoch and len(second.resumed_epochs()) == 1:
             trainers()[0].kill()
 
@@ -156,7 +157,7 @@ def assert_replayed(store, tmp_path, model, machine):
 
     def stop_after_second_epoch(event):
         machine.events.append(event)
-        if event["event"] == "epoch" and event["epoch"] == 2:
+        if isinstance(event, EpochDone) and event.epoch == 2:
             raise Cancelled
 
     with pytest.raises(Cancelled):

@@ -14,7 +14,17 @@ from rich.console import Console
 
 from deployments.demo.cartoons import draw_export
 from deployments.terminal.training_view import LiveView, PlainView, training_view
-from tasks.records import Split, SplitCounts, TrainingSpec
+from tasks.records import EpochResult, Split, SplitCounts, TrainingResult, TrainingSpec
+from tasks.training.contract.events import (
+    CheckpointSaved,
+    EpochDone,
+    Finished,
+    LogLine,
+    Plan,
+    Started,
+    StepDone,
+    Tick,
+)
 from tests.fakes.terminals import read_terminal
 
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
@@ -30,37 +40,51 @@ SPLITS: dict[Split, SplitCounts] = {
 DEVICE = "cuda bf16-mixed channels-last"
 
 
-def scores(number, score=0.25, **fields):
-    return {
-        "epoch": number, "losses": {"total": 2.3456, "class": 1.0}, "valid_losses": {"total": 2.5}, "map": score,
-        "map50": 0.61, "precision": 0.72, "recall": 0.83, "lr": 4.9e-4, "seconds": 12.34, **fields,
-    }  # fmt: skip
+SCORES = {
+    "losses": {"total": 2.3456, "class": 1.0}, "valid_losses": {"total": 2.5}, "map50": 0.61, "precision": 0.72,
+    "recall": 0.83, "lr": 4.9e-4,
+}  # fmt: skip
+RESULT = {
+    "run_key": SPEC.digest, "epochs_done": 20, "best_epoch": 1, "best_map": 0.25, "ended": "epochs", "seconds": 99.0,
+    "images_per_second": 98.76, "weights_sha256": "1" * 64, "resumed_from_epoch": None, "device": DEVICE,
+}  # fmt: skip
 
 
-def started(history=(), **fields):
-    return {
-        "event": "started", "time": 1.0, "device": DEVICE, "epochs": 20, "epochs_done": len(history),
-        "steps_per_epoch": 15, "resumed_from_epoch": len(history) or None, "history": list(history), **fields,
-    }  # fmt: skip
+def scores(number, score=0.25):
+    return EpochResult(epoch=number, map=score, seconds=12.34, **SCORES)
 
 
-def step(epoch, number, loss=2.125, **fields):
-    return {
-        "event": "step", "time": 2.0, "epoch": epoch, "epochs": 20, "step": number, "steps": 15, "loss": loss,
-        "images_per_second": 98.76, "seconds_left": 3725.0, **fields,
-    }  # fmt: skip
+def plan(micro_batch=8, batch_size=8):
+    return Plan(
+        device=DEVICE, machine="a machine", devices=1, precision="bf16-mixed", batch_size=batch_size,
+        micro_batch=micro_batch, loader_workers=0, train_images="120 images in memory",
+        valid_images="30 images in memory", augmentation="standard", shortages=(), start=None, versions={},
+    )  # fmt: skip
 
 
-def epoch(number, best, **fields):
-    return {
-        "event": "epoch",
-        "time": 3.0,
-        **scores(number),
-        "best_epoch": best,
-        "epochs": 20,
-        "seconds_left": 130.0,
-        **fields,
-    }
+def started(history=(), best_epoch=None):
+    return Started(
+        device=DEVICE, epochs=20, epochs_done=len(history), steps_done=0, steps_per_epoch=15,
+        resumed_from_epoch=len(history) or None, history=tuple(history), best_epoch=best_epoch,
+    )  # fmt: skip
+
+
+def step(epoch, number, loss: float | None = 2.125):
+    return StepDone(
+        epoch=epoch, epochs=20, step=number, steps=15, loss=loss, step_images_per_second=90.0,
+        images_per_second=98.76, seconds_left=3725.0,
+    )  # fmt: skip
+
+
+def epoch(number, best, seconds=12.34):
+    return EpochDone(
+        epoch=number, map=0.25, seconds=seconds, best_epoch=best, epochs=20, seconds_left=130.0,
+        peak_memory_bytes=3 * 2**29, **SCORES,
+    )  # fmt: skip
+
+
+def finished(**changes):
+    return Finished(result=TrainingResult.model_validate({**RESULT, **changes}))
 
 
 def console(width=80, height=30, terminal=True):
@@ -98,7 +122,7 @@ def starred(frame):
 
 
 def test_before_the_first_event_of_the_trainer_the_spec_is_shown():
-    frame = " ".join(last_frame([{"event": "tick"}]))
+    frame = " ".join(last_frame([Tick()]))
     assert "YOLO-NAS M, starting the trainer, batch 8, 640 px, images: 120 train, 30 valid" in frame
     assert "0/20" in frame
 
@@ -155,8 +179,7 @@ def test_everything_fits_on_a_terminal_with_few_lines(height):
 
 @pytest.mark.parametrize("width", [200, 80, 78, 60])
 def test_numbers_are_whole_at_this_width(width):
-    long = {"seconds": 12345.6, "best_epoch": 9999}
-    events = [started(), step(9999, 10), epoch(9999, best=9999, **long), step(10000, 15)]
+    events = [started(), step(9999, 10), epoch(9999, best=9999, seconds=12345.6), step(10000, 15)]
     frame = last_frame(events, width=width)
     assert all(len(line) <= width for line in frame)
     assert "\N{HORIZONTAL ELLIPSIS}" not in "".join(frame)
@@ -172,9 +195,8 @@ def test_the_best_epoch_is_marked_by_more_than_colour():
 
 
 def test_log_lines_stand_above():
-    written = written_for(
-        [started(), {"event": "log", "message": "5 of 7 tensors from [bold]x[/]"}, step(1, 3)], console()
-    )
+    message = LogLine(message="5 of 7 tensors from [bold]x[/]")
+    written = written_for([started(), message, step(1, 3)], console())
     written = CONTROL.sub("", written)
     assert written.count("5 of 7 tensors from [bold]x[/]") == 1
     assert written.index("5 of 7") < written.rindex("YOLO-NAS M")
@@ -184,23 +206,16 @@ def test_a_loss_that_is_not_finite_is_named():
     assert "loss not finite" in " ".join(last_frame([started(), step(1, 1, loss=None)]))
 
 
-def test_events_of_newer_trainers_are_shown_as_far_as_known():
-    events = [
-        started(precision="bf16-mixed", batch_size=32, micro_batch=8),
-        epoch(1, best=1, peak_memory_bytes=3 * 2**29),
-        {"event": "something new"},
-    ]
-    shown = " ".join(line.strip() for line in last_frame(events))
-    assert f"{DEVICE}, batch 32 (8 at a time)" in shown  # not bf16-mixed twice
+def test_the_plan_and_the_memory_are_shown():
+    shown = " ".join(line.strip() for line in last_frame([plan(8, 32), started(), epoch(1, best=1)]))
+    assert f"{DEVICE}, batch 32 (8 at a time)" in shown
     assert "peak memory 1.5 GiB" in shown
-    assert "0.720" in shown
-    plan = {"event": "plan", "device": "cuda", "precision": "16-mixed", "micro_batch": 8}
-    assert "cuda 16-mixed, batch 8, " in " ".join(last_frame([plan]))
+    assert f"{DEVICE}, batch 8, " in " ".join(last_frame([plan()]))
 
 
 @pytest.mark.parametrize(("ended", "words"), [("epochs", "done"), ("patience", "ended, no better mAP for 5 epochs")])
 def test_the_end_stays_on_the_screen(ended, words):
-    frame = last_frame([started(), step(1, 15), epoch(1, best=1), {"event": "finished", "ended": ended}])
+    frame = last_frame([started(), step(1, 15), epoch(1, best=1), finished(ended=ended)])
     assert words in " ".join(frame)
     assert not any(line.startswith("epoch 2") for line in frame)
     assert set(rows(frame)) == {1}
@@ -208,14 +223,8 @@ def test_the_end_stays_on_the_screen(ended, words):
 
 
 def test_a_run_that_had_ended_before_shows_its_device():
-    (first, *_) = last_frame([{"event": "finished", "ended": "epochs", "device": "cpu 32-true"}], width=120)
+    (first, *_) = last_frame([finished(device="cpu 32-true")], width=120)
     assert "cpu 32-true" in first
-
-
-def test_scores_may_be_missing():
-    bare = {"event": "epoch", "epoch": 1, "losses": {"total": 1.5}}
-    numbers = rows(last_frame([started(), bare]))[1].split()
-    assert numbers == ["1", "1.500", *["-"] * 7]
 
 
 # Elsewhere ---------------------------------------------------------------------------------------
@@ -223,8 +232,8 @@ def test_scores_may_be_missing():
 
 def test_a_pipe_gets_a_plain_line_an_epoch():
     events = [
-        started(), step(1, 5), {"event": "checkpoint"}, epoch(1, best=1), {"event": "tick"}, step(2, 5),
-        epoch(2, best=1, peak_memory_bytes=2**30), {"event": "finished", "ended": "epochs"},
+        started(), step(1, 5), CheckpointSaved(epochs_done=0, steps_done=5, sha256="0" * 64, size=9, seconds=0.1),
+        epoch(1, best=1), Tick(), step(2, 5), epoch(2, best=1), finished(),
     ]  # fmt: skip
     written = written_for(events, console(terminal=False))
     numbers = (
@@ -233,15 +242,13 @@ def test_a_pipe_gets_a_plain_line_an_epoch():
     )
     assert written.splitlines() == [
         f"YOLO-NAS M, {DEVICE}, batch 8, 640 px, images: 120 train, 30 valid",
-        f"epoch 1 of 20: {numbers}, best so far",
-        f"epoch 2 of 20: {numbers}, peak memory 1.0 GiB",
+        f"epoch 1 of 20: {numbers}, peak memory 1.5 GiB, best so far",
+        f"epoch 2 of 20: {numbers}, peak memory 1.5 GiB",
     ]
 
 
 def test_a_pipe_gets_no_control_codes_even_from_names():
-    written = written_for(
-        [started(), {"event": "log", "message": "a\x1b[2Jb\nc"}, epoch(1, best=1)], console(terminal=False)
-    )
+    written = written_for([started(), LogLine(message="a\x1b[2Jb\nc"), epoch(1, best=1)], console(terminal=False))
     assert all(character.isprintable() for line in written.splitlines() for character in line)
     assert "a [2Jb c" in written.splitlines()
 

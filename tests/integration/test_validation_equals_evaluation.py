@@ -9,9 +9,9 @@ from torch import nn
 
 from tasks import metrics
 from tasks.records import DatasetSnapshot
-from tasks.training import files
+from tasks.training.contract import files
 from tests.fakes import trainer
-from tests.fakes.datasets import make_spec, write_dataset, write_spec
+from tests.fakes.datasets import make_spec, write_dataset
 from tests.fakes.libraries import imported
 
 BATCH = 4
@@ -20,8 +20,8 @@ BATCH = 4
 def train(snapshot: DatasetSnapshot, data: Path, folder: Path) -> Path:
     """Train 96 steps, after which about half of the drawn discs and squares are detected."""
     spec = make_spec(snapshot, epochs=8, image_size=64, batch_size=BATCH, learning_rate=2e-3, augmentation="none")
-    path, out = write_spec(folder / "spec.json", spec), folder / "out"
-    done = trainer.run(folder, "--spec", path, "--data", data, "--out", out)
+    out = folder / "out"
+    done = trainer.run(folder, trainer.training(spec, data, out))
     assert done.process.returncode == 0, done.stderr[-2000:]
     return out
 

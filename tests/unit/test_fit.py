@@ -3,7 +3,7 @@
 import pytest
 
 from tasks.errors import OutOfMemory
-from tasks.training.fit import Fit, read_fit, reduce_fit, until_it_fits, write_fit
+from tasks.training.contract.fit import Fit, read_fit, reduce_fit, until_it_fits, write_fit
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from tasks.records import (
     SplitCounts,
     StoredFile,
 )
-from tasks.training.files import another_run
+from tasks.training.contract.files import another_run
 from tasks.training.spec import (
     MIN_BATCH_SIZE,
     RECIPE,

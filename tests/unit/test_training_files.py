@@ -6,7 +6,7 @@ import pytest
 
 from tasks.errors import BadSpec
 from tasks.records import EpochResult, TrainingResult, TrainingSpec
-from tasks.training import files
+from tasks.training.contract import files
 
 SPEC = TrainingSpec(
     snapshot_digest="0" * 64, classes=("disc",), variant="s", epochs=10, image_size=64, batch_size=2,

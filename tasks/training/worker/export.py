@@ -1,66 +1,49 @@
-"""``python -m tasks.training.worker.export``: write a run's weights in all formats, and measure each file.
+"""Exporting in the trainer's process: a run's weights in all formats, and a measurement of each file.
 
 Each file is compared with the trained network, in fp32 on the processor, on the images of a split. Training images are
 what int8 is calibrated on. At the end it writes ``formats.json``, an Export, which names the files that agree, and why
 the others do not.
 """
 
-import argparse
 import itertools
 import math
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tasks.errors import DiskFull, TrainingStopped
 from tasks.local import dataset_folder
 from tasks.local.files import publish_bytes
-from tasks.records import FORMAT_FILES, SPLITS, Agreement, Export, ExportedFormat
-from tasks.training import files
-from tasks.training.worker.detect import refuse_empty, refuse_other_classes
+from tasks.records import FORMAT_FILES, Agreement, Export, ExportedFormat
+from tasks.training.contract import files
+from tasks.training.contract.events import BatchesDone
+from tasks.training.contract.job import ExportWork
+from tasks.training.worker.checks import refuse_empty, refuse_other_classes
 from tasks.training.worker.runtime.disk import disk_full_reported
 from tasks.training.worker.runtime.events import Events
-from tasks.training.worker.runtime.process import heavy_imports, leave, quiet_libraries, run, stop_on_request
+from tasks.training.worker.runtime.process import heavy_imports, quiet_libraries
 
 if TYPE_CHECKING:
     from tasks.training.worker.formats.network import Detect, TrainedNetwork
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Parse the command line, and export."""
-    parser = argparse.ArgumentParser(prog="python -m tasks.training.worker.export", description=__doc__)
-    parser.add_argument("--weights", type=Path, required=True, help="best.safetensors of a run")
-    parser.add_argument("--data", type=Path, required=True, help="dataset folder: snapshot.json and images/")
-    parser.add_argument("--split", choices=SPLITS, required=True, help="split whose images the files are measured on")
-    parser.add_argument("--threshold", type=float, required=True, help="confidence threshold that the files name")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the files")
-    parser.add_argument("--events", type=Path, help="file or /dev/fd/N for JSON lines about progress")
-    parser.add_argument("--stop-with-parent", action="store_true", help="stop when stdin ends")
-    options = parser.parse_args(arguments)
-    stop = stop_on_request(with_parent=options.stop_with_parent)
-    return run(lambda events: export(options, events, stop), options.events)
-
-
-def export(options: argparse.Namespace, events: Events, stop: threading.Event) -> dict[str, Any]:
+def export(work: ExportWork, events: Events, stop: threading.Event) -> None:
     """Write and measure all formats.
 
     Args:
-        options: The command line.
+        work: What to export.
         events: Where progress is reported.
         stop: Set when a stop is requested.
-
-    Returns:
-        Names of the formats that agree, and of those that do not.
 
     Raises:
         TrainingStopped: a stop was requested; formats.json was not written.
     """
-    snapshot = dataset_folder.load(options.data)
-    refuse_empty(snapshot, (options.split,))
-    options.out.mkdir(parents=True, exist_ok=True)
-    quiet_libraries(options.out)
+    snapshot = dataset_folder.load(work.data)
+    refuse_empty(snapshot, (work.split,))
+    work.out.mkdir(parents=True, exist_ok=True)
+    quiet_libraries(work.out)
     with heavy_imports():
         from tasks.training.worker.formats import calibration
         from tasks.training.worker.formats.measure import BATCH_SIZE, images_to_measure, measure
@@ -70,23 +53,22 @@ def export(options: argparse.Namespace, events: Events, stop: threading.Event) -
         if stop.is_set():
             raise TrainingStopped("stopped on request; what was exported is not used")
 
-    measured, calibrated = images_to_measure(snapshot, options.split), calibration.images_to_calibrate_on(snapshot)
+    measured, calibrated = images_to_measure(snapshot, work.split), calibration.images_to_calibrate_on(snapshot)
     steps = math.ceil(len(measured) / BATCH_SIZE) + math.ceil(len(calibrated) / calibration.BATCH_SIZE)
     numbers = itertools.count(1)
 
     def on_batch() -> None:
         refuse_if_stopped()
-        events.report("step", step=next(numbers), steps=steps)
+        events.report(BatchesDone(done=next(numbers), total=steps))
 
-    trained = TrainedNetwork.load(options.weights, options.threshold)
+    trained = TrainedNetwork.load(work.weights, work.threshold)
     refuse_other_classes(trained.classes, snapshot)
-    batches = calibration.batches_of(calibrated, options.data, trained.size, on_batch)
+    batches = calibration.batches_of(calibrated, work.data, trained.size, on_batch)
     trained = replace(trained, training_images=batches)
-    written, refused = write_all(trained, options.out, refuse_if_stopped)
-    agreements, failures = measure(trained, written, options.data, measured, on_batch)
-    result = judge_all(trained, options.out, agreements, refused | failures)
-    publish_bytes(options.out / files.EXPORT, result.model_dump_json(indent=1).encode())
-    return {"exported": [one.name for one in result.exported], "refused": result.refused}
+    written, refused = write_all(trained, work.out, refuse_if_stopped)
+    agreements, failures = measure(trained, written, work.data, measured, on_batch)
+    result = judge_all(trained, work.out, agreements, refused | failures)
+    publish_bytes(work.out / files.EXPORT, result.model_dump_json(indent=1).encode())
 
 
 def write_all(
@@ -149,7 +131,3 @@ def judge_all(
         speed = format_.speed(trained, out / FORMAT_FILES[name]) if format_.speed else None
         exported.append(ExportedFormat(name=name, agreement=agreement, speed=speed))
     return Export(exported=tuple(exported), refused=refused)
-
-
-if __name__ == "__main__":
-    leave(main())

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tasks.local import dataset_folder
-from tasks.records import TrainingSpec, Variant
+from tasks.records import MachineOptions, PrecisionName, TrainingSpec, Variant
+from tasks.training.contract.job import TrainingWork, write_job
 from tasks.training.launch import environment
 from tasks.training.spec import WARMUP_FROM_RANDOM
 from tests.benchmarks.peers import jobs
@@ -58,15 +59,19 @@ class Run:
 class Ours:
     """``python -m tasks.training.worker``, with the environment variables that nasflow sets."""
 
-    options: tuple[str, ...] = ()
+    precision: PrecisionName | None = None
     network: str = "yolo_nas_s"
 
     def train(self, job: jobs.Job) -> Run:
         """Train, and measure the process."""
-        spec = write_spec(job)
+        path = job.folder / "job.json"
+        job.folder.mkdir(exist_ok=True)
+        machine = MachineOptions(precision=self.precision)
+        work = TrainingWork(spec=spec_of(job), data=job.own_data, out=job.folder / "run", machine=machine)
+        write_job(path, work)
         run = measure(
-            job, "tasks.training.worker", "--spec", spec, "--data", job.own_data, "--out", job.folder / "run",
-            "--events", job.folder / "events.jsonl", *self.options, variables=environment(),
+            job, "tasks.training.worker", "--job", path, "--events", job.folder / "events.jsonl",
+            variables=environment(),
         )  # fmt: skip
         run.report.update(json.loads((job.folder / "run" / "result.json").read_text()))
         return run
@@ -75,8 +80,9 @@ class Ours:
         """Write detections of the best weights on the test split."""
         measure(
             job,
-            "tasks.training.worker.detect",
-            *jobs.detect_arguments(job, job.folder / "run" / "best.safetensors"),
+            "tasks.training.worker",
+            "--job",
+            jobs.detection(job, job.folder / "run" / "best.safetensors"),
             variables=environment(),
         )
         jobs.keep_detections(job)
@@ -113,22 +119,18 @@ class Peer:
 Contestant = Ours | Peer
 SUPER_GRADIENTS = Peer("super_gradients_trainer", own_packages=False)
 WARMED_AS_OURS = Peer("super_gradients_trainer", own_packages=False, warmup=WARMUP_FROM_RANDOM)
-NASFLOW, NASFLOW_FP32 = Ours(), Ours(("--precision", "fp32"))
+NASFLOW, NASFLOW_FP32 = Ours(), Ours("fp32")
 
 
-def write_spec(job: jobs.Job) -> Path:
-    """Write the job as our trainer reads it; the run never stops early."""
-    job.folder.mkdir(exist_ok=True)
+def spec_of(job: jobs.Job) -> TrainingSpec:
+    """The spec of a job for our trainer; the run never stops early."""
     snapshot = dataset_folder.load(job.own_data)
-    spec = TrainingSpec(
+    return TrainingSpec(
         snapshot_digest=snapshot.digest, classes=snapshot.classes, variant=VARIANTS[job.network],
         epochs=job.epochs, image_size=job.size, batch_size=job.batch, learning_rate=job.learning_rate,
         warmup_steps=WARMUP_FROM_RANDOM, weight_decay=jobs.WEIGHT_DECAY, final_learning_rate_ratio=jobs.FINAL_RATIO,
         patience=job.epochs, seed=job.seed,
     )  # fmt: skip
-    path = job.folder / "spec.json"
-    path.write_text(spec.model_dump_json())
-    return path
 
 
 def measure(

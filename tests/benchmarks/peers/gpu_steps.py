@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from tasks.local import dataset_folder
-from tasks.training import files
 from tasks.training.worker.runtime.process import quiet_libraries
 from tests.benchmarks.peers import contestants
 from tests.benchmarks.peers.jobs import Job
@@ -55,7 +54,7 @@ def make_case(job: Job, *, load: bool) -> Case:
     from tasks.training.worker.loop.batch_fit import loaders_wanted
     from tasks.training.worker.runtime.device import choose_device, make_computer
 
-    spec = files.read_spec(contestants.write_spec(job))
+    spec = contestants.spec_of(job)
     snapshot = dataset_folder.load(job.own_data)
     computer = make_computer(choose_device())
     case = Case(job, spec, snapshot, computer, None)
@@ -177,7 +176,7 @@ def measure_fit(case: Case) -> dict[str, Any]:
     """The micro-batch that is fitted to a batch too large for the GPU, and what a step with it takes."""
     import torch
 
-    from tasks.training.fit import Fit
+    from tasks.training.contract.fit import Fit
     from tasks.training.worker.loop.batch_fit import fit_to_gpu, grey_batch
 
     boxes = max(len(image.boxes) for image in case.snapshot.of_split("train"))

@@ -109,9 +109,14 @@ def write_report(job: Job, images: int, laps: Laps, **more: float) -> None:
     (job.folder / "peer.json").write_text(json.dumps(content))
 
 
-def detect_arguments(job: Job, weights: Path) -> list[object]:
-    """Give the command line of our detector for a weights file of ours on the test split."""
-    return ["--weights", weights, "--data", job.own_data, "--splits", "test", "--out", job.folder / "detected"]
+def detection(job: Job, weights: Path) -> Path:
+    """Write the job file of our detector for a weights file of ours on the test split."""
+    # Here, since other trainers read this module beside packages of their own.
+    from tasks.training.contract.job import DetectionWork, write_job
+
+    path = job.folder / "detection.json"
+    write_job(path, DetectionWork(data=job.own_data, out=job.folder / "detected", weights=weights, splits=("test",)))
+    return path
 
 
 def keep_detections(job: Job) -> None:

@@ -133,7 +133,7 @@ def detect(job: jobs.Job) -> None:
     from safetensors.torch import save_file
 
     from tasks.local import dataset_folder
-    from tasks.training.worker import detect as our_detector
+    from tasks.training.worker import __main__ as our_trainer
 
     [best] = (job.folder / "checkpoints").rglob("ckpt_best.pth")
     tensors = torch.load(best, map_location="cpu", weights_only=False)["ema_net"]  # written by the run before this one
@@ -141,7 +141,7 @@ def detect(job: jobs.Job) -> None:
     variant = job.network.removeprefix("yolo_nas_")
     path = job.folder / "best.safetensors"
     save_file(tensors, path, {"classes": classes, "variant": variant, "image_size": str(job.size)})
-    if code := our_detector.main([str(argument) for argument in jobs.detect_arguments(job, path)]):
+    if code := our_trainer.main([f"--job={jobs.detection(job, path)}"]):
         raise SystemExit(code)
     jobs.keep_detections(job)
 

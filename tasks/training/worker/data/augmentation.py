@@ -5,19 +5,19 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from super_gradients.training.samples import DetectionSample
-from super_gradients.training.transforms.detection import AbstractDetectionTransform
-from super_gradients.training.transforms.transforms import (
+
+from tasks import records
+from tasks.images.network_input import PAD_VALUE
+from tasks.training.worker.data.images import ImageFolder
+from tasks.training.worker.super_gradients_parts import (
+    AbstractDetectionTransform,
     DetectionHorizontalFlip,
     DetectionHSV,
     DetectionMixup,
     DetectionMosaic,
     DetectionRandomAffine,
+    DetectionSample,
 )
-
-from tasks import records
-from tasks.images.network_input import PAD_VALUE
-from tasks.training.worker.data.images import ImageFolder
 
 
 class Augmentation:

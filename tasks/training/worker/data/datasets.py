@@ -6,7 +6,6 @@ Both give an image ``[3, S, S]`` uint8 RGB, its targets ``[n, 5]`` (class, cx, c
 import cv2
 import numpy as np
 import torch
-from super_gradients.training.samples import DetectionSample
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -14,6 +13,7 @@ from tasks import records
 from tasks.images.network_input import PAD_VALUE
 from tasks.training.worker.data.augmentation import Augmentation
 from tasks.training.worker.data.images import ImageFolder
+from tasks.training.worker.super_gradients_parts import DetectionSample
 
 MIN_SIDE = 1.0
 """Boxes that augmentation leaves with a side of this length in pixels, or a shorter one, are dropped, as by

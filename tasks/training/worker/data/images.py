@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from super_gradients.training.samples import DetectionSample
 
 from tasks.local.dataset_folder import image_path
 from tasks.records import LabelledImage
@@ -18,6 +17,7 @@ from tasks.training.worker.data.decoding import decode_scaled
 from tasks.training.worker.data.geometry import scale_factor, scaled_size
 from tasks.training.worker.data.spool import Spool
 from tasks.training.worker.runtime.memory import address_space_left, available_memory
+from tasks.training.worker.super_gradients_parts import DetectionSample
 
 CACHE_SHARE = 0.5
 """Fraction of the free memory that decoded images may fill; the others go to the disk."""

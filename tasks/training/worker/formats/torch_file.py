@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from super_gradients.training import models
 
 from tasks.images.network_input import PAD_VALUE
 from tasks.training.worker.formats.network import Detect, TrainedNetwork, detect_with
 from tasks.training.worker.model.postprocess import select_boxes
+from tasks.training.worker.super_gradients_parts import yolo_nas
 
 
 def write(trained: TrainedNetwork, path: Path) -> None:
@@ -21,8 +21,7 @@ def write(trained: TrainedNetwork, path: Path) -> None:
 
 def load(trained: TrainedNetwork, path: Path) -> Detect:
     """Load a file as its users do."""
-    name = f"yolo_nas_{trained.variant}"
-    return detect_with(models.get(name, num_classes=len(trained.classes), checkpoint_path=str(path)).eval())
+    return detect_with(yolo_nas(trained.variant, len(trained.classes), path).eval())
 
 
 def _processing(trained: TrainedNetwork) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 
 from tasks.errors import OutOfMemory
 from tasks.records import DatasetSnapshot, TrainingSpec
-from tasks.training.fit import Fit, read_fit, write_fit
+from tasks.training.contract.fit import Fit, read_fit, write_fit
 from tasks.training.worker.data.loaders import VALIDATION_BATCH_FACTOR, Batch
 from tasks.training.worker.loop.step import TrainingStep
 from tasks.training.worker.loop.validation import as_fp32

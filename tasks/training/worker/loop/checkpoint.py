@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from tasks.errors import BadCheckpoint, DamagedCheckpoint
 from tasks.local.files import file_sha256, publishing
 from tasks.records import TrainingSpec
-from tasks.training import files
+from tasks.training.contract import files
 from tasks.training.worker.loop.progress import Progress
 from tasks.training.worker.runtime.disk import disk_full_reported
 

@@ -15,7 +15,8 @@ import torch
 from tasks.errors import BadCheckpoint
 from tasks.local.files import publish_bytes
 from tasks.records import BestEpoch, TrainingSpec
-from tasks.training import files
+from tasks.training.contract import files
+from tasks.training.contract.events import CheckpointSaved, LogLine
 from tasks.training.worker.loop.bad_steps import not_learning
 from tasks.training.worker.loop.checkpoint import Checkpoint, newest_checkpoint, write_checkpoint
 from tasks.training.worker.loop.progress import Progress
@@ -178,8 +179,10 @@ class Checkpointer:
         self._write_history(progress)
         sha256, size = write_checkpoint(self.folder, self.spec, checkpoint)
         self.events.report(
-            "checkpoint", epochs_done=progress.epochs_done, steps_done=progress.steps_done, sha256=sha256, size=size,
-            seconds=round(stalled, 4),
+            CheckpointSaved(
+                epochs_done=progress.epochs_done, steps_done=progress.steps_done, sha256=sha256, size=size,
+                seconds=round(stalled, 4),
+            )
         )  # fmt: skip
         self._write_best(progress.best, checkpoint.state["best"])
 
@@ -211,7 +214,7 @@ class Checkpointer:
             return None
         checkpoint, damage = newest
         if damage:
-            self.events.report("log", message=f"{damage.partition(';')[0]}; the one before it is used")
+            self.events.report(LogLine(message=f"{damage.partition(';')[0]}; the one before it is used"))
         if checkpoint.state["layout"] != self.training_step.layout:
             raise BadCheckpoint(
                 f"{self.folder}: the checkpoint's weights stand in another order than this version's, or are others; "

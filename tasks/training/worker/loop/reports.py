@@ -8,12 +8,13 @@ from tasks.errors import NotLearning
 from tasks.local.files import file_sha256, publish_bytes
 from tasks.metrics.history import still_rising
 from tasks.records import EpochResult, StartWeights, TrainingResult
-from tasks.training import files
-from tasks.training.fit import Fit
-from tasks.training.worker.loop.job import Options, RunJob
+from tasks.training.contract import files
+from tasks.training.contract.events import EpochDone, Plan, Started, StepDone
+from tasks.training.contract.fit import Fit
 from tasks.training.worker.loop.progress import Ending, Progress
 from tasks.training.worker.loop.run_data import RunData
-from tasks.training.worker.runtime.device import machine_name
+from tasks.training.worker.run_job import RunJob
+from tasks.training.worker.runtime.device import Device, machine_name
 from tasks.training.worker.runtime.events import Events
 from tasks.training.worker.runtime.memory import peak_memory
 from tasks.training.worker.runtime.versions import versions
@@ -25,46 +26,48 @@ class RunReports:
     Args:
         events: Where to.
         job: The run.
-        options: How this machine trains.
+        device: What it is trained on.
         fit: Micro-batch and loader processes.
         data: The run's images.
     """
 
-    def __init__(self, events: Events, job: RunJob, options: Options, fit: Fit, data: RunData) -> None:
-        self._events, self._job, self._options, self._fit, self._data = events, job, options, fit, data
+    def __init__(self, events: Events, job: RunJob, device: Device, fit: Fit, data: RunData) -> None:
+        self._events, self._job, self._device, self._fit, self._data = events, job, device, fit, data
 
     def plan(self, start: StartWeights | None) -> None:
         """Report how the run fits this machine."""
-        device, fit = self._options.device, self._fit
+        device, fit = self._device, self._fit
         self._events.report(
-            "plan",
-            device=str(device),
-            machine=machine_name(),
-            devices=device.count,
-            precision=device.precision,
-            batch_size=self._job.spec.batch_size,
-            micro_batch=fit.micro_batch * device.count,
-            loader_workers=self._data.workers,
-            train_images=str(self._data.cached[0]),
-            valid_images=str(self._data.cached[1]),
-            augmentation=self._job.spec.augmentation,
-            shortages=list(fit.shortages),
-            start=start and start.model_dump(),
-            versions=versions(),
+            Plan(
+                device=str(device),
+                machine=machine_name(),
+                devices=device.count,
+                precision=device.precision,
+                batch_size=self._job.spec.batch_size,
+                micro_batch=fit.micro_batch * device.count,
+                loader_workers=self._data.workers,
+                train_images=str(self._data.cached[0]),
+                valid_images=str(self._data.cached[1]),
+                augmentation=self._job.spec.augmentation,
+                shortages=fit.shortages,
+                start=start,
+                versions=versions(),
+            )
         )
 
     def started(self, progress: Progress, resumed_from_epoch: int | None) -> None:
         """Report how far the run is when this process begins."""
         self._events.report(
-            "started",
-            device=str(self._options.device),
-            epochs=self._job.spec.epochs,
-            epochs_done=progress.epochs_done,
-            steps_done=progress.steps_done,
-            steps_per_epoch=self._data.steps_per_epoch,
-            resumed_from_epoch=resumed_from_epoch,
-            history=[epoch.model_dump() for epoch in progress.history],
-            best_epoch=progress.best and progress.best.epoch,
+            Started(
+                device=str(self._device),
+                epochs=self._job.spec.epochs,
+                epochs_done=progress.epochs_done,
+                steps_done=progress.steps_done,
+                steps_per_epoch=self._data.steps_per_epoch,
+                resumed_from_epoch=resumed_from_epoch,
+                history=tuple(progress.history),
+                best_epoch=progress.best.epoch if progress.best else None,
+            )
         )
 
     def step(self, progress: Progress, loss: float, images: int, seconds: float) -> None:
@@ -77,27 +80,29 @@ class RunReports:
             seconds: Its wall time.
         """
         self._events.report(
-            "step",
-            epoch=progress.epochs_done + 1,
-            epochs=self._job.spec.epochs,
-            step=progress.steps_done,
-            steps=self._data.steps_per_epoch,
-            loss=round(loss, 4) if math.isfinite(loss) else None,
-            step_images_per_second=round(images / max(seconds, 1e-9), 2),
-            images_per_second=round(progress.images_per_second, 2),
-            seconds_left=self._seconds_left(progress),
+            StepDone(
+                epoch=progress.epochs_done + 1,
+                epochs=self._job.spec.epochs,
+                step=progress.steps_done,
+                steps=self._data.steps_per_epoch,
+                loss=round(loss, 4) if math.isfinite(loss) else None,
+                step_images_per_second=round(images / max(seconds, 1e-9), 2),
+                images_per_second=round(progress.images_per_second, 2),
+                seconds_left=self._seconds_left(progress),
+            )
         )
 
     def epoch(self, progress: Progress, result: EpochResult) -> None:
         """Report an epoch with its validation."""
         best = progress.best
         self._events.report(
-            "epoch",
-            **result.model_dump(),
-            best_epoch=best and best.epoch,
-            epochs=self._job.spec.epochs,
-            seconds_left=self._seconds_left(progress),
-            peak_memory_bytes=self._peak_memory(),
+            EpochDone(
+                **result.model_dump(),
+                best_epoch=best.epoch if best else None,
+                epochs=self._job.spec.epochs,
+                seconds_left=self._seconds_left(progress),
+                peak_memory_bytes=self._peak_memory(),
+            )
         )
 
     def finish(
@@ -129,9 +134,9 @@ class RunReports:
             images_per_second=round(progress.images_per_second, 3),
             weights_sha256=file_sha256(self._job.out / files.BEST),
             resumed_from_epoch=resumed_from_epoch,
-            device=str(self._options.device),
+            device=str(self._device),
             still_rising=still_rising(progress.history),
-            devices=self._options.device.count,
+            devices=self._device.count,
             micro_batch=self._fit.micro_batch,
             shortages=self._fit.shortages,
             peak_memory_bytes=self._peak_memory(),
@@ -148,5 +153,5 @@ class RunReports:
 
     def _peak_memory(self) -> int:
         """Bytes: the GPU's, or this process's RAM."""
-        on_gpu = self._options.device.accelerator == "cuda"
+        on_gpu = self._device.accelerator == "cuda"
         return torch.cuda.max_memory_allocated() if on_gpu else peak_memory()

@@ -6,13 +6,14 @@ import os
 from torch.utils.data import DataLoader
 
 from tasks import metrics
-from tasks.training.fit import Fit
+from tasks.training.contract.fit import Fit
 from tasks.training.worker.data.datasets import PlainImages, TrainingImages
 from tasks.training.worker.data.images import CACHE_SHARE, DISK_SHARE, CacheCounts, ImageFolder
 from tasks.training.worker.data.loaders import VALIDATION_BATCH_FACTOR, Batch, BatchPlan, EpochBatches, plain_loader
 from tasks.training.worker.loop.batch_fit import memory_needed
-from tasks.training.worker.loop.job import Options, RunJob, Supervision
 from tasks.training.worker.loop.progress import Progress
+from tasks.training.worker.run_job import RunJob, Supervision
+from tasks.training.worker.runtime.device import Device
 from tasks.training.worker.runtime.distributed import ProcessGroup
 from tasks.training.worker.runtime.memory import available_memory
 
@@ -22,20 +23,20 @@ class RunData:
 
     Args:
         job: The run.
-        options: How this machine trains.
+        device: What it is trained on.
         fit: Micro-batch and loader processes that fit the machine.
         process_group: The processes that share each batch.
         supervision: Its watchdog gets a heartbeat per cached image.
     """
 
     def __init__(
-        self, job: RunJob, options: Options, fit: Fit, process_group: ProcessGroup, supervision: Supervision
+        self, job: RunJob, device: Device, fit: Fit, process_group: ProcessGroup, supervision: Supervision
     ) -> None:
         self._spec, self._fit, self._process_group = job.spec, fit, process_group
         self.workers = fit.loader_workers or 0
         train = ImageFolder(job.data, job.snapshot.of_split("train"), job.spec.image_size)
         valid = ImageFolder(job.data, job.snapshot.of_split("valid"), job.spec.image_size)
-        self.cached = self._fill_caches((train, valid), job, options, supervision)
+        self.cached = self._fill_caches((train, valid), job, device, supervision)
         """What is kept decoded of train and valid."""
         self.train = TrainingImages(train, job.spec)
         self.valid = valid
@@ -50,10 +51,10 @@ class RunData:
         self.total_steps = self.steps_per_epoch * job.spec.epochs
 
     def _fill_caches(
-        self, folders: tuple[ImageFolder, ImageFolder], job: RunJob, options: Options, supervision: Supervision
+        self, folders: tuple[ImageFolder, ImageFolder], job: RunJob, device: Device, supervision: Supervision
     ) -> list[CacheCounts]:
         processes = self._process_group.world_size
-        training = memory_needed(job.spec, options.device, self._fit.micro_batch)
+        training = memory_needed(job.spec, device, self._fit.micro_batch)
         room = int(max(0, available_memory() / processes - training) * CACHE_SHARE)
         threads = max(1, (os.cpu_count() or 1) // processes)
         caches = []

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
 
@@ -11,12 +10,13 @@ from tasks import metrics
 from tasks.errors import TrainingStopped
 from tasks.local.files import file_sha256
 from tasks.records import EpochResult, StartWeights, TrainingResult
-from tasks.training.fit import Fit
+from tasks.training.contract.events import LogLine
+from tasks.training.contract.fit import Fit
+from tasks.training.contract.job import InitialWeights
 from tasks.training.worker.data.loaders import Batch, training_loader
 from tasks.training.worker.loop.bad_steps import BadSteps, not_learning
 from tasks.training.worker.loop.batch_fit import fit_to_machine
 from tasks.training.worker.loop.checkpointer import Checkpointer
-from tasks.training.worker.loop.job import Options, RunJob, Supervision
 from tasks.training.worker.loop.progress import Ending, Progress
 from tasks.training.worker.loop.reports import RunReports
 from tasks.training.worker.loop.run_data import RunData
@@ -26,7 +26,8 @@ from tasks.training.worker.loop.validation import SplitLoader, run_over_split
 from tasks.training.worker.model.loaded_weights import start_weights
 from tasks.training.worker.model.loss import LOSS_PARTS
 from tasks.training.worker.model.warm_start import load_matching
-from tasks.training.worker.runtime.device import make_computer
+from tasks.training.worker.run_job import RunJob, Supervision
+from tasks.training.worker.runtime.device import Device, make_computer
 from tasks.training.worker.runtime.distributed import ProcessGroup
 from tasks.training.worker.runtime.events import Events
 
@@ -36,50 +37,48 @@ class TrainingRun:
 
     Args:
         job: What is trained, on which images, and where its files go.
-        options: How this machine trains.
+        device: What it is trained on.
         supervision: How it reports, and is stopped.
     """
 
-    def __init__(self, job: RunJob, options: Options, supervision: Supervision) -> None:
-        self.job, self.options, self.supervision = job, options, supervision
+    def __init__(self, job: RunJob, device: Device, supervision: Supervision) -> None:
+        self.job, self.supervision = job, supervision
         self.spec, self.watchdog = job.spec, supervision.watchdog
-        computer = make_computer(options.device)
+        computer = make_computer(device)
         self.process_group = ProcessGroup(computer.fabric)
         self.events = supervision.events if self.process_group.is_main_process else Events(None)
         torch.manual_seed(self.spec.seed)
-        self.training_step = TrainingStep(self.spec, computer, self.process_group, compiled=options.compiled)
+        machine = job.work.machine
+        self.training_step = TrainingStep(self.spec, computer, self.process_group, compiled=machine.compile)
         self.fit = self._fit()
-        self.data = RunData(job, options, self.fit, self.process_group, supervision)
+        self.data = RunData(job, device, self.fit, self.process_group, supervision)
         self.progress = Progress()
         self.resumed_from_epoch: int | None = None
         self.start: StartWeights | None = None
         self.bad_steps = BadSteps(self.training_step, self.data.train.folder.images)
         self.checkpointer = Checkpointer(
-            self.spec, job.out, self.training_step, self.events, options.checkpoint_seconds
+            self.spec, job.out, self.training_step, self.events, machine.checkpoint_every_minutes * 60
         )
-        self.reports = RunReports(self.events, job, options, self.fit, self.data)
+        self.reports = RunReports(self.events, job, device, self.fit, self.data)
 
     def _fit(self) -> Fit:
-        job, workers = self.job, self.options.loader_workers
+        job, workers = self.job, self.job.work.loader_workers
         return self.process_group.on_main_process(
             lambda: fit_to_machine(job.spec, job.snapshot, self.training_step, job.out, workers)
         )
 
-    def start_from(self, weights: Path, source: str, licence: str | None) -> None:
+    def start_from(self, weights: InitialWeights) -> None:
         """Load given weights before the first step.
-
-        Args:
-            weights: The file.
-            source: Where it came from, for the result.
-            licence: Its licence, if somebody named one.
 
         Raises:
             BadWeights: unreadable, not finite, or of another network.
         """
-        loaded = load_matching(self.training_step.network, weights, self.spec.classes)
-        self.start = start_weights(loaded, source, self.spec.weights_sha256 or file_sha256(weights), licence)
+        file = weights.file
+        loaded = load_matching(self.training_step.network, file, self.spec.classes)
+        sha256 = self.spec.weights_sha256 or file_sha256(file)
+        self.start = start_weights(loaded, weights.source, sha256, weights.licence)
         self.checkpointer.licence = self.start.licence
-        self.events.report("log", message=f"{weights.name}: {loaded.sentence()}")
+        self.events.report(LogLine(message=f"{file.name}: {loaded.sentence()}"))
 
     def train(self) -> TrainingResult:
         """Train until all epochs are done or patience ends the run.

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from super_gradients.training.losses import PPYoloELoss
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -15,6 +14,7 @@ from tasks.training.worker.model.loss import LOSS_PARTS, loss_parts, loss_sums
 from tasks.training.worker.model.postprocess import Detection, detections_of
 from tasks.training.worker.runtime.device import Computer
 from tasks.training.worker.runtime.distributed import ProcessGroup
+from tasks.training.worker.super_gradients_parts import PPYoloELoss
 
 
 @dataclass(frozen=True)

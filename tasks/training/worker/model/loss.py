@@ -3,8 +3,9 @@
 from typing import Any
 
 import torch
-from super_gradients.training.losses import PPYoloELoss
 from torch import Tensor
+
+from tasks.training.worker.super_gradients_parts import PPYoloELoss
 
 LOSS_PARTS = ("class", "iou", "dfl", "total")
 """Order of the parts of a loss, as super-gradients reports them."""

@@ -1,8 +1,8 @@
 """The YOLO-NAS network of super-gradients with random weights. Weights files are in ``weights.py``."""
 
-from super_gradients.modules.qarepvgg_block import QARepVGGBlock
-from super_gradients.training import models
 from torch import nn
+
+from tasks.training.worker.super_gradients_parts import QARepVGGBlock, yolo_nas
 
 
 def build_network(variant: str, classes: int) -> nn.Module:
@@ -18,7 +18,7 @@ def build_network(variant: str, classes: int) -> nn.Module:
     Returns:
         A network that takes images ``[B, 3, S, S]``, fp32 in [0, 1].
     """
-    network: nn.Module = models.get(f"yolo_nas_{variant}", num_classes=classes)
+    network = yolo_nas(variant, classes)
     for block in network.modules():
         if isinstance(block, QARepVGGBlock):
             block.rbr_reparam.requires_grad_(False)

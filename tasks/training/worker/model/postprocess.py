@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from super_gradients.training.models.detection_models.pp_yolo_e import PPYoloEPostPredictionCallback
 from torch import Tensor
 
 from tasks.images.network_output import MAX_DETECTIONS
 from tasks.records import LabelledImage
 from tasks.training.worker.data.geometry import scale_factor
+from tasks.training.worker.super_gradients_parts import PPYoloEPostPredictionCallback
 
 Detection = dict[str, Any]
 """``image_id`` from 1 in the split's order, ``category_id`` = class index + 1, ``bbox`` xywh pixels, ``score``."""

@@ -1,15 +1,10 @@
-"""The events that the trainer reports to its parent: JSON lines on a descriptor or file of their own, not stdout.
-
-An event has ``event``, ``time`` (seconds since 1970) and the fields of its kind: plan, started, step, epoch,
-checkpoint, detect, log, finished, error.
-"""
+"""Writing the trainer's events: JSON lines on a descriptor or file of their own, not stdout."""
 
 import threading
-import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
-from tasks.records import as_line
+from tasks.training.contract.events import TrainerEvent
 
 
 class Events:
@@ -19,9 +14,9 @@ class Events:
         self._file: TextIO | None = path.open("a", encoding="utf-8") if path else None
         self._lock = threading.Lock()  # the checkpointer's thread reports, too
 
-    def report(self, event: str, **fields: Any) -> None:
+    def report(self, event: TrainerEvent) -> None:
         """Write one event."""
-        line = as_line({"event": event, "time": round(time.time(), 3), **fields}) + "\n"
+        line = event.model_dump_json() + "\n"
         with self._lock:
             if self._file is None:
                 return

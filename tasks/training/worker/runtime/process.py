@@ -1,7 +1,4 @@
-"""What both trainer commands share: a quiet environment, heavy imports, stopping on request, errors as exit codes.
-
-Exit codes: 0 done, 2 bad spec, 3 out of memory, 4 stopped on request with a checkpoint, 5 not learning, 1 other.
-"""
+"""What all jobs of the trainer share: a quiet environment, heavy imports, stopping on request, errors as exit codes."""
 
 import gc
 import multiprocessing
@@ -13,14 +10,16 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Literal, NoReturn
 
-from tasks.errors import BadInput, BadSpec, NasflowError, NotLearning, OutOfMemory, TrainingStopped
+from tasks.errors import BadSpec, NasflowError, OutOfMemory
 from tasks.local.files import disk_full
-from tasks.training.fit import Shortage
+from tasks.records import MachineOptions, PrecisionName, TrainingResult
+from tasks.training.contract.events import Failed, Finished
+from tasks.training.contract.exits import exit_code
+from tasks.training.contract.fit import Shortage
 from tasks.training.worker.runtime.events import Events
 
-EXIT_CODES: dict[type[NasflowError], int] = {BadInput: 2, OutOfMemory: 3, TrainingStopped: 4, NotLearning: 5}
 SHORTAGES: dict[Shortage, tuple[str, ...]] = {
     "shared memory": ("out of shared memory", "bus error", "unable to mmap", "unable to write to file </torch_"),
     "loader memory": ("is killed by signal: killed",),
@@ -33,8 +32,18 @@ SHORTAGES: dict[Shortage, tuple[str, ...]] = {
 
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
-PRECISIONS: dict[str, Precision] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+PRECISIONS: dict[PrecisionName, Precision] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 """Number formats: nasflow's names, and lightning-fabric's."""
+
+
+def number_format(machine: MachineOptions) -> Precision | None:
+    """The number format that a machine is told to compute in; None for what its device computes fastest."""
+    return PRECISIONS[machine.precision] if machine.precision else None
+
+
+def is_main_process() -> bool:
+    """Whether a person or a parent started this process, and not a trainer for one more device."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def quiet_libraries(log_folder: Path) -> None:
@@ -90,11 +99,11 @@ def _wait_for_end_of_stdin(stop: threading.Event) -> None:
     stop.set()
 
 
-def run(work: Callable[[Events], dict[str, Any]], events_path: Path | None) -> int:
+def run(work: Callable[[Events], TrainingResult | None], events_path: Path | None) -> int:
     """Do the work, report how it ended, and give the exit code.
 
     Args:
-        work: Gives the fields of the event ``finished``.
+        work: Gives the result of a training.
         events_path: File or descriptor for events; None for no events.
     """
     try:
@@ -103,7 +112,7 @@ def run(work: Callable[[Events], dict[str, Any]], events_path: Path | None) -> i
         message = f"events {events_path}: {error.strerror}; give a file, or a descriptor that is open for writing"
         return _end(Events(None), BadSpec(message))
     try:
-        events.report("finished", **work(events))
+        events.report(Finished(result=work(events)))
     except NasflowError as error:
         return _end(events, error)
     except Exception as error:  # noqa: BLE001, the parent needs one line, and the log has the traceback
@@ -135,8 +144,8 @@ def shortage_of(error: BaseException) -> Shortage | None:
 
 
 def _end(events: Events, error: NasflowError) -> int:
-    code = next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), 1)
-    events.report("error", kind=type(error).__name__, message=str(error), exit_code=code)
+    code = exit_code(error)
+    events.report(Failed(kind=type(error).__name__, message=str(error), exit_code=code))
     print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)  # noqa: T201
     return code
 

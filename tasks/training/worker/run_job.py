@@ -1,11 +1,11 @@
-"""What the training loop is given: the run, the machine's options, and how its parent watches it."""
+"""What the training loop is given: the run with its images, and how its parent watches it."""
 
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tasks.records import DatasetSnapshot, TrainingSpec
-from tasks.training.worker.runtime.device import Device
+from tasks.training.contract.job import TrainingWork
 from tasks.training.worker.runtime.events import Events
 from tasks.training.worker.runtime.watchdog import Watchdog
 
@@ -14,25 +14,23 @@ from tasks.training.worker.runtime.watchdog import Watchdog
 class RunJob:
     """What is trained, on which images, and where its files go."""
 
-    spec: TrainingSpec
+    work: TrainingWork
     snapshot: DatasetSnapshot
-    data: Path
-    """Dataset folder of the snapshot."""
-    out: Path
-    """The run's folder."""
 
+    @property
+    def spec(self) -> TrainingSpec:
+        """The run."""
+        return self.work.spec
 
-@dataclass(frozen=True)
-class Options:
-    """What belongs to a machine and not to a run. Only rounding depends on it."""
+    @property
+    def data(self) -> Path:
+        """Dataset folder of the snapshot."""
+        return self.work.data
 
-    device: Device
-    loader_workers: int | None = None
-    """Processes that load images; None for as many as the device needs."""
-    checkpoint_seconds: float = 600.0
-    """Maximum time between checkpoints."""
-    compiled: bool = False
-    """Whether the network goes through torch.compile."""
+    @property
+    def out(self) -> Path:
+        """The run's folder."""
+        return self.work.out
 
 
 @dataclass(frozen=True)

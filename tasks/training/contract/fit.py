@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from tasks.errors import OutOfMemory
 from tasks.local.files import publish_bytes
 from tasks.records import Part
-from tasks.training import files
+from tasks.training.contract import files
 
 Shortage = Literal["memory", "loader memory", "shared memory"]
 """What ran out: memory of the GPU or the training process, memory of loader processes, or /dev/shm."""

@@ -7,7 +7,9 @@ from pydantic import ValidationError
 from tasks.errors import BadSpec
 from tasks.records import EpochResult, Split, TrainingResult, TrainingSpec
 
+JOB = "job.json"
 SPEC = "spec.json"
+"""The spec of a run that ``nasflow train`` does in a folder of the user's."""
 HISTORY = "history.jsonl"
 LAST = "last.ckpt"
 PREVIOUS = "previous.ckpt"
