@@ -9,8 +9,8 @@ from pathlib import Path
 
 import psutil
 
-from tasks.training.launch import EXPORT
 from tests.e2e.stack import retrain
+from tests.fakes.trainer_processes import kind_of_job
 from tests.fakes.waiting import wait_for
 
 EPOCHS = 12
@@ -114,7 +114,7 @@ class Round:
 
     def _exports(self):
         trainer = self.machinery.find("trainer")
-        return trainer is not None and EXPORT in trainer.cmdline()
+        return trainer is not None and kind_of_job(trainer) == "export"
 
     def _family(self):
         children = {"flow_runs": {"parent_flow_run_id": {"any_": self.runs}}}

@@ -19,9 +19,9 @@ from tasks.settings import WorkSettings
 from tasks.storage import keys
 from tasks.storage.runs import find_formats
 from tasks.training.export_in_store import export_in_store
-from tasks.training.launch import EXPORT
 from tests.fakes.finished_runs import evaluated, finished_run, stored_labels
 from tests.fakes.libraries import imported
+from tests.fakes.trainer_processes import kind_of_job
 
 
 class Cancelled(BaseException):
@@ -117,7 +117,7 @@ def test_an_exporter_that_crashes_is_a_reason_and_one_that_is_killed_is_not(stor
 
     def end_by(number):
         def end_at_first_event(event):
-            (exporter,) = (one for one in psutil.Process().children() if EXPORT in one.cmdline())
+            (exporter,) = (one for one in psutil.Process().children() if kind_of_job(one) == "export")
             exporter.send_signal(number)
 
         return end_at_first_event
