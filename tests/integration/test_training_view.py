@@ -51,7 +51,7 @@ RESULT = {
 
 
 def scores(number, score=0.25):
-    return EpochResult(epoch=number, map=score, seconds=12.34, **SCORES)
+    return EpochResult.model_validate({**SCORES, "epoch": number, "map": score, "seconds": 12.34})
 
 
 def plan(micro_batch=8, batch_size=8):
@@ -77,10 +77,10 @@ def step(epoch, number, loss: float | None = 2.125):
 
 
 def epoch(number, best, seconds=12.34):
-    return EpochDone(
-        epoch=number, map=0.25, seconds=seconds, best_epoch=best, epochs=20, seconds_left=130.0,
-        peak_memory_bytes=3 * 2**29, **SCORES,
-    )  # fmt: skip
+    return EpochDone.model_validate({
+        **SCORES, "epoch": number, "map": 0.25, "seconds": seconds, "best_epoch": best, "epochs": 20,
+        "seconds_left": 130.0, "peak_memory_bytes": 3 * 2**29,
+    })  # fmt: skip
 
 
 def finished(**changes):
