@@ -67,8 +67,10 @@ _JOBS: TypeAdapter[TrainerJob] = TypeAdapter(TrainerJob)
 
 
 def write_job(path: Path, job: TrainerJob) -> None:
-    """Write a job file, in place of the one before."""
-    publish_bytes(path, job.model_dump_json(indent=1).encode())
+    """Write a job file in place of the one before; the same job again changes nothing."""
+    content = job.model_dump_json(indent=1).encode()
+    if not path.exists() or path.read_bytes() != content:
+        publish_bytes(path, content)
 
 
 def read_job(path: Path) -> TrainerJob:
