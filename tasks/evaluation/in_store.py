@@ -109,7 +109,7 @@ def evaluate_in_store(
         speed=detected.speed,
         scoring=job.scoring,
     )
-    write_page(store, model, report, scratch)
+    write_page(store, model, report, settings)
     return _store_once(store, keys.evaluation_report(folder), report, model)
 
 
@@ -141,7 +141,7 @@ def _store_evaluation(store: Store, evaluation: Evaluation, prefix: str, scratch
         path = folder / "report.json"
         path.write_text(evaluation.model_dump_json())
         return store.upload(
-            path, lambda sha256: keys.evaluation_numbers(prefix, sha256), content_type="application/json"
+            path, lambda sha256: keys.evaluation_numbers(prefix, sha256), content_type="application/json", is_new=True
         )
 
 

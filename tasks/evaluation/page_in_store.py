@@ -23,8 +23,10 @@ from tasks.records import (
     StoredFile,
     TrainedModel,
 )
+from tasks.settings import WorkSettings
 from tasks.storage import keys
-from tasks.storage.datasets import load_snapshot
+from tasks.storage.blob_cache import BlobCache
+from tasks.storage.datasets import fetch_image, load_snapshot
 from tasks.storage.documents import put_record
 from tasks.storage.s3 import Store
 
@@ -60,18 +62,18 @@ def write_page(
     store: Store,
     model: TrainedModel,
     report: EvaluationReport,
-    scratch: Path,
+    settings: WorkSettings,
     additions: PageAdditions = PageAdditions(),
 ) -> StoredFile:
     """Write the report page of an evaluation beside its scores.
 
-    Images are fetched one by one as they are drawn: a page shows a few of thousands.
+    Images are fetched one by one as they are drawn, where this machine lacks them: a page shows a few of thousands.
 
     Args:
         store: Store of the run.
         model: The measured model.
         report: The evaluation.
-        scratch: Folder for temporary files.
+        settings: Of this machine: its folder for temporary files, and its images.
         additions: What else to show.
 
     Returns:
@@ -80,7 +82,8 @@ def write_page(
     Raises:
         CorruptObject: the detections are not what was stored.
     """
-    snapshot = load_snapshot(store, report.snapshot_digest)
+    snapshot, cache = load_snapshot(store, report.snapshot_digest), BlobCache.of(settings)
+    scratch = settings.work_dir / "scratch"
     title = f"YOLO-NAS {model.spec.variant.upper()} on {snapshot.source.name}"
     with scratch_folder(scratch) as folder:
         content = ReportContent(
@@ -97,14 +100,14 @@ def write_page(
         def image_path(image: LabelledImage) -> Path:
             path = folder / image.sha256
             if not path.exists():
-                store.download(StoredFile(key=keys.blob(image.sha256), sha256=image.sha256, size=image.size), path)
+                fetch_image(store, image, path, cache)
             return path
 
         detections = read_detections(store, report.detections, scratch)
         page_path = folder / "report.html"
         write_report(page_path, with_images(content, snapshot.of_split(report.split), detections, image_path))
         key = partial(keys.report_page, _prefix_of(report), additions.kind)
-        return store.upload(page_path, key, content_type="text/html; charset=utf-8")
+        return store.upload(page_path, key, content_type="text/html; charset=utf-8", is_new=True)
 
 
 def write_record(store: Store, report: EvaluationReport, kind: Literal["study", "comparison"], record: Record) -> str:

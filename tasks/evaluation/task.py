@@ -107,9 +107,8 @@ def write_verdict(
     Returns:
         The stored page.
     """
-    scratch = from_environment(WorkSettings).work_dir / "scratch"
     additions = PageAdditions(comparison=comparison, decision=decision)
-    return write_page(Store.from_environment(), model, report, scratch, additions)
+    return write_page(Store.from_environment(), model, report, from_environment(WorkSettings), additions)
 
 
 @step("show the comparison")
@@ -127,8 +126,8 @@ def show_comparison(
     Returns:
         The comparison.
     """
-    store, scratch = Store.from_environment(), from_environment(WorkSettings).work_dir / "scratch"
-    page = write_page(store, model, report, scratch, PageAdditions(comparison=comparison))
+    store, settings = Store.from_environment(), from_environment(WorkSettings)
+    page = write_page(store, model, report, settings, PageAdditions(comparison=comparison))
     row = comparison_row(version, comparison, write_record(store, report, "comparison", comparison), page.key)
     get_run_logger().info("%s", row["sentence"])
     link = store.link(page.key)
@@ -160,8 +159,8 @@ def show_study(project: str, model: TrainedModel, report: EvaluationReport, curv
     Returns:
         The learning curve.
     """
-    store, scratch = Store.from_environment(), from_environment(WorkSettings).work_dir / "scratch"
-    page = write_page(store, model, report, scratch, PageAdditions(learning=curve))
+    store, settings = Store.from_environment(), from_environment(WorkSettings)
+    page = write_page(store, model, report, settings, PageAdditions(learning=curve))
     row = study_row(project, curve, write_record(store, report, "study", curve), page.key)
     link = store.link(page.key)
     text = study_markdown(project, curve, link.url, link.validity, page.key)

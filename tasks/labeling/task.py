@@ -13,18 +13,17 @@ from tasks.orchestration.retries import step
 from tasks.records import LabelExport, LabelRules, ModelVersion, RetrainRequest, SnapshotDifference, SnapshotRef
 from tasks.settings import RoboflowSettings, WorkSettings, from_environment
 from tasks.storage.datasets import load_snapshot
-from tasks.storage.probe import probe
+from tasks.storage.probe_memory import probe_daily
 from tasks.storage.s3 import Store
 
 
 @step("export labels")
 def export_labels(request: RetrainRequest) -> LabelExport:
     """Bring the labels that the request names into the store, as one zip, after probing the store."""
-    scratch = from_environment(WorkSettings).work_dir / "scratch"
-    store = Store.from_environment()
-    probe(store)
+    store, work_dir = Store.from_environment(), from_environment(WorkSettings).work_dir
+    probe_daily(store, work_dir)
     bar = ProgressBar("labels")
-    export = export_to_store(store, request, lambda: from_environment(RoboflowSettings), scratch, bar.show)
+    export = export_to_store(store, request, lambda: from_environment(RoboflowSettings), work_dir / "scratch", bar.show)
     version = f" version {export.source.version}" if export.source.version else ""
     get_run_logger().info("labels: %s%s, zip of %.1f MB", export.source.name, version, export.size / 1e6)
     return export

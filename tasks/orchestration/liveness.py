@@ -27,6 +27,8 @@ PENDING_SECONDS = 600.0
 """A worker that took a run and has not started it after this long is lost; images may be large."""
 LONGEST_STEP = 10.0
 """Seconds between two looks that count at most."""
+LEASE_LOOK_SECONDS = 8.0
+"""Least time between two looks at a lease, which is renewed every 15 s or so: each is a request to the store."""
 HEARTBEAT = "prefect.flow-run.heartbeat"
 EVER = {"since": "2000-01-01T00:00:00Z", "until": "2100-01-01T00:00:00Z"}
 """Heartbeats bear the time of the worker's clock, which may be wrong."""
@@ -45,7 +47,9 @@ class Liveness:
 
     def __init__(self, client: SyncPrefectClient, store: Store, clock: Clock = time.monotonic) -> None:
         self._client, self._store = client, store
-        self._silence = Silence(LONGEST_STEP, clock)
+        self._silence, self._clock = Silence(LONGEST_STEP, clock), clock
+        self._lease: str | None = None
+        self._next_lease_look = float("-inf")
         self._sign: tuple[Any, ...] | None = None
 
     def look(self, run: FlowRun) -> Sighting:
@@ -79,10 +83,14 @@ class Liveness:
     def _lease_of(self, run: FlowRun) -> str | None:
         """What changes whenever the lease of a training run is renewed; None for other runs."""
         key = lease_key(run)
+        if key is None or self._clock() < self._next_lease_look:
+            return self._lease
         try:
-            return self._store.get(key)[1] if key else None
+            self._lease = self._store.get(key)[1]
         except NotInStore:
-            return None
+            self._lease = None
+        self._next_lease_look = self._clock() + LEASE_LOOK_SECONDS
+        return self._lease
 
 
 def count_heartbeats(client: SyncPrefectClient, run_id: UUID) -> int:

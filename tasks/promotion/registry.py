@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from pydantic import Field
@@ -27,6 +28,7 @@ from tasks.records import (
     PromotionDecision,
     Record,
     Sha256,
+    StoredFile,
     TrainedModel,
 )
 from tasks.storage import keys
@@ -40,6 +42,8 @@ CHAMPION = "champion"
 
 Clock = Callable[[], datetime]
 """Gives the current time in UTC."""
+Upload = Callable[..., StoredFile]
+"""``Store.upload``."""
 
 
 class _Claim(Record):
@@ -90,12 +94,14 @@ def publish(store: Store, publication: Publication, clock: Clock) -> ModelVersio
         CorruptObject: weights file, run and report are not about the same weights.
     """
     _check_weights(publication)
-    version = _claim_version(store, publication.project, publication.model)
+    version, is_new = _claim_version(store, publication.project, publication.model)
     while True:
         current, etag = _read_card(store, publication.project, version)
         if current and (_stands(current.decision, publication.decision) or _is_champion(store, current)):
             return current
-        card = _upload(store, publication, version, current.created_at if current else clock())
+        card = _upload(
+            partial(store.upload, is_new=is_new), publication, version, current.created_at if current else clock()
+        )
         if not _write_card(store, card, etag):
             continue  # another run of this very step was faster
         if current and _is_champion(store, current):
@@ -186,7 +192,7 @@ def _is_champion(store: Store, card: ModelVersion) -> bool:
     return alias is not None and alias.version == card.version
 
 
-def _upload(store: Store, publication: Publication, version: int, created_at: datetime) -> ModelVersion:
+def _upload(upload: Upload, publication: Publication, version: int, created_at: datetime) -> ModelVersion:
     """Upload the files of a version, and describe it."""
     project, model, report = publication.project, publication.model, publication.report
     weights_key = keys.model_file(project, version, "weights.safetensors")
@@ -202,19 +208,19 @@ def _upload(store: Store, publication: Publication, version: int, created_at: da
         classes=model.spec.classes,
         variant=model.spec.variant,
         image_size=model.spec.image_size,
-        weights=store.upload(publication.weights_path, weights_key),
-        report=store.upload(publication.page_path, page_key, content_type="text/html"),
+        weights=upload(publication.weights_path, weights_key),
+        report=upload(publication.page_path, page_key, content_type="text/html"),
         split=report.split,
         scores=report.scores,
         decision=publication.decision,
         created_at=created_at,
-        formats=_upload_formats(store, publication, version),
+        formats=_upload_formats(upload, publication, version),
         formats_refused=publication.formats.refused if publication.formats else {},
         scoring=report.scoring,
     )
 
 
-def _upload_formats(store: Store, publication: Publication, version: int) -> tuple[ModelFormat, ...]:
+def _upload_formats(upload: Upload, publication: Publication, version: int) -> tuple[ModelFormat, ...]:
     """Upload the other formats, named by content: their threshold depends on the report."""
 
     def key(name: str) -> Callable[[str], str]:
@@ -223,7 +229,7 @@ def _upload_formats(store: Store, publication: Publication, version: int) -> tup
     return tuple(
         one.model_copy(
             update={
-                "file": store.upload(
+                "file": upload(
                     with_version(publication.format_paths[one.name], publication.project, version), key(one.name)
                 )
             }
@@ -232,17 +238,17 @@ def _upload_formats(store: Store, publication: Publication, version: int) -> tup
     )
 
 
-def _claim_version(store: Store, project: str, model: TrainedModel) -> int:
-    """The version that is already claimed for this model, or else the next free one, claimed."""
+def _claim_version(store: Store, project: str, model: TrainedModel) -> tuple[int, bool]:
+    """The version that is already claimed for this model, or else the next free one, claimed; and whether it is new."""
     claimed = _numbers(store.list(keys.models(project)), "claim.json")
     for version in reversed(claimed):
         if _is_claimed(store, project, version, model):
-            return version
+            return version, False
     version = max(claimed, default=0) + 1
     # A number that another publisher claimed meanwhile is skipped, unless it is for this very model.
     while not _try_claim(store, project, version, model):
         version += 1
-    return version
+    return version, True
 
 
 def _try_claim(store: Store, project: str, version: int, model: TrainedModel) -> bool:

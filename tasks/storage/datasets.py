@@ -1,5 +1,6 @@
 """Snapshots of labels in the store: images by content first, the manifest last."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -21,8 +22,8 @@ OnProgress = Callable[[int, int], None]
 THREADS = 8
 """Images transferred at a time: they are small, so most of the time goes by waiting for answers."""
 
-WORTH_LISTING = 200
-"""Images from which one listing of the store, a thousand a request, is cheaper than a request for each."""
+HEADS_A_PAGE = 8
+"""Requests for one image each that are worth one page of a listing, which says of a thousand whether they are there."""
 
 T = TypeVar("T")
 
@@ -50,12 +51,12 @@ def save_snapshot(
     images = _unique(snapshot)
 
     def save() -> SnapshotRef:
-        stored = _stored_images(store) if len(images) > WORTH_LISTING else set()
+        stored, are_all = _stored_images(store, len(images))
         missing = [image for image in images if image.sha256 not in stored]
         already_done = len(images) - len(missing)
         _in_threads(
             missing,
-            lambda image: _save_image(store, image, files[image.sha256]),
+            lambda image: _save_image(store, image, files[image.sha256], is_new=are_all),
             lambda done, _: on_progress(already_done + done, len(images)),
         )
         return _write_manifest(store, snapshot)
@@ -153,30 +154,43 @@ def fetch_dataset(
     (folder / "images").mkdir(parents=True, exist_ok=True)
     _in_threads(
         missing,
-        lambda image: _place_image(store, image, image_path(folder, image), cache),
+        lambda image: fetch_image(store, image, image_path(folder, image), cache),
         lambda done, _: on_progress(already_done + done, len(images)),
     )
     # All images exist now: this verifies them, and writes the manifest.
-    fill(folder, snapshot, lambda image, path: _place_image(store, image, path, cache))
+    fill(folder, snapshot, lambda image, path: fetch_image(store, image, path, cache))
     cache.shrink()
     return snapshot
 
 
-def _stored_images(store: Store) -> set[str]:
-    """SHA-256 of all images in the store, from their keys."""
-    return {key.rpartition("/")[2] for key in store.list(keys.blobs())}
+def _stored_images(store: Store, number: int) -> tuple[set[str], bool]:
+    """SHA-256 of images in the store, from their keys, and whether these are all.
+
+    A store may have the images of many projects: the listing is given up when asking for each of ``number`` images
+    would be cheaper.
+    """
+    entries, are_all = store.first_entries(keys.blobs(), math.ceil(number / HEADS_A_PAGE))
+    return {entry.key.rpartition("/")[2] for entry in entries}, are_all
 
 
-def _save_image(store: Store, image: LabelledImage, path: Path) -> None:
+def _save_image(store: Store, image: LabelledImage, path: Path, *, is_new: bool) -> None:
     def key(sha256: str) -> str:
         if sha256 != image.sha256:
             raise BadExport(f"{path}: changed since it was checked ({image.file_name}); read the export again")
         return keys.blob(sha256)
 
-    store.upload(path, key)
+    store.upload(path, key, is_new=is_new)
 
 
-def _place_image(store: Store, image: LabelledImage, path: Path, cache: BlobCache) -> None:
+def fetch_image(store: Store, image: LabelledImage, path: Path, cache: BlobCache) -> None:
+    """Bring one image to this machine.
+
+    Args:
+        store: The object store.
+        image: The image.
+        path: Where it goes; the folder exists.
+        cache: Images of earlier runs on this machine, and of this one afterwards.
+    """
     cache.place(image.sha256, image.size, path, lambda cached: _download_image(store, image, cached))
 
 

@@ -74,6 +74,11 @@ class Lease:
         self._ended, self._wake = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=in_context(self._keep_renewing), name="lease-renewal", daemon=True)
 
+    @property
+    def model(self) -> TrainedModel | None:
+        """The model of the run, if it was finished when the lease was taken."""
+        return self._state.model
+
     def take(self, etag: str | None) -> None:
         """Write the state for the first time, in place of the one with this ETag.
 

@@ -78,4 +78,7 @@ def find_formats(store: Store, report: EvaluationReport) -> ModelFormats | None:
     if formats is None:
         return None
     fits = (formats.weights_sha256, formats.threshold) == (report.weights_sha256, report.scores.threshold)
-    return formats if fits and all(store.exists(one.file.key) for one in formats.formats) else None
+    if not fits:
+        return None
+    stored_keys = set(store.list(keys.formats(report.run_key)))
+    return formats if all(one.file.key in stored_keys for one in formats.formats) else None

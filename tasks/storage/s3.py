@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -31,9 +32,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MULTIPART_BYTES = 8 * 1024**2
-"""Files from this size on go in parts, all of this size but the last."""
+MULTIPART_BYTES = 96 * 1024**2
+"""Files from this size on go in parts, all of this size but the last.
+
+Each part is a request. It is also what is sent again when a connection breaks: at 1 MB/s a minute and a half. The
+weights of YOLO-NAS S have 76 MB and go whole; AWS advises parts from about 100 MB on.
+"""
+STREAMED_BYTES = 8 * 1024**2
+"""Files from this size on come in pieces, not as one in memory, and are asked for again when the connection breaks."""
 _TRANSFER = TransferConfig(multipart_threshold=MULTIPART_BYTES, multipart_chunksize=MULTIPART_BYTES, max_concurrency=4)
+_TRANSFER.max_in_memory_upload_chunks = 2  # else ten parts at once
 RENEWED_AFTER = timedelta(hours=1)
 """Younger objects are not copied onto themselves: housekeeping keeps everything for a day at least."""
 
@@ -59,14 +67,17 @@ class Store(ObjectStore):
 
     @classmethod
     def from_environment(cls) -> "Store":
-        """The store that ``NASFLOW_STORE_*`` names.
+        """The store that ``NASFLOW_STORE_*`` names; one in this process, since to make a client takes long.
 
         Raises:
             BadSettings: a variable is missing or wrong.
         """
-        return cls(from_environment(StoreSettings))
+        aws = frozenset((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))
+        return _store_of(from_environment(StoreSettings), aws)
 
-    def upload(self, path: Path, key: str | Callable[[str], str], *, content_type: str = BINARY) -> StoredFile:
+    def upload(
+        self, path: Path, key: str | Callable[[str], str], *, content_type: str = BINARY, is_new: bool = False
+    ) -> StoredFile:
         """Send a file, unless the store has an object with its size and SHA-256 already, and verify that it arrived.
 
         The file is opened once, so its name may be given to a newer file meanwhile.
@@ -76,6 +87,7 @@ class Store(ObjectStore):
             key: A function that makes the key from the content's SHA-256 in hex; or a key, if all who ever write to it
                 write the same.
             content_type: MIME type that readers are told.
+            is_new: Send it without a look whether the store has it, which most likely it has not.
 
         Returns:
             Key, SHA-256 and size of the object.
@@ -87,7 +99,7 @@ class Store(ObjectStore):
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
             stored = StoredFile(key=key if isinstance(key, str) else key(sha256), sha256=sha256, size=file.tell())
-            if self._holds(stored):
+            if not is_new and self._holds(stored):
                 logger.debug("%s is in the store already", stored.key)
                 return stored
             options = {"ContentType": content_type, "Metadata": {"sha256": sha256}, **self._encryption()}
@@ -114,7 +126,7 @@ class Store(ObjectStore):
             metadata: What the store keeps with it.
         """
         options = {"ContentType": BINARY, "Metadata": metadata, **self._encryption()}
-        in_parts = TransferConfig(multipart_threshold=1, multipart_chunksize=MULTIPART_BYTES)
+        in_parts = TransferConfig(multipart_threshold=1)
         self._request(
             f"upload {len(data)} bytes in parts to {key}",
             lambda client: client.upload_fileobj(
@@ -175,7 +187,7 @@ class Store(ObjectStore):
         file.seek(0)
         file.truncate()
         address = self._address(key)
-        if size < MULTIPART_BYTES:
+        if size < STREAMED_BYTES:
             file.write(client.get_object(**address)["Body"].read())
         else:
             client.download_fileobj(**address, Fileobj=file, Config=_TRANSFER)
@@ -246,3 +258,9 @@ class Store(ObjectStore):
         """A signed URL that reads one object without credentials; it is itself a secret while it works."""
         with self._translated(f"sign a link to {key}"):
             return sign_link(self._settings, self._address(key), seconds)
+
+
+@lru_cache(maxsize=1)
+def _store_of(settings: StoreSettings, _aws: frozenset[tuple[str, str]]) -> Store:
+    """The store of these settings; boto3 reads what they leave out from the variables of AWS."""
+    return Store(settings)

@@ -4,6 +4,7 @@ Signing in again, who is asked before a write, and raising our own errors belong
 not.
 """
 
+import hashlib
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -59,6 +60,11 @@ class Bucket:
     def guarded(self, before_write: Callable[[], None]) -> Self:
         """The same store; ``before_write`` is called before whatever writes, and may raise an error of ours."""
         return type(self)(self._settings, RequestRules(before_write=before_write))
+
+    def settings_digest(self) -> str:
+        """Digest of the settings that what the store does depends on; it tells nothing of the secret."""
+        settings = self._settings.model_dump_json(exclude={"secret_access_key", "ca_bundle", "public_endpoint"})
+        return hashlib.sha256(settings.encode()).hexdigest()
 
     def uri(self, key: str) -> str:
         """An object's address for people: s3://bucket/prefix/key."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -185,20 +186,34 @@ class ObjectStore(Bucket):
 
     def entries(self, prefix: str) -> Entries:
         """All objects whose key begins with ``prefix``, sorted here since not every store sorts as AWS does."""
+        return self.first_entries(prefix, None)[0]
 
-        def call(client: "S3Client") -> Entries:
-            pages = client.get_paginator("list_objects_v2").paginate(
+    def first_entries(self, prefix: str, pages: int | None) -> tuple[Entries, bool]:
+        """Objects whose key begins with ``prefix``, with at most so many requests.
+
+        Args:
+            prefix: Begin of the keys.
+            pages: Requests at most, each for a thousand objects; None for all.
+
+        Returns:
+            Objects, sorted; and whether these are all.
+        """
+
+        def call(client: "S3Client") -> tuple[Entries, bool]:
+            answers = client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._settings.bucket, Prefix=self._prefix + prefix
             )
+            listed = list(islice(answers, pages))
             return [
                 Entry(
                     found["Key"].removeprefix(self._prefix), found["Size"], found["LastModified"], found.get("ETag", "")
                 )
-                for page in pages
+                for page in listed
                 for found in page.get("Contents", [])
-            ]
+            ], not listed[-1].get("IsTruncated")
 
-        return sorted(self._request(f"list {prefix}", call), key=lambda entry: entry.key)
+        entries, are_all = self._request(f"list {prefix}", call)
+        return sorted(entries, key=lambda entry: entry.key), are_all
 
     def now(self) -> datetime:
         """The time by the store's clock, which is the one that dates objects.

@@ -90,6 +90,7 @@ def _store_files(store: Store, run_key: str, export: Export, out: Path) -> tuple
             file=store.upload(
                 out / FORMAT_FILES[one.name],
                 lambda sha256, name=one.name: keys.format_file(run_key, sha256, FORMAT_FILES[name]),  # type: ignore[misc]
+                is_new=True,
             ),
         )
         for one in export.exported

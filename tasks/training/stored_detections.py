@@ -53,6 +53,7 @@ def store_detections(
             folder / files.detections(split),
             lambda sha256: keys.detections(job.run_key, job.snapshot_digest, sha256),
             content_type="application/json",
+            is_new=True,
         )
         for split in splits
     }

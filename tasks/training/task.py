@@ -31,7 +31,7 @@ from tasks.records import (
     TrainJob,
 )
 from tasks.settings import WorkSettings, from_environment
-from tasks.storage.probe import probe
+from tasks.storage.probe_memory import probe_daily
 from tasks.storage.runs import find_formats, find_model, find_older_runs, reuse_model
 from tasks.storage.s3 import Store
 from tasks.training.coco_weights import with_coco_in_store
@@ -140,10 +140,10 @@ def train_on_worker(job: TrainJob, evaluation: EvaluateJob) -> TrainedModel:
 @step("train")
 def train_model(job: TrainJob) -> TrainedModel:
     """Train on this machine, and show every epoch."""
-    store = Store.from_environment()
-    probe(store)
+    store, settings = Store.from_environment(), from_environment(WorkSettings)
+    probe_daily(store, settings.work_dir)
     with _shown_training(job.spec.digest) as on_event:
-        return train_in_store(store, job, lease_holder(), from_environment(WorkSettings), on_event)
+        return train_in_store(store, job, lease_holder(), settings, on_event)
 
 
 @step("train again")

@@ -21,7 +21,7 @@ from tasks.storage.checkpoints import delete_checkpoints
 from tasks.storage.datasets import fetch_dataset
 from tasks.storage.held_lease import Lease
 from tasks.storage.leases import wait_for_lease
-from tasks.storage.runs import find_model, reuse_model
+from tasks.storage.runs import reuse_model
 from tasks.storage.s3 import Store
 from tasks.training.checkpoint_uploader import CheckpointUploader
 from tasks.training.contract import files
@@ -74,7 +74,7 @@ def train_in_store(
         require_present_scoring(job.evaluation)
     weights = fetch_weights(store, job, settings.work_dir / "weights")  # first: it may fail, and takes no GPU
     with wait_for_lease(store, run_key, holder, settings.lease_seconds) as lease:
-        if model := find_model(store, run_key):  # the previous holder of the lease has finished it
+        if model := lease.model:  # the previous holder of the lease has finished it
             return model
         run = RunOnWorker(lease.store, job, RunFolder.of(settings, run_key), settings, lease, on_event)
         model = run.train(weights)
@@ -182,11 +182,12 @@ class RunOnWorker:
             run_key=run_key,
             spec=self.job.spec,
             result=TrainingResult.model_validate_json((path / files.RESULT).read_bytes()),
-            weights=self.store.upload(path / files.BEST, lambda sha256: keys.run_weights(run_key, sha256)),
+            weights=self.store.upload(path / files.BEST, lambda sha256: keys.run_weights(run_key, sha256), is_new=True),
             history=self.store.upload(
                 path / files.HISTORY,
                 lambda sha256: keys.run_history(run_key, sha256),
                 content_type="application/jsonl",
+                is_new=True,
             ),
         )
         # A trainer that was stopped while it detected has none, and the evaluation detects by itself.

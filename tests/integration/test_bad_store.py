@@ -14,11 +14,11 @@ from tasks.errors import BadSettings, LostRace, NasflowError, NotInStore, StoreE
 from tasks.settings import StoreSettings
 from tasks.storage.link_probe import probe_link
 from tasks.storage.probe import probe
-from tasks.storage.s3 import Store
+from tasks.storage.s3 import MULTIPART_BYTES, Store
 from tasks.storage.s3_links import Link
 from tests.fakes.bad_store import BUCKET, BadStore
 
-BIG = 20 * 1024**2
+BIG = MULTIPART_BYTES + 1024**2
 
 
 @pytest.fixture

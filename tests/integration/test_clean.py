@@ -21,7 +21,7 @@ from tasks.promotion.aliases import find_alias, move_alias
 from tasks.promotion.champion import find_champion_run
 from tasks.promotion.registry import CHAMPION, Publication, find_version, publish
 from tasks.records import AliasMove, PromotionDecision, RetrainRequest, TrainedModel
-from tasks.settings import RoboflowSettings
+from tasks.settings import RoboflowSettings, WorkSettings
 from tasks.storage import keys, s3
 from tasks.storage.blob_cache import BlobCache
 from tasks.storage.checkpoints import restore_checkpoint, save_checkpoint
@@ -95,7 +95,7 @@ def assert_champion_whole(store, folder):
     assert report is not None
     for file in (report.detections, report.evaluation):
         store.download(file, folder / "read")
-    write_page(store, model, report, folder / "scratch")
+    write_page(store, model, report, WorkSettings(work_dir=folder))
 
 
 def assert_nothing_claims_more_than_there_is(store):

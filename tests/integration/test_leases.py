@@ -20,7 +20,7 @@ from tasks.storage.documents import read_record
 from tasks.storage.lease_watch import RunObservation
 from tasks.storage.leases import hold_lease, wait_for_lease
 from tasks.storage.runs import find_model
-from tasks.storage.s3 import Store
+from tasks.storage.s3 import MULTIPART_BYTES, Store
 from tests.fakes.bad_store import BUCKET, BadStore
 from tests.fakes.lease_holders import holder
 from tests.fakes.slow_link import SlowLink
@@ -110,7 +110,7 @@ def test_whatever_is_written_to_the_run_asks_the_lease_first(store, tmp_path):
     """Objects and files, small and in parts, and deletions; reading is free."""
     lease = take(store, "first")
     (tmp_path / "small").write_bytes(b"x")
-    (tmp_path / "large").write_bytes(bytes(9_000_000))
+    (tmp_path / "large").write_bytes(bytes(MULTIPART_BYTES + 17))
     lease.store.put("note", b"1")
     lease.store.upload(tmp_path / "large", "before")
     lease.lost.set()

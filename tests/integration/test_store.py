@@ -19,7 +19,7 @@ from tasks.errors import BadSettings, CorruptObject, LostRace, NotInStore, Store
 from tasks.records import StoredFile
 from tasks.settings import StoreSettings
 from tasks.storage.probe import probe
-from tasks.storage.s3 import Store
+from tasks.storage.s3 import MULTIPART_BYTES, STREAMED_BYTES, Store
 from tests.fakes.slow_link import SlowLink
 
 MEBI = 1024**2
@@ -125,7 +125,7 @@ def test_the_probe_passes_and_deletes_its_objects(store):
     assert store.list("") == []
 
 
-@pytest.mark.parametrize("size", [0, 1000, 20 * MEBI + 17])
+@pytest.mark.parametrize("size", [0, 1000, STREAMED_BYTES + 17, MULTIPART_BYTES + 17])
 def test_a_file_is_downloaded_as_it_was_uploaded(store, tmp_path, size):
     data = os.urandom(size)
     (tmp_path / "sent").write_bytes(data)
@@ -149,7 +149,7 @@ def test_a_file_in_the_store_is_not_uploaded_again(store, tmp_path):
     assert store.get(key)[0] == b"Content"
 
 
-@pytest.mark.parametrize("size", [1000, 20 * MEBI])
+@pytest.mark.parametrize("size", [1000, MULTIPART_BYTES + 17])
 @pytest.mark.parametrize("change", ["overwrite", "truncate"])
 def test_a_file_changed_while_it_is_read_is_not_stored(store, tmp_path, size, change):
     path = tmp_path / "x"
@@ -194,8 +194,8 @@ def test_a_damaged_object_is_not_downloaded(store, tmp_path):
 
 def test_a_killed_upload_creates_no_object_and_can_be_repeated(store, store_settings, tmp_path):
     path = tmp_path / "model"
-    path.write_bytes(os.urandom(32 * MEBI))
-    with SlowLink(store_settings.endpoint, pass_bytes=20 * MEBI) as link:
+    path.write_bytes(os.urandom(2 * MULTIPART_BYTES))
+    with SlowLink(store_settings.endpoint, pass_bytes=MULTIPART_BYTES + 8 * MEBI) as link:
         environment = as_environment(store_settings.model_copy(update={"endpoint": link.endpoint}))
         process = subprocess.Popen([sys.executable, "-c", UPLOAD, str(path)], env=environment)
         assert link.stalled.wait(30)
@@ -226,7 +226,7 @@ def test_a_link_is_signed_for_the_endpoint_that_browsers_reach(store_settings):
         urllib.request.urlopen(link.replace("localhost", "127.0.0.1"))
 
 
-@pytest.mark.parametrize("size", [1000, 20 * MEBI])
+@pytest.mark.parametrize("size", [1000, MULTIPART_BYTES + 17])
 def test_writes_are_encrypted_as_the_settings_say(store_settings, tmp_path, size):
     store = Store(store_settings.model_copy(update={"encryption": "AES256"}))
     (tmp_path / "sent").write_bytes(os.urandom(size))

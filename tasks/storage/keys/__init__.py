@@ -50,6 +50,7 @@ from tasks.storage.keys.report_keys import (
     evaluation_prefix,
     evaluation_report,
     format_file,
+    formats,
     page_record,
     report_page,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "evaluation_prefix",
     "evaluation_report",
     "format_file",
+    "formats",
     "image_detections",
     "model_alias",
     "model_card",

@@ -34,6 +34,11 @@ def evaluation_formats(prefix: str) -> str:
     return f"{prefix}formats.json"
 
 
+def formats(run_key: str) -> str:
+    """Prefix of the files of a run's model in other formats."""
+    return f"{run(run_key)}formats/"
+
+
 def format_file(run_key: str, sha256: str, name: str) -> str:
     """A file of a run's model in another format.
 
@@ -45,7 +50,7 @@ def format_file(run_key: str, sha256: str, name: str) -> str:
     Returns:
         The key: it names the content, so that no file is overwritten.
     """
-    return f"{run(run_key)}formats/{sha256[:16]}-{name}"
+    return f"{formats(run_key)}{sha256[:16]}-{name}"
 
 
 def evaluation_prefix(numbers: str) -> str:
