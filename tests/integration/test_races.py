@@ -10,6 +10,7 @@ from tasks.evaluation.page_in_store import PageAdditions, write_page
 from tasks.promotion.aliases import find_alias, move_alias
 from tasks.promotion.registry import CHAMPION, Publication, confirm, find_version, publish, versions
 from tasks.records import AliasMove, PromotionDecision
+from tasks.settings import WorkSettings
 from tests.fakes.finished_runs import evaluated, finished_run, stored_labels
 from tests.fakes.together import together
 
@@ -56,7 +57,7 @@ def test_pages_with_different_content_do_not_replace_each_other(store, labels, t
     report = evaluated(store, tmp_path, labels, model, 0.5)
     for number in range(ROUNDS):
         decisions = [decision(promote=False, reason=f"Reason {number} of {writer}.") for writer in (1, 1, 2)]
-        write = partial(write_page, store, model, report, tmp_path / "scratch")
+        write = partial(write_page, store, model, report, WorkSettings(work_dir=tmp_path))
         pages = together(*(partial(write, PageAdditions(decision=one)) for one in decisions))
         assert pages[0] == pages[1] != pages[2]
         for page in pages:

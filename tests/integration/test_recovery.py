@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -22,7 +23,14 @@ from prefect.states import (
 )
 
 from tasks.orchestration.asking_runs import ABOUT, QUESTION, UNTIL
-from tasks.orchestration.liveness import HEARTBEAT, LONGEST_STEP, LOST_SECONDS, PENDING_SECONDS, Liveness
+from tasks.orchestration.liveness import (
+    HEARTBEAT,
+    LEASE_LOOK_SECONDS,
+    LONGEST_STEP,
+    LOST_SECONDS,
+    PENDING_SECONDS,
+    Liveness,
+)
 from tasks.orchestration.recovery import is_given_up, recover
 from tasks.orchestration.restarts import RESTART_DELAYS
 from tasks.orchestration.run_watch import fate_of
@@ -30,6 +38,8 @@ from tasks.orchestration.supervision import supervise_run
 from tasks.records import RunState, TrainJob
 from tasks.storage import keys
 from tasks.storage.documents import put_record
+from tasks.storage.s3 import Store
+from tests.fakes.counting_proxy import CountingProxy
 from tests.fakes.evaluations import spec
 from tests.fakes.lease_holders import holder
 from tests.fakes.prefect_server import prefect_server
@@ -152,6 +162,18 @@ def test_a_training_run_whose_lease_is_renewed_lives(server, store, clock):
         put_record(store, keys.run_state(JOB.spec.digest), state.model_copy(update={"epochs_done": epoch}))
         assert "lost" not in look_for(liveness, clock, run, LOST_SECONDS - LONGEST_STEP)
     assert "lost" in look_for(liveness, clock, run, 2 * LONGEST_STEP)
+
+
+def test_a_lease_is_not_looked_at_more_often_than_it_says_anything(server, store_settings, clock):
+    run = start(server, "train", Running())
+    address = urlsplit(store_settings.endpoint)
+    with CountingProxy(address.hostname, address.port) as proxy:
+        store = Store(store_settings.model_copy(update={"endpoint": proxy.url}))
+        liveness = Liveness(server, store, clock)
+        for _ in range(30):
+            liveness.look(run)
+            clock.now += 2.0
+        assert proxy.counted().total() == pytest.approx(60 / LEASE_LOOK_SECONDS, abs=1)
 
 
 def test_a_run_that_never_sent_a_heartbeat_is_not_judged(server, store, clock):

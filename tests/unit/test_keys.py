@@ -56,6 +56,7 @@ PREFIXES = {
     keys.probes: (),
     keys.run: (RUN,),
     keys.checkpoints: (RUN,),
+    keys.formats: (RUN,),
     keys.evaluation: (RUN, SHA, OTHER, "recall", 1),
     keys.evaluation_prefix: (keys.evaluation_numbers(FOLDER, SHA),),
     keys.all_pretrained: (),
