@@ -72,7 +72,7 @@ class Round:
     def reach(self, moment):
         """Wait until the run is where it is to be disturbed, and a random moment more."""
         trainer = wait_for(lambda: self.machinery.find("trainer"), "a trainer")
-        self.run_key = Path(_argument(trainer, "--out")).name
+        self.run_key = Path(_argument(trainer, "--job")).parent.name
         if moment == "training":
             wait_for(self._has_checkpoint, "a checkpoint")
         else:

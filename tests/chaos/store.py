@@ -12,7 +12,8 @@ from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
 
 PREFIX = "NASFLOW_STORE_"
-DIGEST = re.compile(r"[0-9a-f]{64}|\b[0-9a-f]{16}(?=-)")
+DIGEST = re.compile(r"[0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{16}(?=-)")
+"""Digests of content, and ids of flow runs."""
 
 
 class RoundStore:
@@ -56,10 +57,13 @@ class RoundStore:
     def kinds(self, project):
         """How many objects of each kind there are. What is named by content counts as one kind.
 
-        Checkpoints are left out: how many epochs have one depends on how fast the machine is.
+        Checkpoints are left out: how many epochs have one depends on how fast the machine is. Each flow run that ends
+        writes its outcome, and faults ask for one run or two: outcomes count once.
         """
-        names = (DIGEST.sub("#", key).replace(f"/{project}/", "/PROJECT/") for key in self.list())
-        return Counter(name for name in names if "/checkpoints/" not in name)
+        names = [DIGEST.sub("#", key).replace(f"/{project}/", "/PROJECT/") for key in self.list()]
+        outcomes = {name for name in names if name.startswith("outcomes/")}
+        counted = (name for name in names if "/checkpoints/" not in name and name not in outcomes)
+        return Counter(counted) + Counter(outcomes)
 
     def empty(self):
         """Remove everything. Only for the time between two rounds."""
