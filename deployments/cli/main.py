@@ -44,6 +44,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run the command, and give its exit code."""
     from deployments.terminal import console
+    from tasks.local.files import disk_full
     from tasks.local.proxies import keep_loopback_direct
 
     keep_loopback_direct()
@@ -64,6 +65,8 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         code = STOPPED
     except Exception as error:  # noqa: BLE001, a fault of ours is one line too, unless --debug is given
+        if isinstance(error, OSError) and (full := disk_full(error)):
+            return _failed(str(full), full.exit_code, arguments)
         first = (str(error).splitlines() or [""])[0]
         return _failed(f"{type(error).__name__}: {first}; `nasflow --debug` tells where", 1, arguments)
     if code == STOPPED:  # typer returns this after Ctrl-C

@@ -39,4 +39,5 @@ def disk_full(error: OSError) -> DiskFull | None:
     """The error to raise where there is no room on the disk; None if the error says something else."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return None
-    return DiskFull(f"{error.filename or 'disk'}: {error.strerror}; free some, and run it again")
+    where = error.filename2 or error.filename or "disk"  # of a copy, the second one is what was written
+    return DiskFull(f"{where}: {error.strerror}; free some, and run it again")

@@ -49,9 +49,7 @@ def export_in_store(
     with scratch_folder(settings.work_dir / "scratch") as folder:
         data, out = folder / files.DATASET, folder / "out"
         fetch_dataset(store, report.snapshot_digest, data, BlobCache.of(settings))
-        work = ExportWork(
-            data=data, out=out, weights=weights, split=report.split, threshold=report.scores.threshold
-        )  # fmt: skip
+        work = ExportWork(data=data, out=out, weights=weights, split=report.split, threshold=report.scores.threshold)
         try:
             export = _run_exporter(work, folder, on_event)
         except ProcessCrashed as error:

@@ -41,6 +41,4 @@ def training_work(
         The job.
     """
     start = InitialWeights(file=weights, source=job.weights, licence=job.weights_licence) if weights else None
-    return TrainingWork(
-        data=data, out=folder, spec=job.spec, machine=settings.machine, weights=start, detect=detect
-    )  # fmt: skip
+    return TrainingWork(data=data, out=folder, spec=job.spec, machine=settings.machine, weights=start, detect=detect)

@@ -22,6 +22,7 @@ from tests.fakes.datasets import write_dataset
 from tests.fakes.exports import CATEGORIES, document, numbered, write_export, write_split
 from tests.fakes.finished_runs import finished_run
 from tests.fakes.published import publish_one
+from tests.fakes.small_disk import small_disk
 from tests.fakes.terminals import read_terminal
 
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
@@ -292,6 +293,14 @@ def test_the_same_command_resumes_the_run_and_writes_its_files(trained):
     assert [line["epoch"] for line in json_lines(out / "history.jsonl")] == [1, 2]
     names = {"epoch", "losses", "map", "map50", "precision", "recall", "lr", "seconds"}
     assert all(names <= set(line) for line in json_lines(out / "history.jsonl"))
+
+
+def test_a_disk_without_room_for_the_images_is_named(nasflow, tiny_export, tmp_path):
+    with small_disk(tmp_path / "disk", "1m") as disk:
+        (disk / "ballast").write_bytes(bytes(2**20 - 16384))  # spec.json goes in, the images do not
+        error = error_of(nasflow("train", tiny_export, "--out", disk / "run", *TINY, "--json"), code=1)
+    assert error.startswith(f"{tmp_path / 'disk' / 'run' / 'dataset'}/")
+    assert error.endswith(": No space left on device; free some, and run it again")
 
 
 def test_the_same_command_after_the_end_of_a_run_changes_nothing(nasflow, trained, tiny_export):

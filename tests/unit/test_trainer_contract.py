@@ -7,7 +7,7 @@ import pytest
 
 from tasks import errors
 from tasks.errors import BadExport, BadSpec, BadWeights, DiskFull, NasflowError, StoreError
-from tasks.records import EpochResult, MachineOptions, TrainingResult, TrainingSpec
+from tasks.records import EpochResult, MachineOptions
 from tasks.settings import WorkSettings
 from tasks.training.contract.events import (
     BatchesDone,
@@ -33,15 +33,9 @@ from tasks.training.contract.job import (
     read_job,
     write_job,
 )
+from tests.fakes.evaluations import result, spec
 
-SPEC = TrainingSpec(
-    snapshot_digest="0" * 64, classes=("disc",), variant="s", epochs=10, image_size=64, batch_size=2,
-    learning_rate=1e-3, patience=5, seed=0,
-)  # fmt: skip
-RESULT = TrainingResult(
-    run_key=SPEC.digest, epochs_done=10, best_epoch=7, best_map=0.5, ended="epochs", seconds=1.0,
-    images_per_second=2.0, weights_sha256="1" * 64, resumed_from_epoch=None, device="cpu 32-true",
-)  # fmt: skip
+SPEC, RESULT = spec(), result()
 DATA, OUT = Path("data"), Path("out")
 SCORES = {
     "epoch": 1, "losses": {"total": 2.5}, "valid_losses": {}, "map": 0.1, "map50": 0.2, "precision": 0.3,

@@ -31,7 +31,7 @@ def detect(work: DetectionWork, events: Events, stop: threading.Event) -> None:
     work.out.mkdir(parents=True, exist_ok=True)
     quiet_libraries(work.out)
     with heavy_imports():
-        from tasks.training.worker.loop.split_detection import SplitDetection, detect_splits
+        from tasks.training.worker.loop.split_detection import detect_splits
         from tasks.training.worker.model.weights import read_metadata
 
     refuse_other_classes(tuple(json.loads(read_metadata(work.weights)["classes"])), snapshot)
@@ -44,4 +44,4 @@ def detect(work: DetectionWork, events: Events, stop: threading.Event) -> None:
         refuse_if_stopped()
         events.report(BatchesDone(done=done, total=total))
 
-    detect_splits(SplitDetection(work, snapshot), on_batch, refuse_if_stopped)
+    detect_splits(work, snapshot, on_batch, refuse_if_stopped)

@@ -113,16 +113,13 @@ def detect_after_training(job: RunJob, supervision: Supervision) -> None:
     Raises:
         TrainingStopped: a stop was requested.
     """
-    from tasks.training.worker.loop.split_detection import SplitDetection, detect_splits
+    from tasks.training.worker.loop.split_detection import detect_splits
 
     gc.collect()  # networks and optimizer refer to each other
     events, work = supervision.events, job.work
-    detection = SplitDetection(
-        DetectionWork(
-            data=work.data, out=work.out / files.DETECTED, machine=work.machine, weights=work.out / files.BEST,
-            splits=work.detect,
-        ),
-        job.snapshot,
+    detection = DetectionWork(
+        data=work.data, out=work.out / files.DETECTED, machine=work.machine, weights=work.out / files.BEST,
+        splits=work.detect,
     )  # fmt: skip
 
     def refuse_if_stopped() -> None:
@@ -135,7 +132,7 @@ def detect_after_training(job: RunJob, supervision: Supervision) -> None:
         events.report(BatchesDone(done=done, total=total))
 
     try:
-        detect_splits(detection, on_batch, refuse_if_stopped)
+        detect_splits(detection, job.snapshot, on_batch, refuse_if_stopped)
     except TrainingStopped:
         raise
     except Exception as error:  # noqa: BLE001, whatever it is, training succeeded

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from tasks.local.files import publish_bytes
 from tasks.records import DatasetSnapshot
@@ -13,28 +12,24 @@ from tasks.training.worker.model.weights import read_metadata
 from tasks.training.worker.runtime.process import number_format
 
 
-@dataclass(frozen=True)
-class SplitDetection:
-    """What to detect on, with which weights."""
-
-    work: DetectionWork
-    snapshot: DatasetSnapshot
-    """With the classes of the weights."""
-
-
-def detect_splits(job: SplitDetection, on_batch: Callable[[int, int], None], before_round: Callable[[], None]) -> None:
+def detect_splits(
+    work: DetectionWork,
+    snapshot: DatasetSnapshot,
+    on_batch: Callable[[int, int], None],
+    before_round: Callable[[], None],
+) -> None:
     """Detect on all splits, measure the speed on the first one, and write both; the speed is written last.
 
     Args:
-        job: What to detect on.
+        work: What to detect on, with which weights.
+        snapshot: The images, with the classes of the weights.
         on_batch: Called with batches done and batches in all; may raise.
         before_round: Called between rounds of the measurement; may raise.
 
     Raises:
         BadWeights: the weights do not fit the network that their metadata name.
     """
-    work, snapshot, splits = job.work, job.snapshot, tuple(dict.fromkeys(job.work.splits))
-    metadata = read_metadata(work.weights)
+    splits, metadata = tuple(dict.fromkeys(work.splits)), read_metadata(work.weights)
     detector = Detector.load(work.weights, metadata, len(snapshot.classes), number_format(work.machine))
     detections = detector.detect_splits(snapshot, work.data, splits, on_batch)
     speed = detector.speed(detector.images(snapshot, work.data, splits[0]), before_round)
