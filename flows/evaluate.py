@@ -5,6 +5,7 @@ from prefect import flow
 from tasks.evaluation.task import find_report, score_detections
 from tasks.records import EvaluateJob, EvaluationReport
 from tasks.training.task import detect_split, export_formats
+from tasks.training.trainer_jobs import one_trainer
 
 
 @flow(name="evaluate", persist_result=False)
@@ -13,7 +14,8 @@ def evaluate(job: EvaluateJob) -> EvaluationReport:
 
     The model is exported, too, if the job says so. What is finished is used again.
     """
-    return measure(job)
+    with one_trainer():
+        return measure(job)
 
 
 def measure(job: EvaluateJob) -> EvaluationReport:

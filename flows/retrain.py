@@ -64,7 +64,9 @@ def retrain(request: RetrainRequest | SkipJsonSchema[None] = None) -> RetrainOut
         return skip(request, reason)
 
     evaluation = job_for(job.spec.digest, snapshot, request.threshold_for, export=True)
-    return finish(request, snapshot, train_on_worker(job, evaluation))
+    run, _ = find_run(champion, snapshot)
+    baseline = job_for(run.run_key, snapshot, request.threshold_for) if run else None
+    return finish(request, snapshot, train_on_worker(job, evaluation, baseline))
 
 
 def skip(request: RetrainRequest, reason: str) -> State[None]:

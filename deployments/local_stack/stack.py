@@ -20,7 +20,7 @@ from deployments.local_stack import processes
 from deployments.local_stack.seaweed import Seaweed
 from deployments.local_stack.supervised import Process, Supervised
 from deployments.remote.pools import POOLS
-from deployments.remote.register import describe_registered, register
+from deployments.remote.register import describe_registered, preload, register
 from tasks.errors import ServerProblem
 from tasks.local.proxies import LOOPBACK
 
@@ -72,11 +72,14 @@ class Stack:
         self._refuse_second()
         processes.adopt_orphans()
         try:
-            self._say("starting the object store")
+            self._say("starting the Prefect server")
+            server = self._start_server()
+            self._say("starting the object store")  # while the server loads, as what registering needs does
             self._seaweed.__enter__()
             self._store.adopt(self._seaweed.process)
-            self._say("starting the Prefect server")
-            self._server.adopt(self._start_server())
+            os.environ.update(self._seaweed.environment())
+            preload()
+            self._server.adopt(self._wait_for_server(server))
             self._say("registering deployments, starting workers")
             for registered in register():
                 for line in describe_registered(registered):
@@ -121,29 +124,42 @@ class Stack:
             raise ServerProblem(f"{self.folder}: a local stack runs here already; use it, or stop it") from None
 
     def _start_server(self) -> Process:
-        """Start it on a free port, or on another one if a program such as a second stack takes that meanwhile."""
+        """Start it on a free port; this process's environment names it."""
+        self._port = processes.free_port(PREFECT_PORT)
+        if self._port != PREFECT_PORT:
+            self._say(f"port {PREFECT_PORT} is taken by another program; Prefect listens on {self._port} instead")
+        os.environ.update(self._prefect_environment())
+        for name in ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_PROFILE"):
+            os.environ.pop(name, None)
+        self._server.process = self._launch_server()
+        return self._server.process
+
+    def _wait_for_server(self, server: Process) -> Process:
+        """Wait for it, and start it on another port if a program such as a second stack has taken its port."""
         for _ in range(PORT_ATTEMPTS):
-            self._port = processes.free_port(PREFECT_PORT)
-            if self._port != PREFECT_PORT:
-                self._say(f"port {PREFECT_PORT} is taken by another program; Prefect listens on {self._port} instead")
-            os.environ.update(self._environment())
-            for name in ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_PROFILE"):
-                os.environ.pop(name, None)
-            server = self._server.process = self._launch_server()
             if self._wait_until_ready(server):
                 return server
+            server = self._start_server()
         raise ServerProblem(f"no port stays free for the Prefect server; see {self._logs / 'server.log'}")
 
     def _launch_server(self) -> Process:
-        factory = "prefect.server.api.server:create_app"
-        address = ["--factory", factory, "--host", processes.HOST, "--port", str(self._port)]
+        address = [
+            "--factory",
+            "deployments.local_stack.prefect_app:create_app",
+            "--host",
+            processes.HOST,
+            "--port",
+            str(self._port),
+        ]
         command = [sys.executable, "-m", "uvicorn", *address, "--log-level", "warning"]
         return processes.start(command, self._logs / "server.log", os.environ)
 
     def _environment(self) -> dict[str, str]:
         """What this process, its workers and their flow runs need; the secret of the store is among it."""
+        return {**self._seaweed.environment(), **self._prefect_environment()}
+
+    def _prefect_environment(self) -> dict[str, str]:
         return {
-            **self._seaweed.environment(),
             "NASFLOW_WORK_DIR": str(self.folder / "work"),
             "PREFECT_HOME": str(self.folder / "prefect"),
             "PREFECT_API_URL": f"{self.ui}/api",
@@ -172,7 +188,7 @@ class Stack:
                 raise ServerProblem(f"the Prefect server has ended with code {code}; see {self._logs / 'server.log'}")
             if self._server_answers(server):
                 return True
-            time.sleep(0.2)
+            time.sleep(0.05)
         raise ServerProblem(
             f"the Prefect server does not answer after {SERVER_SECONDS} s; see {self._logs / 'server.log'}"
         )

@@ -20,7 +20,7 @@ from tasks.training.contract.fit import until_it_fits
 from tasks.training.contract.job import TrainingWork
 from tasks.training.launch import training_work
 from tasks.training.spec import fitted_batch, plan
-from tasks.training.trainer_process import trainer_process
+from tasks.training.trainer_jobs import trainer_process
 
 SHOWN = {
     "run_key", "epochs_done", "best_epoch", "best_map", "ended", "seconds", "images_per_second",

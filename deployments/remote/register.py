@@ -28,6 +28,12 @@ Registered = dict[str, Any]
 CODE_WORDS = {"parameter_openapi_schema": "parameters of the flow", "pull_steps": "pull steps"}
 
 
+def preload() -> None:
+    """Import what registering needs, for who has a second to spare before."""
+    for module in ("prefect.client.orchestration", "prefect.workers.process", "prefect.flows"):
+        importlib.import_module(module)
+
+
 def register(file: Traversable = PREFECT_FILE) -> list[Registered]:
     """Create the work pools, and create or update the deployments of prefect.yaml.
 

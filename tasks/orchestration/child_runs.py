@@ -26,7 +26,9 @@ from tasks.orchestration.recovery import is_given_up, recover
 from tasks.orchestration.run_watch import RunTakenOver, check_run
 from tasks.storage.s3 import Store
 
-POLL_SECONDS = 2.0
+MIN_POLL_SECONDS, MAX_POLL_SECONDS = 0.5, 2.0
+POLL_SHARE = 0.02
+"""Of the time waited so far: the end of a run is seen late by that share at most, and the server is asked seldom."""
 SERVER_DOWN_SECONDS = 10.0
 """Time between two requests to a server that does not answer."""
 REMIND_SECONDS = 60.0
@@ -67,6 +69,7 @@ class ChildRuns:
     def __init__(self, deployment: str) -> None:
         self._deployment = deployment
         self._open: dict[str, _Child] = {}
+        self._since = time.monotonic()
 
     def __enter__(self) -> "ChildRuns":
         self._client = get_client(sync_client=True)
@@ -104,6 +107,7 @@ class ChildRuns:
             ServerProblem: there is no such deployment, or the server refuses the run.
             ServerUnavailable: the server does not answer, or is busy.
         """
+        self._since = time.monotonic()
         child = _find_or_start(self._deployment, parameters)
         get_run_logger().info("waiting for %s, flow run %s", self._deployment, child.name)
         self._open[name] = _Child(child, Liveness(self._client, self._store), Reminder(self._client))
@@ -134,7 +138,8 @@ class ChildRuns:
                 ended[name] = _error_of(state, self._deployment)
                 del self._open[name]
         if not ended:
-            time.sleep(POLL_SECONDS)
+            waited = time.monotonic() - self._since
+            time.sleep(min(max(POLL_SHARE * waited, MIN_POLL_SECONDS), MAX_POLL_SECONDS))
         return ended
 
     def _look(self, child: "_Child") -> State | None:

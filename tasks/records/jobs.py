@@ -43,6 +43,9 @@ class TrainJob(Record):
     evaluation: EvaluateJob | None = Field(
         default=None, description="Evaluation of the trained model, on the same worker; empty to train alone."
     )
+    baseline: EvaluateJob | None = Field(
+        default=None, description="Evaluation of the model that it will be compared with; empty if there is none."
+    )
 
 
 class CompareRequest(Record):

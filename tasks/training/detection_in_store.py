@@ -17,7 +17,7 @@ from tasks.training.contract.events import Event
 from tasks.training.contract.job import DetectionWork
 from tasks.training.initial_weights import fetch_file
 from tasks.training.stored_detections import find_detections, splits_to_detect, store_detections
-from tasks.training.trainer_process import run_to_end
+from tasks.training.trainer_jobs import run_to_end
 
 
 def detect_in_store(

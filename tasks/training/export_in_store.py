@@ -18,7 +18,7 @@ from tasks.training.contract import files
 from tasks.training.contract.events import Event
 from tasks.training.contract.job import ExportWork
 from tasks.training.initial_weights import fetch_file
-from tasks.training.trainer_process import run_to_end
+from tasks.training.trainer_jobs import run_to_end
 
 
 def export_in_store(

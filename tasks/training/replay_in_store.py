@@ -22,7 +22,7 @@ from tasks.training.launch import training_work
 from tasks.training.replay import find_differences, recipe_differs
 from tasks.training.run_folder import RunFolder
 from tasks.training.spec import RECIPE
-from tasks.training.trainer_process import run_to_end
+from tasks.training.trainer_jobs import run_to_end
 
 logger = logging.getLogger(__name__)
 

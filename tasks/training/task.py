@@ -113,12 +113,13 @@ def find_reason_to_skip(job: TrainJob, champion: ModelVersion | None, changes: S
 
 
 @step("train on a GPU worker")
-def train_on_worker(job: TrainJob, evaluation: EvaluateJob) -> TrainedModel:
+def train_on_worker(job: TrainJob, evaluation: EvaluateJob, baseline: EvaluateJob | None = None) -> TrainedModel:
     """Run the train deployment, and read the model from the store.
 
     Args:
         job: What to train.
         evaluation: How the worker measures the model right afterwards. A model of an earlier run is not measured.
+        baseline: How it measures the model that this one will be compared with; None if there is none.
 
     Returns:
         The model.
@@ -130,7 +131,8 @@ def train_on_worker(job: TrainJob, evaluation: EvaluateJob) -> TrainedModel:
     if model := reuse_model(store, job.spec.digest):
         get_run_logger().info("run %s is finished already; its model is used again", job.spec.digest[:12])
         return model
-    run_child_flow("train/train", {"job": job.model_copy(update={"evaluation": evaluation}).model_dump(mode="json")})
+    job = job.model_copy(update={"evaluation": evaluation, "baseline": baseline})
+    run_child_flow("train/train", {"job": job.model_dump(mode="json")})
     model = find_model(store, job.spec.digest)
     if model is None:
         raise NasflowError(f"run {job.spec.digest[:12]}: the train run completed without a model; look at its logs")

@@ -1,16 +1,18 @@
 """A trainer process: started, its events received, and ended. The edge between this process and torch.
 
 The trainer gets a pipe for its JSON lines and a stdin that ends when this process does; its own output goes to a log
-file. It runs in a process group of its own, so that it and its child processes can be ended together.
+file. It runs in a process group of its own, so that it and its child processes can be ended together. A trainer that
+has done its job may be given another one: torch takes seconds to load.
 """
 
+import json
 import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -18,9 +20,8 @@ from types import TracebackType
 from tasks.errors import TrainingStopped, WorkerLost
 from tasks.local.threads import in_context
 from tasks.training.contract import files
-from tasks.training.contract.events import Event, Failed, Tick, read_event
-from tasks.training.contract.job import TrainerJob, write_job
-from tasks.training.launch import TRAINER, environment
+from tasks.training.contract.events import Event, Failed, Finished, Tick, read_event
+from tasks.training.launch import environment
 from tasks.training.trainer_exit import TrainerStart, kernel_kills
 
 STOP_SECONDS = 25.0
@@ -45,6 +46,7 @@ class TrainerProcess:
         self._asked_to_stop = False
         self._events: queue.Queue[Event | None] = queue.Queue()
         self._last_error: Failed | None = None
+        self._finished: Finished | None = None
 
     def __enter__(self) -> "TrainerProcess":
         read_end, write_end = os.pipe()
@@ -78,8 +80,34 @@ class TrainerProcess:
         """Process id, which is also the id of its process group."""
         return self._process.pid
 
+    @property
+    def waits(self) -> bool:
+        """Whether it has done its job, and waits for another one."""
+        return self._finished is not None and self._finished.waits and self._process.poll() is None
+
+    def give(self, job_file: Path) -> bool:
+        """Give a trainer that waits another job; its output goes to a log beside the job file from here on.
+
+        Args:
+            job_file: The job file.
+
+        Returns:
+            Whether it takes the job; False if it has ended meanwhile.
+        """
+        self._finished = None
+        self._log = job_file.parent / files.LOG
+        self._start = TrainerStart(self._log, self._log.stat().st_size if self._log.exists() else 0, kernel_kills())
+        if (stdin := self._process.stdin) is None:
+            return False
+        try:
+            stdin.write(json.dumps(str(job_file)).encode() + b"\n")
+            stdin.flush()
+        except OSError:
+            return False
+        return True
+
     def events(self, tick: float = 1.0) -> Iterator[Event]:
-        """Events until the process ends; a Tick when nothing came for ``tick`` seconds."""
+        """Events until the process ends or waits; a Tick when nothing came for ``tick`` seconds."""
         while True:
             try:
                 event = self._events.get(timeout=tick)
@@ -92,19 +120,26 @@ class TrainerProcess:
                 return
             if isinstance(event, Failed):
                 self._last_error = event
+            elif isinstance(event, Finished):
+                self._finished = event
             yield event
+            if self._finished and self._finished.waits:
+                return
 
     def result(self) -> None:
-        """Wait for the end, and raise an error if the trainer did not succeed.
+        """Wait for the end of the job, and raise an error if the trainer did not succeed.
 
         Raises:
             TrainingStopped: this process asked it to stop.
             WorkerLost: it was killed, or stopped by somebody else, or made no step any more.
             NasflowError: the trainer's own error, of those in ``exits.EXITS``.
         """
-        code = self._process.wait()
-        if code == 0:
+        if self._finished and self._finished.waits:
             return
+        if (code := self._process.wait()) == 0 and self._finished:
+            return
+        if code == 0:
+            raise WorkerLost("the trainer was stopped by another process before it began; it is started again")
         if code < 0 and self._asked_to_stop:
             raise TrainingStopped("stopped on request before it could write a checkpoint; run the same again to go on")
         error = self._start.error_of_exit(code, self._last_error)
@@ -122,7 +157,8 @@ class TrainerProcess:
         self._kill_group()
         self._process.wait()
         if self._process.stdin:
-            self._process.stdin.close()
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
         self._reader.join(timeout=5)
 
     def _kill_group(self) -> None:
@@ -136,35 +172,3 @@ class TrainerProcess:
                 if (event := read_event(line)) is not None:
                     self._events.put(event)
         self._events.put(None)
-
-
-def trainer_process(job: TrainerJob, folder: Path) -> TrainerProcess:
-    """Make a trainer process for a job.
-
-    Args:
-        job: What it does.
-        folder: For the job file and the log.
-
-    Returns:
-        The process, to be started as a context manager.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    write_job(folder / files.JOB, job)
-    return TrainerProcess(TRAINER, [f"--job={folder / files.JOB}"], folder / files.LOG)
-
-
-def run_to_end(job: TrainerJob, folder: Path, on_event: Callable[[Event], None]) -> None:
-    """Do a job in a trainer process.
-
-    Args:
-        job: What it does.
-        folder: For the job file and the log.
-        on_event: Called with every event; what it raises ends the process.
-
-    Raises:
-        NasflowError: as ``TrainerProcess.result``.
-    """
-    with trainer_process(job, folder) as process:
-        for event in process.events():
-            on_event(event)
-        process.result()

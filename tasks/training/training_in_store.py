@@ -33,7 +33,7 @@ from tasks.training.launch import training_work
 from tasks.training.run_folder import RunFolder
 from tasks.training.spec import require_present_recipe
 from tasks.training.stored_detections import splits_to_detect, store_detections
-from tasks.training.trainer_process import trainer_process
+from tasks.training.trainer_jobs import trainer_process
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import psutil
 from tasks.training.launch import TRAINER
 
 STACK = {
-    "server": ["uvicorn", "prefect.server.api.server:create_app"],
+    "server": ["uvicorn", "deployments.local_stack.prefect_app:create_app"],
     "store": ["mini"],
     "default worker": ["worker", "start", "--pool", "default"],
     "gpu worker": ["worker", "start", "--pool", "gpu"],

@@ -45,6 +45,8 @@ def main() -> int:
     if options.kill:
         os.kill(os.getpid(), options.kill)
         time.sleep(60)
+    if not options.code:
+        report(event="finished")
     return options.code
 
 

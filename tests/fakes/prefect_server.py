@@ -30,7 +30,14 @@ def prefect_server(folder: Path) -> Iterator[str]:
     """
     port = processes.free_port()
     url = f"http://{processes.HOST}:{port}/api"
-    address = ["--factory", "prefect.server.api.server:create_app", "--host", processes.HOST, "--port", str(port)]
+    address = [
+        "--factory",
+        "deployments.local_stack.prefect_app:create_app",
+        "--host",
+        processes.HOST,
+        "--port",
+        str(port),
+    ]
     environment = {
         **os.environ, "PREFECT_HOME": str(folder), "PREFECT_API_URL": url,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1",

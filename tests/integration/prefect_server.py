@@ -35,7 +35,14 @@ class PrefectServer:
 
     def __enter__(self):
         address = ["--host", processes.HOST, "--port", str(self.port), "--log-level", "warning"]
-        command = [sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", *address]
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "--factory",
+            "deployments.local_stack.prefect_app:create_app",
+            *address,
+        ]
         self.process = processes.start(command, self.folder / "server.log", self.environment)
         wait_for(self._answers)
         assert self.nasflow("deploy")["ok"]

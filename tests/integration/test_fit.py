@@ -16,7 +16,8 @@ from tasks.training.contract.events import Plan, Started
 from tasks.training.contract.fit import Fit, read_fit, until_it_fits
 from tasks.training.contract.job import TrainingWork
 from tasks.training.trainer_exit import kernel_kills
-from tasks.training.trainer_process import TrainerProcess, trainer_process
+from tasks.training.trainer_jobs import trainer_process
+from tasks.training.trainer_process import TrainerProcess
 from tests.fakes.datasets import make_spec, write_dataset
 from tests.fakes.libraries import imported
 from tests.fakes.trainer import Trainer, run, training

@@ -104,10 +104,11 @@ class LogLine(TrainerEvent):
 
 
 class Finished(TrainerEvent):
-    """All is done; the last event."""
+    """The job is done; the last event of a job."""
 
     event: Literal["finished"] = "finished"
     result: TrainingResult | None = Field(default=None, description="Of a training.")
+    waits: bool = Field(default=False, description="Whether the process waits for a further job, or ends.")
 
 
 class Failed(TrainerEvent):

@@ -10,7 +10,7 @@ from tasks.errors import BadSpec
 from tasks.local.files import publish_bytes
 from tasks.records import MachineOptions, Part, Split, TrainingSpec
 
-CONTRACT = 1
+CONTRACT = 2
 """Number of the layout of jobs and events. Raise it whenever a field comes, goes, or changes its meaning."""
 
 

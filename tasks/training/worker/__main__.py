@@ -1,10 +1,10 @@
 """``python -m tasks.training.worker --job job.json``: train, detect or export, as the job file says.
 
-The same command again resumes from last.ckpt. After the end it changes nothing and reports the same result.
+The same command again resumes from last.ckpt. After the end it changes nothing and reports the same result. A parent
+that has the process's stdin may give further job files there, a line each, so that torch is loaded once.
 """
 
 import argparse
-import threading
 from pathlib import Path
 
 from tasks.errors import NotLearning, TrainingStopped
@@ -14,7 +14,8 @@ from tasks.training.contract.job import DetectionWork, TrainingWork, read_job
 from tasks.training.worker.detect import detect
 from tasks.training.worker.export import export
 from tasks.training.worker.runtime.events import Events
-from tasks.training.worker.runtime.process import is_main_process, leave, run, stop_on_request
+from tasks.training.worker.runtime.process import is_main_process, leave, run
+from tasks.training.worker.runtime.requests import Requests
 from tasks.training.worker.train import train
 
 
@@ -23,26 +24,32 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tasks.training.worker", description=__doc__)
     parser.add_argument("--job", type=Path, required=True, help="job.json")
     parser.add_argument("--events", type=Path, help="file or /dev/fd/N for JSON lines about progress")
-    parser.add_argument("--stop-with-parent", action="store_true", help="stop when stdin ends")
+    parser.add_argument("--stop-with-parent", action="store_true", help="take job files from stdin, stop when it ends")
     options = parser.parse_args(arguments)
-    stop = stop_on_request(with_parent=options.stop_with_parent)
-    return run(lambda events: work(options.job, events, stop), options.events if is_main_process() else None)
+    requests = Requests(from_stdin=options.stop_with_parent)
+    return run(
+        options.job,
+        lambda path, events: work(path, events, requests),
+        options.events if is_main_process() else None,
+        requests,
+    )
 
 
-def work(path: Path, events: Events, stop: threading.Event) -> TrainingResult | None:
+def work(path: Path, events: Events, requests: Requests) -> TrainingResult | None:
     """Do what a job file says.
 
     Args:
         path: The job file.
         events: Where progress is reported.
-        stop: Set when a stop is requested.
+        requests: Says when a stop is requested.
 
     Returns:
         The result of a training.
     """
     job = read_job(path)
     if isinstance(job, TrainingWork):
-        return train(job, events, stop)
+        return train(job, events, requests)
+    stop = requests.stop
     detect(job, events, stop) if isinstance(job, DetectionWork) else export(job, events, stop)
     return None
 

@@ -29,19 +29,20 @@ from tasks.training.worker.runtime.process import (
     quiet_libraries,
     shortage_of,
 )
+from tasks.training.worker.runtime.requests import Requests
 from tasks.training.worker.runtime.watchdog import Watchdog
 
 LOCK_SECONDS = 60
 """How long to wait for another trainer in the same folder."""
 
 
-def train(work: TrainingWork, events: Events, stop: threading.Event) -> TrainingResult:
+def train(work: TrainingWork, events: Events, requests: Requests) -> TrainingResult:
     """Check the job before anything heavy is loaded, then train.
 
     Args:
         work: What to train.
         events: Where progress is reported.
-        stop: Set when a stop is requested.
+        requests: Says when a stop is requested.
 
     Returns:
         The result.
@@ -54,24 +55,24 @@ def train(work: TrainingWork, events: Events, stop: threading.Event) -> Training
     check_weights(work.spec, work.weights.file if work.weights else None)
     job = RunJob(work, snapshot)
     if not is_main_process():  # the process that started this one holds the folder's lock
-        return train_in_folder(job, events, stop)
+        return train_in_folder(job, events, requests)
     with (out / ".lock").open("w") as lock:
-        wait_for_lock(lock, out, stop)
+        wait_for_lock(lock, out, requests.stop)
         # The trainer that held the lock may have finished the run.
         if (result := files.read_result(out, work.spec)) is not None:
             return result
         for unfinished in out.glob(".*.tmp"):  # of a trainer that was killed while it wrote
             unfinished.unlink()
-        return train_in_folder(job, events, stop)
+        return train_in_folder(job, events, requests)
 
 
-def train_in_folder(job: RunJob, events: Events, stop: threading.Event) -> TrainingResult:
+def train_in_folder(job: RunJob, events: Events, requests: Requests) -> TrainingResult:
     """Train in a folder that no other process uses.
 
     Args:
         job: What is trained, on which images.
         events: Where progress is reported.
-        stop: Set when a stop is requested.
+        requests: Says when a stop is requested.
 
     Returns:
         The result.
@@ -85,7 +86,9 @@ def train_in_folder(job: RunJob, events: Events, stop: threading.Event) -> Train
         from tasks.training.worker.runtime.device import choose_device
 
     device = choose_device(number_format(work.machine), work.machine.devices)
-    supervision = Supervision(events, stop, Watchdog(work.watchdog_seconds))
+    if device.count > 1:  # the other processes end with this run
+        requests.take_no_more()
+    supervision = Supervision(events, requests.stop, Watchdog(work.watchdog_seconds))
     training = TrainingRun(job, device, supervision)
     try:
         if work.weights:

@@ -3,9 +3,7 @@
 import gc
 import multiprocessing
 import os
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from tasks.training.contract.events import Failed, Finished
 from tasks.training.contract.exits import exit_code
 from tasks.training.contract.fit import Shortage
 from tasks.training.worker.runtime.events import Events
+from tasks.training.worker.runtime.requests import Requests
 
 SHORTAGES: dict[Shortage, tuple[str, ...]] = {
     "shared memory": ("out of shared memory", "bus error", "unable to mmap", "unable to write to file </torch_"),
@@ -79,40 +78,40 @@ def heavy_imports() -> Iterator[None]:
         gc.freeze()
 
 
-def stop_on_request(*, with_parent: bool) -> threading.Event:
-    """Make an event that is set by SIGTERM or SIGINT.
+Work = Callable[[Path, Events], TrainingResult | None]
+"""Does what a job file says; gives the result of a training."""
+
+
+def run(job: Path, work: Work, events_path: Path | None, requests: Requests) -> int:
+    """Do a job and those that the parent asks for afterwards, report how each ended, and give the exit code.
 
     Args:
-        with_parent: Whether the end of stdin sets it, too, which tells that the parent died.
-    """
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    if with_parent:
-        threading.Thread(target=_wait_for_end_of_stdin, args=[stop], daemon=True).start()
-    return stop
-
-
-def _wait_for_end_of_stdin(stop: threading.Event) -> None:
-    while os.read(0, 4096):
-        pass
-    stop.set()
-
-
-def run(work: Callable[[Events], TrainingResult | None], events_path: Path | None) -> int:
-    """Do the work, report how it ended, and give the exit code.
-
-    Args:
-        work: Gives the result of a training.
+        job: Path of the first job file.
+        work: Does what a job file says.
         events_path: File or descriptor for events; None for no events.
+        requests: Further jobs.
+
+    Returns:
+        0, or the code of the first job that failed, which is the last one.
     """
     try:
         events = Events(events_path)
     except OSError as error:
         message = f"events {events_path}: {error.strerror}; give a file, or a descriptor that is open for writing"
         return _end(Events(None), BadSpec(message))
+    next_job: Path | None = job
+    while next_job is not None:
+        if code := _do(lambda path=next_job: work(path, events), events, requests):  # type: ignore[misc]
+            return code
+        gc.collect()  # networks and optimizer refer to each other
+        next_job = requests.next_job()
+    return 0
+
+
+def _do(work: Callable[[], TrainingResult | None], events: Events, requests: Requests) -> int:
+    """Do one job, and report how it ended; its exit code."""
     try:
-        events.report(Finished(result=work(events)))
+        events.report(Finished(result=work(), waits=requests.are_taken))
     except NasflowError as error:
         return _end(events, error)
     except Exception as error:  # noqa: BLE001, the parent needs one line, and the log has the traceback
