@@ -159,6 +159,14 @@ class ObjectStore(Bucket):
         """
         return self._existing_head(key)["Metadata"]
 
+    def content_type(self, key: str) -> str:
+        """The MIME type that readers of an object are told.
+
+        Raises:
+            NotInStore: there is no such object.
+        """
+        return self._existing_head(key).get("ContentType", BINARY)
+
     def _existing_head(self, key: str) -> "HeadObjectOutputTypeDef":
         head = self._head(key)
         if head is None:

@@ -17,7 +17,9 @@ PLANTED = [
     "infra/compose/.env", "infra/images/key", "infra/requirements/pip.conf", "tests/key.py",
 ]  # fmt: skip
 
-pytestmark = pytest.mark.skipif(shutil.which("docker") is None, reason="no docker client here; its daemon is not needed")
+pytestmark = pytest.mark.skipif(
+    shutil.which("docker") is None, reason="no docker client here; its daemon is not needed"
+)
 
 
 def tracked() -> set[str]:
