@@ -178,11 +178,14 @@ class ObjectStore(Bucket):
 
         def call(client: "S3Client") -> "HeadObjectOutputTypeDef":
             try:
-                return client.head_object(**self._address(key))
+                head = client.head_object(**self._address(key))
             except ClientError as error:
                 if has_no_reason(error):
                     client.get_object(**self._address(key))["Body"].close()  # fails with the reason
                 raise
+            # Proxies such as Caddy write names of headers with capitals, and boto3 takes them as they come.
+            head["Metadata"] = {name.lower(): value for name, value in head["Metadata"].items()}
+            return head
 
         with suppress(NotInStore):
             return self._request(f"look for {key}", call)
