@@ -171,10 +171,11 @@ def main(arguments: list[str]) -> int:
     """Run the command line, and give its exit code."""
     from deployments.terminal.console import say
 
+    if len(arguments) != 2 or arguments[0] not in ("save", "restore"):
+        say(f"error: store_backup {' '.join(arguments)}: not understood; {USAGE}")
+        return BadRequest.exit_code
+    verb, folder = arguments[0], Path(arguments[1])
     try:
-        if len(arguments) != 2 or arguments[0] not in ("save", "restore"):
-            raise BadRequest(f"store_backup {' '.join(arguments)}: not understood; {USAGE}")
-        verb, folder = arguments[0], Path(arguments[1])
         store = Store.from_environment()
         if verb == "save":
             index = save(store, folder)
