@@ -26,6 +26,9 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/hadolint infra/images/control.Dockerfile infra/images/worker.Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec infra/compose/compose.yaml
+	$(BIN)/python -m tests.manifests
 
 # e2e and browser mostly wait for servers and runs, so they run at the same time.
 test: setup check unit integration gpu

@@ -142,6 +142,8 @@ def _job_manifest(pool: str) -> dict[str, Any]:
             {"name": "shared-memory", "emptyDir": {"medium": "Memory", "sizeLimit": "{{ shared_memory }}"}},
         ],
     }  # fmt: skip
+    # Network policies select pods by these.
+    labels = {"app.kubernetes.io/component": "nasflow-job", "nasflow-pool": pool}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -154,7 +156,7 @@ def _job_manifest(pool: str) -> dict[str, Any]:
         "spec": {
             "backoffLimit": 0,
             "ttlSecondsAfterFinished": "{{ finished_job_seconds }}",
-            "template": {"metadata": {"labels": {"app.kubernetes.io/component": "nasflow-job"}}, "spec": pod},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
         },
     }
 

@@ -45,5 +45,5 @@ def _refuse_other_types(client: "SyncPrefectClient", pool_type: PoolType) -> Non
         if pool.name in POOLS and pool.type != pool_type:
             raise BadRequest(
                 f"--pool-type {pool_type}: the work pool {pool.name} is of type {pool.type} on this server, and a type "
-                f"cannot be changed; leave the option out, or delete the pool in Prefect's UI once nothing runs, and repeat this"
+                f"cannot be changed; leave the option out, or delete the pool in Prefect's UI, and repeat"
             )
