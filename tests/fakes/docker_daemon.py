@@ -10,10 +10,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 VERSION = "1.41"
 
 
+class Server(ThreadingHTTPServer):
+    """Keeps what it was sent."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Daemon)
+        self.contexts = []
+
+
 class Daemon(BaseHTTPRequestHandler):
     """As much of Docker's API as its client needs for ``docker build`` without BuildKit."""
 
     protocol_version = "HTTP/1.1"
+    server: Server
 
     def log_message(self, *_):
         pass
@@ -29,7 +38,7 @@ class Daemon(BaseHTTPRequestHandler):
         while size := int(self.rfile.readline(), 16):
             context += self.rfile.read(size)
             self.rfile.readline()
-        self.server.context = context
+        self.server.contexts.append(context)
         self._answer(b'{"stream": "taken"}\n')
 
     def _answer(self, body):
@@ -43,7 +52,7 @@ class Daemon(BaseHTTPRequestHandler):
 
 @contextmanager
 def daemon():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Daemon)
+    server = Server()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield server
@@ -60,5 +69,5 @@ def build_context(folder, dockerfile, environment):
         }  # fmt: skip
         command = ["docker", "build", "--file", dockerfile, "."]
         subprocess.run(command, cwd=folder, env=variables, check=True, capture_output=True, timeout=60)
-        with tarfile.open(fileobj=io.BytesIO(server.context)) as archive:
+        with tarfile.open(fileobj=io.BytesIO(server.contexts[-1])) as archive:
             return {one.name: archive.extractfile(one).read() for one in archive.getmembers() if one.isfile()}
