@@ -43,7 +43,7 @@ find "$target"/lib/python3*/site-packages/nasflow-*.dist-info -name direct_url.j
 sed -i '/direct_url.json/d' "$target"/lib/python3*/site-packages/nasflow-*.dist-info/RECORD
 # Byte code, since a read-only root cannot keep it later. One process and one seed, or it differs from build to build.
 # Some packages ship files for other versions of Python, which do not compile.
-PYTHONHASHSEED=0 "$target/bin/python" -m compileall -q -f --invalidation-mode unchecked-hash "$target/lib" >/dev/null || true
+PYTHONHASHSEED=0 "$target/bin/python" -W ignore -m compileall -q -f --invalidation-mode unchecked-hash "$target/lib" >/dev/null || true
 find "$target" -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +
 
 "$target/bin/nasflow" --version

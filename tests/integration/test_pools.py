@@ -1,6 +1,10 @@
 """Work pools of each type on a real server: made as asked, kept as people set them, never of another type."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -79,3 +83,17 @@ def test_a_pool_shows_no_value_of_this_machine(client, pool_type, monkeypatch):
     monkeypatch.setenv("NASFLOW_ROBOFLOW_API_KEY", "planted-key")
     register(pool_type=pool_type)
     assert "planted-key" not in json.dumps([pool.base_job_template for pool in client.read_work_pools()])
+
+
+def test_a_run_starts_by_the_command_that_workers_of_containers_give_it(server, client, store_environment, tmp_path):
+    """No worker is in a container: the run is named by a variable, and its flow by the module."""
+    register(pool_type="docker")
+    deployment = client.read_deployment_by_name("clean/clean")
+    flow_run = client.create_flow_run_from_deployment(deployment.id, parameters={"job": {"remove": False}})
+    command = [str(Path(sys.executable).with_name("prefect")), "flow-run", "execute"]
+    environment = {
+        **store_environment, "HOME": str(tmp_path), "PREFECT_HOME": str(tmp_path), "PREFECT_API_URL": server,
+        "PREFECT__FLOW_RUN_ID": str(flow_run.id), "PATH": os.environ["PATH"],
+    }  # fmt: skip
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert client.read_flow_run(flow_run.id).state.name == "Completed", done.stdout + done.stderr
