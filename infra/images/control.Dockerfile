@@ -22,7 +22,8 @@ COPY --from=build /opt/nasflow /opt/nasflow
 # All that is written goes to /work, so that the root can be read-only.
 ENV PATH=/opt/nasflow/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/work TMPDIR=/work PREFECT_HOME=/work/prefect NASFLOW_WORK_DIR=/work/nasflow MPLCONFIGDIR=/work/matplotlib \
-    PREFECT_UI_STATIC_DIRECTORY=/work/ui PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 PYTHONDONTWRITEBYTECODE=1 \
+    PREFECT_UI_STATIC_DIRECTORY=/work/ui \
+    PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 ORT_DISABLE_TELEMETRY=1 PYTHONDONTWRITEBYTECODE=1 \
     HEALTH_URL=http://127.0.0.1:8080/health
 USER 10001:10001
 WORKDIR /work
