@@ -41,7 +41,9 @@ def test_everything_comes_back_with_its_type(store, other_store, tmp_path):
     assert contents(other_store) == OBJECTS
 
 
-def test_what_an_object_refers_to_is_there_though_it_came_after_the_first_listing(store, other_store, tmp_path):
+def test_what_an_object_refers_to_is_there_though_it_came_after_the_first_listing(
+    store, store_settings, other_store, tmp_path
+):
     """A writer that adds content and then points to it, at each listing, four times."""
 
     class BusyStore(Store):
@@ -56,23 +58,25 @@ def test_what_an_object_refers_to_is_there_though_it_came_after_the_first_listin
             return listed
 
     fill(store)
-    save(BusyStore(store._settings), tmp_path)
+    save(BusyStore(store_settings), tmp_path)
     restore(other_store, tmp_path)
     assert other_store.get(other_store.get("runs/pointer")[0].decode())[0] == b"content"
 
 
-def test_a_store_that_never_rests_is_refused_and_leaves_no_backup(store, tmp_path):
+def test_a_store_that_never_rests_is_refused_and_leaves_no_backup(store, store_settings, tmp_path):
     class RestlessStore(Store):
         def entries(self, prefix):
             self.put(uuid.uuid4().hex, b"new")
             return super().entries(prefix)
 
     with pytest.raises(StoreError, match="new objects after 10 listings"):
-        save(RestlessStore(store._settings), tmp_path)
+        save(RestlessStore(store_settings), tmp_path)
     assert list(tmp_path.glob("index-*")) == []
 
 
-def test_a_second_backup_reads_only_what_changed_and_the_newest_is_restored(store, other_store, tmp_path):
+def test_a_second_backup_reads_only_what_changed_and_the_newest_is_restored(
+    store, store_settings, other_store, tmp_path
+):
     class CountingStore(Store):
         read = 0
 
@@ -87,7 +91,7 @@ def test_a_second_backup_reads_only_what_changed_and_the_newest_is_restored(stor
     fill(store)
     save(store, tmp_path)
     store.put("models/pets/aliases/champion.json", b'{"version": 2}', content_type="application/json")
-    counting = CountingStore(store._settings)
+    counting = CountingStore(store_settings)
     save(counting, tmp_path)
     assert counting.read == 1
     restore(other_store, tmp_path)
