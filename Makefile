@@ -6,8 +6,9 @@ STAMP := $(VENV)/.installed
 DEMO_DIR ?= nasflow-demo
 PEERS := .bench
 WRITERS := .writers
+SBOM := .sbom
 
-.PHONY: setup check test unit integration gpu e2e browser demo bench chaos fuzz writers reference lock clean
+.PHONY: setup check test unit integration gpu e2e browser demo bench chaos fuzz writers reference lock image-sbom clean
 
 setup: $(STAMP)
 
@@ -25,6 +26,9 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/hadolint infra/images/control.Dockerfile infra/images/worker.Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec infra/compose/compose.yaml
+	$(BIN)/python -m tests.manifests
 
 # e2e and browser mostly wait for servers and runs, so they run at the same time.
 test: setup check unit integration gpu
@@ -88,6 +92,20 @@ writers: setup $(WRITERS)/.installed
 reference: setup
 	$(BIN)/python -m tests.reference > docs/reference.md.tmp
 	mv docs/reference.md.tmp docs/reference.md
+
+# What is in the images, from their locks, as CycloneDX.
+$(SBOM)/.installed: infra/requirements/sbom.txt
+	rm -rf $(SBOM)
+	$(PYTHON) -m venv $(SBOM)
+	$(SBOM)/bin/python -m pip install --quiet --no-deps --require-hashes -r infra/requirements/sbom.txt
+	@touch $@
+
+image-sbom: $(SBOM)/.installed
+	mkdir -p build
+	$(SBOM)/bin/cyclonedx-py requirements --output-reproducible --pyproject pyproject.toml \
+		--output-file build/nasflow-control.cdx.json infra/requirements/control.txt
+	$(SBOM)/bin/cyclonedx-py requirements --output-reproducible --pyproject pyproject.toml \
+		--output-file build/nasflow-worker.cdx.json infra/requirements/all.txt
 
 lock: setup
 	infra/requirements/compile.sh

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 bad input, 130 stopped on request. An error is o
 the traceback.
 """
 
+import importlib.metadata
 import sys
 from typing import Annotated
 
@@ -31,8 +32,19 @@ STOPPED = 130
 """The exit code of shells for an end by SIGINT."""
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"nasflow {importlib.metadata.version('nasflow')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options(debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False) -> None:
+def _options(
+    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
     pass  # `_failed` reads it from the arguments, since wrong usage ends before this is called
 
 

@@ -10,6 +10,7 @@ from deployments.cli.labels_of_request import SentExport, Wait, request_for
 from deployments.cli.options import Days, Json, Project, VersionOrAlias
 from deployments.cli.record_options import options_of
 from deployments.cli.verb import Verb
+from deployments.remote.pool_templates import PoolType
 
 app = typer.Typer()
 
@@ -51,10 +52,18 @@ def retrain(context: typer.Context, export: SentExport = None, wait: Wait = True
 
 
 @app.command(cls=Verb)
-def deploy(notify: NotifyUrl = None, as_json: Json = False) -> None:
+def deploy(
+    pool_type: Annotated[
+        PoolType | None,
+        typer.Option(help="What workers start runs as; left out, what the pools are, and processes in new ones."),
+    ] = None,
+    notify: NotifyUrl = None,
+    as_json: Json = False,
+) -> None:
     """Register pools, deployments and automations on the server of PREFECT_API_URL, and keep what people set there.
 
     Args:
+        pool_type: What workers of the work pools start flow runs as.
         notify: Where to send what happens to models, or None to leave that as it is.
         as_json: Whether stdout gets one JSON document.
     """
@@ -62,7 +71,7 @@ def deploy(notify: NotifyUrl = None, as_json: Json = False) -> None:
     from deployments.remote.notifications import register_notifications
     from deployments.remote.register import register
 
-    registered = register()
+    registered = register(pool_type=pool_type)
     if notify is not None:
         register_notifications(notify)
     names = [one["deployment"] for one in registered]

@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from deployments.remote.pool_templates import PoolType, template_of
+from tasks.errors import BadRequest
+
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
@@ -11,16 +14,36 @@ POOLS = {
 }
 
 
-def create_pools(client: "SyncPrefectClient") -> None:
-    """Create the work pools that the server does not have yet."""
+def create_pools(client: "SyncPrefectClient", pool_type: PoolType | None = None) -> None:
+    """Create the work pools that the server does not have yet.
+
+    Args:
+        client: Client of the server.
+        pool_type: What workers of the pools are; None for those that there are, and processes in new ones.
+
+    Raises:
+        BadRequest: a pool is of another type, which Prefect cannot change. Nothing was created then.
+    """
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectAlreadyExists
-    from prefect.workers.process import ProcessWorker
 
-    template = ProcessWorker.get_default_base_job_template()
+    if pool_type is not None:
+        _refuse_other_types(client, pool_type)
     for name, description in POOLS.items():
-        pool = WorkPoolCreate(name=name, type="process", description=description, base_job_template=template)
+        template = template_of(name, pool_type or "process")
+        pool = WorkPoolCreate(
+            name=name, type=pool_type or "process", description=description, base_job_template=template
+        )
         try:
             client.create_work_pool(pool)
         except ObjectAlreadyExists:
             continue
+
+
+def _refuse_other_types(client: "SyncPrefectClient", pool_type: PoolType) -> None:
+    for pool in client.read_work_pools():
+        if pool.name in POOLS and pool.type != pool_type:
+            raise BadRequest(
+                f"--pool-type {pool_type}: the work pool {pool.name} is of type {pool.type} on this server, and a type "
+                f"cannot be changed; leave the option out, or delete the pool in Prefect's UI, and repeat"
+            )

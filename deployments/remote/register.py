@@ -11,6 +11,7 @@ from httpx import HTTPStatusError
 from deployments.remote.automations import register_automations
 from deployments.remote.deployment_settings import Settings, of_file, of_server, unflatten
 from deployments.remote.merge import merge
+from deployments.remote.pool_templates import PoolType
 from deployments.remote.pools import create_pools
 from deployments.remote.remembered import read_written, remember_written
 from deployments.remote.server import asking_server, server_url
@@ -34,13 +35,18 @@ def preload() -> None:
         importlib.import_module(module)
 
 
-def register(file: Traversable = PREFECT_FILE) -> list[Registered]:
+def register(file: Traversable = PREFECT_FILE, pool_type: PoolType | None = None) -> list[Registered]:
     """Create the work pools, and create or update the deployments of prefect.yaml.
+
+    Args:
+        file: What describes the deployments.
+        pool_type: What workers of the pools are; None for those that there are, and processes in new ones.
 
     Returns:
         What was done to each deployment.
 
     Raises:
+        BadRequest: a pool is of another type.
         BadSettings: no server is set.
         ServerProblem: the server does not answer, or refuses.
     """
@@ -48,7 +54,7 @@ def register(file: Traversable = PREFECT_FILE) -> list[Registered]:
 
     server_url()
     with asking_server(), get_client(sync_client=True) as client:
-        create_pools(client)
+        create_pools(client, pool_type)
         registered = [_register_deployment(client, entry) for entry in deployments_of(file)]
         register_automations(client)
         return registered
@@ -81,6 +87,9 @@ def _register_deployment(client: "SyncPrefectClient", entry: dict[str, Any]) -> 
         _create(client, name, file, code)
         return {"deployment": name, "created": True, "changed": [], "kept": []}
     written = read_written(client, name)
+    if deployment.work_pool_name is None:
+        # Its pool was deleted, which is no wish for a deployment that nothing runs.
+        written = [{key: value for key, value in one.items() if key != ("work_pool_name",)} for one in written]
     merged = merge(of_server(deployment), file, written)
     new_code = {field: value for field, value in code.items() if getattr(deployment, field) != value}
     if merged.changed or new_code:

@@ -13,6 +13,9 @@ lock dev --override overrides.txt
 for name in all control; do
     lock "$name" --override overrides.txt --constraint dev.txt
 done
+# What builds is locked, too, so that nothing is installed without a hash.
+lock build --constraint dev.txt
 # The peers of the benchmarks share what is installed for development, so only what is listed is locked.
 lock bench --no-deps
 lock writers
+lock sbom

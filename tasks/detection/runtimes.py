@@ -111,6 +111,8 @@ def _load_openvino(path: Path, precision: DetectionPrecision | None) -> Runtime:
 
 
 def _load_onnxruntime(path: Path, precision: DetectionPrecision | None) -> Runtime:
+    # Else it tells its maker of each start, under a number of this machine that it keeps in the home folder.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
     if precision == "bf16":

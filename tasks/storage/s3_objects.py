@@ -159,6 +159,14 @@ class ObjectStore(Bucket):
         """
         return self._existing_head(key)["Metadata"]
 
+    def content_type(self, key: str) -> str:
+        """The MIME type that readers of an object are told.
+
+        Raises:
+            NotInStore: there is no such object.
+        """
+        return self._existing_head(key).get("ContentType", BINARY)
+
     def _existing_head(self, key: str) -> "HeadObjectOutputTypeDef":
         head = self._head(key)
         if head is None:
@@ -170,11 +178,14 @@ class ObjectStore(Bucket):
 
         def call(client: "S3Client") -> "HeadObjectOutputTypeDef":
             try:
-                return client.head_object(**self._address(key))
+                head = client.head_object(**self._address(key))
             except ClientError as error:
                 if has_no_reason(error):
                     client.get_object(**self._address(key))["Body"].close()  # fails with the reason
                 raise
+            # Proxies such as Caddy write names of headers with capitals, and boto3 takes them as they come.
+            head["Metadata"] = {name.lower(): value for name, value in head["Metadata"].items()}
+            return head
 
         with suppress(NotInStore):
             return self._request(f"look for {key}", call)

@@ -73,6 +73,16 @@ class CountingProxy:
                 if is_asking and (found := REQUEST.match(data)):
                     with self._lock:
                         self.requests[f"{found[1].decode()} {found[2].decode()}"] += 1
-                target.sendall(data)
+                target.sendall(self._passed_on(data))
         with suppress(OSError):
             target.shutdown(socket.SHUT_WR)
+
+    def _passed_on(self, data: bytes) -> bytes:
+        return data
+
+
+class CapitalsProxy(CountingProxy):
+    """Writes the names of metadata with capitals, as proxies written in Go do."""
+
+    def _passed_on(self, data: bytes) -> bytes:
+        return data.replace(b"\r\nX-Amz-Meta-sha256:", b"\r\nX-Amz-Meta-Sha256:")

@@ -1,5 +1,6 @@
 """The ``nasflow`` command as people and programs start it."""
 
+import importlib.metadata
 import json
 import os
 import pty
@@ -75,6 +76,11 @@ def error_of(done, code=2):
 
 
 # Usage -------------------------------------------------------------------------------------------
+
+
+def test_the_version_is_that_of_the_package(nasflow):
+    done = nasflow("--version")
+    assert (done.returncode, done.stdout) == (0, f"nasflow {importlib.metadata.version('nasflow')}\n")
 
 
 def test_without_a_verb_the_help_is_shown(nasflow):

@@ -13,7 +13,7 @@ from tasks.storage import keys
 from tasks.storage.blob_cache import BlobCache
 from tasks.storage.datasets import fetch_dataset
 from tasks.storage.s3 import MULTIPART_BYTES, Store
-from tests.fakes.counting_proxy import CountingProxy
+from tests.fakes.counting_proxy import CapitalsProxy, CountingProxy
 from tests.fakes.finished_runs import evaluated, finished_run, stored_labels
 
 PAGE = 1000
@@ -31,6 +31,15 @@ def proxy(store_settings: StoreSettings) -> Iterator[CountingProxy]:
 def counted(store_settings: StoreSettings, proxy: CountingProxy) -> Store:
     """The store of the test, through the proxy."""
     return Store(store_settings.model_copy(update={"endpoint": proxy.url}))
+
+
+def test_a_proxy_may_write_names_of_metadata_with_capitals(store_settings: StoreSettings, tmp_path: Path) -> None:
+    address = urlsplit(store_settings.endpoint or "")
+    (tmp_path / "file").write_bytes(b"content")
+    with CapitalsProxy(address.hostname or "", address.port or 80) as proxy:
+        store = Store(store_settings.model_copy(update={"endpoint": proxy.url}))
+        stored = store.upload(tmp_path / "file", "files/x")
+        assert store.metadata("files/x") == {"sha256": stored.sha256}
 
 
 def methods(proxy: CountingProxy) -> dict[str, int]:

@@ -29,6 +29,9 @@ PRESENT = [page for page in PAGES if page.name != "CHANGELOG.md"]
 """Pages about the present state; the changelog also has names from before."""
 ROBOFLOW_PACKAGE = {"ROBOFLOW_API_KEY", "ROBOFLOW_REGION", "ROBOFLOW_ENVIRONMENT", "ROBOFLOW_CONFIG_DIR"}
 TEST_VARIABLES = {"NASFLOW_TEST_EXPORTS", "NASFLOW_TEST_STORE_ENDPOINT", "NASFLOW_TEST_SCREENSHOTS"}
+EXAMPLE = (ROOT / "infra" / "compose" / ".env.example").read_text()
+DEPLOYING = {"NASFLOW_GPU", *re.findall(r"^#? ?([A-Z_]+)=", EXAMPLE, re.MULTILINE)}
+"""Of Compose, and of workers that start containers."""
 FOLDERS = "deployments|docs|examples|flows|infra|tasks|tests"
 
 
@@ -136,7 +139,7 @@ def test_the_docs_have_commands():
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_variable_is_read(page):
-    known = {"PREFECT_API_URL", *ROBOFLOW_PACKAGE, *VACUUM, *TEST_VARIABLES, *settings_variables()}
+    known = {"PREFECT_API_URL", *ROBOFLOW_PACKAGE, *VACUUM, *TEST_VARIABLES, *DEPLOYING, *settings_variables()}
     named = set(re.findall(r"\b(?:NASFLOW|ROBOFLOW|PREFECT)_[A-Z_]*\b", page.read_text()))
     prefixes = {name for name in named if name.endswith("_")}
     assert named - prefixes <= known

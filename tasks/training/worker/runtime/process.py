@@ -56,6 +56,7 @@ def quiet_libraries(log_folder: Path) -> None:
         CRASH_HANDLER="FALSE",
         UPLOAD_LOGS="FALSE",
         NO_ALBUMENTATIONS_UPDATE="1",
+        ORT_DISABLE_TELEMETRY="1",
         SUPER_GRADIENTS_LOG_DIR=str(log_folder / "sg_logs"),
         HYDRA_FULL_ERROR="1",
         MPLCONFIGDIR=str(caches),

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Restores the newest backup of a folder that backup.sh made: restore.sh FOLDER
+# The database is replaced as a whole; the store has to be empty, or have objects of this backup alone. Servers of Prefect
+# and workers must not run: with docker compose they are stopped here, else stop them before.
+# Without Docker: the same variables as for backup.sh.
+set -euo pipefail
+[ $# = 1 ] || { echo "error: restore.sh $*: not understood; say restore.sh FOLDER" >&2; exit 2; }
+[ -d "$1" ] || { echo "error: $1: no such folder; name the one that backup.sh was given" >&2; exit 2; }
+folder=$(cd "$1" && pwd)
+cd "$(dirname "$0")"
+
+dump=$(find "$folder" -maxdepth 1 -name 'prefect-*.dump' | sort | tail -1)
+[ -n "$dump" ] || { echo "error: $folder: has no prefect-....dump; name the folder that backup.sh was given" >&2; exit 2; }
+replace=(--clean --if-exists --no-owner --single-transaction --exit-on-error)
+# The store first: it is what may refuse.
+if [ -n "${PGDATABASE:-}" ]; then
+    "${NASFLOW_PYTHON:-/opt/nasflow/bin/python}" -m deployments.remote.store_backup restore "$folder/store"
+    pg_restore "${replace[@]}" --dbname "$PGDATABASE" "$dump"
+    echo "restored the database from $dump; now start Prefect and the workers"
+else
+    docker compose --profile '*' stop proxy prefect deploy control-worker gpu-worker gpu-worker-1
+    docker compose up --detach --wait postgres store
+    docker compose run --rm --no-deps -T --user "$(id -u):$(id -g)" --volume "$folder/store:/backup:ro" \
+        control-worker python -m deployments.remote.store_backup restore /backup
+    docker compose exec -T postgres pg_restore "${replace[@]}" --username prefect --dbname prefect <"$dump"
+    echo "restored the database from $dump; now: docker compose up --detach"
+fi

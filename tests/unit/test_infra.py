@@ -1,0 +1,104 @@
+"""Files for images, for Compose and for Kubernetes: what no schema of theirs says."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+INFRA = Path(__file__).parents[2] / "infra"
+COMPOSE = yaml.safe_load((INFRA / "compose" / "compose.yaml").read_text())
+VALUE = re.compile(r"\$\{(\w+)(:[-?])?([^}]*)\}")
+ONE_SHOT = {"deploy"}
+SECRETS = {"PREFECT_AUTH", "POSTGRES_PASSWORD", "SEAWEEDFS_SIGNING_KEY", "NASFLOW_STORE_ACCESS_KEY_ID",
+           "NASFLOW_STORE_SECRET_ACCESS_KEY"}  # fmt: skip
+IMAGES = {"control.Dockerfile", "worker.Dockerfile"}
+
+
+def values_of_compose():
+    return VALUE.findall((INFRA / "compose" / "compose.yaml").read_text())
+
+
+def example():
+    lines = (INFRA / "compose" / ".env.example").read_text().splitlines()
+    return dict(line.lstrip("# ").split("=", 1) for line in lines if re.match(r"(# )?[A-Z_]+=", line))
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_a_service_is_confined_and_started_again(name):
+    service = COMPOSE["services"][name]
+    assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert service["restart"] == ("on-failure:5" if name in ONE_SHOT else "unless-stopped")
+    assert "privileged" not in service
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_a_service_has_a_health_check_in_its_image_or_here(name):
+    service = COMPOSE["services"][name]
+    assert "nasflow-" in service["image"] or "test" in service["healthcheck"]
+
+
+def test_only_the_proxy_listens_outside_and_the_database_reaches_nothing_there():
+    services = COMPOSE["services"]
+    assert [name for name, one in services.items() if "ports" in one] == ["proxy"]
+    assert COMPOSE["networks"]["inside"] == {"internal": True}
+    assert services["postgres"]["networks"] == services["store"]["networks"] == ["inside"]
+
+
+def test_gpu_workers_start_by_profile_alone_and_each_has_a_gpu_of_its_own():
+    workers = {name: one for name, one in COMPOSE["services"].items() if "gpu" in name}
+    assert all(one["profiles"] for one in workers.values())
+    devices = [one["deploy"]["resources"]["reservations"]["devices"] for one in workers.values()]
+    assert [device["device_ids"] for (device,) in devices] == [["0"], ["1"]]
+    assert {name for name, one in COMPOSE["services"].items() if "profiles" in one} == set(workers)
+
+
+def test_the_example_names_all_values_and_a_secret_has_none():
+    named = {name for name, _, _ in values_of_compose()}
+    assert named == set(example())
+    assert {name for name, value in example().items() if not value} >= SECRETS
+    assert {name for name, kind, default in values_of_compose() if kind == ":-" and default} & SECRETS == set()
+
+
+def test_defaults_of_images_are_those_of_the_example():
+    defaults = {name: default for name, kind, default in values_of_compose() if name.endswith("_IMAGE")}
+    assert defaults == {name: value for name, value in example().items() if name.endswith("_IMAGE")}
+
+
+@pytest.mark.parametrize("name", sorted(IMAGES))
+def test_an_image_runs_as_a_user_by_number_has_a_health_check_and_takes_only_the_installed_folder(name):
+    text = (INFRA / "images" / name).read_text()
+    last = text.rpartition("\nFROM ")[2]
+    assert "\nUSER 10001:10001\n" in last
+    assert "\nHEALTHCHECK " in last
+    assert re.findall(r"^COPY .*", last, re.MULTILINE) == [
+        "COPY infra/images/system.sh /usr/local/sbin/nasflow-system",
+        "COPY --from=build /opt/nasflow /opt/nasflow",
+    ]
+    assert "ADD " not in text
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "said"),
+    [
+        ("images/install.sh", [], "say control or worker"),
+        ("images/install.sh", ["gpu"], "install.sh gpu: no such role"),
+        ("compose/backup.sh", [], "say backup.sh FOLDER"),
+        ("compose/restore.sh", [], "say restore.sh FOLDER"),
+        ("compose/restore.sh", ["/no/such"], "/no/such: no such folder"),
+        ("compose/restore.sh", [str(INFRA)], "has no prefect-....dump"),
+    ],
+)
+def test_a_script_says_in_one_line_what_it_did_not_understand(script, arguments, said):
+    done = subprocess.run([INFRA / script, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert said in done.stderr
+
+
+def test_the_charts_have_no_secret_and_run_the_locked_prefect():
+    locked = re.search(r"^prefect==(\S+)", (INFRA / "requirements" / "control.txt").read_text(), re.MULTILINE)[1]
+    for path in (INFRA / "kubernetes").glob("*-values.yaml"):
+        text = path.read_text()
+        assert "authString" not in text
+        assert f"prefectTag: {locked}-" in text
