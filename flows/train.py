@@ -4,7 +4,7 @@ from prefect import flow
 
 from flows.evaluate import measure
 from tasks.records import TrainedModel, TrainJob
-from tasks.training.task import train_model
+from tasks.training.task import fetch_images, train_model
 from tasks.training.trainer_jobs import one_trainer
 
 
@@ -15,6 +15,7 @@ def train(job: TrainJob) -> TrainedModel:
     Then the model is evaluated as the job says, since this worker has labels and weights at hand, and so is the model
     that it will be compared with.
     """
+    fetch_images(job)
     with one_trainer():
         model = train_model(job)
         if job.evaluation:

@@ -20,6 +20,7 @@ from deployments.doctor.check import Check, check
 from deployments.doctor.flow_runs import silent_runs, waiting_runs
 from deployments.doctor.leases import lease_storage
 from deployments.doctor.schedules import schedules
+from deployments.doctor.slowest_step import slowest_step
 from deployments.doctor.workers import workers
 from deployments.remote.automations import NAMES
 from deployments.remote.server import first_line, server_url
@@ -35,7 +36,7 @@ def server_checks() -> list[Check]:
     """Whether the server answers; if it does, and has our deployments, all that it can be asked."""
     checks: list[Check] = []
     functions: list[ServerCheck] = [
-        _server, workers, schedules, silent_runs, waiting_runs, lease_storage, _automations,
+        _server, workers, schedules, silent_runs, waiting_runs, lease_storage, _automations, slowest_step,
     ]  # fmt: skip
     try:
         with _impatient_client() as client:

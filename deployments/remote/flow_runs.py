@@ -21,14 +21,13 @@ from prefect.settings import get_current_settings
 from deployments.remote.run_queries import (
     child_flow_runs,
     is_running,
-    plain_name,
     progress_bars,
-    start_time,
     task_runs,
 )
 from deployments.remote.server import first_line, is_answer_of_prefect, no_answer, server_url
 from tasks.errors import BadRequest, NasflowError, ServerProblem
 from tasks.orchestration.asking_runs import QUESTION, is_asking
+from tasks.orchestration.step_times import plain_name, start_time, step_seconds
 from tasks.records import Part, Record
 
 POLL_SECONDS = 1.0
@@ -162,3 +161,9 @@ def describe(run: FlowRun) -> dict[str, Any]:
         "flow_run_state": run.state.name if run.state else None,
         "url": f"{ui}/runs/flow-run/{run.id}" if ui else None,
     }
+
+
+def seconds_of_steps(run: FlowRun) -> dict[str, float]:
+    """Seconds of each step of a run that has ended, as ``step_seconds`` gives them."""
+    with get_client(sync_client=True) as client:
+        return step_seconds(client, UUID(str(run.id)))

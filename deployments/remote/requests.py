@@ -58,7 +58,7 @@ def retrain(request: RetrainRequest, export: Path | None, *, wait: bool, out: Pa
         NasflowError: the run did not complete.
         ServerProblem: the server does not answer.
     """
-    from deployments.remote import flow_runs, step_times
+    from deployments.remote import flow_runs
 
     store, run = _run("retrain/retrain", request, export, wait=wait)
     if store is None or not wait:
@@ -68,7 +68,7 @@ def retrain(request: RetrainRequest, export: Path | None, *, wait: bool, out: Pa
     return {
         "ok": True,
         **outcome_document(store, outcome, version),
-        "steps": step_times.step_seconds(run),
+        "steps": flow_runs.seconds_of_steps(run),
         "report": _report_of(store, version, out) if version else None,
         **flow_runs.describe(run),
     }

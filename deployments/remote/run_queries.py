@@ -27,6 +27,7 @@ from prefect.client.schemas.objects import Artifact, FlowRun, StateType, TaskRun
 from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
 
 from deployments.remote.automations import WATCHED
+from tasks.orchestration.step_times import is_step, start_time
 
 T = TypeVar("T")
 
@@ -130,19 +131,7 @@ def task_runs(client: SyncPrefectClient, run: FlowRun) -> list[TaskRun]:
 
 def steps_of(client: SyncPrefectClient, run: FlowRun) -> list[TaskRun]:
     """The steps of a run that have begun, in that order."""
-    # Prefect adds a task run for each child flow run, which is no step of ours.
-    steps = [task for task in task_runs(client, run) if task.start_time and "run_deployment" not in task.task_key]
-    return sorted(steps, key=start_time)
-
-
-def start_time(step: TaskRun) -> datetime:
-    """When a step began; one that has not is later than all others."""
-    return step.start_time or datetime.max.replace(tzinfo=UTC)
-
-
-def plain_name(step: TaskRun) -> str:
-    """The name of a step without the suffix that Prefect adds to make it unique."""
-    return step.name.rpartition("-")[0] or step.name
+    return sorted(filter(is_step, task_runs(client, run)), key=start_time)
 
 
 def progress_bars(client: SyncPrefectClient, runs: Iterable[FlowRun]) -> dict[UUID, Artifact]:

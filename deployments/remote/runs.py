@@ -12,10 +12,11 @@ from prefect.client.schemas.sorting import LogSort
 
 from deployments.remote.find_run import find_run
 from deployments.remote.heartbeats import last_heartbeats
-from deployments.remote.run_queries import PAGE, is_final, parent_of, plain_name, steps_of, top_runs
+from deployments.remote.run_queries import PAGE, is_final, parent_of, steps_of, top_runs
 from deployments.remote.run_rows import project_of, rows_of
 from deployments.remote.server import connected
 from tasks.orchestration.asking_runs import is_asking
+from tasks.orchestration.step_times import plain_name
 
 StateWord = Literal["waiting", "running", "completed", "failed", "crashed", "cancelled"]
 

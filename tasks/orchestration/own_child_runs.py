@@ -1,4 +1,4 @@
-"""Which flows this flow run has had run for it, in all of its attempts."""
+"""What this flow run has had run for it, in all of its attempts, and how long each step took."""
 
 from uuid import UUID
 
@@ -8,6 +8,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlo
 from prefect.runtime import flow_run
 
 from tasks.errors import ServerUnavailable
+from tasks.orchestration.step_times import step_seconds
 
 
 def flows_of_child_runs() -> set[str]:
@@ -23,3 +24,12 @@ def flows_of_child_runs() -> set[str]:
             return {client.read_flow(flow_id).name for flow_id in {child.flow_id for child in child_runs}}
     except HTTPError as error:
         raise ServerUnavailable(f"the Prefect server does not tell which runs there are: {error}") from None
+
+
+def seconds_so_far() -> dict[str, float]:
+    """Seconds of the steps of this flow run that are done; none if the server does not answer."""
+    try:
+        with get_client(sync_client=True) as client:
+            return step_seconds(client, UUID(flow_run.id))
+    except HTTPError:
+        return {}

@@ -11,7 +11,7 @@ from tasks.local.scratch import scratch_folder
 from tasks.orchestration import questions
 from tasks.orchestration.announcements import announce
 from tasks.orchestration.asking_runs import in_words
-from tasks.orchestration.own_child_runs import flows_of_child_runs
+from tasks.orchestration.own_child_runs import flows_of_child_runs, seconds_so_far
 from tasks.orchestration.progress import artifact_key, report_to_server
 from tasks.orchestration.retries import step
 from tasks.orchestration.run_watch import sleep
@@ -298,7 +298,7 @@ def summarise(outcome: RetrainOutcome, has_page: bool) -> RetrainOutcome:
     )
     store_outcome(store, stored)
     older = {recipe: run.run_key for recipe, run in find_older_runs(store, outcome.model.spec).items()}
-    text = outcome_markdown(outcome, link.url, page, link.validity, older)
+    text = outcome_markdown(outcome, link.url, page, link.validity, older, seconds_so_far())
     report_to_server(lambda: create_table_artifact([outcome_row(outcome)], OUTCOME, "Outcome of the run"))
     rows = class_rows(outcome.report.scores)
     description = f"Scores by class on the {outcome.report.split} split"

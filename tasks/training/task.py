@@ -31,6 +31,8 @@ from tasks.records import (
     TrainJob,
 )
 from tasks.settings import WorkSettings, from_environment
+from tasks.storage.blob_cache import BlobCache
+from tasks.storage.datasets import fetch_dataset
 from tasks.storage.probe_memory import probe_daily
 from tasks.storage.runs import find_formats, find_model, find_older_runs, reuse_model
 from tasks.storage.s3 import Store
@@ -42,6 +44,7 @@ from tasks.training.initial_weights import require_in_store
 from tasks.training.progress import TrainingProgress
 from tasks.training.replay import REPLAY, in_words, replay_markdown, replay_row
 from tasks.training.replay_in_store import replay_in_store
+from tasks.training.run_folder import RunFolder
 from tasks.training.spec import (
     check_classes,
     check_study,
@@ -137,6 +140,15 @@ def train_on_worker(job: TrainJob, evaluation: EvaluateJob, baseline: EvaluateJo
     if model is None:
         raise NasflowError(f"run {job.spec.digest[:12]}: the train run completed without a model; look at its logs")
     return model
+
+
+@step("fetch images")
+def fetch_images(job: TrainJob) -> None:
+    """Bring the labels' images to this machine, those that it does not have yet, unless the run is finished already."""
+    store, settings = Store.from_environment(), from_environment(WorkSettings)
+    if find_model(store, job.spec.digest) is None:
+        folder = RunFolder.of(settings, job.spec.digest)
+        fetch_dataset(store, job.spec.snapshot_digest, folder.data, BlobCache.of(settings), ProgressBar("images").show)
 
 
 @step("train")

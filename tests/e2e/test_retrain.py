@@ -39,7 +39,7 @@ def test_the_first_model_becomes_champion(stack, first):
     assert (first["model"]["version"], first["model"]["alias"]) == (1, "champion")
     assert first["reused"] == []
     names = list(first["steps"])
-    assert names[:4] == ["look for another run", "export labels", "find the champion", "check labels"]
+    assert names[:4] == ["wait for a worker", "start", "look for another run", "export labels"]
     assert names[-1] == "summarise"
 
 
@@ -47,7 +47,8 @@ def test_the_steps_of_its_train_run_say_where_the_time_went(first):
     steps = first["steps"]
     within = {name.removeprefix("train: "): seconds for name, seconds in steps.items() if name.startswith("train: ")}
     assert list(within) == [
-        "wait for a worker", "start", "train", "look for a finished evaluation", "detect", "score", "export",
+        "wait for a worker", "start", "fetch images", "train", "look for a finished evaluation", "detect", "score",
+        "export",
     ]  # fmt: skip
     assert 0 < sum(within.values()) <= steps["train on a GPU worker"] + 1
     assert within["detect"] < within["train"]  # the trainer has detected
@@ -61,6 +62,7 @@ def test_prefect_shows_progress_epochs_and_a_summary(stack, first):
     epochs = max(tables, key=lambda artifact: artifact["created"])
     assert [row["epoch"] for row in json.loads(epochs["data"])] == [1, 2]
     assert "pets version 1: champion" in summary_of(stack, first)
+    assert f"| train: train | {first['steps']['train: train']:.1f} |" in summary_of(stack, first)
 
 
 def summary_of(stack, document):

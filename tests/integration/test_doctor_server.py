@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 import uuid
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from deployments.doctor.flow_runs import silent_runs, waiting_runs
 from deployments.doctor.leases import lease_storage
 from deployments.doctor.schedules import schedules
 from deployments.doctor.server import server_checks
+from deployments.doctor.slowest_step import slowest_step
 from deployments.doctor.workers import workers
 from tests.fakes.waiting import wait_for
 
@@ -218,3 +220,29 @@ def test_all_checks_of_a_server_that_answers(prefect_server):
     assert checks["server"]["status"] == "ok"
     assert checks["clock"]["message"] == "agrees with the Prefect server"
     assert all(check["remedy"] for check in checks.values() if check["status"] != "ok")
+
+
+# Where time went ---------------------------------------------------------------------------------
+
+
+def set_state(server, run, kind, name):
+    """A state of a flow run, as its worker and its process report it."""
+    server.api(f"/flow_runs/{run}/set_state", {"state": {"type": kind, "name": name}, "force": True})
+
+
+def test_the_slowest_step_that_need_not_have_been_is_named_with_its_remedy(prefect_server, client, monkeypatch):
+    assert slowest_step(client)["status"] == "ok"
+    deployment = prefect_server.api("/deployments/name/retrain/retrain")["id"]
+    run = prefect_server.api(
+        f"/deployments/{deployment}/create_flow_run",
+        {"parameters": {"request": {"project": "pets", "workspace": "acme"}}},
+    )
+    time.sleep(1.5)  # until a worker takes it
+    for kind, name in (("PENDING", "Pending"), ("RUNNING", "Running"), ("COMPLETED", "Completed")):
+        set_state(prefect_server, run["id"], kind, name)
+    assert slowest_step(client)["status"] == "ok"  # a second and a half is not worth a thought
+    monkeypatch.setattr("deployments.doctor.slowest_step.MIN_SECONDS", 1.0)
+    found = slowest_step(client)
+    assert (found["name"], found["status"]) == ("slowest step", "warning")
+    assert found["message"].startswith(f"run {run['name']}: wait for a worker took ")
+    assert "PREFECT_WORKER_QUERY_SECONDS" in found["remedy"]

@@ -23,6 +23,7 @@ from tests.fakes.scores import scores, speed
 SHA = "0123456789abcdef" * 4
 LINK = "https://store.test/b/report.html?X-Amz-Signature=abc&X-Amz-Expires=1"
 PAGE = "https://store.test/b/index.html?X-Amz-Signature=def"
+STEPS = {"export labels": 0.04, "train on a GPU worker": 61.25, "train: fetch images": 3.0}
 PLAIN = ClassScore(ap=0.111, ap50=0.222, precision=0.333, recall=0.444, threshold=0.5, truths=55)
 UNSEEN = ClassScore(ap=None, ap50=None, precision=None, recall=None, threshold=None, truths=0)
 
@@ -69,7 +70,7 @@ def outcome_of(
 
 
 def summary(per_class, **changes):
-    return outcome_markdown(outcome_of(per_class, **changes), LINK, PAGE, "works until 2026-12-04 14:02 UTC", {})
+    return outcome_markdown(outcome_of(per_class, **changes), LINK, PAGE, "works until 2026-12-04 14:02 UTC", {}, STEPS)
 
 
 def cells(text):
@@ -111,7 +112,7 @@ def test_cases_a_model_that_finds_nothing_says_so_before_the_decision(min_score,
     outcome = outcome_of({"cat": PLAIN})
     nothing = {"map": 0, "map50": 0, "map75": 0, "precision": 0, "recall": 0, "f1": 0, "min_score": min_score}
     report = outcome.report.model_copy(update={"scores": outcome.report.scores.model_copy(update=nothing)})
-    text = outcome_markdown(outcome.model_copy(update={"report": report}), LINK, PAGE, "works", {})
+    text = outcome_markdown(outcome.model_copy(update={"report": report}), LINK, PAGE, "works", {}, STEPS)
     title, line, decision = (line for line in text.splitlines()[:5] if line)
     assert title.startswith("# pets version 4")
     assert line == f"{what}: all 55 labelled boxes are missed, which costs all of mAP50 (1.000)."
@@ -119,17 +120,17 @@ def test_cases_a_model_that_finds_nothing_says_so_before_the_decision(min_score,
 
 
 def test_a_page_that_could_not_be_written_is_told_with_the_remedy():
-    text = outcome_markdown(outcome_of({"cat": PLAIN}), LINK, None, "works until 2026-12-04 14:02 UTC", {})
+    text = outcome_markdown(outcome_of({"cat": PLAIN}), LINK, None, "works until 2026-12-04 14:02 UTC", {}, STEPS)
     assert "The page with all versions could not be written; `nasflow models page pets` writes it." in text
     assert "All versions of pets" not in text
 
 
 def test_runs_of_the_same_settings_by_older_recipes_are_named():
     outcome = outcome_of({"cat": PLAIN})
-    older = outcome_markdown(outcome, LINK, PAGE, "works", {1: "a" * 64, 0: "b" * 64})
+    older = outcome_markdown(outcome, LINK, PAGE, "works", {1: "a" * 64, 0: "b" * 64}, STEPS)
     for recipe, name in ((1, "a" * 12), (0, "b" * 12)):
         assert f"Run `{name}` by recipe {recipe} has the same settings; it is kept, and was not used." in older
-    assert f"run `{SHA[:12]}` by recipe 0.\n" in outcome_markdown(outcome, LINK, PAGE, "works", {})
+    assert f"run `{SHA[:12]}` by recipe 0.\n" in outcome_markdown(outcome, LINK, PAGE, "works", {}, STEPS)
 
 
 def test_the_title_says_whether_the_model_is_promoted():
@@ -195,3 +196,9 @@ def test_rows_of_classes_come_worst_first_and_the_unmeasured_last():
 def test_the_outcome_has_the_name_of_its_event_and_one_line_for_people(decision, kind, words):
     outcome = outcome_of({"cat": PLAIN}, **decision)
     assert (kind_of(outcome), headline(outcome)) == (kind, f"pets version 4: {words}")
+
+
+def test_each_step_that_took_time_has_a_line():
+    text = outcome_markdown(outcome_of({"cat": PLAIN}), LINK, PAGE, "works", {}, STEPS)
+    assert "| step | seconds |\n|---|---|\n| train on a GPU worker | 61.2 |\n| train: fetch images | 3.0 |\n" in text
+    assert "export labels" not in text
