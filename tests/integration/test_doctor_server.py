@@ -17,7 +17,9 @@ from deployments.doctor.flow_runs import silent_runs, waiting_runs
 from deployments.doctor.leases import lease_storage
 from deployments.doctor.schedules import schedules
 from deployments.doctor.server import server_checks
+from deployments.doctor.version import compared, version
 from deployments.doctor.workers import workers
+from deployments.remote.code_version import VARIABLE, code_version
 from tests.fakes.waiting import wait_for
 
 
@@ -63,6 +65,30 @@ def test_what_is_paused_is_found(prefect_server, client, path, values, words):
     with changed(prefect_server, path.replace("{train/train}", deployment), values):
         assert words in workers(client)["message"]
     assert words not in workers(client)["message"]
+
+
+# Version -----------------------------------------------------------------------------------------
+
+
+def test_a_server_tells_with_which_nasflow_it_was_deployed(prefect_server, client):
+    assert version(client)["status"] == "ok"
+    other = {**code_version(), "nasflow": "0.0.9"}
+    with changed(prefect_server, f"/variables/name/{VARIABLE}", {"value": other}):
+        found = version(client)
+        assert found["status"] == "error"
+        assert "nasflow 0.0.9" in found["message"]
+        prefect_server.nasflow("deploy")
+        assert version(client)["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [({"nasflow": "9"}, "error"), ({"recipe": 99}, "error"), ({"scoring": 99}, "error"), ({"code": "0"}, "warning")],
+)
+def test_other_code_of_the_same_version_is_a_warning_and_all_else_an_error(changes, status):
+    found = compared(code_version(), {**code_version(), **changes})
+    assert (found["status"], bool(found["remedy"])) == (status, True)
+    assert compared(code_version(), None)["status"] == "warning"
 
 
 # Schedules, automations and leases ---------------------------------------------------------------
@@ -213,7 +239,7 @@ def test_a_server_that_takes_connections_and_never_answers_is_one_error():
 
 def test_all_checks_of_a_server_that_answers(prefect_server):
     checks = {check["name"]: check for check in prefect_server.nasflow("doctor", code=1)["checks"]}
-    of_server = ["server", "workers", "schedules", "running", "waiting", "leases", "automations"]
+    of_server = ["server", "version", "workers", "schedules", "running", "waiting", "leases", "automations"]
     assert list(checks)[5:] == [*of_server, "clock", "roboflow"]
     assert checks["server"]["status"] == "ok"
     assert checks["clock"]["message"] == "agrees with the Prefect server"
