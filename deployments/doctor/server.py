@@ -69,7 +69,11 @@ def _automations(client: SyncPrefectClient) -> Check:
 
 
 def server(client: SyncPrefectClient) -> Check:
-    """Whether the server is well, and has our deployments."""
+    """Whether the server is well, and has our deployments.
+
+    Raises:
+        NasflowError: it is not, or has none.
+    """
     url = server_url()
     if (problem := client.api_healthcheck()) is not None:
         raise NasflowError(f"{url}: {problem}")

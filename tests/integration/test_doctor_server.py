@@ -47,7 +47,7 @@ def test_pools_without_an_online_worker_are_found_until_one_starts(prefect_serve
     found = workers(client)
     assert found["status"] == "warning"
     assert "work pool gpu has no online worker" in found["message"]
-    assert "prefect worker start --pool" in found["remedy"]
+    assert "nasflow worker --pool" in found["remedy"]
     with prefect_server.worker("gpu", "doctor"):
         wait_for(lambda: "work pool gpu has no online worker" not in workers(client)["message"])
 
