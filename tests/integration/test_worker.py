@@ -16,6 +16,7 @@ from deployments.worker.rights import rights
 from tasks.storage import keys
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
+from tasks.training.launch import TRAINER
 from tests.fakes.store_roles import store_with_roles
 from tests.fakes.waiting import wait_for
 from tests.integration.prefect_server import NASFLOW, PrefectServer
@@ -60,7 +61,7 @@ def started(server, folder, name, variables, *options):
             command, stdout=subprocess.PIPE, stderr=output, text=True, env={**server.environment, **variables}
         )
     try:
-        lines = []
+        lines: list[str] = []
         while (not lines or lines[-1] != "}\n") and (line := process.stdout.readline()):
             lines.append(line)
         assert lines, log.read_text()
@@ -166,6 +167,8 @@ def test_a_run_is_handed_over_with_its_checkpoint_and_goes_on_on_another_machine
             wait_for(lambda: manifests(store))
             family = psutil.Process(first.pid).children(recursive=True)
             assert_no_secret([" ".join(process.cmdline()) for process in family], secrets)
+            (trainer,) = [process for process in family if TRAINER in process.cmdline()]
+            assert_no_secret([json.dumps(trainer.environ())], secrets)
             first.send_signal(signal.SIGTERM)
             assert first.wait(120) == 0
             assert [process for process in family if process.is_running()] == []

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import typer
 
@@ -60,8 +61,9 @@ def test_a_stop_leaves_time_for_a_checkpoint_and_asks_the_command_alone(unit):
 @each
 def test_the_command_has_the_options_of_the_unit(unit):
     _, verb, *options = setting(unit, "ExecStart").split()
-    worker = typer.main.get_command(app).commands[verb]
-    known = {flag for parameter in worker.params for flag in parameter.opts}
+    command = typer.main.get_command(app)
+    assert isinstance(command, click.Group)
+    known = {flag for parameter in command.commands[verb].params for flag in parameter.opts}
     assert {option for option in options if option.startswith("--")} <= known
 
 
