@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 
@@ -231,3 +232,32 @@ def test_the_worker_of_a_pool_is_started_again_when_it_is_killed(server, roles, 
     assert (
         "was killed by signal 9; starting it again in 1 s; see the lines above" in (tmp_path / "killed.log").read_text()
     )
+
+
+TWO_PLACES = """
+import sys
+from deployments.cli.interrupt import stop_like_ctrl_c
+from deployments.worker.places import training_places
+from deployments.worker.worker import run_until_stopped
+stop_like_ctrl_c()
+run_until_stopped("gpu", training_places("pair", ["a GPU", "another"], "", "each"))
+"""
+
+
+def test_each_gpu_of_a_machine_has_a_worker_that_sees_it_alone(server, tmp_path):
+    """With names of GPUs for GPUs."""
+    command, environment = [sys.executable, "-c", TWO_PLACES], {**server.environment, "CUDA_VISIBLE_DEVICES": ""}
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen(command, stderr=log, stdout=log, env=environment)
+    try:
+        wait_for(lambda: online(server, "gpu") >= {"pair-gpu-0", "pair-gpu-1"})
+        workers = workers_of(psutil.Process(process.pid))
+        names = [command_of(worker)[command_of(worker).index("--name") + 1] for worker in workers]
+        devices = [worker.environ()["CUDA_VISIBLE_DEVICES"] for worker in workers]
+        limits = {command_of(worker)[command_of(worker).index("--limit") + 1] for worker in workers}
+        assert sorted(zip(names, devices, strict=True)) == [("pair-gpu-0", "0"), ("pair-gpu-1", "1")]
+        assert limits == {"1"}
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 0
+    assert [worker for worker in workers if worker.is_running()] == []
