@@ -14,8 +14,6 @@ from deployments.local_stack.supervised import Process, Supervised
 from deployments.terminal.console import say
 from deployments.worker.places import Place
 
-STEADY_SECONDS = 30
-"""A worker that lived so long has come up."""
 STOP_SECONDS = 300
 """A flow run has so long to write its checkpoint, to send it, and to give its run back."""
 KILL_SECONDS = 10
@@ -69,17 +67,13 @@ def _supervised(pool: str, place: Place) -> Supervised:
     command = [sys.executable, prefect, "worker", "start", "--pool", pool, "--type", "process"]
     command += ["--name", place.name, "--limit", str(place.limit), "--install-policy", "never"]
     command += ["--no-create-pool-if-not-found"]
-    began = 0.0
+    environment = {**os.environ, **place.variables}
 
     def launch() -> Process:
-        nonlocal began
-        began = time.monotonic()
-        return processes.start(command, None, {**os.environ, **place.variables})
+        return processes.start(command, None, environment)
 
-    def lives(_: Process) -> bool:
-        return time.monotonic() - began > STEADY_SECONDS
-
-    return Supervised(f"worker {place.name}", "the lines above", launch, lives, say)
+    # It counts as up at once: a worker that ends again and again must not end the others, whose flow runs train.
+    return Supervised(f"worker {place.name}", "the lines above", launch, lambda _: True, say)
 
 
 def _stop(workers: Sequence[Process]) -> None:
