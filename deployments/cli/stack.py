@@ -1,4 +1,4 @@
-"""Verbs for this machine: demo, up and doctor."""
+"""Verbs for this machine: demo, up, worker and doctor."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +8,7 @@ import typer
 from deployments.cli.interrupt import stop_like_ctrl_c
 from deployments.cli.options import Json, StackFolder
 from deployments.cli.verb import Verb
+from deployments.worker.places import Gpus
 
 app = typer.Typer()
 
@@ -41,6 +42,38 @@ def up(directory: StackFolder = Path("nasflow-local"), as_json: Json = False) ->
 
     stop_like_ctrl_c()
     run(directory, as_json=as_json)
+
+
+@app.command(cls=Verb)
+def worker(
+    pool: Annotated[str, typer.Option(help="Work pool that flow runs are taken from.")] = "gpu",
+    name: Annotated[str, typer.Option(help="Name in Prefect; without it that of the machine and the pool.")] = "",
+    gpus: Annotated[Gpus, typer.Option(help="A worker for each GPU, or one whose runs train on all.")] = "each",
+    strict: Annotated[bool, typer.Option("--strict", help="Do not start on a warning, either.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check machine, store, server, version and rights; then take flow runs until Ctrl-C, which hands them over.
+
+    Args:
+        pool: Work pool that flow runs are taken from.
+        name: Begin of the names of the workers.
+        gpus: A worker for each GPU, or one whose runs train on all of them.
+        strict: Whether a warning keeps it from starting.
+        as_json: Whether stdout gets one JSON document, before the workers start.
+    """
+    from deployments.cli.show import show, show_checks
+    from deployments.terminal.console import say
+    from deployments.worker.start import prepare
+    from deployments.worker.worker import run_until_stopped
+
+    stop_like_ctrl_c()
+    start = prepare(pool, name, gpus, strict=strict)
+    show(start.document, as_json, show_checks)
+    if not start.places:
+        say("not started; correct what the checks found")
+        raise typer.Exit(1)
+    say(f"{', '.join(start.document['workers'])}: taking flow runs of pool {pool}; Ctrl-C hands them over")
+    run_until_stopped(pool, start.places)
 
 
 @app.command(cls=Verb)

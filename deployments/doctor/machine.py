@@ -7,11 +7,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from deployments.doctor.check import Check, check
+from tasks.errors import NasflowError
 from tasks.settings import WorkSettings, from_environment
+
+TrainerFacts = dict[str, Any]
+"""Versions of ``torch`` and ``sg``, the ``device``, and the names of the ``gpus``."""
 
 MIN_DISK_GB = 8
 MIN_MEMORY_GB = 6
@@ -62,17 +67,30 @@ def disk() -> Check:
 
 
 def trainer() -> Check:
-    """Whether a trainer can start, and on which device.
+    """Whether a trainer can start, and on which device."""
+    try:
+        return describe_trainer(probe_trainer())
+    except NasflowError as error:
+        return check("trainer", "warning", str(error), "run `make setup`, or train elsewhere")
 
-    In a process of its own, since importing super-gradients changes the process that does it.
+
+def probe_trainer() -> TrainerFacts:
+    """What a trainer would find here, in a process of its own, since super-gradients changes the one that imports it.
+
+    Raises:
+        NasflowError: a trainer cannot start.
     """
     command = [sys.executable, "-W", "ignore", "-c", _TRAINER_PROBE]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path.cwd())
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines()
-        reason = lines[-1] if lines else f"exit code {done.returncode}"
-        return check("trainer", "warning", f"cannot train here: {reason}", "run `make setup`, or train elsewhere")
-    facts = json.loads(done.stdout.strip().splitlines()[-1])
+        raise NasflowError(f"cannot train here: {lines[-1] if lines else f'exit code {done.returncode}'}")
+    facts: TrainerFacts = json.loads(done.stdout.strip().splitlines()[-1])
+    return facts
+
+
+def describe_trainer(facts: TrainerFacts) -> Check:
+    """The check of what a trainer found."""
     gpus = ", ".join(facts["gpus"]) or "no GPU"
     message = f"torch {facts['torch']}, super-gradients {facts['sg']}; trains on {facts['device']}; {gpus}"
     return check("trainer", "ok", message)

@@ -4,7 +4,7 @@ Each request has a short limit, and after the first without an answer the rest i
 on a server that is half dead.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -21,6 +21,7 @@ from deployments.doctor.flow_runs import silent_runs, waiting_runs
 from deployments.doctor.leases import lease_storage
 from deployments.doctor.schedules import schedules
 from deployments.doctor.slowest_step import slowest_step
+from deployments.doctor.version import version
 from deployments.doctor.workers import workers
 from deployments.remote.automations import NAMES
 from deployments.remote.server import first_line, server_url
@@ -34,10 +35,19 @@ ServerCheck = Callable[[SyncPrefectClient], Check]
 
 def server_checks() -> list[Check]:
     """Whether the server answers; if it does, and has our deployments, all that it can be asked."""
-    checks: list[Check] = []
     functions: list[ServerCheck] = [
-        _server, workers, schedules, silent_runs, waiting_runs, lease_storage, _automations, slowest_step,
+        server, version, workers, schedules, silent_runs, waiting_runs, lease_storage, _automations, slowest_step,
     ]  # fmt: skip
+    return ask(functions)
+
+
+def ask(functions: Sequence[ServerCheck]) -> list[Check]:
+    """Make checks of a server, the first of which says whether it answers.
+
+    Returns:
+        The checks; that of the server and those before the first request without an answer.
+    """
+    checks: list[Check] = []
     try:
         with _impatient_client() as client:
             for function in functions:
@@ -62,7 +72,12 @@ def _automations(client: SyncPrefectClient) -> Check:
     return automations(client, NAMES)
 
 
-def _server(client: SyncPrefectClient) -> Check:
+def server(client: SyncPrefectClient) -> Check:
+    """Whether the server is well, and has our deployments.
+
+    Raises:
+        NasflowError: it is not, or has none.
+    """
     url = server_url()
     if (problem := client.api_healthcheck()) is not None:
         raise NasflowError(f"{url}: {problem}")

@@ -13,8 +13,8 @@ from tasks.orchestration.step_times import START, WAIT, step_seconds
 MIN_SECONDS = 4.0
 """Less is not worth a thought; a worker that polls each second and a warm disk take less."""
 REMEDIES = {
-    WAIT: "a worker asks for runs every PREFECT_WORKER_QUERY_SECONDS (10 s by default): set it to 1 where it is started; "
-    "or start another worker if all were busy",
+    WAIT: "a worker asks for runs every PREFECT_WORKER_QUERY_SECONDS, 10 s by default: set it to 1 where it is "
+    "started; start another worker if all were busy",
     START: "Python's modules came from a slow or cold disk: install nasflow on a local disk of the worker, without "
     "PYTHONDONTWRITEBYTECODE",
     "fetch images": "the images were not on the worker yet: keep NASFLOW_WORK_DIR from run to run, and raise "

@@ -14,7 +14,7 @@ def workers(client: SyncPrefectClient) -> Check:
     """Whether each pool has an online worker, and nothing is paused or missing."""
     faults = [*_missing_deployments(client), *(fault for pool in POOLS for fault in _faults_of_pool(client, pool))]
     remedy = (
-        "start a worker with `prefect worker start --pool POOL`, resume in Prefect's UI what is paused, "
+        "start a worker with `nasflow worker --pool POOL`, resume in Prefect's UI what is paused, "
         "and run `nasflow deploy` for what is missing"
     )
     return check_of_faults("workers", f"pools {' and '.join(POOLS)} have online workers", faults, remedy)

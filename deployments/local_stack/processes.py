@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Collection, Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import psutil
@@ -29,20 +29,20 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 def start(
-    command: list[str], log: Path, environment: Mapping[str, str], *, cwd: Path | None = None
+    command: list[str], log: Path | None, environment: Mapping[str, str], *, cwd: Path | None = None
 ) -> subprocess.Popen[bytes]:
     """Start a server. On Linux it is killed when the thread that called this ends, in whatever way.
 
     Args:
         command: Full path of the program, and arguments.
-        log: File that its output is appended to.
+        log: File that its output is appended to; None for the stderr of this process.
         environment: All of its environment variables.
         cwd: Its working directory, or None for that of this process.
 
     Returns:
         The process.
     """
-    with log.open("ab") as output:
+    with log.open("ab") if log else nullcontext(sys.stderr) as output:
         return subprocess.Popen(
             [sys.executable, "-S", "-c", _TIED, str(os.getpid()), *command],
             cwd=cwd,

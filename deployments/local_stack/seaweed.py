@@ -44,9 +44,18 @@ class Seaweed:
     loses nothing that it acknowledged; a power cut may.
     """
 
-    def __init__(self, folder: Path, *, bucket: str = "nasflow") -> None:
+    def __init__(self, folder: Path, *, bucket: str = "nasflow", identities: Path | None = None) -> None:
+        """Describe the server.
+
+        Args:
+            folder: Folder that keeps everything.
+            bucket: Name of the bucket.
+            identities: File with further identities and their policies, as SeaweedFS reads it; the settings name one
+                that may do everything.
+        """
         self._folder = folder.absolute()
         self._bucket = bucket
+        self._identities = identities
         self._identity: dict[str, str] = {}
         self._ports: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
@@ -175,6 +184,7 @@ class Seaweed:
             "-master.telemetry=false",
             "-s3.autoCreateBucket=false",
             "-s3.allowDeleteBucketNotEmpty=false",
+            *([f"-s3.config={self._identities.absolute()}"] if self._identities else []),
         ]
 
     def _server_environment(self) -> dict[str, str]:

@@ -25,7 +25,7 @@ class Supervised:
     def __init__(
         self,
         name: str,
-        log: Path,
+        log: Path | str,
         launch: Callable[[], Process],
         answers: Callable[[Process], bool],
         say: Callable[[str], None],
@@ -34,7 +34,7 @@ class Supervised:
 
         Args:
             name: What people call it.
-            log: File with its output.
+            log: File with its output, or words that say where it is.
             launch: Starts it, without waiting.
             answers: Whether it does its work.
             say: Takes a line when it ends.

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 POOLS = {
     "default": "Light flow runs: labels, the gate, publishing.",
-    "gpu": "Training and evaluation; start one worker a GPU, with --limit 1.",
+    "gpu": "Training and evaluation; `nasflow worker` starts a worker for each GPU.",
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from httpx import HTTPStatusError
 
 from deployments.remote.automations import register_automations
+from deployments.remote.code_version import remember_version
 from deployments.remote.deployment_settings import Settings, of_file, of_server, unflatten
 from deployments.remote.merge import merge
 from deployments.remote.pool_templates import PoolType
@@ -57,6 +58,7 @@ def register(file: Traversable = PREFECT_FILE, pool_type: PoolType | None = None
         create_pools(client, pool_type)
         registered = [_register_deployment(client, entry) for entry in deployments_of(file)]
         register_automations(client)
+        remember_version(client)
         return registered
 
 

@@ -228,7 +228,7 @@ class Reminder:
         pool = child.work_pool_name or "gpu"
         if self._client.read_work_pool(pool).is_paused:
             return f"the work pool {pool} is paused; resume it with `prefect work-pool resume {pool}`"
-        return f"start one with `prefect worker start --pool {pool}`, or wait until one is free"
+        return f"start one with `nasflow worker --pool {pool}`, or wait until one is free"
 
 
 def _error_of(state: State, deployment: str) -> NasflowError | None:

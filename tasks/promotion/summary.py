@@ -60,12 +60,7 @@ def class_rows(scores: Scores) -> list[dict[str, str | int | float | None]]:
 
 
 def outcome_markdown(
-    outcome: RetrainOutcome,
-    report_link: str,
-    page_link: str | None,
-    validity: str,
-    older: Mapping[int, str],
-    seconds: Mapping[str, float],
+    outcome: RetrainOutcome, report_link: str, page_link: str | None, validity: str, older: Mapping[int, str]
 ) -> str:
     """The outcome for people: verdict, scores, and links to the report and to the project's page.
 
@@ -75,7 +70,6 @@ def outcome_markdown(
         page_link: Link to the project's page; None if it could not be written.
         validity: How long the links work, such as "works until 2026-12-04 14:02 UTC".
         older: Run keys of runs with the same settings by older recipes.
-        seconds: What each step so far took.
 
     Returns:
         Markdown; all names in it are escaped.
@@ -112,11 +106,14 @@ Labels: {splits} images, snapshot `{outcome.snapshot.snapshot_digest[:12]}`. Tra
 run `{model.run_key[:12]}` by recipe {model.spec.recipe}.{_older(older)}
 
 {_formats(version)}
-
-| step | seconds |
-|---|---|
-{_step_lines(seconds)}
 """
+
+
+def steps_markdown(seconds: Mapping[str, float]) -> str:
+    """Where the time of a run went: a line for each step that took ``MIN_STEP_SECONDS`` or more."""
+    shown = {name: took for name, took in seconds.items() if took >= MIN_STEP_SECONDS}
+    lines = [f"| {as_cell(name)} | {took:.1f} |" for name, took in shown.items()]
+    return "\n".join(["| step | seconds |", "|---|---|", *lines])
 
 
 def _class_lines(scores: Scores) -> str:
@@ -125,11 +122,6 @@ def _class_lines(scores: Scores) -> str:
         f"| {as_number(score.precision)} | {as_number(score.recall)} |"
         for name, score in scores.per_class.items()
     )
-
-
-def _step_lines(seconds: Mapping[str, float]) -> str:
-    """A line for each step that took any time worth a line."""
-    return "\n".join(f"| {as_cell(name)} | {took:.1f} |" for name, took in seconds.items() if took >= MIN_STEP_SECONDS)
 
 
 def _older(runs: Mapping[int, str]) -> str:

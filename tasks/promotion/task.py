@@ -25,7 +25,16 @@ from tasks.promotion.outcome import reused_stages, store_outcome
 from tasks.promotion.page_in_store import try_update_page
 from tasks.promotion.questions import question_key, question_markdown, question_title, settle
 from tasks.promotion.registry import CHAMPION, Publication
-from tasks.promotion.summary import OUTCOME, class_rows, headline, kind_of, outcome_markdown, outcome_row, version_row
+from tasks.promotion.summary import (
+    OUTCOME,
+    class_rows,
+    headline,
+    kind_of,
+    outcome_markdown,
+    outcome_row,
+    steps_markdown,
+    version_row,
+)
 from tasks.records import (
     AliasMove,
     Comparison,
@@ -298,7 +307,7 @@ def summarise(outcome: RetrainOutcome, has_page: bool) -> RetrainOutcome:
     )
     store_outcome(store, stored)
     older = {recipe: run.run_key for recipe, run in find_older_runs(store, outcome.model.spec).items()}
-    text = outcome_markdown(outcome, link.url, page, link.validity, older, seconds_so_far())
+    text = f"{outcome_markdown(outcome, link.url, page, link.validity, older)}\n{steps_markdown(seconds_so_far())}\n"
     report_to_server(lambda: create_table_artifact([outcome_row(outcome)], OUTCOME, "Outcome of the run"))
     rows = class_rows(outcome.report.scores)
     description = f"Scores by class on the {outcome.report.split} split"

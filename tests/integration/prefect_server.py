@@ -1,5 +1,6 @@
 """A real Prefect server with nasflow's deployments, the command and the API against it, and real workers."""
 
+import base64
 import json
 import os
 import subprocess
@@ -19,10 +20,14 @@ PRIVATE = ("NASFLOW_", "AWS_", "PREFECT_", "ROBOFLOW_")
 
 
 class PrefectServer:
-    """A server as a context manager. It has leases in memory, as a server of people has by default."""
+    """A server as a context manager. It has leases in memory, as a server of people has by default.
 
-    def __init__(self, folder):
+    With ``auth``, as user:password, it asks for them.
+    """
+
+    def __init__(self, folder, auth=""):
         self.folder = folder
+        self.headers = {"Content-Type": "application/json"}
         self.port = processes.free_port()
         url = f"http://{processes.HOST}:{self.port}/api"
         others = {name: value for name, value in os.environ.items() if not name.startswith(PRIVATE)}
@@ -31,6 +36,9 @@ class PrefectServer:
             "PREFECT_UI_API_URL": url, "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1",
             "PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_CLI_PROMPT": "false", "OMP_NUM_THREADS": "1",
         }  # fmt: skip
+        if auth:
+            self.environment |= {"PREFECT_SERVER_API_AUTH_STRING": auth, "PREFECT_API_AUTH_STRING": auth}
+            self.headers["Authorization"] = f"Basic {base64.b64encode(auth.encode()).decode()}"
         self.url = url
 
     def __enter__(self):
@@ -76,7 +84,7 @@ class PrefectServer:
         request = urllib.request.Request(
             self.url + path,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
+            headers=self.headers,
             method=method or ("GET" if body is None else "POST"),
         )
         for wait in (0.5, 1, 2, 4, None):

@@ -19,7 +19,9 @@ from deployments.doctor.leases import lease_storage
 from deployments.doctor.schedules import schedules
 from deployments.doctor.server import server_checks
 from deployments.doctor.slowest_step import slowest_step
+from deployments.doctor.version import compared, version
 from deployments.doctor.workers import workers
+from deployments.remote.code_version import VARIABLE, code_version
 from tests.fakes.waiting import wait_for
 
 
@@ -47,7 +49,7 @@ def test_pools_without_an_online_worker_are_found_until_one_starts(prefect_serve
     found = workers(client)
     assert found["status"] == "warning"
     assert "work pool gpu has no online worker" in found["message"]
-    assert "prefect worker start --pool" in found["remedy"]
+    assert "nasflow worker --pool" in found["remedy"]
     with prefect_server.worker("gpu", "doctor"):
         wait_for(lambda: "work pool gpu has no online worker" not in workers(client)["message"])
 
@@ -65,6 +67,30 @@ def test_what_is_paused_is_found(prefect_server, client, path, values, words):
     with changed(prefect_server, path.replace("{train/train}", deployment), values):
         assert words in workers(client)["message"]
     assert words not in workers(client)["message"]
+
+
+# Version -----------------------------------------------------------------------------------------
+
+
+def test_a_server_tells_with_which_nasflow_it_was_deployed(prefect_server, client):
+    assert version(client)["status"] == "ok"
+    other = {**code_version(), "nasflow": "0.0.9"}
+    with changed(prefect_server, f"/variables/name/{VARIABLE}", {"value": other}):
+        found = version(client)
+        assert found["status"] == "error"
+        assert "nasflow 0.0.9" in found["message"]
+        prefect_server.nasflow("deploy")
+        assert version(client)["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [({"nasflow": "9"}, "error"), ({"recipe": 99}, "error"), ({"scoring": 99}, "error"), ({"code": "0"}, "warning")],
+)
+def test_other_code_of_the_same_version_is_a_warning_and_all_else_an_error(changes, status):
+    found = compared(code_version(), {**code_version(), **changes})
+    assert (found["status"], bool(found["remedy"])) == (status, True)
+    assert compared(code_version(), None)["status"] == "warning"
 
 
 # Schedules, automations and leases ---------------------------------------------------------------
@@ -215,8 +241,8 @@ def test_a_server_that_takes_connections_and_never_answers_is_one_error():
 
 def test_all_checks_of_a_server_that_answers(prefect_server):
     checks = {check["name"]: check for check in prefect_server.nasflow("doctor", code=1)["checks"]}
-    of_server = ["server", "workers", "schedules", "running", "waiting", "leases", "automations"]
-    assert list(checks)[5:] == [*of_server, "clock", "roboflow"]
+    of_server = ["server", "version", "workers", "schedules", "running", "waiting", "leases", "automations"]
+    assert list(checks)[5:] == [*of_server, "slowest step", "clock", "roboflow"]
     assert checks["server"]["status"] == "ok"
     assert checks["clock"]["message"] == "agrees with the Prefect server"
     assert all(check["remedy"] for check in checks.values() if check["status"] != "ok")
@@ -233,10 +259,8 @@ def set_state(server, run, kind, name):
 def test_the_slowest_step_that_need_not_have_been_is_named_with_its_remedy(prefect_server, client, monkeypatch):
     assert slowest_step(client)["status"] == "ok"
     deployment = prefect_server.api("/deployments/name/retrain/retrain")["id"]
-    run = prefect_server.api(
-        f"/deployments/{deployment}/create_flow_run",
-        {"parameters": {"request": {"project": "pets", "workspace": "acme"}}},
-    )
+    parameters = {"request": {"project": "pets", "workspace": "acme"}}
+    run = prefect_server.api(f"/deployments/{deployment}/create_flow_run", {"parameters": parameters})
     time.sleep(1.5)  # until a worker takes it
     for kind, name in (("PENDING", "Pending"), ("RUNNING", "Running"), ("COMPLETED", "Completed")):
         set_state(prefect_server, run["id"], kind, name)

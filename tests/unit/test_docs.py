@@ -139,7 +139,15 @@ def test_the_docs_have_commands():
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_variable_is_read(page):
-    known = {"PREFECT_API_URL", *ROBOFLOW_PACKAGE, *VACUUM, *TEST_VARIABLES, *DEPLOYING, *settings_variables()}
+    known = {
+        "PREFECT_API_URL",
+        "PREFECT_API_AUTH_STRING",
+        *ROBOFLOW_PACKAGE,
+        *VACUUM,
+        *TEST_VARIABLES,
+        *DEPLOYING,
+        *settings_variables(),
+    }
     named = set(re.findall(r"\b(?:NASFLOW|ROBOFLOW|PREFECT)_[A-Z_]*\b", page.read_text()))
     prefixes = {name for name in named if name.endswith("_")}
     assert named - prefixes <= known

@@ -3,7 +3,7 @@
 import pytest
 from markdown_it import MarkdownIt
 
-from tasks.promotion.summary import class_rows, headline, kind_of, outcome_markdown
+from tasks.promotion.summary import class_rows, headline, kind_of, outcome_markdown, steps_markdown
 from tasks.records import (
     ClassScore,
     EvaluationReport,
@@ -23,7 +23,6 @@ from tests.fakes.scores import scores, speed
 SHA = "0123456789abcdef" * 4
 LINK = "https://store.test/b/report.html?X-Amz-Signature=abc&X-Amz-Expires=1"
 PAGE = "https://store.test/b/index.html?X-Amz-Signature=def"
-STEPS = {"export labels": 0.04, "train on a GPU worker": 61.25, "train: fetch images": 3.0}
 PLAIN = ClassScore(ap=0.111, ap50=0.222, precision=0.333, recall=0.444, threshold=0.5, truths=55)
 UNSEEN = ClassScore(ap=None, ap50=None, precision=None, recall=None, threshold=None, truths=0)
 
@@ -70,7 +69,7 @@ def outcome_of(
 
 
 def summary(per_class, **changes):
-    return outcome_markdown(outcome_of(per_class, **changes), LINK, PAGE, "works until 2026-12-04 14:02 UTC", {}, STEPS)
+    return outcome_markdown(outcome_of(per_class, **changes), LINK, PAGE, "works until 2026-12-04 14:02 UTC", {})
 
 
 def cells(text):
@@ -112,7 +111,7 @@ def test_cases_a_model_that_finds_nothing_says_so_before_the_decision(min_score,
     outcome = outcome_of({"cat": PLAIN})
     nothing = {"map": 0, "map50": 0, "map75": 0, "precision": 0, "recall": 0, "f1": 0, "min_score": min_score}
     report = outcome.report.model_copy(update={"scores": outcome.report.scores.model_copy(update=nothing)})
-    text = outcome_markdown(outcome.model_copy(update={"report": report}), LINK, PAGE, "works", {}, STEPS)
+    text = outcome_markdown(outcome.model_copy(update={"report": report}), LINK, PAGE, "works", {})
     title, line, decision = (line for line in text.splitlines()[:5] if line)
     assert title.startswith("# pets version 4")
     assert line == f"{what}: all 55 labelled boxes are missed, which costs all of mAP50 (1.000)."
@@ -120,17 +119,17 @@ def test_cases_a_model_that_finds_nothing_says_so_before_the_decision(min_score,
 
 
 def test_a_page_that_could_not_be_written_is_told_with_the_remedy():
-    text = outcome_markdown(outcome_of({"cat": PLAIN}), LINK, None, "works until 2026-12-04 14:02 UTC", {}, STEPS)
+    text = outcome_markdown(outcome_of({"cat": PLAIN}), LINK, None, "works until 2026-12-04 14:02 UTC", {})
     assert "The page with all versions could not be written; `nasflow models page pets` writes it." in text
     assert "All versions of pets" not in text
 
 
 def test_runs_of_the_same_settings_by_older_recipes_are_named():
     outcome = outcome_of({"cat": PLAIN})
-    older = outcome_markdown(outcome, LINK, PAGE, "works", {1: "a" * 64, 0: "b" * 64}, STEPS)
+    older = outcome_markdown(outcome, LINK, PAGE, "works", {1: "a" * 64, 0: "b" * 64})
     for recipe, name in ((1, "a" * 12), (0, "b" * 12)):
         assert f"Run `{name}` by recipe {recipe} has the same settings; it is kept, and was not used." in older
-    assert f"run `{SHA[:12]}` by recipe 0.\n" in outcome_markdown(outcome, LINK, PAGE, "works", {}, STEPS)
+    assert f"run `{SHA[:12]}` by recipe 0.\n" in outcome_markdown(outcome, LINK, PAGE, "works", {})
 
 
 def test_the_title_says_whether_the_model_is_promoted():
@@ -199,6 +198,6 @@ def test_the_outcome_has_the_name_of_its_event_and_one_line_for_people(decision,
 
 
 def test_each_step_that_took_time_has_a_line():
-    text = outcome_markdown(outcome_of({"cat": PLAIN}), LINK, PAGE, "works", {}, STEPS)
-    assert "| step | seconds |\n|---|---|\n| train on a GPU worker | 61.2 |\n| train: fetch images | 3.0 |\n" in text
-    assert "export labels" not in text
+    lines = steps_markdown({"export labels": 0.04, "train on a GPU worker": 61.25, "train: fetch images": 3.0})
+    assert lines.splitlines()[-2:] == ["| train on a GPU worker | 61.2 |", "| train: fetch images | 3.0 |"]
+    assert "export labels" not in lines
