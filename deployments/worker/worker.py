@@ -17,6 +17,8 @@ from deployments.worker.places import Place
 STOP_SECONDS = 300
 """A flow run has so long to write its checkpoint, to send it, and to give its run back."""
 KILL_SECONDS = 10
+HEALTH_PORT = "PREFECT_WORKER_WEBSERVER_PORT"
+"""Where it is set, a worker that is alone answers on that port at /health whether it still asks for flow runs."""
 
 
 def run_until_stopped(pool: str, places: Sequence[Place]) -> None:
@@ -30,7 +32,8 @@ def run_until_stopped(pool: str, places: Sequence[Place]) -> None:
         ServerProblem: a worker did not come up several times in a row.
     """
     processes.adopt_orphans()
-    workers = [_Worker(pool, place) for place in places]
+    answers = len(places) == 1 and HEALTH_PORT in os.environ
+    workers = [_Worker(_supervised(pool, place, answers_health=answers)) for place in places]
     try:
         while True:
             for worker in workers:
@@ -45,8 +48,8 @@ def run_until_stopped(pool: str, places: Sequence[Place]) -> None:
 class _Worker:
     """A Prefect worker. One that has ended is started again when its flow runs have: they use its GPU."""
 
-    def __init__(self, pool: str, place: Place) -> None:
-        self._supervised = _supervised(pool, place)
+    def __init__(self, supervised: Supervised) -> None:
+        self._supervised = supervised
         self._flow_runs: set[psutil.Process] = set()
 
     @property
@@ -62,11 +65,11 @@ class _Worker:
         self._supervised.check()
 
 
-def _supervised(pool: str, place: Place) -> Supervised:
+def _supervised(pool: str, place: Place, *, answers_health: bool) -> Supervised:
     prefect = str(Path(sys.executable).with_name("prefect"))
     command = [sys.executable, prefect, "worker", "start", "--pool", pool, "--type", "process"]
     command += ["--name", place.name, "--limit", str(place.limit), "--install-policy", "never"]
-    command += ["--no-create-pool-if-not-found"]
+    command += ["--no-create-pool-if-not-found", *(["--with-healthcheck"] if answers_health else [])]
     environment = {**os.environ, **place.variables}
 
     def launch() -> Process:

@@ -26,10 +26,10 @@ ENV PATH=/opt/nasflow/bin:/usr/local/bin:/usr/bin:/bin \
     HOME=/work TMPDIR=/work PREFECT_HOME=/work/prefect NASFLOW_WORK_DIR=/work/nasflow MPLCONFIGDIR=/work/matplotlib \
     PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 ORT_DISABLE_TELEMETRY=1 PYTHONDONTWRITEBYTECODE=1 \
     NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility \
-    HEALTH_URL=http://127.0.0.1:8080/health
+    PREFECT_WORKER_WEBSERVER_HOST=127.0.0.1 PREFECT_WORKER_WEBSERVER_PORT=8080 HEALTH_URL=http://127.0.0.1:8080/health
 USER 10001:10001
 WORKDIR /work
 VOLUME /work
 HEALTHCHECK --interval=30s --timeout=10s --start-period=120s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen(os.environ['HEALTH_URL'], timeout=8)"]
-CMD ["prefect", "worker", "start", "--pool", "gpu", "--limit", "1", "--with-healthcheck"]
+CMD ["nasflow", "worker", "--pool", "gpu"]

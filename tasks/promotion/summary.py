@@ -112,7 +112,7 @@ run `{model.run_key[:12]}` by recipe {model.spec.recipe}.{_older(older)}
 def steps_markdown(seconds: Mapping[str, float]) -> str:
     """Where the time of a run went: a line for each step that took ``MIN_STEP_SECONDS`` or more."""
     shown = {name: took for name, took in seconds.items() if took >= MIN_STEP_SECONDS}
-    lines = [f"| {as_cell(name)} | {took:.1f} |" for name, took in shown.items()]
+    lines = [f"| {name} | {took:.1f} |" for name, took in shown.items()]
     return "\n".join(["| step | seconds |", "|---|---|", *lines])
 
 

@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+import urllib.request
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
 
 from deployments.demo.cartoons import draw_export
+from deployments.local_stack import processes
 from deployments.local_stack.supervised import MAX_FAILED_STARTS
 from deployments.remote.code_version import VARIABLE, code_version
 from deployments.worker.rights import rights
@@ -236,6 +238,20 @@ def test_a_worker_that_is_killed_again_and_again_is_started_again(server, roles,
     text = (tmp_path / "killed.log").read_text()
     assert "worker killed was killed by signal 9; starting it again in 1 s; see the lines above" in text
     assert "starting it again in 16 s" in text
+
+
+def test_a_worker_that_is_alone_answers_whether_it_asks_for_runs(server, roles, tmp_path):
+    port = processes.free_port()
+    address = {"PREFECT_WORKER_WEBSERVER_HOST": "127.0.0.1", "PREFECT_WORKER_WEBSERVER_PORT": str(port)}
+    variables = variables_of(roles["control"], tmp_path) | address
+
+    def health():
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
+            return answer.status
+
+    with started(server, tmp_path, "healthy", variables, "--pool", "default"):
+        assert wait_for(health) == 200
+    assert health() is None
 
 
 TWO_PLACES = """
