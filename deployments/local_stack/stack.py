@@ -21,6 +21,7 @@ from deployments.local_stack.seaweed import Seaweed
 from deployments.local_stack.supervised import Process, Supervised
 from deployments.remote.pools import POOLS
 from deployments.remote.register import describe_registered, preload, register
+from deployments.remote.server import read_settings_again
 from tasks.errors import ServerProblem
 from tasks.local.proxies import LOOPBACK
 
@@ -80,6 +81,7 @@ class Stack:
             os.environ.update(self._seaweed.environment())
             preload()
             self._server.adopt(self._wait_for_server(server))
+            read_settings_again()  # the server may have gone to another port meanwhile
             self._say("registering deployments, starting workers")
             for registered in register():
                 for line in describe_registered(registered):

@@ -28,6 +28,13 @@ def server_url() -> str:
     return str(url)
 
 
+def read_settings_again() -> None:
+    """Have Prefect in this process take its settings from the environment as it is now."""
+    from prefect.context import refresh_global_settings_context
+
+    refresh_global_settings_context()
+
+
 @contextmanager
 def connected() -> Iterator["SyncPrefectClient"]:
     """Prefect's client for a block of requests.

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 
 import psutil
 import pytest
@@ -18,7 +19,7 @@ from tests.fakes.waiting import wait_for
 KINDS = {
     "the worker of pool default": ["worker", "start", "--pool", "default"],
     "the worker of pool gpu": ["worker", "start", "--pool", "gpu"],
-    "the Prefect server": ["uvicorn", "prefect.server.api.server:create_app"],
+    "the Prefect server": ["uvicorn", "deployments.local_stack.prefect_app:create_app"],
     "the object store": ["mini"],
 }
 
@@ -100,3 +101,35 @@ def test_a_shell_with_a_proxy_reaches_the_stack_too(proxied):
 def test_no_request_to_a_server_of_this_machine_met_the_proxy(proxied):
     _, asked = proxied
     assert [line for line in asked if processes.HOST in line or "localhost" in line] == []
+
+
+OTHER_PORT = """
+import json, socket, sys, time, urllib.request
+from pathlib import Path
+from deployments.local_stack import processes
+from deployments.local_stack.stack import Stack
+
+free_port = processes.free_port
+
+def take_first_port(*wanted):
+    # Another program takes the port between the look and the server's start.
+    processes.free_port = free_port
+    port = free_port(*wanted)
+    taken.append(socket.create_server((processes.HOST, port)))
+    return port
+
+taken = []
+processes.free_port = take_first_port
+with Stack(Path(sys.argv[1]), print) as stack:
+    assert stack.ui.rpartition(":")[2] != str(taken[0].getsockname()[1])
+    with urllib.request.urlopen(stack.ui + "/api/deployments/name/retrain/retrain", timeout=60) as answer:
+        print("registered", json.load(answer)["name"])
+"""
+
+
+def test_a_server_whose_port_another_program_took_meanwhile_goes_to_another_one_with_all_deployments(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "NASFLOW_"))}
+    command = [sys.executable, "-c", OTHER_PORT, str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "registered retrain"
