@@ -10,7 +10,10 @@
 #   same store, and takes the object for one without it. Compare the names in one case.
 # It wants a caddy on the PATH: Debian's package `caddy`, or a release of caddyserver/caddy.
 set -euo pipefail
-command -v caddy >/dev/null || { echo "no caddy here: install Debian's package caddy, or a release of caddyserver/caddy" >&2; exit 2; }
+command -v caddy >/dev/null || {
+  echo "no caddy on the PATH: install Debian's package caddy, or a release of caddyserver/caddy" >&2
+  exit 2
+}
 here=$(mktemp -d)
 trap 'rm -rf "$here"' EXIT
 python3.11 -m venv "$here/venv"
@@ -110,6 +113,10 @@ finally:
         process.terminate()
     for process in started:
         process.wait()
+    for port in ports:  # weed leaves its sockets in /tmp
+        for number in (port, port + 10_000):
+            for left in Path("/tmp").glob(f"seaweedfs-*-{number}.sock"):
+                left.unlink()
 if seen["directly"][1] != WRITTEN:
     sys.exit("CHANGED: without the proxy the names are not those that were written")
 if seen["through caddy"][1] != {name.title(): value for name, value in WRITTEN.items()}:
