@@ -46,6 +46,13 @@ NO_PROXY_LINE = (
 """Shell that keeps the servers of this machine out of the way of a proxy that the shell names."""
 
 
+def server_command(port: int) -> list[str]:
+    """The command of a Prefect server on a port of this machine; its environment says where its database is."""
+    factory = "deployments.local_stack.prefect_app:create_app"
+    address = ["--host", processes.HOST, "--port", str(port)]
+    return [sys.executable, "-m", "uvicorn", "--factory", factory, *address, "--log-level", "warning"]
+
+
 class Stack:
     """The local stack as a context manager. Inside the block this process's environment points to it."""
 
@@ -145,16 +152,7 @@ class Stack:
         raise ServerProblem(f"no port stays free for the Prefect server; see {self._logs / 'server.log'}")
 
     def _launch_server(self) -> Process:
-        address = [
-            "--factory",
-            "deployments.local_stack.prefect_app:create_app",
-            "--host",
-            processes.HOST,
-            "--port",
-            str(self._port),
-        ]
-        command = [sys.executable, "-m", "uvicorn", *address, "--log-level", "warning"]
-        return processes.start(command, self._logs / "server.log", os.environ)
+        return processes.start(server_command(self._port), self._logs / "server.log", os.environ)
 
     def _environment(self) -> dict[str, str]:
         """What this process, its workers and their flow runs need; the secret of the store is among it."""

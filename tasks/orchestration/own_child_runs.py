@@ -4,11 +4,10 @@ from uuid import UUID
 
 from httpx import HTTPError
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 from prefect.runtime import flow_run
 
 from tasks.errors import ServerUnavailable
-from tasks.orchestration.step_times import step_seconds
+from tasks.orchestration.step_times import child_flow_runs, step_seconds
 
 
 def flows_of_child_runs() -> set[str]:
@@ -17,11 +16,10 @@ def flows_of_child_runs() -> set[str]:
     Raises:
         ServerUnavailable: the Prefect server does not answer.
     """
-    parent = FlowRunFilterParentFlowRunId(any_=[UUID(flow_run.id)])
     try:
         with get_client(sync_client=True) as client:
-            child_runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=parent))
-            return {client.read_flow(flow_id).name for flow_id in {child.flow_id for child in child_runs}}
+            flow_ids = {child.flow_id for child in child_flow_runs(client, UUID(flow_run.id))}
+            return {client.read_flow(flow_id).name for flow_id in flow_ids}
     except HTTPError as error:
         raise ServerUnavailable(f"the Prefect server does not tell which runs there are: {error}") from None
 

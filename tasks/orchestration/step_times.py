@@ -39,7 +39,7 @@ def step_seconds(client: SyncPrefectClient, run_id: UUID) -> dict[str, float]:
         Seconds by name of the step, in the order in which they began.
     """
     spans = list(_spans(client, run_id))
-    for child in _child_flow_runs(client, run_id):
+    for child in child_flow_runs(client, run_id):
         flow = client.read_flow(child.flow_id).name
         spans += [(began, f"{flow}: {name}", seconds) for began, name, seconds in _spans(client, UUID(str(child.id)))]
     totals: dict[str, float] = {}
@@ -74,6 +74,7 @@ def _spans(client: SyncPrefectClient, run_id: UUID) -> Iterator[Span]:
         yield start_time(step), plain_name(step), step.total_run_time.total_seconds()
 
 
-def _child_flow_runs(client: SyncPrefectClient, run_id: UUID) -> list[FlowRun]:
+def child_flow_runs(client: SyncPrefectClient, run_id: UUID) -> list[FlowRun]:
+    """The flow runs that a flow run has asked for, in all of its attempts."""
     parent = FlowRunFilterParentFlowRunId(any_=[run_id])
     return client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=parent), limit=PAGE)

@@ -1,7 +1,6 @@
 """A real Prefect server on a free port, with a folder of its own, and nothing else: no worker, no deployment."""
 
 import os
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +13,7 @@ from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from deployments.local_stack import processes
+from deployments.local_stack.stack import server_command
 
 PATIENCE = 300
 
@@ -30,20 +30,11 @@ def prefect_server(folder: Path) -> Iterator[str]:
     """
     port = processes.free_port()
     url = f"http://{processes.HOST}:{port}/api"
-    address = [
-        "--factory",
-        "deployments.local_stack.prefect_app:create_app",
-        "--host",
-        processes.HOST,
-        "--port",
-        str(port),
-    ]
     environment = {
         **os.environ, "PREFECT_HOME": str(folder), "PREFECT_API_URL": url,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1",
     }  # fmt: skip
-    command = [sys.executable, "-m", "uvicorn", *address, "--log-level", "warning"]
-    server = processes.start(command, folder / "server.log", environment)
+    server = processes.start(server_command(port), folder / "server.log", environment)
     try:
         _wait_for(url, server.poll)
         with temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: folder}):

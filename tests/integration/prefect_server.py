@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from deployments.local_stack import processes
+from deployments.local_stack.stack import server_command
 from tests.fakes.waiting import wait_for
 
 NASFLOW = str(Path(sys.executable).with_name("nasflow"))
@@ -42,16 +43,7 @@ class PrefectServer:
         self.url = url
 
     def __enter__(self):
-        address = ["--host", processes.HOST, "--port", str(self.port), "--log-level", "warning"]
-        command = [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "--factory",
-            "deployments.local_stack.prefect_app:create_app",
-            *address,
-        ]
-        self.process = processes.start(command, self.folder / "server.log", self.environment)
+        self.process = processes.start(server_command(self.port), self.folder / "server.log", self.environment)
         wait_for(self._answers)
         assert self.nasflow("deploy")["ok"]
         return self

@@ -142,6 +142,7 @@ def test_every_variable_is_read(page):
     known = {
         "PREFECT_API_URL",
         "PREFECT_API_AUTH_STRING",
+        "PREFECT_WORKER_WEBSERVER_PORT",
         *ROBOFLOW_PACKAGE,
         *VACUUM,
         *TEST_VARIABLES,

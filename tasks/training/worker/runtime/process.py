@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -102,7 +103,7 @@ def run(job: Path, work: Work, events_path: Path | None, requests: Requests) -> 
         return _end(Events(None), BadSpec(message))
     next_job: Path | None = job
     while next_job is not None:
-        if code := _do(lambda path=next_job: work(path, events), events, requests):  # type: ignore[misc]
+        if code := _do(partial(work, next_job, events), events, requests):
             return code
         gc.collect()  # networks and optimizer refer to each other
         next_job = requests.next_job()

@@ -50,10 +50,12 @@ class Requests:
         return path
 
     def _read(self) -> None:
-        with os.fdopen(0, closefd=False) as lines:
-            for line in lines:
-                self._jobs.put(Path(json.loads(line)))
-        self._stop()
+        try:
+            with os.fdopen(0, closefd=False) as lines:
+                for line in lines:
+                    self._jobs.put(Path(json.loads(line)))
+        finally:  # after a line that cannot be read, too: nobody would notice the end of the parent
+            self._stop()
 
     def _stop(self, number: int = 0, frame: FrameType | None = None) -> None:
         self.stop.set()
