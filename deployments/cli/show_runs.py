@@ -78,7 +78,10 @@ def show_cancelled(document: Row) -> None:
 
 def show_retried(document: Row) -> None:
     """Print that a run is scheduled again."""
-    say(f"flow run {document['flow_run_name']}: {document['flow_run_state']}; a worker takes it when one is free")
+    when = "when one is free"
+    if not_before := document.get("not_before"):
+        when = f"at {_local(not_before)}, since workers still hear that it was cancelled"
+    say(f"flow run {document['flow_run_name']}: {document['flow_run_state']}; a worker takes it {when}")
     if document["url"]:
         say(f"Prefect's UI: {document['url']}")
 

@@ -1,6 +1,7 @@
 """``nasflow runs cancel`` and ``runs retry``: changing the state of flow runs."""
 
 import time
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,9 +19,13 @@ from deployments.remote.kept_checkpoints import kept_of
 from deployments.remote.run_queries import all_runs, is_final
 from deployments.remote.server import connected
 from tasks.errors import BadRequest, NasflowError
+from tasks.orchestration.server_time import time_of_server
 
 CANCEL_SECONDS = 60.0
 POLL_SECONDS = 1.0
+CANCEL_HEARD = timedelta(seconds=60 + 10 + 15)
+"""How long a cancel can end the next attempt, too. A worker that takes a run asks the server for the events of the last
+minute, takes it ten seconds before it is due, and the clocks of the two differ."""
 
 
 def cancel_run(which: str, *, wait: bool) -> dict[str, Any]:
@@ -100,11 +105,13 @@ def _set_cancelling(client: SyncPrefectClient, run: UUID) -> None:
 def retry_run(which: str) -> dict[str, Any]:
     """Schedule a failed, crashed or cancelled run again under the same id.
 
+    A run that was cancelled just now starts when that cannot end it again (see ``CANCEL_HEARD``).
+
     Args:
         which: Id, beginning of an id, or name.
 
     Returns:
-        The run with its new state.
+        The run with its new state, and ``not_before``, the time at which it starts at the earliest, or None for now.
 
     Raises:
         BadRequest: there is no such run, there are several, or its deployment does not exist any more.
@@ -116,11 +123,20 @@ def retry_run(which: str) -> dict[str, Any]:
         run = find_run(client, which)
         _refuse_retry(run)
         _require_deployment(client, run)
-        state: State = AwaitingRetry(message="retried with `nasflow runs retry`")
+        not_before = _end_of_cancel(client, run)
+        state: State = AwaitingRetry(scheduled_time=not_before, message="retried with `nasflow runs retry`")
         result = client.set_flow_run_state(run.id, state)
         require_accepted(result, run, "refuses to retry it")
         run = client.read_flow_run(run.id)
-    return {"ok": True, **describe(run)}
+    return {"ok": True, **describe(run), "not_before": not_before and not_before.isoformat()}
+
+
+def _end_of_cancel(client: SyncPrefectClient, run: FlowRun) -> datetime | None:
+    """When a cancel of the run cannot end its next attempt any more; None if that is so now."""
+    asked = [state.timestamp for state in client.read_flow_run_states(run.id) if state.type == StateType.CANCELLING]
+    if not asked or max(asked) + CANCEL_HEARD <= time_of_server(client):
+        return None
+    return max(asked) + CANCEL_HEARD
 
 
 def require_accepted(result: OrchestrationResult[Any], run: FlowRun, refused: str) -> None:

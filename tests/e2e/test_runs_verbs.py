@@ -2,7 +2,7 @@
 
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
-from tests.e2e.long_runs import start_long_run
+from tests.e2e.long_runs import start_long_run, states_of
 from tests.fakes.waiting import wait_for
 
 
@@ -28,8 +28,9 @@ def test_a_cancelled_run_is_retried_and_goes_on_from_its_checkpoint(stack, expor
 
     retried = stack.nasflow("runs", "retry", run)
     assert (retried["flow_run"], retried["flow_run_state"]) == (run, "AwaitingRetry")
+    assert retried["not_before"], "Prefect would play the cancel to the worker of the new attempt"
     wait_for(lambda: stack.state(run)[0] not in ("AwaitingRetry", "Cancelled"))
-    assert stack.end(run)[0] == "Completed", stack.state(run)
+    assert stack.end(run)[0] == "Completed", states_of(stack, run)
     assert find_model(Store.from_environment(), run_key).result.resumed_from_epoch is not None
     done = stack.nasflow("runs", "show", run)
     assert (done["flow_run_state"], done["can"], done["attempts"]) == ("Completed", [], 2)

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import UTC, datetime
 
 import pytest
 
@@ -184,6 +185,27 @@ def test_a_run_that_ended_badly_is_scheduled_again_and_can_be_cancelled(prefect_
         prefect_server, "retry", run, code=1
     )
     assert prefect_server.nasflow("runs", "cancel", run)["flow_run_state"] == "Cancelled"
+
+
+def test_a_run_cancelled_just_now_starts_when_no_worker_hears_of_that_any_more(prefect_server, asked):
+    run = asked()
+    for state in ("RUNNING", "CANCELLING", "CANCELLED"):
+        prefect_server.set_state(run, state)
+    states = prefect_server.api(f"/flow_run_states/?flow_run_id={run}")
+    (asked_at,) = [datetime.fromisoformat(one["timestamp"]) for one in states if one["type"] == "CANCELLING"]
+    shown = prefect_server.run("runs", "retry", run)
+    assert (shown.returncode, "since workers still hear that it was cancelled" in shown.stderr) == (0, True)
+    due = datetime.fromisoformat(prefect_server.api(f"/flow_runs/{run}")["next_scheduled_start_time"])
+    # A worker takes a run 10 s before it is due, and hears the events of the last 60 s then.
+    assert 75 <= (due - asked_at).total_seconds() <= 120
+
+
+def test_a_run_that_was_not_cancelled_starts_at_once(prefect_server, asked):
+    run = asked()
+    prefect_server.set_state(run, "FAILED")
+    assert prefect_server.nasflow("runs", "retry", run)["not_before"] is None
+    due = datetime.fromisoformat(prefect_server.api(f"/flow_runs/{run}")["next_scheduled_start_time"])
+    assert due <= datetime.now(UTC)
 
 
 def test_a_run_whose_deployment_is_gone_is_not_retried(prefect_server, project):
