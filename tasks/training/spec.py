@@ -6,7 +6,7 @@ from tasks.errors import BadRequest, BadSpec
 from tasks.records import ModelVersion, RetrainRequest, RunState, SnapshotRef, SplitCounts, TrainingSpec, TrainJob
 from tasks.storage.keys import STORE_SCHEME
 
-RECIPE = 1
+RECIPE = 2
 """Number of all that decides a run and is in no other field of its spec: the code, and the libraries that it calls.
 
 Raise it by one with each change after which the same spec gives other weights by more than rounding: augmentation,

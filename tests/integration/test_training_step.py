@@ -1,10 +1,11 @@
 """What a training step changes: trainable parameters, and no frozen ones."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data._utils.pin_memory import pin_memory
 
 from tests.fakes.datasets import make_spec, write_dataset
@@ -46,3 +47,28 @@ def test_a_batch_is_pinned_by_torchs_loader(tmp_path: Path, monkeypatch: pytest.
     assert (pinned.images == 1).all()
     assert (pinned.targets == 1).all()
     assert pinned.indices == [5]
+
+
+def mixed_precision(half: torch.dtype, folder: Path) -> tuple[nn.Module, Any]:
+    build_network = imported("tasks.training.worker.model.network", folder).build_network
+    flat_state, mixed = (
+        imported(f"tasks.training.worker.model.{name}", folder) for name in ("flat_state", "mixed_precision")
+    )
+    network = build_network("s", 2).train()
+    return network, mixed.MixedPrecisionParameters(network, flat_state.FlatState(network), half)
+
+
+def test_in_half_precision_no_image_is_kept_in_fp32_for_its_gradient(tmp_path: Path) -> None:
+    network, parameters = mixed_precision(torch.bfloat16, tmp_path)
+    kept: list[Tensor] = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept.append(tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), torch.autocast("cpu", torch.bfloat16):
+        parameters.predict(torch.rand(2, 3, 64, 64))
+    images = [tensor for tensor in kept if tensor.dim() == 4 and tensor.shape[0] == 2 and tensor.is_floating_point()]
+    assert len(images) > 100
+    assert {image.dtype for image in images} == {torch.bfloat16}
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}

@@ -28,7 +28,7 @@ BYTES_OF_PARAMETER = 32
 That is 28 for the trainable two thirds of a network's parameters, so this is more than it takes.
 """
 BYTES_OF_PIXEL = {
-    ("s", True): 880, ("m", True): 1490, ("l", True): 1970,
+    ("s", True): 750, ("m", True): 1150, ("l", True): 1400,
     ("s", False): 1450, ("m", False): 2240, ("l", False): 2700,
 }  # fmt: skip
 """Memory of a training step for a pixel of the batch on a CPU, by variant and whether it computes in bf16; measured."""

@@ -6,14 +6,17 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from tasks.training.worker.model.batch_norms import BatchNorm
 from tasks.training.worker.model.flat_state import FlatState
 
 
 class MixedPrecisionParameters:
     """A network's trainable parameters in the precision of its convolutions, with their gradients in one fp32 tensor.
 
-    In half precision a convolution gets its weight and bias rounded, as with autocast. Here all of them are rounded in
-    one pass over one tensor, instead of one by one within autograd.
+    In half precision all parameters but those of batch norms are rounded: those of convolutions, as with autocast, and
+    the gains of shortcuts. An fp32 gain would make the scaled images fp32, and those that come of them up
+    to the next convolution, which keeps them for its gradient a second time, rounded. Here all parameters are rounded
+    in one pass over one tensor, instead of one by one within autograd.
 
     Args:
         network: The network.
@@ -24,15 +27,15 @@ class MixedPrecisionParameters:
     def __init__(self, network: nn.Module, flat: FlatState, half: torch.dtype | None) -> None:
         self._network, self._flat = network, flat
         self._half = None if half is None else flat.trainable.to(half)
-        convolution_parameters = {
+        of_batch_norms = {
             f"{name}.{parameter}"
             for name, part in network.named_modules()
-            if isinstance(part, nn.Conv2d | nn.ConvTranspose2d)
+            if isinstance(part, BatchNorm)
             for parameter in ("weight", "bias")
         }
         rounded = {} if self._half is None else flat.trainable_views(self._half)
         self._rounded: dict[str, Tensor] = {
-            name: nn.Parameter(view) for name, view in rounded.items() if name in convolution_parameters
+            name: nn.Parameter(view) for name, view in rounded.items() if name not in of_batch_norms
         }
         self.gradient = torch.zeros_like(flat.trainable)
         """``[P]`` fp32, in the order of ``flat.trainable``."""
