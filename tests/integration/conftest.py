@@ -12,6 +12,7 @@ from deployments.local_stack.seaweed import Seaweed
 from tasks.settings import StoreSettings
 from tasks.storage.s3 import Store
 from tests.fakes.exported import Exported, export_network
+from tests.fakes.store_roles import store_variables
 from tests.integration.prefect_server import PrefectServer
 
 LONGEST_FIRST = (
@@ -86,9 +87,7 @@ def store(store_settings: StoreSettings) -> Store:
 @pytest.fixture
 def store_environment(store_settings: StoreSettings) -> dict[str, str]:
     """The environment variables that name the store."""
-    values = store_settings.model_dump(exclude={"secret_access_key", "ca_bundle"}, exclude_none=True)
-    secret = store_settings.secret_access_key.get_secret_value()
-    return {f"NASFLOW_STORE_{name}".upper(): str(v) for name, v in {**values, "secret_access_key": secret}.items()}
+    return store_variables(store_settings)
 
 
 @pytest.fixture(scope="session")

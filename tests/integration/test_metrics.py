@@ -1,0 +1,158 @@
+"""``nasflow metrics`` against a real Prefect server and a real store, read by Prometheus's own parser."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tasks.promotion.registry import CHAMPION
+from tasks.records import AliasMove, CheckpointManifest, ModelAlias, RunState, TrainJob
+from tasks.storage import keys
+from tasks.storage.documents import put_record
+from tasks.storage.s3 import Store
+from tests.fakes.lease_holders import holder
+from tests.fakes.metrics import exporter
+from tests.fakes.store_roles import store_variables
+
+SPEC = {
+    "snapshot_digest": "a" * 64, "classes": ["cat"], "variant": "s", "epochs": 9, "image_size": 64, "batch_size": 1,
+    "learning_rate": 0.001, "patience": 1,
+}  # fmt: skip
+UNCHECKED = {"enforce_parameter_schema": False}
+
+
+@pytest.fixture(scope="module")
+def settings(server_settings):
+    """A prefix of the store for this file."""
+    return server_settings.model_copy(update={"prefix": f"{server_settings.prefix}{uuid.uuid4().hex}/"})
+
+
+@pytest.fixture(scope="module")
+def store(settings):
+    return Store(settings)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory, prefect_server, settings, store):
+    """An exporter for the tests of this file that only look."""
+    put_champion(store, "pets", 3, datetime(2026, 1, 2, tzinfo=UTC))
+    put_champion(store, "fruit", 7, datetime(2026, 1, 1, 12, tzinfo=UTC))
+    environment = {**prefect_server.environment, **store_variables(settings)}
+    with exporter(tmp_path_factory.mktemp("metrics"), environment) as running:
+        running.next("server", "store")
+        yield running
+
+
+def job(seed):
+    """A train job, and its run key."""
+    parameters = {"job": {"spec": {**SPEC, "seed": seed}}}
+    return parameters, TrainJob.model_validate(parameters["job"]).spec.digest
+
+
+def put_state(store, run_key, epochs_done, status="running"):
+    state = RunState(
+        run_key=run_key, status=status, holder=holder("a test"), lease="a lease", lease_seconds=60, renewals=0,
+        renewed_at=datetime.now(UTC), epochs_done=epochs_done,
+    )  # fmt: skip
+    put_record(store, keys.run_state(run_key), state)
+
+
+def put_checkpoint(store, run_key, epochs_done):
+    """Save a checkpoint without files; when it was saved by the store's clock."""
+    key = keys.checkpoint_manifest(run_key, epochs_done)
+    put_record(store, key, CheckpointManifest(run_key=run_key, epochs_done=epochs_done, files={}))
+    return store.entries(key)[0].modified
+
+
+def put_champion(store, project, version, at):
+    move = AliasMove(version=version, at=at, reason="a test")
+    alias = ModelAlias(project=project, name=CHAMPION, version=version, history=(move,))
+    put_record(store, keys.model_alias(project, CHAMPION), alias)
+
+
+def changes(before, after, name):
+    """What became more or less, by labels."""
+    was = before.series(name)
+    return {
+        tuple(value for _, value in labels): value - was[labels]
+        for labels, value in after.series(name).items()
+        if value != was[labels]
+    }
+
+
+def test_flow_runs_are_counted_by_flow_and_state(prefect_server, running):
+    before = running.next("server")
+    request = {"request": {"project": "pets"}}
+    runs = [prefect_server.ask_for("retrain/retrain", request) for _ in range(4)]
+    prefect_server.set_state(runs[0], "RUNNING")
+    prefect_server.set_state(runs[1], "FAILED")
+    prefect_server.set_state(runs[2], "FAILED")
+    later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    state = {"type": "SCHEDULED", "name": "Scheduled", "state_details": {"scheduled_time": later}}
+    prefect_server.ask_for("clean/clean", {}, state=state, **UNCHECKED)  # as of a schedule, far ahead: not counted
+    after = running.next("server")
+    assert changes(before, after, "nasflow_flow_runs") == {
+        ("retrain", "running"): 1, ("retrain", "failed"): 2, ("retrain", "scheduled"): 1,
+    }  # fmt: skip
+
+
+def test_the_oldest_due_run_of_a_queue_tells_how_long_one_waits(prefect_server, running):
+    queue = f"metrics-{uuid.uuid4().hex[:8]}"
+    prefect_server.api("/work_pools/gpu/queues", {"name": queue})
+    now = datetime.now(UTC)
+    for seconds in (-600, -60, 3600):
+        at = (now + timedelta(seconds=seconds)).isoformat()
+        state = {"type": "SCHEDULED", "name": "Scheduled", "state_details": {"scheduled_time": at}}
+        prefect_server.ask_for(
+            "evaluate/evaluate", {}, state=state, work_queue_name=queue, enforce_parameter_schema=False
+        )
+    scrape = running.next("server")
+    waited = (datetime.now(UTC) - now).total_seconds()
+    assert scrape.value("nasflow_waiting_flow_runs", pool="gpu", queue=queue) == 2
+    assert 599 <= scrape.value("nasflow_queue_wait_seconds", pool="gpu", queue=queue) <= 601 + waited
+    assert scrape.value("nasflow_workers_online", pool="gpu") is not None
+
+
+def test_the_store_tells_what_the_loss_of_a_worker_would_cost_and_a_crash_is_counted_once(
+    prefect_server, store, running
+):
+    parameters, run_key = job(seed=uuid.uuid4().int % 2**31)
+    short = run_key[:12]
+    run = prefect_server.ask_for("train/train", parameters)
+    prefect_server.set_state(run, "RUNNING")
+    before = running.next("server", "store")
+    assert before.value("nasflow_upload_lag_epochs", run=short) is None  # it fetches images, and holds no lease
+    put_state(store, run_key, epochs_done=5)
+    saved = put_checkpoint(store, run_key, epochs_done=3)
+    scrape = running.next("server", "store")
+    assert scrape.value("nasflow_upload_lag_epochs", run=short) == 2
+    age = (datetime.now(UTC) - saved).total_seconds()
+    assert 0 <= scrape.value("nasflow_unsaved_seconds", run=short) <= age + 1
+
+    prefect_server.set_state(run, "CRASHED")
+    states = prefect_server.api(f"/flow_run_states/?flow_run_id={run}")
+    crashed = datetime.fromisoformat(states[-1]["timestamp"])
+    put_checkpoint(store, run_key, epochs_done=4)  # of the next attempt: too late for this one
+    expected = (crashed - saved).total_seconds()
+    assert expected > 1
+
+    def lost():
+        return running.next("server", "store").value("nasflow_training_lost_seconds_total")
+
+    running.next("server")
+    assert lost() == pytest.approx(expected, abs=0.5)
+    assert lost() == pytest.approx(expected, abs=0.5)
+    after = running.scrape()
+    assert after.value("nasflow_unsaved_seconds", run=short) is None
+    ran = changes(before, after, "nasflow_training_seconds")["crashed",]
+    began = datetime.fromisoformat(next(one["timestamp"] for one in states if one["type"] == "RUNNING"))
+    assert ran == pytest.approx((crashed - began).total_seconds(), abs=0.5)
+
+
+def test_champions_have_version_and_time(running):
+    scrape = running.scrape()
+    # Midnight of 2 January 2026 is 20,455 days after the epoch.
+    assert scrape.value("nasflow_champion_promoted_timestamp_seconds", project="pets") == 20_455 * 86_400
+    assert scrape.value("nasflow_champion_promoted_timestamp_seconds", project="fruit") == 20_454.5 * 86_400
+    assert scrape.value("nasflow_champion_version", project="pets") == 3
+    assert len(scrape.series("nasflow_champion_version")) == 2
