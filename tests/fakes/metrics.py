@@ -1,6 +1,5 @@
 """``nasflow metrics`` in a process of its own, scraped over HTTP and read by Prometheus's own parser."""
 
-import json
 import sys
 import time
 import urllib.request
@@ -60,9 +59,9 @@ class RunningExporter:
 
 @contextmanager
 def exporter(folder, environment):
-    """Run the command on a free port, with a look every five seconds."""
+    """Run the command on a free port, with a look every second."""
     port, log = processes.free_port(), folder / "metrics.log"
-    command = [NASFLOW, "metrics", "--port", str(port), "--every", "5"]
+    command = [NASFLOW, "metrics", "--port", str(port), "--every", "1"]
     process = processes.start(command, log, environment)
     running = RunningExporter(f"http://127.0.0.1:{port}/metrics", log)
     try:
@@ -78,9 +77,3 @@ def _answers(running, process, log):
         return running.scrape()
     except OSError:
         return None
-
-
-def dashboard_queries(path):
-    """All queries of a dashboard."""
-    panels = json.loads(path.read_text())["panels"]
-    return [target["expr"] for panel in panels for target in panel.get("targets", [])]
