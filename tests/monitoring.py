@@ -1,6 +1,7 @@
 """Checks infra/monitoring with promtool, and its metrics against the exporter's: ``python -m tests.monitoring``.
 
-promtool comes with Prometheus. On a machine without it only names and the dashboard's form are checked, and that is said.
+promtool comes with Prometheus. On a machine without it only names and the form of the dashboard are checked, which is
+said.
 """
 
 import json

@@ -2,11 +2,14 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from deployments.monitoring.server_look import ServerLook
+import deployments
+from deployments.monitoring.server_look import COUNTED, ServerLook
 from deployments.monitoring.store_look import StoreLook
 from tasks.promotion.registry import CHAMPION
 from tasks.records import AliasMove, CheckpointManifest, ModelAlias, RunState, TrainJob
@@ -24,6 +27,9 @@ SPEC = {
     "learning_rate": 0.001, "patience": 1,
 }  # fmt: skip
 RETRAIN = {"request": {"project": "pets"}}
+MAX_REQUESTS = 30
+"""Of a look at a server with two pools and few queues, runs and crashes."""
+PREFECT_YAML = Path(deployments.__file__).parent / "prefect.yaml"
 UNCHECKED = {"enforce_parameter_schema": False}
 
 
@@ -166,6 +172,11 @@ def test_champions_have_version_and_time(running):
     assert len(scrape.series("nasflow_champion_version")) == 2
 
 
+def test_all_flows_of_the_deployments_are_counted():
+    shipped = yaml.safe_load(PREFECT_YAML.read_text())["deployments"]
+    assert sorted(COUNTED) == sorted(one["name"] for one in shipped)
+
+
 # Outages, requests and secrets -------------------------------------------------------------------
 
 
@@ -216,6 +227,7 @@ def test_more_runs_and_models_make_a_look_ask_no_more(prefect_server, settings, 
         with temporary_settings({PREFECT_API_URL: f"{proxy.url}/api"}):
             look = ServerLook()
             first = requests()
+            assert first <= MAX_REQUESTS, proxy.counted()
             for _ in range(20):
                 prefect_server.set_state(prefect_server.ask_for("retrain/retrain", RETRAIN), "COMPLETED")
             assert requests() - first == first
