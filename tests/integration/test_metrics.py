@@ -1,5 +1,10 @@
 """``nasflow metrics`` against a real Prefect server and a real store, read by Prometheus's own parser."""
 
+import json
+import os
+import shutil
+import urllib.parse
+import urllib.request
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,8 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 from prefect.settings import PREFECT_API_URL, temporary_settings
+from prometheus_client.parser import text_string_to_metric_families
 
 import deployments
+from deployments.local_stack import processes
 from deployments.monitoring.server_look import COUNTED, ServerLook
 from deployments.monitoring.store_look import StoreLook
 from tasks.promotion.registry import CHAMPION
@@ -21,6 +28,7 @@ from tests.fakes.lease_holders import holder
 from tests.fakes.metrics import exporter
 from tests.fakes.store_roles import store_variables
 from tests.fakes.waiting import wait_for
+from tests.monitoring import queries
 
 SPEC = {
     "snapshot_digest": "a" * 64, "classes": ["cat"], "variant": "s", "epochs": 9, "image_size": 64, "batch_size": 1,
@@ -30,6 +38,8 @@ RETRAIN = {"request": {"project": "pets"}}
 MAX_REQUESTS = 30
 """Of a look at a server with two pools and few queues, runs and crashes."""
 PREFECT_YAML = Path(deployments.__file__).parent / "prefect.yaml"
+MONITORING = Path(deployments.__file__).parents[1] / "infra" / "monitoring"
+PROMETHEUS = shutil.which("prometheus")
 UNCHECKED = {"enforce_parameter_schema": False}
 
 
@@ -219,23 +229,87 @@ def without(away, source):
 
 
 def test_more_runs_and_models_make_a_look_ask_no_more(prefect_server, settings, store):
-    def requests():
-        look()
-        return proxy.counted().total()
-
     with CountingProxy("127.0.0.1", prefect_server.port) as proxy:
         with temporary_settings({PREFECT_API_URL: f"{proxy.url}/api"}):
             look = ServerLook()
-            first = requests()
+            look()
+            first = proxy.counted().total()
             assert first <= MAX_REQUESTS, proxy.counted()
             for _ in range(20):
                 prefect_server.set_state(prefect_server.ask_for("retrain/retrain", RETRAIN), "COMPLETED")
-            assert requests() - first == first
+            look()
+            assert proxy.counted().total() == 2 * first
     with CountingProxy("127.0.0.1", int(settings.endpoint.rpartition(":")[2])) as proxy:
         behind = Store(settings.model_copy(update={"endpoint": proxy.url}))
-        look = StoreLook(behind, lambda: None)
-        first = requests()
+        StoreLook(behind, lambda: None)()
+        # The time, the projects, and the aliases of two.
+        assert proxy.counted().total() == 4, proxy.counted()
         for version in range(20):
             store.put(keys.model_card("pets", version), b"{}")
-        look = StoreLook(behind, lambda: None)
-        assert requests() - first == first
+        StoreLook(behind, lambda: None)()
+        assert proxy.counted().total() == 2 * 4
+
+
+# Prometheus --------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(PROMETHEUS is None, reason="prometheus is not here: apt-get install prometheus")
+def test_a_prometheus_scrapes_it_and_answers_every_query_of_the_dashboard(tmp_path, running):
+    """With the alerts of infra/monitoring, and a scrape of Prometheus's own."""
+    config = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
+    (nasflow,) = [one for one in config["scrape_configs"] if one["job_name"] == "nasflow"]
+    nasflow |= {"scrape_interval": "1s", "static_configs": [{"targets": [running.url.split("/")[2]]}]}
+    config |= {"scrape_configs": [nasflow], "rule_files": [str(MONITORING / "alerts.yml")]}
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(config))
+    address = f"127.0.0.1:{processes.free_port()}"
+    command = [
+        str(PROMETHEUS), f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data",
+        f"--web.listen-address={address}",
+    ]  # fmt: skip
+    prometheus = processes.start(command, tmp_path / "prometheus.log", dict(os.environ))
+
+    def ask(path):
+        try:
+            with urllib.request.urlopen(f"http://{address}/api/v1/{path}", timeout=10) as answer:
+                return json.load(answer)["data"]
+        except OSError:
+            assert prometheus.poll() is None, (tmp_path / "prometheus.log").read_text()
+            return None
+
+    def query(text):
+        return (ask(f"query?{urllib.parse.urlencode({'query': text})}") or {}).get("result")
+
+    try:
+        (version,) = wait_for(lambda: query('nasflow_champion_version{project="pets"}'), "a scrape", seconds=120)
+        assert version["value"][1] == "3"
+        assert [one["value"][1] for one in query('up{job="nasflow"}')] == ["1"]
+        dashboard = json.loads((MONITORING / "grafana-dashboard.json").read_text())
+        answers = {one: query(one) for some in queries(dashboard).values() for one in some}
+        assert None not in answers.values()
+        assert answers["nasflow_up"]
+        (group,) = ask("rules")["groups"]
+        assert {rule["health"] for rule in group["rules"]} <= {"ok", "unknown"}
+        targets = ask("targets")["activeTargets"]
+        assert [(one["health"], one["lastError"]) for one in targets] == [("up", "")]
+    finally:
+        processes.stop(prometheus, 10)
+
+
+def test_the_server_has_metrics_of_prefect_where_they_are_scraped(prefect_server):
+    config = yaml.safe_load((MONITORING / "prometheus.yml").read_text())
+    (job,) = [one for one in config["scrape_configs"] if one["job_name"] == "prefect-server"]
+    url = prefect_server.url.removesuffix("/api") + job["metrics_path"]
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        names = {family.name for family in text_string_to_metric_families(answer.read().decode())}
+    assert "prefect_events_emitted" in names
+
+
+def test_a_run_does_not_crash_on_the_port_that_its_worker_shows_metrics_of_prefect_on(prefect_server, monkeypatch):
+    monkeypatch.setitem(prefect_server.environment, "PREFECT_CLIENT_METRICS_ENABLED", "true")
+    monkeypatch.setitem(prefect_server.environment, "PREFECT_CLIENT_METRICS_PORT", str(processes.free_port()))
+    with prefect_server.worker("default", "metrics"):
+        run = prefect_server.ask_for("clean/clean", {"job": {}}, work_queue_name="metrics", **UNCHECKED)
+        wait_for(lambda: prefect_server.state(run) in {"Failed", "Crashed", "Completed"})
+    state = prefect_server.api(f"/flow_runs/{run}")["state"]
+    assert state["name"] == "Failed"  # it names no store
+    assert "NASFLOW_STORE" in state["message"]

@@ -134,7 +134,8 @@ class Source:
     """A source whose clock and answers a test sets."""
 
     def __init__(self):
-        self.now, self.answer = 0.0, 1
+        self.now = 0.0
+        self.answer: int | Exception = 1
         self.poller = Poller("the source", self.look, 10.0, lambda: self.now)
 
     def look(self):
