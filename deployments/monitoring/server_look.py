@@ -20,6 +20,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound
 
 from deployments.monitoring.figures import Crash, RunningTraining, ServerFigures
 from deployments.monitoring.queues_look import look_at_pools
@@ -121,7 +122,10 @@ def _how_many_more(client: SyncPrefectClient, flows: FlowFilter, chosen: FlowRun
 
 def _crashes(client: SyncPrefectClient, since: datetime) -> tuple[list[Crash], int]:
     """Train flow runs that crashed since then, oldest first; and how many more there are."""
-    train = client.read_deployment_by_name("train/train").id
+    try:
+        train = client.read_deployment_by_name("train/train").id
+    except ObjectNotFound:  # nothing is deployed yet
+        return [], 0
     chosen = {
         "occurred": {"since": since.isoformat()},
         "event": {"name": [CRASHED]},

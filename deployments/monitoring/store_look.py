@@ -59,15 +59,17 @@ class StoreLook:
             self._next_champions = time.monotonic() + CHAMPIONS_SECONDS
         server = self._server()
         trainings = [_training(self._store, one, now) for one in (server.trainings if server else ())]
-        for crash in server.crashes if server else ():
-            self._count(crash)
+        if server:
+            self._count(server.crashes)
         champions, left_out = self._champions
         return StoreFigures([one for one in trainings if one is not None], champions, {"projects": left_out})
 
-    def _count(self, crash: Crash) -> None:
-        if crash.event not in self._counted:
-            self.lost_seconds += lost_seconds(crash, list_checkpoints(self._store, crash.run_key))
-            self._counted.add(crash.event)
+    def _count(self, crashes: Sequence[Crash]) -> None:
+        for crash in crashes:
+            if crash.event not in self._counted:
+                self.lost_seconds += lost_seconds(crash, list_checkpoints(self._store, crash.run_key))
+                self._counted.add(crash.event)
+        self._counted &= {crash.event for crash in crashes}  # the server tells of others no more
 
 
 def lost_seconds(crash: Crash, checkpoints: Sequence[SavedCheckpoint]) -> float:

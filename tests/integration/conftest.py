@@ -18,7 +18,7 @@ from tests.integration.prefect_server import PrefectServer
 LONGEST_FIRST = (
     "test_trainer_resume", "test_trainer", "test_devices", "test_cli", "test_training_in_store", "test_memory_safety",
     "test_fit", "test_warm_starts", "test_weights", "test_model_formats", "test_export_in_store", "test_roboflow",
-    "test_coco_weights", "test_upgrade", "test_settings_study",
+    "test_coco_weights", "test_upgrade", "test_settings_study", "test_metrics",
     "test_half_precision_parity", "test_trainer_parity", "test_validation_equals_evaluation",
 )  # fmt: skip
 """Files that take half a minute or more come first, so that parallel test processes end together."""

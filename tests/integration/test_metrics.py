@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import urllib.parse
 import urllib.request
 import uuid
@@ -185,6 +186,21 @@ def test_champions_have_version_and_time(running):
 def test_all_flows_of_the_deployments_are_counted():
     shipped = yaml.safe_load(PREFECT_YAML.read_text())["deployments"]
     assert sorted(COUNTED) == sorted(one["name"] for one in shipped)
+
+
+def test_what_keeps_it_from_serving_is_one_line(prefect_server, settings):
+    store = store_variables(settings)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refusals = {
+            f"--host 127.0.0.1 --port {port}: ": prefect_server.run("metrics", "--port", port, **store),
+            "--host 192.0.2.1 --port 0: ": prefect_server.run("metrics", "--host", "192.0.2.1", "--port", "0", **store),
+            "NASFLOW_STORE_": prefect_server.run("metrics", "--port", "0"),
+            "PREFECT_API_URL is not set": prefect_server.run("metrics", "--port", "0", **store, PREFECT_API_URL=""),
+        }
+    for said, done in refusals.items():
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1), done.stderr
+        assert said in done.stderr
 
 
 # Outages, requests and secrets -------------------------------------------------------------------

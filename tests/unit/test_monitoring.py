@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from deployments.monitoring.figures import (
 from deployments.monitoring.poller import Poller, Status
 from deployments.monitoring.store_look import lost_seconds
 from tasks.storage.checkpoints import SavedCheckpoint
-from tests.monitoring import FOLDER, faults_of_dashboard, faults_of_names, rules_of
+from tests.monitoring import FOLDER, faults_of_dashboard, faults_of_names, faults_of_promtool, rules_of
 
 ROOT = Path(__file__).parents[2]
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -177,6 +178,7 @@ def test_a_look_that_fails_takes_the_figures_away_at_once_and_the_next_brings_th
 # infra/monitoring --------------------------------------------------------------------------------
 
 
+PROMTOOL = shutil.which("promtool")
 DASHBOARD = json.loads((FOLDER / "grafana-dashboard.json").read_text())
 
 
@@ -214,6 +216,15 @@ def test_every_query_of_the_dashboard_is_a_rule_for_promtool():
     queries = [target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"]]
     assert [rule["expr"] for rule in group["rules"]] == queries
     assert len({rule["record"] for rule in group["rules"]}) == len(queries)
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not here: apt-get install prometheus")
+def test_promtool_finds_a_query_that_does_not_parse():
+    dashboard = copy.deepcopy(DASHBOARD)
+    dashboard["panels"][1]["targets"][0]["expr"] = "sum(nasflow_flow_runs"
+    (fault,) = faults_of_promtool(str(PROMTOOL), dashboard)
+    assert "panel_2_A" in fault
+    assert "unclosed left parenthesis" in fault
 
 
 def test_every_alert_has_a_test_a_severity_a_summary_and_a_remedy():
