@@ -29,6 +29,7 @@ check: setup
 	$(BIN)/hadolint infra/images/control.Dockerfile infra/images/worker.Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec infra/compose/compose.yaml
 	$(BIN)/python -m tests.manifests
+	$(BIN)/python -m tests.monitoring
 
 # e2e and browser mostly wait for servers and runs, so they run at the same time.
 test: setup check unit integration gpu

@@ -1,4 +1,4 @@
-"""Verbs that talk to a Prefect server or a store: retrain, deploy, report and clean."""
+"""Verbs that talk to a Prefect server or a store: retrain, deploy, report, clean and metrics."""
 
 from pathlib import Path
 from typing import Annotated
@@ -125,3 +125,25 @@ def clean(
     from tasks.storage.s3 import Store
 
     show(clean_store(Store.from_environment(), older_than, remove=remove), as_json, show_cleaned)
+
+
+@app.command(cls=Verb)
+def metrics(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for one that is free.")] = 9469,
+    every: Annotated[float, typer.Option(min=1, help="Seconds between two looks at server and store.")] = 30,
+    as_json: Json = False,
+) -> None:
+    """Serve metrics of the Prefect server and the store for Prometheus, until Ctrl-C.
+
+    Args:
+        host: Address to listen on.
+        port: Port to listen on.
+        every: Seconds between two looks at the server and the store.
+        as_json: Whether stdout gets one JSON document, once the address is listened on.
+    """
+    from deployments.cli.interrupt import stop_like_ctrl_c
+    from deployments.monitoring.exporter import serve_metrics
+
+    stop_like_ctrl_c()
+    serve_metrics(host, port, every, as_json=as_json)

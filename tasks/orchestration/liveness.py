@@ -112,10 +112,15 @@ def count_heartbeats(client: SyncPrefectClient, run_id: UUID) -> int:
     return int(answer.json()["total"])
 
 
-def lease_key(run: FlowRun) -> str | None:
-    """Key of the lease of a training run; None for a flow run that trains nothing."""
+def run_key_of(run: FlowRun) -> str | None:
+    """Digest of the spec that a flow run trains; None for one that trains nothing."""
     try:
-        job = TrainJob.model_validate(run.parameters["job"])
+        return TrainJob.model_validate(run.parameters["job"]).spec.digest
     except (KeyError, ValidationError):
         return None
-    return keys.run_state(job.spec.digest)
+
+
+def lease_key(run: FlowRun) -> str | None:
+    """Key of the lease of a training run; None for a flow run that trains nothing."""
+    run_key = run_key_of(run)
+    return None if run_key is None else keys.run_state(run_key)

@@ -4,6 +4,8 @@ import logging
 import shutil
 import uuid
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from tasks.errors import CorruptObject, NotInStore
@@ -15,6 +17,15 @@ from tasks.storage.s3 import Store
 logger = logging.getLogger(__name__)
 
 _MANIFEST = "/manifest.json"
+
+
+@dataclass(frozen=True)
+class SavedCheckpoint:
+    """A checkpoint as a listing shows it."""
+
+    epochs_done: int
+    saved: datetime
+    """By the store's clock."""
 
 
 def save_checkpoint(store: Store, run_key: str, epochs_done: int, files: Mapping[str, Path]) -> CheckpointManifest:
@@ -100,6 +111,15 @@ def prune_checkpoints(store: Store, run_key: str, keep: int = 2) -> None:
 def delete_checkpoints(store: Store, run_key: str) -> None:
     """Delete all checkpoints of a finished run, which needs none any more."""
     _delete(store, store.list(keys.checkpoints(run_key)))
+
+
+def list_checkpoints(store: Store, run_key: str) -> list[SavedCheckpoint]:
+    """All checkpoints of a run, oldest first, by one listing: their manifests are not read."""
+    return [
+        SavedCheckpoint(int(entry.key.removesuffix(_MANIFEST).rpartition("/")[2]), entry.modified)
+        for entry in store.entries(keys.checkpoints(run_key))
+        if entry.key.endswith(_MANIFEST)
+    ]
 
 
 def newest_epoch(store: Store, run_key: str) -> int:

@@ -226,6 +226,22 @@ class ObjectStore(Bucket):
         entries, are_all = self._request(f"list {prefix}", call)
         return sorted(entries, key=lambda entry: entry.key), are_all
 
+    def folders(self, prefix: str) -> Keys:
+        """The parts of keys between ``prefix`` and the next slash, sorted: a request for each thousand of them."""
+
+        def call(client: "S3Client") -> Keys:
+            answers = client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._settings.bucket, Prefix=self._prefix + prefix, Delimiter="/"
+            )
+            begin = self._prefix + prefix
+            return [
+                found["Prefix"].removeprefix(begin).removesuffix("/")
+                for page in answers
+                for found in page.get("CommonPrefixes", [])
+            ]
+
+        return sorted(self._request(f"list {prefix}", call))
+
     def now(self) -> datetime:
         """The time by the store's clock, which is the one that dates objects.
 

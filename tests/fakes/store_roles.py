@@ -44,3 +44,10 @@ def store_with_roles(folder: Path) -> Iterator[dict[str, StoreSettings]]:
                 }
             )
         yield settings
+
+
+def store_variables(settings: StoreSettings) -> dict[str, str]:
+    """The environment variables that name a store."""
+    values = settings.model_dump(exclude={"secret_access_key", "ca_bundle"}, exclude_none=True)
+    secret = settings.secret_access_key.get_secret_value()
+    return {f"NASFLOW_STORE_{name}".upper(): str(v) for name, v in {**values, "secret_access_key": secret}.items()}

@@ -12,12 +12,13 @@ from deployments.local_stack.seaweed import Seaweed
 from tasks.settings import StoreSettings
 from tasks.storage.s3 import Store
 from tests.fakes.exported import Exported, export_network
+from tests.fakes.store_roles import store_variables
 from tests.integration.prefect_server import PrefectServer
 
 LONGEST_FIRST = (
     "test_trainer_resume", "test_trainer", "test_devices", "test_cli", "test_training_in_store", "test_memory_safety",
     "test_fit", "test_warm_starts", "test_weights", "test_model_formats", "test_export_in_store", "test_roboflow",
-    "test_coco_weights", "test_upgrade", "test_settings_study",
+    "test_coco_weights", "test_upgrade", "test_settings_study", "test_metrics",
     "test_half_precision_parity", "test_trainer_parity", "test_validation_equals_evaluation",
 )  # fmt: skip
 """Files that take half a minute or more come first, so that parallel test processes end together."""
@@ -86,9 +87,7 @@ def store(store_settings: StoreSettings) -> Store:
 @pytest.fixture
 def store_environment(store_settings: StoreSettings) -> dict[str, str]:
     """The environment variables that name the store."""
-    values = store_settings.model_dump(exclude={"secret_access_key", "ca_bundle"}, exclude_none=True)
-    secret = store_settings.secret_access_key.get_secret_value()
-    return {f"NASFLOW_STORE_{name}".upper(): str(v) for name, v in {**values, "secret_access_key": secret}.items()}
+    return store_variables(store_settings)
 
 
 @pytest.fixture(scope="session")

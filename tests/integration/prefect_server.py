@@ -36,6 +36,7 @@ class PrefectServer:
             **others, "HOME": str(folder), "PREFECT_HOME": str(folder / "prefect"), "PREFECT_API_URL": url,
             "PREFECT_UI_API_URL": url, "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1",
             "PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_CLI_PROMPT": "false", "OMP_NUM_THREADS": "1",
+            "PREFECT_SERVER_METRICS_ENABLED": "true",
         }  # fmt: skip
         if auth:
             self.environment |= {"PREFECT_SERVER_API_AUTH_STRING": auth, "PREFECT_API_AUTH_STRING": auth}

@@ -30,7 +30,11 @@ from pathlib import Path
 from deployments.remote.register import register
 register(Path(sys.argv[1]))
 """
-SHIPPED_ENVIRONMENT = {"PREFECT_LOGGING_EXTRA_LOGGERS": "tasks", "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+SHIPPED_ENVIRONMENT = {
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    "PREFECT_CLIENT_METRICS_ENABLED": "false",
+}
 WEEKLY = {
     "active": True,
     "schedule": {"cron": "0 5 * * 1", "timezone": "Europe/Berlin", "day_or": True},
@@ -183,6 +187,7 @@ def set_everything(server, name):
                 "env": {
                     "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks",
                     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+                    "PREFECT_CLIENT_METRICS_ENABLED": "false",
                     "SECRET": "hunter2",
                 }
             },

@@ -143,6 +143,8 @@ def test_every_variable_is_read(page):
         "PREFECT_API_URL",
         "PREFECT_API_AUTH_STRING",
         "PREFECT_WORKER_WEBSERVER_PORT",
+        "PREFECT_SERVER_METRICS_ENABLED",
+        "PREFECT_CLIENT_METRICS_ENABLED",
         *ROBOFLOW_PACKAGE,
         *VACUUM,
         *TEST_VARIABLES,

@@ -11,6 +11,7 @@ INFRA = Path(__file__).parents[2] / "infra"
 COMPOSE = yaml.safe_load((INFRA / "compose" / "compose.yaml").read_text())
 VALUE = re.compile(r"\$\{(\w+)(:[-?])?([^}]*)\}")
 ONE_SHOT = {"deploy"}
+MONITORING = {"metrics", "prometheus"}
 SECRETS = {"PREFECT_AUTH", "POSTGRES_PASSWORD", "SEAWEEDFS_SIGNING_KEY", "NASFLOW_STORE_ACCESS_KEY_ID",
            "NASFLOW_STORE_SECRET_ACCESS_KEY"}  # fmt: skip
 IMAGES = {"control.Dockerfile", "worker.Dockerfile"}
@@ -41,7 +42,8 @@ def test_a_service_has_a_health_check_in_its_image_or_here(name):
 
 def test_only_the_proxy_listens_outside_and_the_database_reaches_nothing_there():
     services = COMPOSE["services"]
-    assert [name for name, one in services.items() if "ports" in one] == ["proxy"]
+    ports = {name: one["ports"] for name, one in services.items() if "ports" in one}
+    assert ports == {"proxy": ["443:443", "8333:8333"], "prometheus": ["127.0.0.1:9090:9090"]}
     assert COMPOSE["networks"]["inside"] == {"internal": True}
     assert services["postgres"]["networks"] == services["store"]["networks"] == ["inside"]
 
@@ -51,7 +53,7 @@ def test_gpu_workers_start_by_profile_alone_and_each_has_a_gpu_of_its_own():
     assert all(one["profiles"] for one in workers.values())
     devices = [one["deploy"]["resources"]["reservations"]["devices"] for one in workers.values()]
     assert [device["device_ids"] for (device,) in devices] == [["0"], ["1"]]
-    assert {name for name, one in COMPOSE["services"].items() if "profiles" in one} == set(workers)
+    assert {name for name, one in COMPOSE["services"].items() if "profiles" in one} == set(workers) | MONITORING
 
 
 def test_the_example_names_all_values_and_a_secret_has_none():
