@@ -90,7 +90,7 @@ class WorkSettings(MachineOptions, BaseSettings):
     trainer: str = Field(
         default="tasks.training.worker",
         pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$",
-        description="Module of the trainer's process; for tests of everything around it, with one that computes nothing.",
+        description="Module of the trainer's process; tests of what is around it name one that computes nothing.",
     )
 
     @property

@@ -18,13 +18,15 @@ from tests.fleet.history import History, request_of_retrain
 from tests.fleet.many_versions import measure_many_versions
 from tests.fleet.stack import FleetStack
 from tests.fleet.verdict import (
+    points,
     problems_of_flow_runs,
     problems_of_growth,
     problems_of_times,
     problems_of_versions,
-    points,
 )
 
+IDLE_SECONDS = 10
+"""So long it is measured what workers without runs cost, which is no run's."""
 SAMPLES = 3
 """Runs through real workers at each point; they count among the runs."""
 VERSIONS = 500
@@ -38,6 +40,7 @@ class Point:
     overhead_seconds: float = 0
     requests_a_run: float = 0
     server_cpu_a_run: float = 0
+    worker_cpu_a_run: float = 0
     runs_a_minute: float = 0
     database_mb: float = 0
     store_objects: int = 0
@@ -107,10 +110,20 @@ def measure(stack: FleetStack, history: History, runs: int, workers: int, deadli
         history.fill(runs - SAMPLES, 2 * workers, deadline)
     point.runs_a_minute = 60 * (len(history.asked) - before) / (time.monotonic() - began)
     with stack.real_workers(workers):
-        requests, cpu = stack.requests(), stack.server_seconds()
+        began = time.monotonic()
+        server, worker = stack.server_seconds(), stack.worker_seconds()
+        time.sleep(IDLE_SECONDS)
+        idle_server, idle_worker = (
+            (after - before) / (time.monotonic() - began)
+            for before, after in ((server, stack.server_seconds()), (worker, stack.worker_seconds()))
+        )
+        began, requests = time.monotonic(), stack.requests()
+        server, worker = stack.server_seconds(), stack.worker_seconds()
         point.overhead_seconds = history.overhead(SAMPLES)
         point.requests_a_run = (stack.requests() - requests).total() / SAMPLES
-        point.server_cpu_a_run = (stack.server_seconds() - cpu) / SAMPLES
+        seconds = time.monotonic() - began
+        point.server_cpu_a_run = (stack.server_seconds() - server - idle_server * seconds) / SAMPLES
+        point.worker_cpu_a_run = (stack.worker_seconds() - worker - idle_worker * seconds) / SAMPLES
     point.database_mb = stack.database_bytes() / 1e6
     objects, size = stack.store_content()
     point.store_objects, point.store_mb = objects, size / 1e6
@@ -136,6 +149,7 @@ def look_for_problems(history: History, report: Report) -> None:
 
 COLUMNS = {
     "runs": "runs", "overhead_seconds": "s a run", "requests_a_run": "requests", "server_cpu_a_run": "server s",
+    "worker_cpu_a_run": "worker s",
     "runs_a_minute": "runs/min", "database_mb": "db MB", "store_objects": "objects", "store_mb": "store MB",
     "list_seconds": "list s", "page_seconds": "page s", "clean_seconds": "clean s",
 }  # fmt: skip
@@ -149,7 +163,12 @@ def print_head() -> None:
 def print_point(point: Point) -> None:
     """Print a row as it is measured."""
     values = asdict(point)
-    print("".join(f"{values[name]:>10.2f}" if isinstance(values[name], float) else f"{values[name]:>10}" for name in COLUMNS), flush=True)
+    print(
+        "".join(
+            f"{values[name]:>10.2f}" if isinstance(values[name], float) else f"{values[name]:>10}" for name in COLUMNS
+        ),
+        flush=True,
+    )
 
 
 def print_end(report: Report) -> None:

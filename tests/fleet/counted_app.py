@@ -19,10 +19,12 @@ class Counted:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
         if scope["path"] != COUNTS:
             self._counts[f"{scope['method']} {ID.sub('#', scope['path'])}"] += 1
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
         headers = [(b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": json.dumps(self._counts).encode()})

@@ -1,9 +1,9 @@
-"""``python -m tests.fleet.forking_worker --gpu 8 --default 8``: workers whose flow runs start without loading Python anew.
+"""``python -m tests.fleet.forking_worker --gpu 8 --default 8``: flow runs that start without loading Python anew.
 
-A worker of Prefect starts ``python -m prefect.engine`` for each flow run, which takes seconds of processor time to load.
-This process has loaded everything, and becomes the flow run's process by a fork: the same module, the same requests,
-states, files and objects, and a process that can be killed. It takes runs as a worker does: it asks the pool, and sets a
-run to Pending before it starts. A process that ends with an error is reported as a crash.
+A worker of Prefect starts ``python -m prefect.engine`` for each flow run, which takes seconds of processor time to
+load. This process has loaded everything, and a fork of it becomes the flow run's process: the same module, requests,
+states, files and objects, and a process that can be killed. It takes runs as a worker does: it asks the pool, and sets
+a run to Pending before it starts. A process that ends with an error is reported as a crash.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 1.0
 
 
 class Places:
@@ -75,9 +75,6 @@ def main() -> None:
     parser.add_argument("--gpu", type=int, required=True)
     parser.add_argument("--default", type=int, required=True)
     options = parser.parse_args()
-    import flows.evaluate
-    import flows.retrain
-    import flows.train
     import prefect.flow_engine  # noqa: F401
 
     places = [Places("gpu", options.gpu), Places("default", options.default)]

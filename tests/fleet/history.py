@@ -64,7 +64,7 @@ class History:
                 raise TimeoutError(f"time is up after {len(self.asked)} runs")
             ended = {"flow_runs": {"id": {"any_": sorted(open_runs)}, "state": {"type": {"any_": list(ENDED)}}}}
             open_runs -= {run["id"] for run in self._stack.ask("/api/flow_runs/filter", ended)}
-            time.sleep(0.5)
+            time.sleep(2)
 
     def overhead(self, samples: int) -> float:
         """Median time of runs, one after the other, from the request to the end, without training, seconds."""
@@ -73,7 +73,7 @@ class History:
     def _timed(self) -> float:
         killed = is_killed(len(self.asked))
         run = self.ask()
-        ended = wait_for(lambda: self._ended(run), f"the end of {run}", pause=0.2)
+        ended = wait_for(lambda: self._ended(run), f"the end of {run}", pause=0.5)
         seconds = _time(ended["end_time"]) - _time(ended["created"])
         return seconds - SECONDS * (EPOCHS + killed)
 

@@ -8,7 +8,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ ROOT = Path(tasks.__file__).parents[1]
 PRIVATE = ("NASFLOW_", "AWS_", "PREFECT_", "ROBOFLOW_")
 CONTROL_WORKERS, CONTROL_LIMIT = 2, 4
 """Workers of the pool for light flow runs, which mostly wait for training."""
-POLLS = ("get_scheduled_flow_runs", "/heartbeat", "GET /api/health", "/filter", "/count")
+POLLS = ("get_scheduled_flow_runs", "/heartbeat", "GET /api/health", "workers/filter")
+"""Parts of requests that workers and this program make, however many runs there are."""
 
 
 class FleetStack:
@@ -36,6 +37,7 @@ class FleetStack:
         self.folder = folder
         self._seaweed, self._postgres = Seaweed(folder / "store"), Postgres()
         self._closing = ExitStack()
+        self._real_workers: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> "FleetStack":
         for name in [name for name in os.environ if name.startswith(PRIVATE)]:
@@ -100,14 +102,18 @@ class FleetStack:
         """The command's document, and how long the command took, seconds."""
         program, began = str(Path(sys.executable).with_name("nasflow")), time.monotonic()
         done = subprocess.run(
-            [program, *arguments, "--json"], capture_output=True, text=True, check=False, env={**os.environ, **variables}
+            [program, *arguments, "--json"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **variables},
         )
         seconds = time.monotonic() - began
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout), seconds
 
     def requests(self) -> Counter[str]:
-        """Requests that the server had so far, without those that workers, watching and health checks make."""
+        """Requests that the server had so far, without POLLS."""
         counts = Counter(self.ask(COUNTS))
         return Counter({name: count for name, count in counts.items() if not any(poll in name for poll in POLLS)})
 
@@ -122,21 +128,26 @@ class FleetStack:
     def server_seconds(self) -> float:
         """Processor time of the server and its database so far."""
         database = psutil.Process(self._postgres.process.pid)
-        everything = [psutil.Process(self.server.pid), database, *database.children()]
-        times = [process.cpu_times() for process in everything]
-        return sum(one.user + one.system + one.children_user + one.children_system for one in times)
+        return _seconds([psutil.Process(self.server.pid), database, *database.children()])
+
+    def worker_seconds(self) -> float:
+        """Processor time of the real workers with their ended flow runs and trainers, and of the store, so far."""
+        pids = [worker.pid for worker in self._real_workers]
+        return _seconds([psutil.Process(pid) for pid in (*pids, self._seaweed.process.pid)])
 
     @contextmanager
     def real_workers(self, count: int) -> Iterator[None]:
         """Workers of Prefect for the duration of a block: one run each in pool gpu, and some for light flow runs."""
         places = [("gpu", 1)] * count + [("default", CONTROL_LIMIT)] * CONTROL_WORKERS
-        started = [self._worker(pool, f"{pool}-{number}", limit) for number, (pool, limit) in enumerate(places)]
+        self._real_workers = [
+            self._worker(pool, f"{pool}-{number}", limit) for number, (pool, limit) in enumerate(places)
+        ]
         try:
             wait_for(lambda: self._workers_online() >= len(places), "the workers")
             yield
         finally:
-            for worker in started:
-                processes.stop(worker, 20)
+            for worker in self._real_workers:
+                _stop_with_children(worker)
             for pool in ("gpu", "default"):
                 for worker in self.ask(f"/api/work_pools/{pool}/workers/filter", {}):
                     self._delete(f"/api/work_pools/{pool}/workers/{worker['name']}")
@@ -162,4 +173,18 @@ class FleetStack:
         try:
             yield
         finally:
-            processes.stop(worker, 20)
+            _stop_with_children(worker)
+
+
+def _seconds(running: list[psutil.Process]) -> float:
+    times = [process.cpu_times() for process in running]
+    return sum(one.user + one.system + one.children_user + one.children_system for one in times)
+
+
+def _stop_with_children(process: "subprocess.Popen[bytes]") -> None:
+    """End a worker and its flow runs, which a worker does not end on SIGTERM."""
+    family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    processes.stop(process, 20)
+    for member in family:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()

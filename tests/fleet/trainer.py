@@ -1,8 +1,8 @@
 """``python -m tests.fleet.trainer``: behaves as our trainer, and sleeps instead of computing.
 
-Job file, events, checkpoints, files, exit codes, stopping and further jobs are those of ``tasks.training.worker``, by the
-same code where it needs no torch. Weights are bytes that the spec and the epoch decide. Of some runs, which the spec
-decides too, the process kills itself by SIGKILL in the middle, right after a checkpoint.
+Job file, events, checkpoints, files, exit codes, stopping and further jobs are those of ``tasks.training.worker``, by
+the same code where it needs no torch. Weights are bytes that the spec and the epoch decide. Of some runs, which the
+seed decides, the process kills itself by SIGKILL in the middle, right after a checkpoint.
 """
 
 import argparse
@@ -96,7 +96,10 @@ def train(work: TrainingWork, events: Events, requests: Requests) -> TrainingRes
                 os.kill(os.getpid(), signal.SIGKILL)
         result = _finish(work, history, started_with)
         detection = DetectionWork(
-            data=work.data, out=work.out / files.DETECTED, weights=work.out / files.BEST, splits=work.detect or ("test",)
+            data=work.data,
+            out=work.out / files.DETECTED,
+            weights=work.out / files.BEST,
+            splits=work.detect or ("test",),
         )
         if work.detect:
             detection.out.mkdir(exist_ok=True)

@@ -48,7 +48,9 @@ def problems_of_flow_runs(kind: str, asked: Iterable[Request], seen: Iterable[Fl
             states[run.request].append(run.state)
         else:
             unknown[run.request] += 1
-    lines = [f"{kind} of {name}: {', '.join(found) or 'lost'}" for name, found in states.items() if found != ["Completed"]]
+    lines = [
+        f"{kind} of {name}: {', '.join(found) or 'lost'}" for name, found in states.items() if found != ["Completed"]
+    ]
     return lines + [f"{kind} of {name}: nobody asked for it" for name in unknown]
 
 
