@@ -1,9 +1,12 @@
 """A fleet in a simulated month: many projects and runs on a real server and store. ``make fleet`` runs it.
 
 Prefect's server on PostgreSQL, SeaweedFS, the flows and everything that they call are real. The trainer sleeps instead
-of computing; its job file, events, checkpoints, files and kills are real. At each point of measurement some runs go
-through real workers of Prefect, one run after the other: these are the overhead. The history between goes through
-forked processes, see ``forking_worker``. See docs/fleet.md.
+of computing; its job file, events, checkpoints, files and kills are real. There are three kinds of runs:
+
+- at each point of measurement some go through real workers of Prefect, one after the other: these give the overhead;
+- the others of the first ``--real`` runs go through processes that are forks, see ``forking_worker``;
+- the rest is history that did not run: rows of the database are copies, see ``copied_rows``, and the store's objects
+  are written by the code that runs use, see ``written_runs``.
 """
 
 import argparse
@@ -27,8 +30,6 @@ from tests.fleet.verdict import (
 
 IDLE_SECONDS = 10
 """So long it is measured what workers without runs cost, which is no run's."""
-SAMPLES = 3
-"""Runs through real workers at each point; they count among the runs."""
 VERSIONS = 500
 
 
@@ -41,7 +42,6 @@ class Point:
     requests_a_run: float = 0
     server_cpu_a_run: float = 0
     worker_cpu_a_run: float = 0
-    runs_a_minute: float = 0
     database_mb: float = 0
     store_objects: int = 0
     store_mb: float = 0
@@ -56,6 +56,8 @@ class Report:
 
     points: list[Point] = field(default_factory=list)
     many_versions: dict[str, float] = field(default_factory=dict)
+    ran: int = 0
+    copied: int = 0
     kills: int = 0
     not_run: int = 0
     problems: list[str] = field(default_factory=list)
@@ -71,9 +73,10 @@ def main() -> None:
         print_head()
         for runs in points(options.runs):
             try:
-                report.points.append(measure(stack, history, runs, options.workers, deadline))
+                fill(stack, history, runs - options.samples, options, deadline)
+                report.points.append(measure(stack, history, options.workers, options.samples))
             except TimeoutError:
-                report.not_run = options.runs - len(history.asked)
+                report.not_run = options.runs - len(history)
                 break
             print_point(report.points[-1])
         look_for_problems(history, report)
@@ -92,23 +95,30 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--projects", type=int, default=200)
     parser.add_argument("--runs", type=int, default=2000)
+    parser.add_argument("--real", type=int, default=100, help="runs that run, besides those measured; default 100")
     parser.add_argument("--workers", type=int, default=8, help="workers for training; default 8")
+    parser.add_argument("--samples", type=int, default=3, help="runs through real workers at each point; default 3")
     parser.add_argument("--versions", type=int, default=VERSIONS, help="versions of one more project; 0 for none")
     parser.add_argument("--minutes", type=float, default=40, help="no run is asked for after these; default 40")
     parser.add_argument("--json", type=Path, help="file for the figures")
     return parser.parse_args()
 
 
-def measure(stack: FleetStack, history: History, runs: int, workers: int, deadline: float) -> Point:
-    """Fill the history up to a number of runs, the last of them through real workers, and measure.
+def fill(stack: FleetStack, history: History, runs: int, options: argparse.Namespace, deadline: float) -> None:
+    """Bring the history to a number of runs: forked ones, and copies from ``options.real`` on.
 
     Raises:
         TimeoutError: there is no time for so many runs.
     """
-    point, began, before = Point(runs), time.monotonic(), len(history.asked)
-    with stack.forking_workers(workers):
-        history.fill(runs - SAMPLES, 2 * workers, deadline)
-    point.runs_a_minute = 60 * (len(history.asked) - before) / (time.monotonic() - began)
+    if len(history) < min(runs, options.real):
+        with stack.forking_workers(options.workers):
+            history.fill(min(runs, options.real), 2 * options.workers, deadline)
+    history.copy(runs, deadline)
+
+
+def measure(stack: FleetStack, history: History, workers: int, samples: int) -> Point:
+    """Send some more runs through real workers, and measure."""
+    point = Point(len(history) + samples)
     with stack.real_workers(workers):
         began = time.monotonic()
         server, worker = stack.server_seconds(), stack.worker_seconds()
@@ -119,11 +129,11 @@ def measure(stack: FleetStack, history: History, runs: int, workers: int, deadli
         )
         began, requests = time.monotonic(), stack.requests()
         server, worker = stack.server_seconds(), stack.worker_seconds()
-        point.overhead_seconds = history.overhead(SAMPLES)
-        point.requests_a_run = (stack.requests() - requests).total() / SAMPLES
+        point.overhead_seconds = history.overhead(samples)
+        point.requests_a_run = (stack.requests() - requests).total() / samples
         seconds = time.monotonic() - began
-        point.server_cpu_a_run = (stack.server_seconds() - server - idle_server * seconds) / SAMPLES
-        point.worker_cpu_a_run = (stack.worker_seconds() - worker - idle_worker * seconds) / SAMPLES
+        point.server_cpu_a_run = (stack.server_seconds() - server - idle_server * seconds) / samples
+        point.worker_cpu_a_run = (stack.worker_seconds() - worker - idle_worker * seconds) / samples
     point.database_mb = stack.database_bytes() / 1e6
     objects, size = stack.store_content()
     point.store_objects, point.store_mb = objects, size / 1e6
@@ -137,10 +147,11 @@ def look_for_problems(history: History, report: Report) -> None:
     """Whether a run was lost or doubled, whether killed ones went on, and whether overhead grew."""
     retrain = history.flow_runs("retrain", request_of_retrain)
     report.problems += problems_of_flow_runs("retrain", history.asked, retrain)
+    report.ran, report.copied = len(history.asked), len(history.copied)
     by_project = {request[1]: request for request in history.asked}
     train = history.flow_runs("train", lambda parameters: by_project[parameters["job"]["spec"]["seed"]])
     report.problems += problems_of_flow_runs("train", history.asked, train)
-    report.problems += problems_of_versions(history.asked, history.versions())
+    report.problems += problems_of_versions([*history.asked, *history.copied], history.versions())
     report.kills, problems = history.kills()
     report.problems += problems
     if report.points:
@@ -150,7 +161,7 @@ def look_for_problems(history: History, report: Report) -> None:
 COLUMNS = {
     "runs": "runs", "overhead_seconds": "s a run", "requests_a_run": "requests", "server_cpu_a_run": "server s",
     "worker_cpu_a_run": "worker s",
-    "runs_a_minute": "runs/min", "database_mb": "db MB", "store_objects": "objects", "store_mb": "store MB",
+    "database_mb": "db MB", "store_objects": "objects", "store_mb": "store MB",
     "list_seconds": "list s", "page_seconds": "page s", "clean_seconds": "clean s",
 }  # fmt: skip
 
@@ -181,6 +192,7 @@ def print_end(report: Report) -> None:
               f"{(last.store_objects - first.store_objects) / runs:.1f} objects")  # fmt: skip
     for name, value in report.many_versions.items():
         print(f"many versions, {name}: {value:g}")
+    print(f"runs that ran: {report.ran}; history that was copied: {report.copied}")
     print(f"trainers killed by SIGKILL: {report.kills}")
     if report.not_run:
         print(f"not run, for want of time: {report.not_run}")

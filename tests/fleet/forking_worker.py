@@ -7,6 +7,7 @@ a run to Pending before it starts. A process that ends with an error is reported
 """
 
 import argparse
+import ctypes
 import json
 import os
 import runpy
@@ -86,6 +87,7 @@ def main() -> None:
         if run is None:
             time.sleep(POLL_SECONDS)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # ends with the worker, as the worker with the fleet
     os.environ["PREFECT__FLOW_RUN_ID"] = run
     sys.argv = ["prefect.engine"]
     runpy.run_module("prefect.engine", run_name="__main__", alter_sys=True)

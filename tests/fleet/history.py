@@ -14,11 +14,15 @@ from tasks.storage import keys
 from tasks.storage.documents import read_record
 from tasks.storage.runs import find_model
 from tests.fakes.waiting import wait_for
+from tests.fleet.copied_rows import COPY
 from tests.fleet.stack import FleetStack
-from tests.fleet.trainer import SECONDS, is_killed
+from tests.fleet.trainer import SECONDS, WEIGHTS_BYTES, is_killed
 from tests.fleet.verdict import FlowRunSeen, Request, VersionSeen
+from tests.fleet.written_runs import WrittenRuns
 
 EPOCHS = 4
+TEMPLATE = 50
+"""So many runs that ran are copied, one like the other."""
 PAGE = 200
 """Flow runs that the server gives at once."""
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
@@ -35,20 +39,43 @@ class History:
     def __init__(self, stack: FleetStack, projects: int) -> None:
         self._stack, self._projects = stack, projects
         self._deployment = stack.ask("/api/deployments/name/retrain/retrain")["id"]
+        self._written = WrittenRuns(stack.store, WEIGHTS_BYTES)
         self.asked: list[Request] = []
+        self.copied: list[Request] = []
 
-    def ask(self) -> str:
-        """Ask for the next run: its flow run id."""
-        number = len(self.asked)
+    def __len__(self) -> int:
+        return len(self.asked) + len(self.copied)
+
+    def _next(self) -> RetrainRequest:
+        number = len(self)
         project = f"project-{number % self._projects:03}"
-        request = RetrainRequest(
+        return RetrainRequest(
             project=project, export=str(self._export(project)), epochs=EPOCHS, image_size=64, batch_size=4,
             learning_rate=0.001, patience=50, seed=number,
         )  # fmt: skip
+
+    def ask(self) -> str:
+        """Ask for the next run: its flow run id."""
+        request = self._next()
         body = {"parameters": {"request": request.model_dump(mode="json")}}
         run = self._stack.ask(f"/api/deployments/{self._deployment}/create_flow_run", body)["id"]
-        self.asked.append((project, number))
+        self.asked.append((request.project, request.seed))
         return str(run)
+
+    def copy(self, runs: int, deadline: float) -> None:
+        """Add runs that did not run until there are so many: rows of the database, and finished runs of the store.
+
+        Raises:
+            TimeoutError: the deadline came first.
+        """
+        missing = runs - len(self)
+        for _ in range(missing):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"time is up after {len(self)} runs")
+            request = self._next()
+            self._written.write(request)
+            self.copied.append((request.project, request.seed))
+        self._stack.copy_rows(missing, template=min(len(self.asked), TEMPLATE))
 
     def fill(self, runs: int, at_once: int, deadline: float) -> None:
         """Ask until there are so many runs, and wait until all have ended; so many at a time.
@@ -57,11 +84,11 @@ class History:
             TimeoutError: the deadline came first; those that run are waited for.
         """
         open_runs: set[str] = set()
-        while len(self.asked) < runs or open_runs:
-            while len(self.asked) < runs and len(open_runs) < at_once and time.monotonic() < deadline:
+        while len(self) < runs or open_runs:
+            while len(self) < runs and len(open_runs) < at_once and time.monotonic() < deadline:
                 open_runs.add(self.ask())
             if not open_runs:
-                raise TimeoutError(f"time is up after {len(self.asked)} runs")
+                raise TimeoutError(f"time is up after {len(self)} runs")
             ended = {"flow_runs": {"id": {"any_": sorted(open_runs)}, "state": {"type": {"any_": list(ENDED)}}}}
             open_runs -= {run["id"] for run in self._stack.ask("/api/flow_runs/filter", ended)}
             time.sleep(2)
@@ -71,7 +98,7 @@ class History:
         return median(self._timed() for _ in range(samples))
 
     def _timed(self) -> float:
-        killed = is_killed(len(self.asked))
+        killed = is_killed(len(self))
         run = self.ask()
         ended = wait_for(lambda: self._ended(run), f"the end of {run}", pause=0.5)
         seconds = _time(ended["end_time"]) - _time(ended["created"])
@@ -95,7 +122,7 @@ class History:
         for offset in range(0, 10**6, PAGE):
             wanted = {"flows": {"name": {"any_": [name]}}, "limit": PAGE, "offset": offset, "sort": "ID_DESC"}
             found = self._stack.ask("/api/flow_runs/filter", wanted)
-            yield from found
+            yield from (run for run in found if COPY not in run["tags"])
             if len(found) < PAGE:
                 return
 
@@ -108,11 +135,11 @@ class History:
 
     def kills(self) -> tuple[int, list[str]]:
         """How many trainers were killed, and the runs of which none went on from its checkpoint."""
-        store, problems, count = self._stack.store, [], 0
+        store, problems, count, asked = self._stack.store, [], 0, set(self.asked)
         for name in registry.projects(store):
             for card in registry.versions(store, name):
                 model = find_model(store, card.run_key)
-                if model and is_killed(model.spec.seed):
+                if model and is_killed(model.spec.seed) and (name, model.spec.seed) in asked:
                     count += 1
                     if model.result.resumed_from_epoch != EPOCHS // 2:
                         problems.append(f"{name} seed {model.spec.seed}: killed, and begun anew")

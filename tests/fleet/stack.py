@@ -19,6 +19,7 @@ from deployments.local_stack import processes
 from deployments.local_stack.seaweed import Seaweed
 from tasks.storage.s3 import Store
 from tests.fakes.waiting import wait_for
+from tests.fleet.copied_rows import copy_rows
 from tests.fleet.counted_app import COUNTS
 from tests.fleet.postgres import Postgres
 
@@ -119,6 +120,10 @@ class FleetStack:
 
     def database_bytes(self) -> int:
         return self._postgres.size()
+
+    def copy_rows(self, runs: int, template: int) -> None:
+        """Add rows of so many runs that did not run, copies of those of the first ``template`` runs."""
+        copy_rows(self._postgres, runs, template)
 
     def store_content(self) -> tuple[int, int]:
         """Objects of the store, and their bytes."""
