@@ -81,7 +81,7 @@ def main() -> None:
             print_point(report.points[-1])
         look_for_problems(history, report)
         if options.versions:
-            report.many_versions = measure_many_versions(stack, options.versions)
+            report.many_versions = measure_many_versions(options.versions)
     times = {name: report.many_versions[name] for name in ("list_seconds", "page_seconds") if report.many_versions}
     report.problems += problems_of_times({f"{name} of {options.versions} versions": at for name, at in times.items()})
     print_end(report)

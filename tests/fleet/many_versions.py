@@ -2,39 +2,52 @@
 
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from deployments.remote.models import list_models
+from tasks.promotion.page_in_store import update_page
 from tasks.settings import StoreSettings, from_environment
+from tasks.storage.s3 import Store
 from tests.fakes.counting_proxy import CountingProxy
+from tests.fakes.finished_runs import stored_labels
 from tests.fakes.published import publish_one
-from tests.fleet.stack import FleetStack
 
 PROJECT = "fruit"
 """That of ``publish_one``."""
+ASKED: dict[str, Callable[[Store], object]] = {
+    "page": lambda store: update_page(store, PROJECT),
+    "list": lambda store: list_models(store, PROJECT),
+}
 
 
-def measure_many_versions(stack: FleetStack, count: int) -> dict[str, float]:
-    """Publish versions as runs do, one after the other, and measure the commands.
+def measure_many_versions(count: int) -> dict[str, float]:
+    """Publish versions as runs do, one after the other, and measure what the commands do once Python has started.
 
     Args:
-        stack: The servers.
         count: How many versions.
 
     Returns:
-        Seconds and requests to the store: to publish the last version, to list, and to write the page anew.
+        Seconds to publish a version; seconds and requests to the store to list, and to bring the page up to date.
     """
-    began = time.monotonic()
+    settings, began = from_environment(StoreSettings), time.monotonic()
+    store = Store(settings)
     with tempfile.TemporaryDirectory() as name:
+        snapshot = stored_labels(store, Path(name)).snapshot_digest
         for number in range(count):
-            publish_one(stack.store, Path(name), weights=f"weights {number}".encode(), expected=number or None)
+            weights = f"weights {number}".encode()
+            publish_one(store, Path(name), weights=weights, expected=number or None, snapshot=snapshot)
     found = {"publish_seconds": (time.monotonic() - began) / count}
-    server = urlsplit(from_environment(StoreSettings).endpoint)
+    update_page(store, PROJECT)  # counts labels and keeps the index, as the last run does
+    server = urlsplit(settings.endpoint)
     with CountingProxy(str(server.hostname), int(server.port or 80)) as proxy:
-        for name, arguments in (("page", ["page", PROJECT]), ("list", ["list", "--project", PROJECT])):
-            stack.nasflow("models", *arguments, NASFLOW_STORE_ENDPOINT=proxy.url)  # what is computed once, is now
+        counted = Store(settings.model_copy(update={"endpoint": proxy.url}))
+        for name, ask in ASKED.items():
             before = proxy.counted()
-            _, found[f"{name}_seconds"] = stack.nasflow("models", *arguments)
-            stack.nasflow("models", *arguments, NASFLOW_STORE_ENDPOINT=proxy.url)
+            ask(counted)
             found[f"{name}_requests"] = (proxy.counted() - before).total()
+            began = time.monotonic()
+            ask(store)
+            found[f"{name}_seconds"] = time.monotonic() - began
     return found
