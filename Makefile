@@ -8,7 +8,7 @@ PEERS := .bench
 WRITERS := .writers
 SBOM := .sbom
 
-.PHONY: setup check test unit integration gpu e2e browser demo bench chaos fuzz writers reference lock image-sbom clean
+.PHONY: setup check test unit integration gpu e2e browser demo bench chaos fleet fuzz writers reference lock image-sbom clean
 
 setup: $(STAMP)
 
@@ -77,6 +77,10 @@ bench: setup
 # An hour of faults on a real stack. JSON=FILE keeps all rounds.
 chaos: setup
 	$(BIN)/python -m tests.chaos $(if $(JSON),--json $(JSON))
+
+# Two thousand runs of two hundred projects, with a trainer that sleeps. JSON=FILE keeps the figures.
+fleet: setup
+	$(BIN)/python -m tests.fleet $(if $(JSON),--json $(JSON))
 
 # Twenty minutes of random labels.
 fuzz: setup

@@ -87,6 +87,11 @@ class WorkSettings(MachineOptions, BaseSettings):
     speed_measures: bool = Field(
         default=True, description="Tune the C library's memory for training; results are the same without."
     )
+    trainer: str = Field(
+        default="tasks.training.worker",
+        pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$",
+        description="Module of the trainer's process; tests of what is around it name one that computes nothing.",
+    )
 
     @property
     def machine(self) -> MachineOptions:

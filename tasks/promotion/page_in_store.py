@@ -12,13 +12,14 @@ from tasks.errors import LostRace, NotInStore
 from tasks.local.threads import in_context
 from tasks.outages import Patience, wait_out
 from tasks.promotion.aliases import find_alias
+from tasks.promotion.index import ProjectIndex
 from tasks.promotion.page.content import ProjectContent
 from tasks.promotion.page.page import render
-from tasks.promotion.registry import CHAMPION, versions
+from tasks.promotion.registry import CHAMPION
 from tasks.records import DatasetSnapshot, ModelVersion, Split, VersionLabels
 from tasks.storage import keys
 from tasks.storage.datasets import load_snapshot
-from tasks.storage.documents import create_record, find_record
+from tasks.storage.documents import create_record
 from tasks.storage.s3 import Store
 
 logger = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ PATIENCE = Patience(limit=300)
 """So long a run waits for a store that is away, when nothing but the page is left to write."""
 
 OnProgress = Callable[[int, int], None]
-"""Called with the versions looked up and the versions in all."""
+"""Called with the versions that were counted, and those that have to be."""
 
 
 def update_page(store: Store, project: str, on_progress: OnProgress = lambda done, total: None) -> str:
@@ -42,7 +43,7 @@ def update_page(store: Store, project: str, on_progress: OnProgress = lambda don
     Args:
         store: Store of the registry.
         project: The project.
-        on_progress: Called after each version.
+        on_progress: Called after each version whose labels are counted for the first time.
 
     Returns:
         Key of the page.
@@ -91,21 +92,24 @@ def gather(store: Store, project: str, on_progress: OnProgress = lambda done, to
     Args:
         store: Store of the registry.
         project: The project.
-        on_progress: Called after each version.
+        on_progress: Called after each version whose labels are counted for the first time.
 
     Returns:
         The content.
     """
     # The alias first: it points to versions that are published, so the list that is read after it has them.
     alias = find_alias(store, project, CHAMPION)
-    cards = versions(store, project)
-    labels = {}
+    index = ProjectIndex(store, project)
+    cards = list(index.read("card.json", ModelVersion).values())
+    labels = index.read("labels.json", VersionLabels)
+    index.keep()
+    uncounted = [card for card in cards if card.version not in labels]
     with ThreadPoolExecutor(THREADS) as pool:
-        found = pool.map(in_context(partial(_find_labels, store)), cards)
-        for done, (card, counted) in enumerate(zip(cards, found, strict=True), start=1):
+        found = pool.map(in_context(partial(_count_labels, store)), uncounted)
+        for done, (card, counted) in enumerate(zip(uncounted, found, strict=True), start=1):
             if counted is not None:
                 labels[card.version] = counted
-            on_progress(done, len(cards))
+            on_progress(done, len(uncounted))
     return ProjectContent(project, cards, alias, labels)
 
 
@@ -116,11 +120,9 @@ def _read_page(store: Store, key: str) -> tuple[bytes | None, str | None]:
         return None, None
 
 
-def _find_labels(store: Store, card: ModelVersion) -> VersionLabels | None:
-    """What is known of a version's labels: counted in the snapshot once, and kept beside the card."""
+def _count_labels(store: Store, card: ModelVersion) -> VersionLabels | None:
+    """Count a version's labels in the snapshot, which is done once, and keep the counts beside the card."""
     key = keys.model_labels(card.project, card.version)
-    if labels := find_record(store, key, VersionLabels):
-        return labels
     try:
         labels = count_labels(load_snapshot(store, card.snapshot_digest), card.split)
     except NotInStore:

@@ -6,8 +6,7 @@ champion's card has the decision that promoted it. Who answered to keep the cham
 """
 
 import logging
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -17,6 +16,7 @@ from pydantic import Field
 
 from tasks.errors import CorruptObject, LostRace, NotInStore
 from tasks.local.files import file_sha256
+from tasks.promotion.index import ProjectIndex
 from tasks.promotion.model_files import with_version
 from tasks.records import (
     FORMAT_FILES,
@@ -126,9 +126,7 @@ def confirm(store: Store, card: ModelVersion) -> None:
 
 def versions(store: Store, project: str) -> list[ModelVersion]:
     """All published versions of a project, oldest first."""
-    numbers = _numbers(store.list(keys.models(project)), "card.json")
-    cards = [find_version(store, project, number) for number in numbers]
-    return [card for card in cards if card is not None]
+    return list(ProjectIndex(store, project).read("card.json", ModelVersion).values())
 
 
 def projects(store: Store) -> list[str]:
@@ -240,11 +238,13 @@ def _upload_formats(upload: Upload, publication: Publication, version: int) -> t
 
 def _claim_version(store: Store, project: str, model: TrainedModel) -> tuple[int, bool]:
     """The version that is already claimed for this model, or else the next free one, claimed; and whether it is new."""
-    claimed = _numbers(store.list(keys.models(project)), "claim.json")
-    for version in reversed(claimed):
-        if _is_claimed(store, project, version, model):
+    index = ProjectIndex(store, project)
+    claims = index.read("claim.json", _Claim)
+    index.keep()
+    for version, claim in reversed(claims.items()):
+        if claim.is_for(model):
             return version, False
-    version = max(claimed, default=0) + 1
+    version = max(index.numbers("claim.json"), default=0) + 1
     # A number that another publisher claimed meanwhile is skipped, unless it is for this very model.
     while not _try_claim(store, project, version, model):
         version += 1
@@ -264,9 +264,3 @@ def _try_claim(store: Store, project: str, version: int, model: TrainedModel) ->
 def _is_claimed(store: Store, project: str, version: int, model: TrainedModel) -> bool:
     claim = find_record(store, keys.model_claim(project, version), _Claim)
     return claim is not None and claim.is_for(model)
-
-
-def _numbers(stored_keys: Iterable[str], file_name: str) -> list[int]:
-    """Version numbers, in order, that have a file of this name."""
-    matches = (re.search(rf"/(\d+)/{re.escape(file_name)}$", key) for key in stored_keys)
-    return sorted(int(match[1]) for match in matches if match)

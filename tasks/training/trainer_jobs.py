@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tasks.settings import WorkSettings, from_environment
 from tasks.training.contract import files
 from tasks.training.contract.events import Event
 from tasks.training.contract.job import TrainerJob, write_job
-from tasks.training.launch import TRAINER
 from tasks.training.trainer_process import TrainerProcess
 
 
@@ -69,7 +69,8 @@ def trainer_process(job: TrainerJob, folder: Path) -> Iterator[TrainerProcess]:
     write_job(job_file, job)
     trainer = place.give(job_file) if place else None
     if trainer is None:
-        trainer = TrainerProcess(TRAINER, [f"--job={job_file}"], folder / files.LOG).__enter__()
+        module = from_environment(WorkSettings).trainer
+        trainer = TrainerProcess(module, [f"--job={job_file}"], folder / files.LOG).__enter__()
     try:
         yield trainer
     except BaseException:

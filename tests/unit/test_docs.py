@@ -30,6 +30,8 @@ PRESENT = [page for page in PAGES if page.name != "CHANGELOG.md"]
 ROBOFLOW_PACKAGE = {"ROBOFLOW_API_KEY", "ROBOFLOW_REGION", "ROBOFLOW_ENVIRONMENT", "ROBOFLOW_CONFIG_DIR"}
 TEST_VARIABLES = {"NASFLOW_TEST_EXPORTS", "NASFLOW_TEST_STORE_ENDPOINT", "NASFLOW_TEST_SCREENSHOTS"}
 EXAMPLE = (ROOT / "infra" / "compose" / ".env.example").read_text()
+SEVERAL_SERVERS = {"PREFECT_WORKER_QUERY_SECONDS", "PREFECT_MESSAGING_BROKER", "PREFECT_MESSAGING_CACHE"}
+"""What docs/fleet.md says of Prefect's own settings."""
 DEPLOYING = {"NASFLOW_GPU", *re.findall(r"^#? ?([A-Z_]+)=", EXAMPLE, re.MULTILINE)}
 """Of Compose, and of workers that start containers."""
 FOLDERS = "deployments|docs|examples|flows|infra|tasks|tests"
@@ -149,6 +151,7 @@ def test_every_variable_is_read(page):
         *VACUUM,
         *TEST_VARIABLES,
         *DEPLOYING,
+        *SEVERAL_SERVERS,
         *settings_variables(),
     }
     named = set(re.findall(r"\b(?:NASFLOW|ROBOFLOW|PREFECT)_[A-Z_]*\b", page.read_text()))

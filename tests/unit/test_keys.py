@@ -40,6 +40,7 @@ KEYS = {
     keys.annotated_image: ("p", 1, SHA, OTHER),
     keys.new_detections: ("p", 1, SHA),
     keys.project_page: ("p",),
+    keys.project_index: ("p",),
     keys.sent_image: ("acme", "pets", SHA),
     keys.study_trial: ("pets", SHA, 3),
     keys.study_numbers: ("pets", SHA, OTHER),

@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings
 
 from tasks.errors import BadSettings
 from tasks.settings import RoboflowSettings, StoreSettings, WorkSettings, from_environment
+from tasks.training.launch import TRAINER
 
 SECRET = "sEcReT-value-1234"
 KINDS: list[type[BaseSettings]] = [StoreSettings, RoboflowSettings, WorkSettings]
@@ -30,6 +31,8 @@ def clean_environment(monkeypatch):
         (WorkSettings, "NASFLOW_LEASE_SECONDS", "inf"),
         (WorkSettings, "NASFLOW_TRAINER_ATTEMPTS", "0"),
         (WorkSettings, "NASFLOW_TRAINER_ATTEMPTS", "1.5"),
+        (WorkSettings, "NASFLOW_TRAINER", "tasks/training/worker"),
+        (WorkSettings, "NASFLOW_TRAINER", "-c"),
         (RoboflowSettings, "NASFLOW_ROBOFLOW_TIMEOUT", "-1"),
         (RoboflowSettings, "NASFLOW_ROBOFLOW_DEADLINE", "inf"),
         (RoboflowSettings, "NASFLOW_ROBOFLOW_API_KEYS", f"my-team={SECRET}"),
@@ -65,6 +68,10 @@ def test_the_work_folder_comes_from_the_environment(monkeypatch, tmp_path):
     assert from_environment(WorkSettings).work_dir == Path.home() / ".cache" / "nasflow"
     monkeypatch.setenv("NASFLOW_WORK_DIR", str(tmp_path))
     assert from_environment(WorkSettings).work_dir == tmp_path
+
+
+def test_the_trainer_is_ours_unless_another_one_is_named():
+    assert from_environment(WorkSettings).trainer == TRAINER
 
 
 def test_roboflows_own_variable_works_for_the_api_key(monkeypatch):

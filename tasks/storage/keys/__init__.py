@@ -10,6 +10,7 @@
     models/<project>/<version>/                  a published model
     models/<project>/aliases/<name>.json         where an alias points
     models/<project>/index.html                  the project's page
+    models/<project>/index.json                  copies of the small records of all versions
     outcomes/<project>/<flow run>.json           what a retrain run came to
     detections/<project>/<version>/              what a published model detected on images of the store
     suggestions/<workspace>/<project>/           images that were sent to Roboflow to be labelled
@@ -39,6 +40,7 @@ from tasks.storage.keys.model_keys import (
     models,
     pretrained_file,
     pretrained_manifest,
+    project_index,
     project_page,
 )
 from tasks.storage.keys.outcome_keys import outcome
@@ -109,6 +111,7 @@ __all__ = [
     "pretrained_manifest",
     "probe",
     "probes",
+    "project_index",
     "project_page",
     "report_page",
     "returned_image",

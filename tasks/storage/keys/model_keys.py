@@ -60,6 +60,11 @@ def project_page(project: str) -> str:
     return f"{models(project)}index.html"
 
 
+def project_index(project: str) -> str:
+    """Copies of the small records of all versions of a project, overwritten now and then."""
+    return f"{models(project)}index.json"
+
+
 def model_alias(project: str, name: str) -> str:
     """Where an alias points."""
     return f"{models(project)}aliases/{name}.json"
