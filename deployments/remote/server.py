@@ -9,13 +9,14 @@ from httpx import HTTPError, HTTPStatusError, Response
 
 from tasks.errors import BadSettings, ServerProblem
 from tasks.local.proxies import describe_proxy
+from tasks.local.urls import shown_url, without_passwords
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 
 def server_url() -> str:
-    """Address of the Prefect server's API.
+    """Address of the Prefect server's API, as messages may show it: without a name and password.
 
     Raises:
         BadSettings: none is set.
@@ -25,7 +26,7 @@ def server_url() -> str:
     url = get_current_settings().api.url
     if not url:
         raise BadSettings("PREFECT_API_URL is not set; set it to the server's API, such as http://server:4200/api")
-    return str(url)
+    return shown_url(str(url))
 
 
 def read_settings_again() -> None:
@@ -84,5 +85,5 @@ def _is_json(response: Response) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's message, or its type where it has none."""
-    return (str(error).splitlines() or [type(error).__name__])[0] or type(error).__name__
+    """The first line of an error's message, without passwords of URLs, or its type where it has none."""
+    return without_passwords((str(error).splitlines() or [""])[0]) or type(error).__name__

@@ -28,6 +28,11 @@ def shown_url(url: str) -> str:
     return re.sub(r"^(\w+://)?.*@", r"\1***@", url, flags=re.DOTALL)
 
 
+def without_passwords(text: str) -> str:
+    """A text in which the names and passwords of URLs are replaced, for errors of libraries that quote a URL."""
+    return re.sub(r"(?<=://)[^\s/]*@", "***@", text)
+
+
 def _is_url(url: str) -> bool:
     if re.search(r"[\s\x00-\x1f\x7f]", url):
         return False

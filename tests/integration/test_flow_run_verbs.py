@@ -131,10 +131,11 @@ def test_no_such_run_is_one_line(prefect_server, verb, which):
 
 @pytest.mark.parametrize("arguments", [["list"], ["show", "x"], ["cancel", "x"], ["retry", "x"]])
 def test_a_server_that_is_away_is_one_line(prefect_server, arguments):
-    done = prefect_server.run("runs", *arguments, "--json", PREFECT_API_URL="http://127.0.0.1:9/api")
+    done = prefect_server.run("runs", *arguments, "--json", PREFECT_API_URL="http://me:planted@127.0.0.1:9/api")
     assert done.returncode == 1
     assert "is PREFECT_API_URL right, and the server up?" in json.loads(done.stdout)["error"]
     assert len(done.stderr.splitlines()) == 1
+    assert "planted" not in done.stdout + done.stderr
 
 
 # cancel ------------------------------------------------------------------------------------------
