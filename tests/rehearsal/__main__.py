@@ -1,0 +1,74 @@
+"""A rehearsal on one machine: servers and workers in bare Debian roots and networks of their own. ``make rehearse`` runs it.
+
+It needs root on Linux, debootstrap, Caddy, and the addresses of packages that apt and pip of this machine know.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.rehearsal.root import REPOSITORY, SUITES
+from tests.rehearsal.steps import read_steps
+
+# What is mounted and started in there ends with it. The network is that of this machine, or a new one.
+NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+
+def main():
+    """Rehearse on each release; exit code 1 if a step failed."""
+    options = parse_options()
+    options.roots.mkdir(parents=True, exist_ok=True)
+    results = {number: rehearse(number, options.roots, keep=options.keep) for number in options.root or SUITES}
+    if options.json:
+        options.json.write_text(json.dumps({number: steps for number, (_, steps) in results.items()}, indent=1))
+    for number, (is_ok, steps) in results.items():
+        counts = {outcome: sum(step["outcome"] == outcome for step in steps) for outcome in ("OK", "refused", "FAILED")}
+        print(f"Debian {number}: {'as it must be' if is_ok else 'FAILED'}; {counts}")
+    return int(not all(is_ok for is_ok, _ in results.values()))
+
+
+def parse_options():
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", action="append", choices=list(SUITES), help="release of Debian; all by default")
+    parser.add_argument("--roots", type=Path, default=REPOSITORY / "build" / "rehearsal", help="folder of the roots")
+    parser.add_argument("--keep", action="store_true", help="keep what is installed, and use it if it is there")
+    parser.add_argument("--json", type=Path, help="file for all steps")
+    return parser.parse_args()
+
+
+def rehearse(number, roots, *, keep):
+    """Install, and play.
+
+    Args:
+        number: Release of Debian.
+        roots: Folder of the roots.
+        keep: Whether roots with nasflow installed stay.
+
+    Returns:
+        Whether all is well, and all steps.
+    """
+    print(f"== Debian {number}", flush=True)
+    # Made and removed here, where nothing is mounted in it.
+    with tempfile.TemporaryDirectory(prefix="nasflow-rehearsal-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        arguments = [number, str(roots.absolute()), name]
+        parts = [
+            [*NAMESPACES, sys.executable, "-m", "tests.rehearsal.install", *arguments],
+            [*NAMESPACES, "--net", sys.executable, "-m", "tests.rehearsal.play", *arguments],
+        ]
+        is_ok = all(subprocess.run(part, cwd=REPOSITORY, check=False).returncode == 0 for part in parts)
+        steps = read_steps(folder / "steps.jsonl")
+    if not keep:
+        for root in roots.glob(f"debian-{number}-*/"):
+            shutil.rmtree(root)
+    return is_ok and all(step["outcome"] != "FAILED" for step in steps), steps
+
+
+if __name__ == "__main__":
+    sys.exit(main())
