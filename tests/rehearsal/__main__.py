@@ -1,15 +1,21 @@
-"""A rehearsal on one machine: servers and workers in bare Debian roots and networks of their own. ``make rehearse`` runs it.
+"""A rehearsal on one machine: servers and workers in bare Debian roots and networks of their own: make rehearse.
 
 It needs root on Linux, debootstrap, Caddy, and the addresses of packages that apt and pip of this machine know.
 """
 
 import argparse
 import json
+import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 from tests.rehearsal.root import REPOSITORY, SUITES
 from tests.rehearsal.steps import read_steps
@@ -20,6 +26,7 @@ NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-
 
 def main():
     """Rehearse on each release; exit code 1 if a step failed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started ends, too
     options = parse_options()
     options.roots.mkdir(parents=True, exist_ok=True)
     results = {number: rehearse(number, options.roots, keep=options.keep) for number in options.root or SUITES}
@@ -54,13 +61,13 @@ def rehearse(number, roots, *, keep):
     """
     print(f"== Debian {number}", flush=True)
     # Made and removed here, where nothing is mounted in it.
-    with tempfile.TemporaryDirectory(prefix="nasflow-rehearsal-") as name:
+    with tempfile.TemporaryDirectory(prefix="nasflow-rehearsal-") as name, outside() as addresses:
         folder = Path(name)
         folder.chmod(0o755)
         arguments = [number, str(roots.absolute()), name]
         parts = [
             [*NAMESPACES, sys.executable, "-m", "tests.rehearsal.install", *arguments],
-            [*NAMESPACES, "--net", sys.executable, "-m", "tests.rehearsal.play", *arguments],
+            [*NAMESPACES, "--net", sys.executable, "-m", "tests.rehearsal.play", *arguments, json.dumps(addresses)],
         ]
         is_ok = all(subprocess.run(part, cwd=REPOSITORY, check=False).returncode == 0 for part in parts)
         steps = read_steps(folder / "steps.jsonl")
@@ -68,6 +75,35 @@ def rehearse(number, roots, *, keep):
         for root in roots.glob(f"debian-{number}-*/"):
             shutil.rmtree(root)
     return is_ok and all(step["outcome"] != "FAILED" for step in steps), steps
+
+
+@contextmanager
+def outside():
+    """Addresses outside of the rehearsal's networks that are reached from here: a server of this process, name servers.
+
+    Yields:
+        Address and port by name.
+    """
+    with socket.create_server(("", 0)) as server:
+        port = server.getsockname()[1]
+        found = {
+            f"a server of this machine at {address.address}": (address.address, port)
+            for addresses in psutil.net_if_addrs().values()
+            for address in addresses
+            if address.family == socket.AF_INET and not address.address.startswith("127.")
+        }
+        for name_server in re.findall(r"^nameserver\s+([\d.]+)", Path("/etc/resolv.conf").read_text(), re.MULTILINE):
+            found[f"the name server of this machine, {name_server}"] = (name_server, 53)
+        yield {name: place for name, place in found.items() if is_reached(*place)}
+
+
+def is_reached(address, port):
+    """Whether a server accepts connections of this process."""
+    try:
+        socket.create_connection((address, port), timeout=3).close()
+    except OSError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

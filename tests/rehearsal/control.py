@@ -9,6 +9,7 @@ import json
 import re
 import secrets
 import shutil
+import subprocess
 import urllib.request
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -48,7 +49,7 @@ class Control:
         self.auth = f"fleet:{self.secrets['PREFECT_PASSWORD']}"
         self.postgres = Postgres(self.machine, self.secrets["POSTGRES_PASSWORD"])
         self._running = ExitStack()
-        self._servers = {}
+        self._servers: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> "Control":
         return self
@@ -90,7 +91,7 @@ class Control:
 
     def start_caddy(self):
         """Start Caddy with the Caddyfile of Compose."""
-        shutil.copy(shutil.which("caddy"), self.machine.work / "caddy")
+        shutil.copy(shutil.which("caddy") or "caddy", self.machine.work / "caddy")
         shutil.copy(COMPOSE / "Caddyfile", self.machine.work / "Caddyfile")
         variables = {
             "NASFLOW_HOST": NAME, "TLS": "internal", "PREFECT_ADDRESS": f"127.0.0.1:{PREFECT_PORT}",

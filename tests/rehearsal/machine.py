@@ -1,4 +1,4 @@
-"""A machine of a rehearsal: a root that is read-only but for /work, in a network namespace, with the variables of its image."""
+"""A machine of a rehearsal: a root that is read-only but for /work, in a network, with the variables of its image."""
 
 import os
 import re

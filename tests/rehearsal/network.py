@@ -1,6 +1,7 @@
 """Network namespaces: the one of the control side, and one for each worker, joined by a pair of interfaces.
 
-A worker's has no other interface and no route, so that it reaches what listens on the control side's end, and nothing else.
+A worker's has no other interface and no route, so that it reaches what listens on the control side's end
+and nothing else.
 """
 
 import subprocess

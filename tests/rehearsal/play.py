@@ -1,11 +1,15 @@
 """Plays a rehearsal in the roots that were made. It runs in namespaces of its own: mounts, processes, network."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 from tests.rehearsal import network
 from tests.rehearsal.control import Control
+from tests.rehearsal.planted import ProcessList, in_files, in_prefect, in_store
+from tests.rehearsal.refusals import try_api, try_network, try_store
+from tests.rehearsal.rescue import Rescue
 from tests.rehearsal.steps import Steps
 from tests.rehearsal.story import Story
 from tests.rehearsal.worker import Worker
@@ -19,16 +23,16 @@ def main():
     parser.add_argument("number")
     parser.add_argument("roots", type=Path)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("outside", type=json.loads)
     given = parser.parse_args()
     steps = Steps(given.folder / "steps.jsonl")
     network.prepare()
     with Control(given.roots / f"debian-{given.number}-control", given.folder) as control:
         start_control(control, steps)
         workers = start_workers(control, given.roots / f"debian-{given.number}-worker", given.folder, steps)
-        story = Story(control, workers, steps)
-        story.retrain()
-        story.cancel()
-        story.lost_machine()
+        with ProcessList(control.secrets) as process_list:
+            play(control, workers, steps, given.outside)
+        search(control, process_list, given.folder, steps)
 
 
 def start_control(control, steps):
@@ -56,6 +60,34 @@ def start_workers(control, root, folder, steps):
             workers.append(worker)
             worker.start()
     return workers
+
+
+def play(control, workers, steps, outside):
+    """All that happens once everything runs."""
+    first, *others = workers
+    try_network(control, first, others, outside, steps)
+    try_api(control, first, steps)
+    story = Story(control, workers, steps)
+    story.retrain()
+    try_store(control, first, steps)
+    story.cancel()
+    story.lost_machine()
+    Rescue(control, workers, story, steps).play()
+
+
+def search(control, process_list, folder, steps):
+    """Look for the secrets."""
+    logs = [path for path in folder.rglob("*.log") if path.is_file() and "roots" not in path.relative_to(folder).parts]
+    commands = process_list.found, f"{process_list.commands} commands"
+    for what, (found, searched) in (
+        ("the process list", commands),
+        ("logs", in_files(control.secrets, logs)),
+        ("what Prefect shows: parameters, artifacts, logs", in_prefect(control.secrets, control)),
+        ("records and pages of the store", in_store(control.secrets, control.store)),
+    ):
+        outcome = "FAILED" if found else "OK"
+        detail = "; ".join(sorted(found)) or f"none of {len(control.secrets)} in {searched}"
+        steps.add(outcome, f"secrets in {what}", 0, detail)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def mount(source, target, *, writable=True):
 
 
 def mount_system(root):
-    """What a running system has: /proc, /sys, and shared memory that everyone may use. debootstrap makes the devices."""
+    """What a running system has: /proc, /sys, and shared memory that everyone may use. Devices are there."""
     subprocess.run(["mount", "-t", "proc", "proc", str(root / "proc")], check=True)
     mount("/sys", root / "sys", writable=False)
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", str(root / "dev" / "shm")], check=True)

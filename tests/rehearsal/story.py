@@ -8,7 +8,7 @@ from tasks.storage.runs import find_model
 from tests.e2e.stack import TINY
 from tests.fakes.waiting import wait_for
 
-LONG = 40
+LONG = 24
 """Epochs of a run that is interrupted."""
 WAIT_SECONDS = 600
 
@@ -39,7 +39,7 @@ class Story:
     def cancel(self):
         """A run that is cancelled while it trains."""
         with self._steps.step("a cancel while it trains") as said:
-            run, _, run_key = self._train("cancelled", 2)
+            run, _, run_key = self.train("cancelled", 2)
             self._control.nasflow("runs", "cancel", run)
             state = self._state(run)
             assert state == "Cancelled", state
@@ -51,17 +51,26 @@ class Story:
     def lost_machine(self):
         """A run whose machine is lost goes on on the other one."""
         with self._steps.step("a lost machine") as said:
-            run, worker, run_key = self._train("lost", 3)
+            run, worker, run_key = self.train("lost", 3)
             killed = worker.lose()
             others = [other for other in self._workers if other is not worker]
             again = wait_for(lambda: self._training(others), "the trainer on another machine", seconds=WAIT_SECONDS)
-            wait_for(lambda: self._state(run) in ("Completed", "Failed", "Crashed"), "the end", seconds=WAIT_SECONDS)
-            assert self._state(run) == "Completed", self._state(run)
-            result = find_model(self._control.store, run_key).result
-            assert result.resumed_from_epoch >= 1 and result.epochs_done == LONG, result
-            said.append(f"{killed} processes of {worker.name} killed; {again.name} went on from epoch "
-                        f"{result.resumed_from_epoch} of {LONG}; Completed")  # fmt: skip
-        return worker
+            said += [
+                f"{killed} processes of {worker.name} killed",
+                f"{again.name} went on",
+                self.completed(run, run_key),
+            ]
+        with self._steps.step(f"{worker.name} comes back"):
+            worker.start()
+
+    def completed(self, run, run_key):
+        """Wait until a run that was interrupted ends; how it went on."""
+        wait_for(lambda: self._state(run) in ("Completed", "Failed", "Crashed"), "the end", seconds=WAIT_SECONDS)
+        assert self._state(run) == "Completed", self._state(run)
+        result = find_model(self._control.store, run_key).result
+        assert result.resumed_from_epoch >= 1, result
+        assert result.epochs_done == LONG, result
+        return f"Completed, from epoch {result.resumed_from_epoch} of {LONG} on"
 
     def models(self):
         """All published models."""
@@ -73,7 +82,7 @@ class Story:
         self.runs.append(document["flow_run"])
         return document
 
-    def _train(self, project, seed):
+    def train(self, project, seed):
         """A long run that has a checkpoint: its id, the worker that trains it, and its key."""
         run = self._ask(project, seed, LONG, "--no-wait")["flow_run"]
         worker = wait_for(self._training, "a trainer", seconds=WAIT_SECONDS)
