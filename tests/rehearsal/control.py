@@ -70,8 +70,7 @@ class Control:
 
     def start_postgres(self):
         """Start PostgreSQL."""
-        self.postgres.start()
-        self._servers["postgres"] = self.postgres.process
+        self._servers["postgres"] = self.postgres.start()
 
     def start_prefect(self):
         """Start Prefect's server as Compose does, and wait until it answers."""

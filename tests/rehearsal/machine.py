@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from deployments.local_stack import processes
-from tests.rehearsal.root import PATH, REPOSITORY, in_root, mount, mount_system
+from tests.rehearsal.root import OWN, PATH, REPOSITORY, in_root, mount, mount_root, mount_system
 
 USER = 10001
 
@@ -33,7 +33,7 @@ class Machine:
 
     def __init__(self, name, root, folder, link=None, hosts=None):
         self.name, self.link = name, link
-        own = root == Path("/")
+        own = root == OWN
         self.bin = Path(sys.executable).parent if own else Path("/opt/nasflow/bin")
         # Another user may not be able to read this environment.
         self.user = 0 if own else USER
@@ -44,7 +44,7 @@ class Machine:
         for path in (self.root, self.work):
             path.mkdir(parents=True)
         os.chown(self.work, self.user, self.user)
-        mount(root, self.root, writable=False)
+        mount_root(root, self.root)
         mount(self.work, self.root / "work")
         mount_system(self.root)
         (folder / f"{name}.hosts").write_text("".join(

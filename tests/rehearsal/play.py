@@ -10,6 +10,7 @@ from tests.rehearsal.control import Control
 from tests.rehearsal.planted import ProcessList, in_files, in_prefect, in_store
 from tests.rehearsal.refusals import try_api, try_network, try_store
 from tests.rehearsal.rescue import Rescue
+from tests.rehearsal.root import OWN
 from tests.rehearsal.steps import Steps
 from tests.rehearsal.story import Story
 from tests.rehearsal.worker import Worker
@@ -20,23 +21,32 @@ WORKERS = (1, 2)
 def main():
     """Play it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("number")
+    parser.add_argument("number", help="release of Debian; 0 for the networks alone, in the root of this machine")
     parser.add_argument("roots", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("outside", type=json.loads)
     given = parser.parse_args()
     steps = Steps(given.folder / "steps.jsonl")
     network.prepare()
+    if given.number == "0":
+        play_short(given.folder, given.outside, steps)
+    else:
+        play_whole(given, steps)
+
+
+def play_whole(given, steps):
+    """Servers and workers in the roots of a release."""
     with Control(given.roots / f"debian-{given.number}-control", given.folder) as control:
-        start_control(control, steps)
+        start_servers(control, steps)
+        start_control_worker(control, steps)
         workers = start_workers(control, given.roots / f"debian-{given.number}-worker", given.folder, steps)
         with ProcessList(control.secrets) as process_list:
             play(control, workers, steps, given.outside)
         search(control, process_list, given.folder, steps)
 
 
-def start_control(control, steps):
-    """Start the servers, deploy, and start the control worker."""
+def start_servers(control, steps):
+    """Start the servers."""
     for what, start in (
         ("SeaweedFS, with a key and a policy for each role", control.start_store),
         ("PostgreSQL, with a password", control.start_postgres),
@@ -45,6 +55,10 @@ def start_control(control, steps):
     ):
         with steps.step(what):
             start()
+
+
+def start_control_worker(control, steps):
+    """Deploy, and start the worker of the pool default."""
     with steps.step("nasflow deploy") as said:
         said.append(f"{len(control.nasflow('deploy')['deployments'])} deployments")
     with steps.step("nasflow worker --pool default"):
@@ -73,6 +87,23 @@ def play(control, workers, steps, outside):
     story.cancel()
     story.lost_machine()
     Rescue(control, workers, story, steps).play()
+
+
+def play_short(folder, outside, steps):
+    """Servers, and a worker's machine on which no worker runs."""
+    with Control(OWN, folder) as control:
+        start_servers(control, steps)
+        for key in (
+            "models/pets/1/card.json",
+            "models/pets/aliases/champion.json",
+            "outcomes/1.json",
+            "runs/a/spec.json",
+        ):
+            control.store.put(key, b"{}")
+        worker, other = (Worker(number, OWN, control, folder) for number in WORKERS)
+        try_network(control, worker, [other], outside, steps)
+        try_api(control, worker, steps)
+        try_store(control, worker, steps)
 
 
 def search(control, process_list, folder, steps):

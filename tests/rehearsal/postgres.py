@@ -20,13 +20,12 @@ class Postgres:
         self._bin = max(machine.root.glob("usr/lib/postgresql/*/bin")).relative_to(machine.root)
         users = dict(line.split(":")[:3:2] for line in (machine.root / "etc" / "passwd").read_text().splitlines())
         self._user = int(users["postgres"])
-        self.process = None
         self.variables = {
             "PGHOST": "127.0.0.1", "PGUSER": USER, "PGPASSWORD": password, "PGDATABASE": DATABASE,
         }  # fmt: skip
 
     def start(self):
-        """Make the database, start the server, and wait until it answers."""
+        """Make the database, start the server, and wait until it answers; its process."""
         folder = self._machine.work / "postgres"
         folder.mkdir()
         (folder / "password").write_text(self._password)
@@ -44,9 +43,10 @@ class Postgres:
             f"/{self._bin}/postgres", "-D", "/work/postgres/data", "-k", "/work/postgres",
             "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
         ]  # fmt: skip
-        self.process = self._machine.start(command, "postgres", user=self._user)
+        process = self._machine.start(command, "postgres", user=self._user)
         wait_for(lambda: self._run("pg_isready").returncode == 0, "PostgreSQL", seconds=60)
         self.ask(f"create database {DATABASE}", database="postgres")
+        return process
 
     def ask(self, statement, database=DATABASE):
         """What a statement of SQL answers, a line a row."""

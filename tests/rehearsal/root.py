@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
+OWN = Path("/")
+NOT_FILES = ("dev", "proc", "run", "sys", "work")
 SUITES = {"12": "bookworm", "13": "trixie"}
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
@@ -72,6 +74,27 @@ def mount(source, target, *, writable=True):
     subprocess.run(["mount", "--bind", str(source), str(target)], check=True)
     if not writable:
         subprocess.run(["mount", "-o", "remount,bind,ro", str(target)], check=True)
+
+
+def mount_root(source, target):
+    """Mount a root read-only in another place.
+
+    Args:
+        source: The root. Of "/", this machine's own, the folders with programs, settings and users' files are mounted.
+        target: Where.
+    """
+    if source != OWN:
+        mount(source, target, writable=False)
+        return
+    for path in OWN.iterdir():
+        if path.is_symlink():
+            (target / path.name).symlink_to(path.readlink())
+        elif path.is_dir() and path.name not in NOT_FILES:
+            mount(path, target / path.name, writable=False)
+    for name in ("proc", "sys", "dev/shm", "work"):
+        (target / name).mkdir(parents=True)
+    for name in ("null", "urandom"):
+        mount(f"/dev/{name}", target / "dev" / name)
 
 
 def mount_system(root):

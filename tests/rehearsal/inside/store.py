@@ -6,6 +6,7 @@ or null.
 
 import json
 import sys
+from typing import Any
 
 import boto3
 from botocore import UNSIGNED
@@ -19,15 +20,16 @@ def main():
     """Try each."""
     settings = StoreSettings()
 
-    def client(**config):
-        return boto3.session.Session().client(
-            "s3", endpoint_url=settings.endpoint, region_name=settings.region, verify=settings.ca_bundle,
-            aws_access_key_id=settings.access_key_id,
-            aws_secret_access_key=settings.secret_access_key.get_secret_value(),
-            config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}, **config),
-        )  # fmt: skip
-
-    clients = {True: client(), False: client(signature_version=UNSIGNED)}
+    common: dict[str, Any] = {
+        "service_name": "s3", "endpoint_url": settings.endpoint, "region_name": settings.region,
+        "verify": settings.ca_bundle, "aws_access_key_id": settings.access_key_id,
+        "aws_secret_access_key": settings.secret_access_key.get_secret_value(),
+    }  # fmt: skip
+    config = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
+    unsigned = config.merge(Config(signature_version=UNSIGNED))
+    clients: dict[bool, Any] = {
+        True: boto3.client(config=config, **common), False: boto3.client(config=unsigned, **common),
+    }  # fmt: skip
     answers: list[str | None] = []
     for operation, key, is_signed in json.loads(sys.argv[1]):
         where = {"Bucket": key} if operation.endswith("bucket") else {"Bucket": settings.bucket, "Key": key}
