@@ -70,6 +70,7 @@ def rehearse(number, roots, *, keep):
         folder.chmod(0o755)
         arguments = [number, str(roots.absolute()), name]
         installing = [*NAMESPACES, sys.executable, "-m", "tests.rehearsal.install", *arguments]
+        readme = [*NAMESPACES, sys.executable, "-m", "tests.rehearsal.readme", *arguments]
         playing = [
             *NAMESPACES,
             "--net",
@@ -79,13 +80,17 @@ def rehearse(number, roots, *, keep):
             *arguments,
             json.dumps(addresses),
         ]
-        parts = [playing] if number == SHORT else [installing, playing]
-        is_ok = all(subprocess.run(part, cwd=REPOSITORY, check=False).returncode == 0 for part in parts)
+        is_ok = run(playing) if number == SHORT else run(installing) and all([run(playing), run(readme)])
         steps = read_steps(folder / "steps.jsonl")
     if not keep:
         for root in roots.glob(f"debian-{number}-*/"):
             shutil.rmtree(root)
     return is_ok and all(step["outcome"] != "FAILED" for step in steps), steps
+
+
+def run(command):
+    """Whether a part of the rehearsal ended well."""
+    return subprocess.run(command, cwd=REPOSITORY, check=False).returncode == 0
 
 
 def name_of(number):

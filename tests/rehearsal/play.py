@@ -86,6 +86,7 @@ def play(control, workers, steps, outside):
     try_store(control, first, steps)
     story.cancel()
     story.lost_machine()
+    check_proxy(control, steps)
     Rescue(control, workers, story, steps).play()
 
 
@@ -104,6 +105,14 @@ def play_short(folder, outside, steps):
         try_network(control, worker, [other], outside, steps)
         try_api(control, worker, steps)
         try_store(control, worker, steps)
+
+
+def check_proxy(control, steps):
+    """No request met a connection that Prefect or the store had just closed."""
+    with steps.step("Caddy passed on all requests"):
+        lines = (control.machine.logs / "caddy.log").read_text().splitlines()
+        failed = [line for line in lines if '"status":502' in line]
+        assert not failed, f"{len(failed)} were answered with 502, such as {failed[0]}"
 
 
 def search(control, process_list, folder, steps):
