@@ -102,9 +102,11 @@ def play_short(folder, outside, steps):
         ):
             control.store.put(key, b"{}")
         worker, other = (Worker(number, OWN, control, folder) for number in WORKERS)
-        try_network(control, worker, [other], outside, steps)
-        try_api(control, worker, steps)
-        try_store(control, worker, steps)
+        with ProcessList(control.secrets) as process_list:
+            try_network(control, worker, [other], outside, steps)
+            try_api(control, worker, steps)
+            try_store(control, worker, steps)
+        search(control, process_list, folder, steps)
 
 
 def check_proxy(control, steps):
@@ -117,7 +119,8 @@ def check_proxy(control, steps):
 
 def search(control, process_list, folder, steps):
     """Look for the secrets."""
-    logs = [path for path in folder.rglob("*.log") if path.is_file() and "roots" not in path.relative_to(folder).parts]
+    parts = [part for part in folder.iterdir() if part.name != "roots"]  # whole systems are mounted there
+    logs = [path for part in parts for path in part.rglob("*.log") if path.is_file()]
     commands = process_list.found, f"{process_list.commands} commands"
     for what, (found, searched) in (
         ("the process list", commands),
