@@ -55,7 +55,7 @@ def test_make_takes_a_python_of_this_machine_that_nasflow_runs_on(tmp_path, inst
     for name in installed:
         (tmp_path / name).symlink_to(sys.executable)
     text = "include Makefile\n$(info $(notdir $(PYTHON)))\nshow: ;\n"
-    command = [shutil.which("make"), "--no-print-directory", "--file=-", "show"]
+    command = [shutil.which("make") or "make", "--no-print-directory", "--file=-", "show"]
     done = subprocess.run(
         command, input=text, cwd=INFRA.parent, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=True
     )
