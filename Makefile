@@ -79,7 +79,7 @@ bench: setup
 chaos: setup
 	$(BIN)/python -m tests.chaos $(if $(JSON),--json $(JSON))
 
-# Half an hour in bare Debian roots and networks of their own, as root. JSON=FILE keeps all steps.
+# A rehearsal in bare Debian roots and networks of their own, as root. JSON=FILE keeps all steps.
 rehearse: setup
 	$(BIN)/python -m tests.rehearsal $(if $(JSON),--json $(JSON))
 
