@@ -1,5 +1,7 @@
 # The same targets for people and for continuous integration.
-PYTHON ?= python3.11
+# The first of these that is here.
+PYTHONS := 3.11 3.12 3.13
+PYTHON ?= $(or $(firstword $(foreach version,$(PYTHONS),$(shell command -v python$(version) 2>/dev/null))),python3.11)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -8,13 +10,13 @@ PEERS := .bench
 WRITERS := .writers
 SBOM := .sbom
 
-.PHONY: setup check test unit integration gpu e2e browser demo bench chaos fleet fuzz writers reference lock image-sbom clean
+.PHONY: setup check test unit integration gpu e2e browser demo bench chaos fleet rehearse fuzz writers reference lock image-sbom clean
 
 setup: $(STAMP)
 
 # Runs again only after a change of the locked requirements or of the package's metadata.
 $(STAMP): infra/requirements/dev.txt pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not here; install Python 3.11, or give PYTHON=..." >&2; exit 2; }
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not here; install Python 3.11, 3.12 or 3.13, or give PYTHON=..." >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "error: $(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r infra/requirements/dev.txt
@@ -81,6 +83,10 @@ chaos: setup
 # Two thousand runs of two hundred projects, with a trainer that sleeps. JSON=FILE keeps the figures.
 fleet: setup
 	$(BIN)/python -m tests.fleet $(if $(JSON),--json $(JSON))
+
+# A rehearsal in bare Debian roots and networks of their own, as root. JSON=FILE keeps all steps.
+rehearse: setup
+	$(BIN)/python -m tests.rehearsal $(if $(JSON),--json $(JSON))
 
 # Twenty minutes of random labels.
 fuzz: setup

@@ -1,7 +1,9 @@
 """Files for images, for Compose and for Kubernetes: what no schema of theirs says."""
 
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,8 @@ ONE_SHOT = {"deploy"}
 MONITORING = {"metrics", "prometheus"}
 SECRETS = {"PREFECT_AUTH", "POSTGRES_PASSWORD", "SEAWEEDFS_SIGNING_KEY", "NASFLOW_STORE_ACCESS_KEY_ID",
            "NASFLOW_STORE_SECRET_ACCESS_KEY"}  # fmt: skip
+PREFECT_KEEP_ALIVE_SECONDS = 5
+"""What `prefect server start` has by default."""
 IMAGES = {"control.Dockerfile", "worker.Dockerfile"}
 
 
@@ -32,6 +36,31 @@ def test_a_service_is_confined_and_started_again(name):
     assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
     assert service["restart"] == ("on-failure:5" if name in ONE_SHOT else "unless-stopped")
     assert "privileged" not in service
+
+
+def test_the_proxy_closes_idle_connections_before_prefect_does():
+    """Else a request meets a connection that is being closed, and is answered with 502."""
+    prefect = (INFRA / "compose" / "Caddyfile").read_text().partition("{$PREFECT_ADDRESS}")[2]
+    assert int(re.search(r"^\s*keepalive (\d+)s$", prefect, re.MULTILINE)[1]) < PREFECT_KEEP_ALIVE_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("installed", "taken"),
+    [
+        (["python3.11", "python3.13"], "python3.11"),
+        (["python3.12", "python3.13"], "python3.12"),
+        (["python3.13", "python3.14", "python3"], "python3.13"),
+    ],
+)
+def test_make_takes_a_python_of_this_machine_that_nasflow_runs_on(tmp_path, installed, taken):
+    for name in installed:
+        (tmp_path / name).symlink_to(sys.executable)
+    text = "include Makefile\n$(info $(notdir $(PYTHON)))\nshow: ;\n"
+    command = [shutil.which("make") or "make", "--no-print-directory", "--file=-", "show"]
+    done = subprocess.run(
+        command, input=text, cwd=INFRA.parent, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[0] == taken
 
 
 @pytest.mark.parametrize("name", COMPOSE["services"])

@@ -1,0 +1,66 @@
+"""Makes the roots of a rehearsal: control side and worker, with the scripts that images use.
+
+It runs in a mount namespace of its own, so that what it mounts is gone when it ends.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.rehearsal.root import REPOSITORY, call, copy, debootstrap, enter_to_install, in_root
+from tests.rehearsal.steps import Steps
+
+SOURCES = "/src"
+
+
+def main():
+    """Make the roots that are not there."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("number")
+    parser.add_argument("roots", type=Path)
+    parser.add_argument("folder", type=Path)
+    given = parser.parse_args()
+    steps, base = Steps(given.folder / "steps.jsonl"), given.roots / f"debian-{given.number}"
+    with steps.step(f"bare root of Debian {given.number}") as said:
+        made = debootstrap(given.number, base, base.with_suffix(".log"))
+        said.append("made by debootstrap" if made else "from an earlier rehearsal")
+    for role in ("control", "worker"):
+        root = given.roots / f"debian-{given.number}-{role}"
+        if (root / "opt" / "nasflow" / "installed").exists():
+            steps.add("OK", f"{role} is installed already, with --keep", 0, "")
+            continue
+        with steps.step(f"infra/images/install.sh {role}") as said:
+            said.append(install(base, root, role))
+
+
+def install(base, root, role):
+    """Install a role in a new root; what was installed."""
+    log = root.with_suffix(".log")
+    copy(base, root)
+    copy_sources(root / SOURCES[1:])
+    environment = enter_to_install(root)
+    call(in_root(root, [f"{SOURCES}/infra/images/install.sh", role]), log, env=environment)
+    if role == "control":
+        call(in_root(root, [f"{SOURCES}/infra/images/system.sh", "postgresql"]), log, env=environment)
+    asked = in_root(root, ["/bin/sh", "-c", "python3 --version; /opt/nasflow/bin/nasflow --version"])
+    versions = subprocess.run(asked, capture_output=True, text=True, check=True, env=environment)
+    (root / "opt" / "nasflow" / "installed").touch()
+    return ", ".join(versions.stdout.split("\n")[:2])
+
+
+def copy_sources(target):
+    """The files of the repository that git knows or would add, as in a clone."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.split("\0")):
+        if (REPOSITORY / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(REPOSITORY / name, target / name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
