@@ -131,7 +131,7 @@ def clean(
 def metrics(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all of this machine.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for one that is free.")] = 9469,
-    every: Annotated[float, typer.Option(min=1, help="Seconds between two looks at server and store.")] = 30,
+    every: Annotated[float, typer.Option(min=1, max=3600, help="Seconds between two looks at server and store.")] = 30,
     as_json: Json = False,
 ) -> None:
     """Serve metrics of the Prefect server and the store for Prometheus, until Ctrl-C.

@@ -41,8 +41,7 @@ class Poller(Generic[T]):
         self, name: str, look: Callable[[], T], every: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._name, self._look, self._every, self._clock = name, look, every, clock
-        self._figures: T | None = None
-        self._at = float("-inf")
+        self._last: tuple[T, float] | None = None
         self._last_success: float | None = None
         self._seconds = 0.0
         self._was_up: bool | None = None
@@ -59,8 +58,10 @@ class Poller(Generic[T]):
 
     def fresh(self) -> T | None:
         """What the last look gave; None if it failed, or is too long ago."""
-        figures = self._figures
-        return figures if self._clock() - self._at <= FRESH_LOOKS * self._every else None
+        if (last := self._last) is None:
+            return None
+        figures, at = last
+        return figures if self._clock() - at <= FRESH_LOOKS * self._every else None
 
     def status(self) -> Status:
         """How the looks went."""
@@ -72,11 +73,11 @@ class Poller(Generic[T]):
         try:
             figures = self._look()
         except Exception as error:  # noqa: BLE001, whatever a source does, the next look is made
-            self._figures = None
+            self._last = None
             # An error may hold an address with a password, so that it is not repeated here.
             self._say(False, f"{self._name}: no answer ({type(error).__name__}); `nasflow doctor` says why")
         else:
-            self._figures, self._at, self._last_success = figures, self._clock(), time.time()
+            self._last, self._last_success = (figures, self._clock()), time.time()
             self._say(True, f"{self._name}: answers")
         self._seconds = self._clock() - began
 

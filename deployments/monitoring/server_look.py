@@ -4,7 +4,7 @@ It counts, and reads no run that has ended, except those that crashed just now: 
 grow with the number of runs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
     FlowRunFilterTags,
 )
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES, temporary_settings
@@ -161,9 +161,28 @@ def _with_begin(
     states = {run: client.read_flow_run_states(run) for run in runs}
     for event, (run, at) in times.items():
         key = run_key_of(runs[run]) if run in runs else None
-        began = [state.timestamp for state in states.get(run, ()) if state.is_running() and state.timestamp <= at]
-        if key is not None and began:
-            yield Crash(event, key, max(began), at)
+        began = begin_of_attempt(states.get(run, ()), at)
+        if key is not None and began is not None:
+            yield Crash(event, key, began, at)
+
+
+def begin_of_attempt(states: Sequence[State], crashed: datetime) -> datetime | None:
+    """When the attempt that crashed began to run.
+
+    Args:
+        states: All states of the flow run, in any order.
+        crashed: When the run became Crashed.
+
+    Returns:
+        The time; None if no attempt was running: the run crashed before it was started again, or was given up.
+    """
+    began = None
+    before = [state for state in states if state.timestamp < crashed]
+    for state in sorted(before, key=lambda state: state.timestamp, reverse=True):
+        if state.type not in (StateType.RUNNING, StateType.CANCELLING):
+            break
+        began = state.timestamp
+    return began
 
 
 def _seconds_between(begin: datetime, end: datetime) -> float:

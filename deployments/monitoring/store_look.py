@@ -3,9 +3,11 @@
 Trainings are known from the server. Checkpoints are listed, not read.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from deployments.monitoring.figures import (
     Champion,
@@ -15,6 +17,7 @@ from deployments.monitoring.figures import (
     StoreFigures,
     TrainingInStore,
 )
+from tasks.errors import CorruptObject
 from tasks.promotion.aliases import find_alias
 from tasks.promotion.registry import CHAMPION
 from tasks.records import RunState
@@ -27,6 +30,10 @@ MAX_PROJECTS = 500
 CHAMPIONS_SECONDS = 300.0
 """Least time between two looks at the champions, each a request for each project."""
 ANSWER_SECONDS = 10.0
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 class StoreLook:
@@ -44,7 +51,9 @@ class StoreLook:
         self.lost_seconds = 0.0
         self._store, self._server = store.answering_within(ANSWER_SECONDS), server
         self._counted: set[str] = set()
-        self._champions: tuple[list[Champion], int] = ([], 0)
+        self._champions: list[Champion] = []
+        self._projects_left_out = 0
+        self._unreadable: set[str] = set()
         self._next_champions = float("-inf")
 
     def __call__(self) -> StoreFigures:
@@ -55,14 +64,35 @@ class StoreLook:
         """
         now = self._store.now()
         if time.monotonic() >= self._next_champions:
-            self._champions = _champions(self._store)
+            self._look_at_champions()
             self._next_champions = time.monotonic() + CHAMPIONS_SECONDS
         server = self._server()
-        trainings = [_training(self._store, one, now) for one in (server.trainings if server else ())]
+        trainings = [self._readable(_training, self._store, one, now) for one in (server.trainings if server else ())]
         if server:
             self._count(server.crashes)
-        champions, left_out = self._champions
-        return StoreFigures([one for one in trainings if one is not None], champions, {"projects": left_out})
+        return StoreFigures(
+            [one for one in trainings if one is not None],
+            self._champions,
+            {"projects": self._projects_left_out, "unreadable": len(self._unreadable)},
+        )
+
+    def _look_at_champions(self) -> None:
+        """The champions of the first projects by name. What cannot be read is told again, if it is so still."""
+        self._unreadable.clear()
+        projects = self._store.folders(keys.all_models())
+        self._projects_left_out = max(len(projects) - MAX_PROJECTS, 0)
+        found = [self._readable(_champion, self._store, project) for project in projects[:MAX_PROJECTS]]
+        self._champions = [champion for champion in found if champion is not None]
+
+    def _readable(self, read: Callable[..., T | None], *arguments: object) -> T | None:
+        """What a function reads of an object; None if it is damaged, or by a nasflow that writes more."""
+        try:
+            return read(*arguments)
+        except CorruptObject as error:
+            if str(error) not in self._unreadable:
+                logger.warning("%s", error)
+            self._unreadable.add(str(error))
+            return None
 
     def _count(self, crashes: Sequence[Crash]) -> None:
         for crash in crashes:
@@ -101,12 +131,6 @@ def _training(store: Store, training: RunningTraining, now: datetime) -> Trainin
     )
 
 
-def _champions(store: Store) -> tuple[list[Champion], int]:
-    """The champions of the first projects by name, and how many projects are left out."""
-    projects = store.folders(keys.all_models())
-    found = []
-    for project in projects[:MAX_PROJECTS]:
-        alias = find_alias(store, project, CHAMPION)
-        if alias is not None and alias.history:
-            found.append(Champion(project, alias.version, alias.history[-1].at))
-    return found, max(len(projects) - MAX_PROJECTS, 0)
+def _champion(store: Store, project: str) -> Champion | None:
+    alias = find_alias(store, project, CHAMPION)
+    return Champion(project, alias.version, alias.history[-1].at) if alias is not None and alias.history else None

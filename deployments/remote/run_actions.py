@@ -25,7 +25,7 @@ CANCEL_SECONDS = 60.0
 POLL_SECONDS = 1.0
 CANCEL_HEARD = timedelta(seconds=60 + 10 + 15)
 """How long a cancel can end the next attempt, too. A worker that takes a run asks the server for the events of the last
-minute, takes it ten seconds before it is due, and the clocks of the two differ."""
+minute, takes it ten seconds before it is due unless it is told otherwise, and the clocks of the two differ."""
 
 
 def cancel_run(which: str, *, wait: bool) -> dict[str, Any]:

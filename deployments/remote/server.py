@@ -9,7 +9,7 @@ from httpx import HTTPError, HTTPStatusError, Response
 
 from tasks.errors import BadSettings, ServerProblem
 from tasks.local.proxies import describe_proxy
-from tasks.local.urls import shown_url, without_passwords
+from tasks.local.urls import is_url, shown_url, url_problem, without_passwords
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -19,13 +19,15 @@ def server_url() -> str:
     """Address of the Prefect server's API, as messages may show it: without a name and password.
 
     Raises:
-        BadSettings: none is set.
+        BadSettings: none is set, or it is not a URL.
     """
     from prefect.settings import get_current_settings
 
     url = get_current_settings().api.url
     if not url:
         raise BadSettings("PREFECT_API_URL is not set; set it to the server's API, such as http://server:4200/api")
+    if not is_url(str(url)):
+        raise BadSettings(f"PREFECT_API_URL is {url_problem(str(url))}")
     return shown_url(str(url))
 
 

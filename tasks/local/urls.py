@@ -16,7 +16,7 @@ def url_problem(url: str) -> str | None:
         The URL, without name and password, what is wrong and the remedy, to be put after "VARIABLE is"; None if
         nothing is.
     """
-    if not _is_url(url):
+    if not is_url(url):
         return f"{shown_url(url)}, not a URL; begin it with https:// (or http:// inside), without blanks"
     if "@" in urlsplit(url).netloc:
         return f"{shown_url(url)}, with a name or password in it; take them out, and set the variables for credentials"
@@ -33,7 +33,8 @@ def without_passwords(text: str) -> str:
     return re.sub(r"(?<=://)[^\s/]*@", "***@", text)
 
 
-def _is_url(url: str) -> bool:
+def is_url(url: str) -> bool:
+    """Whether a text is the address of an HTTP server, without blanks, and with a port that there can be."""
     if re.search(r"[\s\x00-\x1f\x7f]", url):
         return False
     try:

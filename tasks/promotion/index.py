@@ -1,6 +1,6 @@
 """The index of a project: copies of its small records in one object, so that hundreds of versions are read at once.
 
-A copy counts as long as the listing has the ETag that it was made from. So the index may be old, damaged, or missing:
+A copy counts as long as the listing has the ETag that it was made from. So the index may be old, cut off, or missing:
 what it lacks is read by itself, and nothing but time is lost.
 """
 
@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pydantic import Field, ValidationError
 
-from tasks.errors import CorruptObject, NotInStore
+from tasks.errors import CorruptObject, NasflowError, NotInStore
 from tasks.local.threads import in_context
 from tasks.records import Part, Record
 from tasks.storage import keys
@@ -85,12 +85,15 @@ class ProjectIndex:
         return {number: record for number, record in sorted(records.items()) if record is not None}
 
     def keep(self) -> None:
-        """Write the index, if enough was read that it lacks."""
+        """Write the index, if enough was read that it lacks. A store that refuses it, is warned of alone."""
         if self._read_anew < KEPT_FROM:
             return
         present = {entry.key for entry in self._entries}
         copies = {key: copy for key, copy in self._copies.items() if key in present}
-        put_record(self._store, self._key, _Copies(copies=copies))
+        try:
+            put_record(self._store, self._key, _Copies(copies=copies))
+        except NasflowError as error:
+            logger.warning("%s; the records are read by themselves the next time, too", error)
         self._read_anew = 0
 
     def _versions(self, file_name: str) -> dict[int, Entry]:

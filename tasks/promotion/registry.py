@@ -242,7 +242,8 @@ def _claim_version(store: Store, project: str, model: TrainedModel) -> tuple[int
     claims = index.read("claim.json", _Claim)
     index.keep()
     for version, claim in reversed(claims.items()):
-        if claim.is_for(model):
+        # The claim itself has the last word, not its copy.
+        if claim.is_for(model) and _is_claimed(store, project, version, model):
             return version, False
     version = max(index.numbers("claim.json"), default=0) + 1
     # A number that another publisher claimed meanwhile is skipped, unless it is for this very model.

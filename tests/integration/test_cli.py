@@ -523,6 +523,13 @@ def test_a_server_that_does_not_answer_is_an_error_of_one_line(nasflow, store_en
         assert error.endswith("is PREFECT_API_URL right, and the server up?")
 
 
+@pytest.mark.parametrize("url", ["server/api", "http://ann:planted/1@server/api", "http://server:99999/api"])
+def test_an_address_of_a_server_that_is_none_is_an_error_of_one_line(nasflow, url, store_environment):
+    done = nasflow("runs", "list", "--json", PREFECT_API_URL=url, **store_environment)
+    assert "PREFECT_API_URL is" in error_of(done)
+    assert "planted" not in done.stdout + done.stderr
+
+
 def test_a_published_model_is_listed_and_shown(nasflow, store, store_environment, tmp_path):
     empty = json.loads(nasflow("models", "list", "--json", **store_environment).stdout)
     assert empty == {"ok": True, "models": []}

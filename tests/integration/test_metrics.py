@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from prefect.client.schemas.objects import State, StateType
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prometheus_client.parser import text_string_to_metric_families
 
 import deployments
 from deployments.local_stack import processes
-from deployments.monitoring.server_look import COUNTED, ServerLook
+from deployments.monitoring.server_look import COUNTED, ServerLook, begin_of_attempt
 from deployments.monitoring.store_look import StoreLook
 from tasks.promotion.registry import CHAMPION
 from tasks.records import AliasMove, CheckpointManifest, ModelAlias, RunState, TrainJob
@@ -173,6 +174,33 @@ def test_the_store_tells_what_the_loss_of_a_worker_would_cost_and_a_crash_is_cou
     assert ran == pytest.approx((crashed - began).total_seconds(), abs=1.1)  # whole seconds, on SQLite
 
 
+@pytest.mark.parametrize(
+    ("types", "begin"),
+    [
+        (["PENDING", "RUNNING", "CRASHED"], 1),
+        (["PENDING", "RUNNING", "CANCELLING", "CRASHED"], 1),
+        (["RUNNING", "CRASHED", "SCHEDULED", "PENDING", "RUNNING", "CRASHED"], 4),
+        (["RUNNING", "CRASHED", "SCHEDULED", "PENDING", "CRASHED"], None),  # lost before it was started again
+        (["RUNNING", "CRASHED", "CRASHED"], None),  # given up: it crashed once
+        (["CRASHED"], None),
+    ],
+)
+def test_a_crash_costs_from_the_begin_of_the_attempt_that_crashed(types, begin):
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    hours = [noon + timedelta(hours=number) for number in range(len(types))]
+    states = [State(type=StateType(one), timestamp=at) for one, at in zip(types, hours, strict=True)]
+    assert begin_of_attempt(list(reversed(states)), hours[-1]) == (None if begin is None else hours[begin])
+
+
+def test_a_record_that_cannot_be_read_is_left_out_and_counted(server_settings):
+    store = Store(server_settings.model_copy(update={"prefix": f"{server_settings.prefix}{uuid.uuid4().hex}/"}))
+    put_champion(store, "pets", 3, datetime(2026, 1, 2, tzinfo=UTC))
+    store.put(keys.model_alias("damaged", CHAMPION), b"{}")
+    figures = StoreLook(store, lambda: None)()
+    assert [(one.project, one.version) for one in figures.champions] == [("pets", 3)]
+    assert figures.left_out == {"projects": 0, "unreadable": 1}
+
+
 def test_champions_have_version_and_time(running):
     scrape = running.scrape()
     # Midnight of 2 January 2026 is 20,455 days after the epoch.
@@ -320,12 +348,15 @@ def test_the_server_has_metrics_of_prefect_where_they_are_scraped(prefect_server
     assert "prefect_events_emitted" in names
 
 
-def test_a_run_does_not_crash_on_the_port_that_its_worker_shows_metrics_of_prefect_on(prefect_server, monkeypatch):
+def test_a_run_does_not_crash_on_the_port_that_its_worker_shows_metrics_of_prefect_on(
+    prefect_server, running, monkeypatch
+):
     monkeypatch.setitem(prefect_server.environment, "PREFECT_CLIENT_METRICS_ENABLED", "true")
     monkeypatch.setitem(prefect_server.environment, "PREFECT_CLIENT_METRICS_PORT", str(processes.free_port()))
     with prefect_server.worker("default", "metrics"):
         run = prefect_server.ask_for("clean/clean", {"job": {}}, work_queue_name="metrics", **UNCHECKED)
         wait_for(lambda: prefect_server.state(run) in {"Failed", "Crashed", "Completed"})
+        wait_for(lambda: running.next("server").value("nasflow_workers_online", pool="default"), "a worker online")
     state = prefect_server.api(f"/flow_runs/{run}")["state"]
     assert state["name"] == "Failed"  # it names no store
     assert "NASFLOW_STORE" in state["message"]

@@ -1,19 +1,22 @@
 """A project with many versions is read through its index, which may be old, damaged or missing."""
 
+import json
+from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import pytest
 
+from tasks.promotion.aliases import move_alias
 from tasks.promotion.index import KEPT_FROM, ProjectIndex
 from tasks.promotion.page_in_store import update_page
-from tasks.promotion.registry import find_version, versions
-from tasks.records import ModelVersion
+from tasks.promotion.registry import CHAMPION, find_version, versions
+from tasks.records import AliasMove, ModelVersion
 from tasks.storage import keys
 from tasks.storage.s3 import Store
 from tests.fakes.counting_proxy import CountingProxy
 from tests.fakes.published import publish_one
 
-VERSIONS = 20
+VERSIONS = 25
 FEW = 8 + KEPT_FROM
 """Requests of a command that reads pointers: listing, index, alias and page, and versions that the index lacks."""
 
@@ -76,3 +79,16 @@ def test_a_copy_under_another_version_is_not_believed(many):
     many.put(keys.project_index("fruit"), swapped.replace(b"00000X", b"000004/card.json"))
     cards = ProjectIndex(many, "fruit").read("card.json", ModelVersion)
     assert [(number, card.version) for number, card in cards.items()] == [(n, n) for n in range(1, VERSIONS + 1)]
+
+
+def test_a_claim_has_the_last_word_and_not_its_copy(many, tmp_path):
+    """The copy of a later claim says what the claim of version 3 says."""
+    index = json.loads(many.get(keys.project_index("fruit"))[0])
+    third, _ = many.get(keys.model_claim("fruit", 3))
+    latest = max(key for key in index["copies"] if key.endswith("claim.json"))
+    assert latest > keys.model_claim("fruit", 3)
+    index["copies"][latest]["content"] = third.decode()
+    many.put(keys.project_index("fruit"), json.dumps(index).encode())
+    move = AliasMove(version=2, at=datetime.now(UTC), reason="as when version 3 was published")
+    move_alias(many, "fruit", CHAMPION, move, VERSIONS)
+    assert publish_one(many, tmp_path, weights=b"weights 2", expected=2).version == 3

@@ -13,9 +13,10 @@ from tasks.errors import BadSettings
 from tasks.evaluation.in_store import evaluate_in_store, find_evaluation, job_for
 from tasks.labeling.in_store import check_to_store, export_to_store
 from tasks.promotion.aliases import find_alias, move_alias
+from tasks.promotion.index import KEPT_FROM, ProjectIndex
 from tasks.promotion.page_in_store import update_page
 from tasks.promotion.registry import CHAMPION, Publication, find_version, publish
-from tasks.records import AliasMove, PromotionDecision, ReplayRequest, RetrainRequest
+from tasks.records import AliasMove, ModelVersion, PromotionDecision, ReplayRequest, RetrainRequest
 from tasks.settings import RoboflowSettings, WorkSettings
 from tasks.storage import keys
 from tasks.storage.probe import probe
@@ -29,6 +30,7 @@ from tasks.training.training_in_store import train_in_store
 from tests.fakes.cleaner import after, cleaned
 from tests.fakes.finished_runs import evaluated, exported, finished_run, stored_labels
 from tests.fakes.lease_holders import holder
+from tests.fakes.published import publish_one
 from tests.fakes.store_roles import BUCKET, PREFIX, render, store_with_roles
 
 DENIED = "a policy denies this"
@@ -230,3 +232,16 @@ def test_the_store_takes_the_lifecycle_rules(roles):
     client.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration=json.loads(rules))
     stored = client.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
     assert [rule["ID"] for rule in stored] == ["nasflow-open-uploads", "nasflow-old-versions"]
+
+
+def test_who_may_not_write_the_index_of_a_project_reads_all_the_same(control, worker, tmp_path, caplog):
+    card = publish_one(control, tmp_path)
+    numbers = range(1, KEPT_FROM + 1)
+    for number in numbers:
+        content = card.model_copy(update={"version": number}).model_dump_json().encode()
+        control.put(keys.model_card("fruit", number), content)
+    index = ProjectIndex(worker, "fruit")
+    assert list(index.read("card.json", ModelVersion)) == list(numbers)
+    index.keep()
+    assert [one.levelname for one in caplog.records if "read by themselves the next time" in one.message] == ["WARNING"]
+    assert keys.project_index("fruit") not in control.list(keys.models("fruit"))
