@@ -162,8 +162,8 @@ def test_a_bus_error_means_a_shortage_of_shared_memory(
 
 
 def test_a_micro_batch_that_would_not_fit_is_not_tried(tmp_path: Path, small_group: Path) -> None:
-    """A container with 3 GB: eight images at a time would not fit, and are never tried."""
-    (small_group / "memory.limit_in_bytes").write_text("3000000000")
+    """A container with 2.3 GB: eight images at a time would not fit, and are never tried."""
+    (small_group / "memory.limit_in_bytes").write_text("2300000000")
     snapshot = write_dataset(tmp_path / "data", 8, 1)
     spec = make_spec(snapshot, **{**HARD, "batch_size": 8})
     with Trainer(tmp_path, training(spec, tmp_path / "data", tmp_path / "out")) as trainer:
