@@ -5,6 +5,7 @@ It needs root on Linux, debootstrap, Caddy, and the addresses of packages that a
 
 import argparse
 import json
+import os
 import re
 import shutil
 import signal
@@ -30,6 +31,9 @@ def main():
     """Rehearse on each release; exit code 1 if a step failed."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started ends, too
     options = parse_options()
+    if lacking := what_is_lacking(short=options.short):
+        print(f"error: {lacking}", file=sys.stderr)
+        return 2
     options.roots.mkdir(parents=True, exist_ok=True)
     numbers = [SHORT] if options.short else options.root or list(SUITES)
     results = {number: rehearse(number, options.roots, keep=options.keep) for number in numbers}
@@ -39,6 +43,15 @@ def main():
         counts = {outcome: sum(step["outcome"] == outcome for step in steps) for outcome in ("OK", "refused", "FAILED")}
         print(f"{name_of(number)}: {'as it must be' if is_ok else 'FAILED'}; {counts}")
     return int(not all(is_ok for is_ok, _ in results.values()))
+
+
+def what_is_lacking(*, short):
+    """What this machine lacks for a rehearsal, with the remedy, or an empty text."""
+    if sys.platform != "linux" or os.getuid() != 0:
+        return "a rehearsal makes networks, which only root on Linux can; run it as root"
+    needed = ["unshare", "nsenter", "ip", "caddy", *([] if short else ["debootstrap"])]
+    missing = [name for name in needed if shutil.which(name) is None]
+    return f"not installed: {', '.join(missing)}; install them with apt-get" if missing else ""
 
 
 def parse_options():
