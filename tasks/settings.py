@@ -13,6 +13,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from tasks.errors import BadSettings
 from tasks.records import MachineOptions
 
+TRAINER = "tasks.training.worker"
+"""The trainer's module, unless NASFLOW_TRAINER names another one."""
+
 
 class StoreSettings(BaseSettings):
     """The S3-compatible store. An empty endpoint is refused: it never means AWS."""
@@ -88,7 +91,7 @@ class WorkSettings(MachineOptions, BaseSettings):
         default=True, description="Tune the C library's memory for training; results are the same without."
     )
     trainer: str = Field(
-        default="tasks.training.worker",
+        default=TRAINER,
         pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$",
         description="Module of the trainer's process; tests of what is around it name one that computes nothing.",
     )

@@ -34,7 +34,11 @@ METRICS = (
         "nasflow_last_success_timestamp_seconds", "When the source answered last, Unix time; 0 for never.", ("source",)
     ),
     MetricKind("nasflow_look_seconds", "How long the last look at the source took.", ("source",)),
-    MetricKind("nasflow_left_out", "What there is more of than is looked at.", ("what",)),
+    MetricKind(
+        "nasflow_left_out",
+        "What is not looked at: more of these than the limit, or records that cannot be read.",
+        ("what",),
+    ),
     MetricKind("nasflow_flow_runs", "Flow runs that the server has, by flow and state.", ("flow", "state")),
     MetricKind(
         "nasflow_training_seconds",

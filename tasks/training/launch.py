@@ -1,4 +1,4 @@
-"""How a trainer is started: its module, its environment variables, and the jobs of training runs."""
+"""How a trainer is started: its environment variables, and the jobs of training runs."""
 
 import os
 from pathlib import Path
@@ -8,8 +8,6 @@ from tasks.settings import WorkSettings, from_environment
 from tasks.training.contract.job import InitialWeights, TrainingWork
 from tasks.training.speed_measures import with_speed_measures
 
-TRAINER = "tasks.training.worker"
-"""The trainer's module, unless NASFLOW_TRAINER names another one."""
 PRIVATE = ("NASFLOW_STORE_", "NASFLOW_ROBOFLOW_", "NASFLOW_COCO_", "ROBOFLOW_", "AWS_", "PREFECT_")
 """Environment variables that the trainer does not need, since it talks to no one."""
 

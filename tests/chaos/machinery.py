@@ -5,7 +5,7 @@ import time
 
 import psutil
 
-from tasks.training.launch import TRAINER
+from tasks.settings import TRAINER
 
 STACK = {
     "server": ["uvicorn", "deployments.local_stack.prefect_app:create_app"],

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import psutil
 
+from tasks.settings import TRAINER
 from tasks.storage import keys
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
-from tasks.training.launch import TRAINER
 from tests.e2e.stack import retrain
 from tests.fakes.waiting import wait_for
 

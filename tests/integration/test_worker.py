@@ -16,10 +16,10 @@ from deployments.local_stack import processes
 from deployments.local_stack.supervised import MAX_FAILED_STARTS
 from deployments.remote.code_version import VARIABLE, code_version
 from deployments.worker.rights import rights
+from tasks.settings import TRAINER
 from tasks.storage import keys
 from tasks.storage.runs import find_model
 from tasks.storage.s3 import Store
-from tasks.training.launch import TRAINER
 from tests.fakes.store_roles import store_with_roles
 from tests.fakes.waiting import wait_for
 from tests.integration.prefect_server import NASFLOW, PrefectServer

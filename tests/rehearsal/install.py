@@ -3,25 +3,19 @@
 It runs in a mount namespace of its own, so that what it mounts is gone when it ends.
 """
 
-import argparse
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 from tests.rehearsal.root import REPOSITORY, call, copy, debootstrap, enter_to_install, in_root
-from tests.rehearsal.steps import Steps
+from tests.rehearsal.steps import Steps, part_parser
 
 SOURCES = "/src"
 
 
 def main():
     """Make the roots that are not there."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("number")
-    parser.add_argument("roots", type=Path)
-    parser.add_argument("folder", type=Path)
-    given = parser.parse_args()
+    given = part_parser(__doc__).parse_args()
     steps, base = Steps(given.folder / "steps.jsonl"), given.roots / f"debian-{given.number}"
     with steps.step(f"bare root of Debian {given.number}") as said:
         made = debootstrap(given.number, base, base.with_suffix(".log"))

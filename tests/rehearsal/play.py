@@ -1,9 +1,7 @@
 """Plays a rehearsal in the roots that were made. It runs in namespaces of its own: mounts, processes, network."""
 
-import argparse
 import json
 import sys
-from pathlib import Path
 
 from tests.rehearsal import network
 from tests.rehearsal.control import Control
@@ -11,7 +9,7 @@ from tests.rehearsal.planted import ProcessList, in_files, in_prefect, in_store
 from tests.rehearsal.refusals import try_api, try_network, try_store
 from tests.rehearsal.rescue import Rescue
 from tests.rehearsal.root import OWN
-from tests.rehearsal.steps import Steps
+from tests.rehearsal.steps import Steps, part_parser
 from tests.rehearsal.story import Story
 from tests.rehearsal.worker import Worker
 
@@ -20,10 +18,7 @@ WORKERS = (1, 2)
 
 def main():
     """Play it."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("number", help="release of Debian; 0 for the networks alone, in the root of this machine")
-    parser.add_argument("roots", type=Path)
-    parser.add_argument("folder", type=Path)
+    parser = part_parser(__doc__)
     parser.add_argument("outside", type=json.loads)
     given = parser.parse_args()
     steps = Steps(given.folder / "steps.jsonl")

@@ -1,25 +1,19 @@
 """The two commands of README.md in a bare root, as a user with no rights. The network is that of this machine."""
 
-import argparse
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 from tests.rehearsal.install import copy_sources
 from tests.rehearsal.root import REPOSITORY, call, copy, enter_to_install, in_root
-from tests.rehearsal.steps import Steps
+from tests.rehearsal.steps import Steps, part_parser
 
 CLONE = "/home/person/nasflow"
 
 
 def main():
     """Set up, and run the demo."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("number")
-    parser.add_argument("roots", type=Path)
-    parser.add_argument("folder", type=Path)
-    given = parser.parse_args()
+    given = part_parser(__doc__).parse_args()
     steps, root = Steps(given.folder / "steps.jsonl"), given.roots / f"debian-{given.number}-readme"
     log = root.with_suffix(".log")
     packages = re.search(r"`apt-get install ([^`]+)`", (REPOSITORY / "README.md").read_text())[1].split()

@@ -1,9 +1,19 @@
-"""What was done, how long it took, and how it ended: a line as it happens, and all of it as JSON."""
+"""What a part of the rehearsal is told, and what was done: a line as it happens, and all of it as JSON."""
 
+import argparse
 import json
 import time
 from contextlib import contextmanager
 from pathlib import Path
+
+
+def part_parser(description):
+    """The command line of a part: which rehearsal it is, and where."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("number", help="release of Debian; 0 for the networks alone, in the root of this machine")
+    parser.add_argument("roots", type=Path)
+    parser.add_argument("folder", type=Path)
+    return parser
 
 
 class Steps:

@@ -6,7 +6,7 @@ import signal
 
 import psutil
 
-from tasks.training.launch import TRAINER
+from tasks.settings import TRAINER
 from tests.fakes.waiting import wait_for
 from tests.rehearsal.machine import Machine
 from tests.rehearsal.network import NAME, Link

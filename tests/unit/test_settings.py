@@ -6,8 +6,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from tasks.errors import BadSettings
-from tasks.settings import RoboflowSettings, StoreSettings, WorkSettings, from_environment
-from tasks.training.launch import TRAINER
+from tasks.settings import TRAINER, RoboflowSettings, StoreSettings, WorkSettings, from_environment
 
 SECRET = "sEcReT-value-1234"
 KINDS: list[type[BaseSettings]] = [StoreSettings, RoboflowSettings, WorkSettings]

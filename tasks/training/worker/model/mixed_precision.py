@@ -14,9 +14,9 @@ class MixedPrecisionParameters:
     """A network's trainable parameters in the precision of its convolutions, with their gradients in one fp32 tensor.
 
     In half precision all parameters but those of batch norms are rounded: those of convolutions, as with autocast, and
-    the gains of shortcuts. An fp32 gain would make the scaled images fp32, and those that come of them up
-    to the next convolution, which keeps them for its gradient a second time, rounded. Here all parameters are rounded
-    in one pass over one tensor, instead of one by one within autograd.
+    the gains of shortcuts. An fp32 gain would make the sum of a shortcut fp32. It would be kept for the gradient of the
+    gain, and once more, rounded, for that of the next convolution. All parameters are rounded in one pass over one
+    tensor, instead of one by one within autograd.
 
     Args:
         network: The network.
