@@ -29,7 +29,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/hadolint infra/images/control.Dockerfile infra/images/worker.Dockerfile
-	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec infra/compose/compose.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec infra/compose/compose.yaml infra/compose/worker.yaml
 	$(BIN)/python -m tests.manifests
 	$(BIN)/python -m tests.monitoring
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Restores the newest backup of a folder that backup.sh made: restore.sh FOLDER
 # The database is replaced as a whole; the store has to be empty, or have objects of this backup alone. Servers of Prefect
-# and workers must not run: with docker compose they are stopped here, else stop them before.
-# Without Docker: the same variables as for backup.sh.
+# and workers must not run: with docker compose those of this machine are stopped here, others stop before.
+# Without Docker: the same variables as for backup.sh, with keys that may write all that the backup has.
 set -euo pipefail
 [ $# = 1 ] || { echo "error: restore.sh $*: not understood; say restore.sh FOLDER" >&2; exit 2; }
 [ -d "$1" ] || { echo "error: $1: no such folder; name the one that backup.sh was given" >&2; exit 2; }
@@ -18,10 +18,11 @@ if [ -n "${PGDATABASE:-}" ]; then
     pg_restore "${replace[@]}" --dbname "$PGDATABASE" "$dump"
     echo "restored the database from $dump; now start Prefect and the workers"
 else
-    docker compose --profile '*' stop proxy prefect deploy control-worker gpu-worker gpu-worker-1
+    [ ! -f worker.env ] || docker compose --file worker.yaml --env-file worker.env --profile '*' stop
+    docker compose stop proxy prefect deploy control-worker
     docker compose up --detach --wait postgres store
     docker compose run --rm --no-deps -T --user "$(id -u):$(id -g)" --volume "$folder/store:/backup:ro" \
-        control-worker python -m deployments.remote.store_backup restore /backup
+        store-administrator python -m deployments.remote.store_backup restore /backup
     docker compose exec -T postgres pg_restore "${replace[@]}" --username prefect --dbname prefect <"$dump"
     echo "restored the database from $dump; now: docker compose up --detach"
 fi

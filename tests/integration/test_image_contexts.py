@@ -14,7 +14,8 @@ KEY = "AKIA-planted-key"
 PLANTED = [
     ".env", ".git/config", ".venv/bin/key.py", "nasflow-local/env.sh", "credentials.json", "server.pem",
     "deployments/.env", "deployments/cli/key.json", "flows/store.env", "tasks/training/.netrc",
-    "infra/compose/.env", "infra/images/key", "infra/requirements/pip.conf", "tests/key.py",
+    "infra/compose/.env", "infra/compose/worker.env", "infra/compose/identities.json", "infra/images/key",
+    "infra/requirements/pip.conf", "tests/key.py",
 ]  # fmt: skip
 
 pytestmark = pytest.mark.skipif(

@@ -10,29 +10,38 @@ import pytest
 import yaml
 
 INFRA = Path(__file__).parents[2] / "infra"
-COMPOSE = yaml.safe_load((INFRA / "compose" / "compose.yaml").read_text())
+FOLDER = INFRA / "compose"
+COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
+GPU_WORKERS = yaml.safe_load((FOLDER / "worker.yaml").read_text())
+SERVICES = COMPOSE["services"] | GPU_WORKERS["services"]
+EXAMPLES = {"compose.yaml": ".env.example", "worker.yaml": "worker.env.example"}
 VALUE = re.compile(r"\$\{(\w+)(:[-?])?([^}]*)\}")
 ONE_SHOT = {"deploy"}
 MONITORING = {"metrics", "prometheus"}
-SECRETS = {"PREFECT_AUTH", "POSTGRES_PASSWORD", "SEAWEEDFS_SIGNING_KEY", "NASFLOW_STORE_ACCESS_KEY_ID",
-           "NASFLOW_STORE_SECRET_ACCESS_KEY"}  # fmt: skip
+RESTORE = "store-administrator"
+OF_WORKERS = {"PREFECT_AUTH", "NASFLOW_STORE_ACCESS_KEY_ID", "NASFLOW_STORE_SECRET_ACCESS_KEY"}
+SECRETS = OF_WORKERS | {
+    "POSTGRES_PASSWORD", "SEAWEEDFS_SIGNING_KEY", "STORE_ADMINISTRATOR_ACCESS_KEY_ID",
+    "STORE_ADMINISTRATOR_SECRET_ACCESS_KEY", "NASFLOW_ROBOFLOW_API_KEY",
+}  # fmt: skip
 PREFECT_KEEP_ALIVE_SECONDS = 5
 """What `prefect server start` has by default."""
 IMAGES = {"control.Dockerfile", "worker.Dockerfile"}
 
 
-def values_of_compose():
-    return VALUE.findall((INFRA / "compose" / "compose.yaml").read_text())
+def values_of(name):
+    """Name, kind of default and default of each value that a file of Compose takes."""
+    return VALUE.findall((FOLDER / name).read_text())
 
 
-def example():
-    lines = (INFRA / "compose" / ".env.example").read_text().splitlines()
+def example(name):
+    lines = (FOLDER / name).read_text().splitlines()
     return dict(line.lstrip("# ").split("=", 1) for line in lines if re.match(r"(# )?[A-Z_]+=", line))
 
 
-@pytest.mark.parametrize("name", COMPOSE["services"])
+@pytest.mark.parametrize("name", SERVICES)
 def test_a_service_is_confined_and_started_again(name):
-    service = COMPOSE["services"][name]
+    service = SERVICES[name]
     assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
     assert service["restart"] == ("on-failure:5" if name in ONE_SHOT else "unless-stopped")
     assert "privileged" not in service
@@ -63,9 +72,9 @@ def test_make_takes_a_python_of_this_machine_that_nasflow_runs_on(tmp_path, inst
     assert done.stdout.splitlines()[0] == taken
 
 
-@pytest.mark.parametrize("name", COMPOSE["services"])
+@pytest.mark.parametrize("name", SERVICES)
 def test_a_service_has_a_health_check_in_its_image_or_here(name):
-    service = COMPOSE["services"][name]
+    service = SERVICES[name]
     assert "nasflow-" in service["image"] or "test" in service["healthcheck"]
 
 
@@ -77,24 +86,45 @@ def test_only_the_proxy_listens_outside_and_the_database_reaches_nothing_there()
     assert services["postgres"]["networks"] == services["store"]["networks"] == ["inside"]
 
 
-def test_gpu_workers_start_by_profile_alone_and_each_has_a_gpu_of_its_own():
-    workers = {name: one for name, one in COMPOSE["services"].items() if "gpu" in name}
-    assert all(one["profiles"] for one in workers.values())
-    devices = [one["deploy"]["resources"]["reservations"]["devices"] for one in workers.values()]
+def test_a_capability_is_given_only_to_what_does_not_work_without():
+    added = {name: one["cap_add"] for name, one in SERVICES.items() if "cap_add" in one}
+    assert added == {"proxy": ["NET_BIND_SERVICE"], "store": ["DAC_OVERRIDE"]}
+
+
+def test_each_gpu_worker_has_a_gpu_and_a_folder_of_its_own():
+    workers = GPU_WORKERS["services"].values()
+    devices = [one["deploy"]["resources"]["reservations"]["devices"] for one in workers]
     assert [device["device_ids"] for (device,) in devices] == [["0"], ["1"]]
-    assert {name for name, one in COMPOSE["services"].items() if "profiles" in one} == set(workers) | MONITORING
+    assert sorted({one["volumes"][0].partition(":")[0] for one in workers}) == sorted(GPU_WORKERS["volumes"])
+    assert {name: one.get("profiles") for name, one in GPU_WORKERS["services"].items()} == {
+        "gpu-worker": None, "gpu-worker-1": ["gpus-2"]
+    }  # fmt: skip
+    assert {name for name, one in COMPOSE["services"].items() if "profiles" in one} == MONITORING | {RESTORE}
 
 
-def test_the_example_names_all_values_and_a_secret_has_none():
-    named = {name for name, _, _ in values_of_compose()}
-    assert named == set(example())
-    assert {name for name, value in example().items() if not value} >= SECRETS
-    assert {name for name, kind, default in values_of_compose() if kind == ":-" and default} & SECRETS == set()
+def test_a_machine_with_gpus_is_given_its_own_keys_and_no_other_secret():
+    assert {name for name, _, _ in values_of("worker.yaml")} & SECRETS == OF_WORKERS
 
 
-def test_defaults_of_images_are_those_of_the_example():
-    defaults = {name: default for name, kind, default in values_of_compose() if name.endswith("_IMAGE")}
-    assert defaults == {name: value for name, value in example().items() if name.endswith("_IMAGE")}
+def test_only_the_store_and_a_restore_have_the_keys_of_its_administrator():
+    with_keys = {name for name, one in SERVICES.items() if "STORE_ADMINISTRATOR" in str(one.get("environment"))}
+    assert with_keys == {"store", RESTORE}
+    assert RESTORE in (FOLDER / "restore.sh").read_text()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_example_names_all_values_and_a_secret_has_none(name):
+    named = {value for value, _, _ in values_of(name)}
+    values = example(EXAMPLES[name])
+    assert named == set(values)
+    assert {value for value, default in values.items() if not default} == (named & SECRETS) | {"NASFLOW_HOST"}
+    assert {value for value, kind, default in values_of(name) if kind == ":-" and default} & SECRETS == set()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_defaults_of_images_are_those_of_the_example(name):
+    defaults = {value: default for value, kind, default in values_of(name) if value.endswith("_IMAGE")}
+    assert defaults == {value: given for value, given in example(EXAMPLES[name]).items() if value.endswith("_IMAGE")}
 
 
 @pytest.mark.parametrize("name", sorted(IMAGES))
