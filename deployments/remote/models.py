@@ -124,7 +124,7 @@ def require_project(store: Store, project: str) -> None:
         BadInput: it has none.
     """
     _check_name("project", project)
-    if project not in registry.projects(store):
+    if not registry.versions(store, project):
         raise BadInput(f"project {project}: no published version; `nasflow models list` shows what there is")
 
 

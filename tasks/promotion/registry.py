@@ -130,10 +130,8 @@ def versions(store: Store, project: str) -> list[ModelVersion]:
 
 
 def projects(store: Store) -> list[str]:
-    """All projects that have a published version, by name."""
-    root = keys.all_models()
-    parts = [key.removeprefix(root).split("/") for key in store.list(root)]
-    return sorted({part[0] for part in parts if len(part) == 3 and part[2] == "card.json"})
+    """All projects by name, with a request for each thousand. A first version may still be on its way."""
+    return list(store.folders(keys.all_models()))
 
 
 def find_version(store: Store, project: str, version: int) -> ModelVersion | None:

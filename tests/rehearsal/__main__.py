@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
@@ -84,16 +84,11 @@ def rehearse(number, roots, *, keep):
         arguments = [number, str(roots.absolute()), name]
         installing = [*NAMESPACES, sys.executable, "-m", "tests.rehearsal.install", *arguments]
         readme = [*NAMESPACES, sys.executable, "-m", "tests.rehearsal.readme", *arguments]
-        playing = [
-            *NAMESPACES,
-            "--net",
-            sys.executable,
-            "-m",
-            "tests.rehearsal.play",
-            *arguments,
-            json.dumps(addresses),
-        ]
-        is_ok = run(playing) if number == SHORT else run(installing) and all([run(playing), run(readme)])
+        in_network = [*NAMESPACES, "--net", sys.executable, "-m", "tests.rehearsal.play"]
+        playing = [*in_network, *arguments, json.dumps(addresses)]
+        # What is played mostly waits, so that there is time for the other part.
+        whole = number != SHORT
+        is_ok = run_together(installing) and run_together(playing, readme) if whole else run_together(playing)
         steps = read_steps(folder / "steps.jsonl")
     if not keep:
         for root in roots.glob(f"debian-{number}-*/"):
@@ -101,9 +96,16 @@ def rehearse(number, roots, *, keep):
     return is_ok and all(step["outcome"] != "FAILED" for step in steps), steps
 
 
-def run(command):
-    """Whether a part of the rehearsal ended well."""
-    return subprocess.run(command, cwd=REPOSITORY, check=False).returncode == 0
+def run_together(*commands):
+    """Whether parts of the rehearsal, run at the same time, ended well."""
+    parts = []
+    with ExitStack() as started:
+        for command in commands:
+            part = subprocess.Popen(command, cwd=REPOSITORY)
+            started.callback(part.wait)
+            started.callback(part.kill)  # what it started ends with it
+            parts.append(part)
+        return [part.wait() for part in parts] == [0] * len(parts)
 
 
 def name_of(number):

@@ -112,6 +112,11 @@ def test_only_the_store_and_a_restore_have_the_keys_of_its_administrator():
     assert RESTORE in (FOLDER / "restore.sh").read_text()
 
 
+def test_only_what_exports_labels_has_the_key_for_roboflow():
+    with_key = {name for name, one in SERVICES.items() if "ROBOFLOW" in str(one.get("environment"))}
+    assert with_key == {"control-worker"}
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_example_names_all_values_and_a_secret_has_none(name):
     named = {value for value, _, _ in values_of(name)}
