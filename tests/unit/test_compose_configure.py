@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 INFRA = Path(__file__).parents[2] / "infra"
 HOST = "nasflow.example.org"
@@ -96,6 +97,18 @@ def test_secrets_differ_from_one_machine_to_the_next(compose):
     configured(compose)
     second = values_in(compose / ".env")
     assert all(first[name] != second[name] for name in first if SECRET.search(name) and first[name])
+
+
+def test_prometheus_gets_the_password_by_the_line_of_the_docs(compose):
+    configured(compose)
+    lines = (INFRA.parent / "docs" / "deploying.md").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith("sed ")]
+    (compose.parent / "monitoring").mkdir()
+    subprocess.run(["/bin/sh", "-c", line], cwd=compose, check=True)
+    scrape = yaml.safe_load((INFRA / "monitoring" / "prometheus.yml").read_text())["scrape_configs"]
+    (login,) = [one["basic_auth"] for one in scrape if "basic_auth" in one]
+    password = (compose.parent / "monitoring" / login["password_file"]).read_text().strip()
+    assert f"{login['username']}:{password}" == values_in(compose / ".env")["PREFECT_AUTH"]
 
 
 @pytest.mark.parametrize("there", WRITTEN)
