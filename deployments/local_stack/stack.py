@@ -46,6 +46,12 @@ NO_PROXY_LINE = (
 """Shell that keeps the servers of this machine out of the way of a proxy that the shell names."""
 
 
+def path_line(folder: Path) -> str:
+    """Shell that finds the programs of a folder, such as the command, if it does not yet."""
+    name = shlex.quote(str(folder))
+    return f'case ":$PATH:" in *:{name}:*) ;; *) export PATH={name}:"$PATH" ;; esac\n'
+
+
 def server_command(port: int) -> list[str]:
     """The command of a Prefect server on a port of this machine; its environment says where its database is."""
     factory = "deployments.local_stack.prefect_app:create_app"
@@ -176,7 +182,9 @@ class Stack:
     def _write_environment(self) -> None:
         """Write what another terminal needs to use this stack; only this user may read it, since it holds a secret."""
         lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self._environment().items()]
-        processes.publish_private(self.folder / "env.sh", "".join([*lines, NO_PROXY_LINE]))
+        processes.publish_private(
+            self.folder / "env.sh", "".join([*lines, NO_PROXY_LINE, path_line(Path(sys.executable).parent)])
+        )
 
     def _wait_until_ready(self, server: Process) -> bool:
         """Wait until the server answers; False if another program has its port, and may answer in its place."""

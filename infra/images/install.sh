@@ -2,7 +2,7 @@
 # Installs nasflow from the source tree that this file is in, as root, into /opt/nasflow.
 #   install.sh control   control plane: server, light flow runs, the command; no torch
 #   install.sh worker    all of it: training and evaluation, too
-# Everything that pip installs is named with its hash in infra/requirements.
+# Everything that pip installs is named with its hash in infra/requirements. What was installed before is kept until it ends.
 set -euo pipefail
 
 case "${1:-}" in
@@ -21,14 +21,31 @@ target=/opt/nasflow
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-315532800}"
 export PYTHONDONTWRITEBYTECODE=1
 
+for process in /proc/[0-9]*; do
+    # Containers of this machine have roots of their own.
+    if [ "$process/root" -ef / ] && grep --quiet --no-messages --text --null-data "^$target/bin/" "$process/cmdline"; then
+        echo "error: a program of $target runs, ${process#/proc/}; stop nasflow's services before" >&2; exit 2
+    fi
+done
+
 "$images/system.sh" python3-venv
 python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || {
     echo "error: $(python3 --version); nasflow takes Python 3.11 to 3.13" >&2; exit 2; }
 
 build=$(mktemp -d)
-trap 'rm -rf "$build"' EXIT
 # Named as it is in the end, since scripts name their interpreter.
-rm -rf "$target"
+[ ! -d "$target.old" ] || { rm -rf "$target"; mv "$target.old" "$target"; }  # a call before was killed
+[ ! -d "$target" ] || mv "$target" "$target.old"
+installed=
+finish() {
+    rm -rf "$build"
+    if [ -z "$installed" ]; then
+        rm -rf "$target"
+        [ ! -d "$target.old" ] || mv "$target.old" "$target"
+        echo "error: nothing was installed; what was in $target is there again" >&2
+    fi
+}
+trap finish EXIT
 python3 -m venv "$target"
 pip() { "$target/bin/python" -m pip --disable-pip-version-check --no-cache-dir "$@"; }
 locked() { pip install --quiet --no-compile --no-deps --no-build-isolation --require-hashes -r "$requirements/$1.txt"; }
@@ -47,3 +64,5 @@ PYTHONHASHSEED=0 "$target/bin/python" -W ignore -m compileall -q -f --invalidati
 find "$target" -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +
 
 "$target/bin/nasflow" --version
+installed=yes
+rm -rf "$target.old"

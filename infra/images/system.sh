@@ -6,9 +6,6 @@ set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends python3 ca-certificates "$@" >/dev/null
-# Lists and logs hold times, and are not needed in an image.
-apt-get clean
-rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log /var/log/alternatives.log /var/cache/ldconfig/aux-cache
 
 id nasflow >/dev/null 2>&1 || useradd --uid 10001 --user-group --no-create-home --home-dir /work --shell /usr/sbin/nologin nasflow
 # Read-only for others: weights and labels are nobody else's.

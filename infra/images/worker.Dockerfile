@@ -19,7 +19,9 @@ LABEL org.opencontainers.image.title="nasflow-worker" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.revision="${REVISION}"
 COPY infra/images/system.sh /usr/local/sbin/nasflow-system
-RUN /usr/local/sbin/nasflow-system
+# Lists and logs hold times, and are not needed in an image.
+RUN /usr/local/sbin/nasflow-system && apt-get clean && rm -rf /var/lib/apt/lists/* /var/log/apt /var/log/dpkg.log \
+    /var/log/alternatives.log /var/cache/ldconfig/aux-cache
 COPY --from=build /opt/nasflow /opt/nasflow
 # All that is written goes to /work, so that the root can be read-only.
 ENV PATH=/opt/nasflow/bin:/usr/local/bin:/usr/bin:/bin \

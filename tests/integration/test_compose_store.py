@@ -1,7 +1,6 @@
-"""The store of compose.yaml with the keys that infra/compose/configure.py makes."""
+"""The store of compose.yaml with the keys that infra/configure.py makes."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,14 +21,11 @@ CARD = keys.model_card("pets", 1)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A copy of the folder after configure.py."""
-    root = tmp_path_factory.mktemp("infra")
-    for name in ("compose", "policies"):
-        shutil.copytree(INFRA / name, root / name, ignore=shutil.ignore_patterns(".env", "*.env", "identities.json"))
-    subprocess.run(
-        [sys.executable, str(root / "compose" / "configure.py"), "nasflow.example.org"], check=True, capture_output=True
-    )
-    return root / "compose"
+    """What infra/configure.py writes."""
+    folder = tmp_path_factory.mktemp("compose")
+    command = [sys.executable, str(INFRA / "configure.py"), "compose", "nasflow.example.org", "--to", str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
 
 
 @pytest.fixture(scope="module")

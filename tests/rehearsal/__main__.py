@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -36,7 +36,9 @@ def main():
         return 2
     options.roots.mkdir(parents=True, exist_ok=True)
     numbers = [SHORT] if options.short else options.root or list(SUITES)
-    results = {number: rehearse(number, options.roots, keep=options.keep) for number in numbers}
+    results = {
+        number: rehearse(number, options.roots, keep=options.keep, whole=number == numbers[0]) for number in numbers
+    }
     if options.json:
         options.json.write_text(json.dumps({number: steps for number, (_, steps) in results.items()}, indent=1))
     for number, (is_ok, steps) in results.items():
@@ -65,13 +67,14 @@ def parse_options():
     return parser.parse_args()
 
 
-def rehearse(number, roots, *, keep):
+def rehearse(number, roots, *, keep, whole):
     """Install, and play.
 
     Args:
         number: Release of Debian.
         roots: Folder of the roots.
         keep: Whether roots with nasflow installed stay.
+        whole: Whether a machine is lost, and all is restored, too.
 
     Returns:
         Whether all is well, and all steps.
@@ -84,11 +87,17 @@ def rehearse(number, roots, *, keep):
         arguments = [number, str(roots.absolute()), name]
         installing = [*NAMESPACES, sys.executable, "-m", "tests.rehearsal.install", *arguments]
         readme = [*NAMESPACES, sys.executable, "-m", "tests.rehearsal.readme", *arguments]
-        in_network = [*NAMESPACES, "--net", sys.executable, "-m", "tests.rehearsal.play"]
-        playing = [*in_network, *arguments, json.dumps(addresses)]
-        # What is played mostly waits, so that there is time for the other part.
-        whole = number != SHORT
-        is_ok = run_together(installing) and run_together(playing, readme) if whole else run_together(playing)
+        playing = [
+            *NAMESPACES,
+            "--net",
+            sys.executable,
+            "-m",
+            "tests.rehearsal.play",
+            *arguments,
+            json.dumps(addresses),
+        ]
+        playing += ["--whole"] if whole else []
+        is_ok = run(playing) if number == SHORT else run(installing) and all([run(playing), run(readme)])
         steps = read_steps(folder / "steps.jsonl")
     if not keep:
         for root in roots.glob(f"debian-{number}-*/"):
@@ -96,16 +105,9 @@ def rehearse(number, roots, *, keep):
     return is_ok and all(step["outcome"] != "FAILED" for step in steps), steps
 
 
-def run_together(*commands):
-    """Whether parts of the rehearsal, run at the same time, ended well."""
-    parts = []
-    with ExitStack() as started:
-        for command in commands:
-            part = subprocess.Popen(command, cwd=REPOSITORY)
-            started.callback(part.wait)
-            started.callback(part.kill)  # what it started ends with it
-            parts.append(part)
-        return [part.wait() for part in parts] == [0] * len(parts)
+def run(command):
+    """Whether a part of the rehearsal ended well."""
+    return subprocess.run(command, cwd=REPOSITORY, check=False).returncode == 0
 
 
 def name_of(number):

@@ -20,6 +20,7 @@ def main():
     """Play it."""
     parser = part_parser(__doc__)
     parser.add_argument("outside", type=json.loads)
+    parser.add_argument("--whole", action="store_true", help="lose a machine, and restore all, too")
     given = parser.parse_args()
     steps = Steps(given.folder / "steps.jsonl")
     network.prepare()
@@ -36,7 +37,7 @@ def play_whole(given, steps):
         start_control_worker(control, steps)
         workers = start_workers(control, given.roots / f"debian-{given.number}-worker", given.folder, steps)
         with ProcessList(control.secrets) as process_list:
-            play(control, workers, steps, given.outside)
+            play(control, workers, steps, given.outside, whole=given.whole)
         search(control, process_list, given.folder, steps)
 
 
@@ -71,8 +72,16 @@ def start_workers(control, root, folder, steps):
     return workers
 
 
-def play(control, workers, steps, outside):
-    """All that happens once everything runs."""
+def play(control, workers, steps, outside, *, whole):
+    """All that happens once everything runs.
+
+    Args:
+        control: The control side.
+        workers: The GPU workers.
+        steps: Takes the lines.
+        outside: Addresses that must not be reached.
+        whole: Whether a machine is lost, and all is restored, too.
+    """
     first, *others = workers
     try_network(control, first, others, outside, steps)
     try_api(control, first, steps)
@@ -80,9 +89,11 @@ def play(control, workers, steps, outside):
     story.retrain()
     try_store(control, first, steps)
     story.cancel()
-    story.lost_machine()
+    if whole:
+        story.lost_machine()
     check_proxy(control, steps)
-    Rescue(control, workers, story, steps).play()
+    if whole:
+        Rescue(control, workers, story, steps).play()
 
 
 def play_short(folder, outside, steps):

@@ -20,7 +20,7 @@ class Steps:
     """Lines of a rehearsal.
 
     Args:
-        file: Takes a JSON document for each line; several processes may append to it at once.
+        file: Takes a JSON document for each line; several processes append to it, one after the other.
     """
 
     def __init__(self, file: Path) -> None:

@@ -29,11 +29,16 @@ PRESENT = [page for page in PAGES if page.name != "CHANGELOG.md"]
 """Pages about the present state; the changelog also has names from before."""
 ROBOFLOW_PACKAGE = {"ROBOFLOW_API_KEY", "ROBOFLOW_REGION", "ROBOFLOW_ENVIRONMENT", "ROBOFLOW_CONFIG_DIR"}
 TEST_VARIABLES = {"NASFLOW_TEST_EXPORTS", "NASFLOW_TEST_STORE_ENDPOINT", "NASFLOW_TEST_SCREENSHOTS"}
-EXAMPLES = "".join(path.read_text() for path in (ROOT / "infra" / "compose").glob("*.env.example"))
+EXAMPLES = "".join(path.read_text() for path in (ROOT / "infra").rglob("*.env.example"))
 SEVERAL_SERVERS = {"PREFECT_WORKER_QUERY_SECONDS", "PREFECT_MESSAGING_BROKER", "PREFECT_MESSAGING_CACHE"}
 """What docs/fleet.md says of Prefect's own settings."""
-DEPLOYING = {"NASFLOW_GPU", *re.findall(r"^#? ?([A-Z_]+)=", EXAMPLES, re.MULTILINE)}
-"""Of Compose, and of workers that start containers."""
+UNITS = "".join(path.read_text() for path in (ROOT / "infra" / "systemd").glob("*.service"))
+DEPLOYING = {
+    "NASFLOW_GPU",
+    *re.findall(r"^#? ?([A-Z_]+)=", EXAMPLES, re.MULTILINE),
+    *re.findall(r"[ =]([A-Z_]+)=", UNITS),
+}
+"""Of Compose, of systemd's units, and of workers that start containers."""
 FOLDERS = "deployments|docs|examples|flows|infra|tasks|tests"
 
 
