@@ -67,15 +67,18 @@ def deploy(
         notify: Where to send what happens to models, or None to leave that as it is.
         as_json: Whether stdout gets one JSON document.
     """
-    from deployments.cli.show import show, show_registered
-    from deployments.remote.notifications import register_notifications
+    from deployments.cli.show import show
+    from deployments.cli.show_server import show_registered
+    from deployments.remote.notifications import receiver_of, register_notifications
     from deployments.remote.register import register
 
+    receiver = None if notify is None else receiver_of(notify)
     registered = register(pool_type=pool_type)
-    if notify is not None:
-        register_notifications(notify)
+    if receiver is not None:
+        register_notifications(receiver)
     names = [one["deployment"] for one in registered]
-    show({"ok": True, "deployments": names, "changes": registered}, as_json, show_registered)
+    sends_to = receiver and receiver.shown
+    show({"ok": True, "deployments": names, "changes": registered, "sends_to": sends_to}, as_json, show_registered)
 
 
 @app.command(cls=Verb)

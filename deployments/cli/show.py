@@ -29,12 +29,6 @@ def show(document: Document, as_json: bool, show_people: Callable[[Document], No
         show_people(document)
 
 
-def show_checks(document: Document) -> None:
-    """Print what ``doctor`` found."""
-    rows = [[check["status"], check["name"], check["message"], check["remedy"]] for check in document["checks"]]
-    table(["", "what", "found", "remedy"], rows)
-
-
 def show_check(document: Document) -> None:
     """Print what ``check`` found in an export."""
     columns = ("images", "sources", "boxes", "background")
@@ -121,20 +115,6 @@ def show_outcome(document: Document) -> None:
     say(f"ok, flow run {document['flow_run_state']}: {document['url']}")
     if "ui" in document:
         say(f"Prefect's UI: {document['ui']}, while `nasflow up` runs with the same --dir")
-
-
-def show_registered(document: Document) -> None:
-    """Print what ``deploy`` created, changed and kept."""
-    from deployments.remote.register import describe_registered
-
-    changes = document["changes"]
-    if created := [change["deployment"] for change in changes if change["created"]]:
-        say(f"registered {', '.join(created)}")
-    for change in changes:
-        for line in describe_registered(change):
-            say(line)
-    if not any(change["created"] or change["changed"] for change in changes):
-        say(f"nothing to change in {', '.join(document['deployments'])}")
 
 
 def show_study(document: Document) -> None:

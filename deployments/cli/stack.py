@@ -61,7 +61,8 @@ def worker(
         strict: Whether a warning keeps it from starting.
         as_json: Whether stdout gets one JSON document, before the workers start.
     """
-    from deployments.cli.show import show, show_checks
+    from deployments.cli.show import show
+    from deployments.cli.show_server import show_checks
     from deployments.terminal.console import say
     from deployments.worker.start import prepare
     from deployments.worker.worker import run_until_stopped
@@ -79,7 +80,8 @@ def worker(
 @app.command(cls=Verb)
 def doctor(as_json: Json = False) -> None:
     """Tell what is wrong with this machine, the store and the server, with a remedy each."""
-    from deployments.cli.show import show, show_checks
+    from deployments.cli.show import show
+    from deployments.cli.show_server import show_checks
     from deployments.doctor.doctor import doctor as run
 
     document = run()
