@@ -125,7 +125,7 @@ def _about_access(refusal: Refusal, settings: StoreSettings) -> Remedy | None:
         return BadSettings, _credentials(settings)
     if refusal.status == 403 and refusal.code in ("403", ""):
         # Without the right to list, AWS answers 403 instead of 404 for an object that is not there.
-        return BadSettings, f"{_credentials(settings)}, or these credentials' rights (with s3:ListBucket)"
+        return BadSettings, f"{_credentials(settings)}, these credentials' rights (with s3:ListBucket), or the bucket"
     if refusal.status == 403 or refusal.code == "AccessDenied":
         return BadSettings, _rights(refusal, settings)
     return None
@@ -139,13 +139,16 @@ def _credentials(settings: StoreSettings) -> str:
 def _rights(refusal: Refusal, settings: StoreSettings) -> str:
     """The store knows who asks, and a policy denies it."""
     right = RIGHTS.get(refusal.operation, "s3:PutObject")
-    prefix = f"{stripped}/" if (stripped := settings.prefix.strip("/")) else ""
-    resource = settings.bucket if right.startswith("s3:List") else f"{settings.bucket}/{prefix}*"
-    text = f"the credentials are known, but a policy denies this: allow {right} on {resource}"
+    prefix = f"/{stripped}" if (stripped := settings.prefix.strip("/")) else ""
+    resource = settings.bucket if right.startswith("s3:List") else f"this key of {settings.bucket}{prefix}"
+    text = (
+        f"the credentials are known, but a policy denies this: allow {right} on {resource}, as the policies of the "
+        f"roles do (Rights in docs/operating.md), and see that the bucket exists: some stores answer so if it does not"
+    )
     if right == "s3:GetObject":
-        return f"{text}, and s3:ListBucket, without which a missing object looks like a denied one"
+        return f"{text}; allow s3:ListBucket, too, without which a missing object looks like a denied one"
     if right == "s3:PutObject" and not settings.encryption:
         return f"{text}; if the policy demands encryption, set NASFLOW_STORE_ENCRYPTION"
     if right == "s3:PutObject":
-        return f"{text}, and see that it takes NASFLOW_STORE_ENCRYPTION {settings.encryption}"
+        return f"{text}; see that the policy takes NASFLOW_STORE_ENCRYPTION {settings.encryption}"
     return text

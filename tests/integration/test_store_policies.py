@@ -204,6 +204,13 @@ def test_another_prefix_of_the_bucket_is_out_of_reach(roles, role):
             attempt()
 
 
+@pytest.mark.parametrize("role", ["worker", "control"])
+def test_a_missing_bucket_is_among_the_reasons_that_a_role_is_told(roles, role):
+    """The policy names a bucket that nobody has made, which some stores do not tell from a denied one."""
+    with pytest.raises(BadSettings, match=r"403 AccessDenied .*: allow s3:PutObject .*see that the bucket exists"):
+        probe(Store(roles[role].model_copy(update={"bucket": "never-made"})))
+
+
 def test_a_missing_object_is_missing_and_not_denied(worker, control):
     assert not worker.exists(keys.run_state("cd" * 32))
     assert find_model(worker, "cd" * 32) is None

@@ -197,16 +197,33 @@ def test_every_error_of_boto3_becomes_one_of_ours_in_one_line(error, kind, messa
 @pytest.mark.parametrize(
     ("operation", "right"),
     [
-        ("PutObject", "s3:PutObject on b/team-a/*; if the policy demands encryption, set NASFLOW_STORE_ENCRYPTION"),
-        ("CreateMultipartUpload", "s3:PutObject on b/team-a/*; if the policy demands encryption"),
-        ("HeadObject", "s3:GetObject on b/team-a/*, and s3:ListBucket"),
-        ("ListObjectsV2", "s3:ListBucket on b"),
-        ("DeleteObject", "s3:DeleteObject on b/team-a/*"),
+        (
+            "PutObject",
+            "s3:PutObject on this key of b/team-a, as the policies of the roles do (Rights in docs/operating.md)",
+        ),
+        ("CreateMultipartUpload", "s3:PutObject on this key of b/team-a, "),
+        ("HeadObject", "s3:GetObject on this key of b/team-a, "),
+        ("ListObjectsV2", "s3:ListBucket on b, "),
+        ("DeleteObject", "s3:DeleteObject on this key of b/team-a, "),
     ],
 )
-def test_a_denied_request_names_the_right_that_it_needs(operation, right):
+def test_a_denied_request_names_the_right_that_it_needs_for_this_key_alone(operation, right):
     settings = SETTINGS.model_copy(update={"prefix": "team-a"})
-    assert f"allow {right}" in str(translate(answer(403, "AccessDenied", "", operation), settings, "do x"))
+    message = str(translate(answer(403, "AccessDenied", "", operation), settings, "do x"))
+    assert f"allow {right}" in message
+    assert "see that the bucket exists" in message
+    assert "*" not in message
+
+
+@pytest.mark.parametrize(
+    ("operation", "advice"),
+    [
+        ("PutObject", "; if the policy demands encryption, set NASFLOW_STORE_ENCRYPTION"),
+        ("GetObject", "; allow s3:ListBucket, too, without which a missing object looks like a denied one"),
+    ],
+)
+def test_a_denied_request_names_what_else_may_be_missing(operation, advice):
+    assert str(translate(answer(403, "AccessDenied", "", operation), SETTINGS, "do x")).endswith(advice)
 
 
 def test_the_remedy_depends_on_what_is_set():
