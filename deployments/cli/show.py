@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from deployments.terminal import console
-from deployments.terminal.console import say, table
+from deployments.terminal.console import say
+from deployments.terminal.tables import table
 from tasks.records import Int8Speed
 
 Document = dict[str, Any]
@@ -197,7 +198,8 @@ def show_page(document: Document) -> None:
 def show_models(document: Document) -> None:
     """Print the list of published models."""
     columns = ["project", "version", "alias", "map", "map50", "split", "created_at"]
-    table(columns, [[model[column] for column in columns] for model in document["models"]])
+    rows = [{**model, "created_at": model["created_at"][:16].replace("T", " ")} for model in document["models"]]
+    table(columns, [[row[column] for column in columns] for row in rows], optional=["split", "map50"])
 
 
 def show_model_card(document: Document) -> None:

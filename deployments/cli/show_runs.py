@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from deployments.terminal.console import say, table
+from deployments.terminal.console import say
 from deployments.terminal.run_progress import printable
+from deployments.terminal.tables import table
 
 Row = Mapping[str, Any]
 
@@ -13,6 +14,8 @@ SHORT_ID = 8
 """Characters of an id, enough to name a run."""
 ENDED = {"Completed", "Skipped", "Failed", "Crashed", "Cancelled"}
 COLUMNS = ["flow", "project", "name", "state", "began", "took", "progress", "id"]
+OPTIONAL = ["took", "began", "progress", "project"]
+"""Columns that a narrow terminal does without, the least important first."""
 
 
 def show_runs(document: Row) -> None:
@@ -20,7 +23,7 @@ def show_runs(document: Row) -> None:
     if not document["runs"]:
         say("no flow runs")
         return
-    table(COLUMNS, list(_with_child_runs(document["runs"])))
+    table(COLUMNS, list(_with_child_runs(document["runs"])), optional=OPTIONAL)
 
 
 def show_run(document: Row) -> None:
@@ -49,7 +52,7 @@ def show_run(document: Row) -> None:
         ]
         table(["step", "state", "began", "took", "attempts"], steps)
     if document["child_runs"]:
-        table(COLUMNS, [_cells(child) for child in document["child_runs"]], "child flow runs")
+        table(COLUMNS, [_cells(child) for child in document["child_runs"]], "child flow runs", optional=OPTIONAL)
     for warning in document["warnings"]:
         say(f"{_local(warning['time'])} {warning['level'].lower()}: {_one_line(warning['message'])}")
     if document["url"]:

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from deployments.terminal.console import say, table
+from deployments.terminal.console import say
+from deployments.terminal.tables import table
 
 
 def show_set(document: dict[str, Any]) -> None:

@@ -2,15 +2,19 @@
 
 from typing import Any
 
-from deployments.terminal.console import say, table
+from deployments.terminal.console import line, say
 
 Document = dict[str, Any]
+STATUS = len("warning")
 
 
 def show_checks(document: Document) -> None:
-    """Print what ``doctor`` found."""
-    rows = [[check["status"], check["name"], check["message"], check["remedy"]] for check in document["checks"]]
-    table(["", "what", "found", "remedy"], rows)
+    """Print what ``doctor`` found: a line for each check, and below it the remedy."""
+    names = max((len(check["name"]) for check in document["checks"]), default=0)
+    for check in document["checks"]:
+        line(f"{check['status']:<{STATUS}}  {check['name']:<{names}}  {check['message']}")
+        if check["remedy"]:
+            line(f"{'':<{STATUS}}  {'':<{names}}  remedy: {check['remedy']}")
 
 
 def show_registered(document: Document) -> None:
@@ -21,8 +25,8 @@ def show_registered(document: Document) -> None:
     if created := [change["deployment"] for change in changes if change["created"]]:
         say(f"registered {', '.join(created)}")
     for change in changes:
-        for line in describe_registered(change):
-            say(line)
+        for what in describe_registered(change):
+            say(what)
     if not any(change["created"] or change["changed"] for change in changes):
         say(f"nothing to change in {', '.join(document['deployments'])}")
     if document["sends_to"]:

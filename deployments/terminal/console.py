@@ -6,14 +6,12 @@ Results go to stdout, everything else to stderr, so that with ``--json`` stdout 
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
 out = Console(highlight=False, emoji=False)
 # Decided here, since rich takes FORCE_COLOR, which CI sets, for a terminal whose cursor can be moved.
@@ -24,6 +22,11 @@ _document_printed = False
 def say(message: str) -> None:
     """Print a line for people on stderr."""
     err.print(message, markup=False, soft_wrap=True)
+
+
+def line(content: str) -> None:
+    """Print a line for people on stdout; on a narrow terminal it goes on in the next row."""
+    out.print(content, markup=False, soft_wrap=True)
 
 
 def text(content: str) -> None:
@@ -39,31 +42,6 @@ def document(content: dict[str, Any]) -> None:
         return
     _document_printed = True
     print(json.dumps(content, ensure_ascii=False, indent=2, default=str), flush=True)  # noqa: T201
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
-    """Print a table on stdout. Numbers are aligned to the right, and markup in cells is not interpreted.
-
-    Args:
-        columns: Names of the columns.
-        rows: A cell for each column; None is shown as a dash.
-        title: Line above it, or None for no line.
-    """
-    if title:
-        out.print(Text(title), soft_wrap=True)
-    drawn = Table(header_style="bold")
-    for index, name in enumerate(columns):
-        numbers = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        drawn.add_column(Text(name), justify="right" if numbers else "left", overflow="fold")
-    for row in rows:
-        drawn.add_row(*(_cell(value) for value in row))
-    out.print(drawn)
-
-
-def _cell(value: object) -> Text:
-    if value is None:
-        return Text("\N{EN DASH}")
-    return Text(f"{value:.3f}" if isinstance(value, float) else str(value))
 
 
 class Bar:
