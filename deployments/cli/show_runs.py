@@ -72,11 +72,16 @@ def show_cancelled(document: Row) -> None:
             say(f"training run {run_key} is finished and kept; the same request later uses it again")
         elif kept["epoch"] is not None:
             say(
-                f"training run {run_key}: the checkpoint with {kept['epoch']} whole epochs is kept; the same request "
-                "later goes on from there"
+                f"training run {run_key}: a checkpoint {_after(kept['epoch'])} is kept; the same request later goes on "
+                "from there"
             )
         else:
             say(f"training run {run_key} has no checkpoint yet; the same request later begins anew")
+
+
+def _after(epochs: int) -> str:
+    """Where a checkpoint is, by the whole epochs before it."""
+    return {0: "from within the first epoch", 1: "after 1 epoch"}.get(epochs, f"after {epochs} epochs")
 
 
 def show_retried(document: Row) -> None:

@@ -1,7 +1,7 @@
 """Flow runs as rows of JSON documents: what they are, their state, times and progress."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -11,6 +11,9 @@ from deployments.remote.flow_runs import describe
 from deployments.remote.run_queries import child_flow_runs, is_running, progress_bars
 
 Row = dict[str, Any]
+
+FULL = 100
+"""Percent of a progress bar at its end."""
 
 
 def rows_of(client: SyncPrefectClient, runs: list[FlowRun]) -> list[Row]:
@@ -70,6 +73,6 @@ def _row(run: FlowRun, flows: Mapping[UUID, str], project: str | None, bar: Arti
 
 
 def _newest(bars: Mapping[UUID, Artifact], runs: Iterable[FlowRun]) -> Artifact | None:
-    """The bar of these runs that was moved last."""
+    """The bar of these runs that was moved last; a full one belongs to a step that is done, and says nothing more."""
     ids = {UUID(str(run.id)) for run in runs}
-    return next((bar for run, bar in bars.items() if run in ids), None)
+    return next((bar for run, bar in bars.items() if run in ids and cast(float, bar.data) < FULL), None)

@@ -30,6 +30,11 @@ STATES: dict[StateWord, tuple[StateType, ...]] = {
 }
 """Types of Prefect's states by the words of ``--state``."""
 LOG_LINES = 10
+ENDED_BY_SIGNAL = {
+    "Crash detected! Execution was aborted by a termination signal.",
+    "Finished in state Crashed('Execution was aborted by a termination signal.')",
+}
+"""What Prefect logs for each step and run that SIGTERM ends, whoever sent it."""
 HEARTBEATS_SINCE = timedelta(days=1)
 
 
@@ -84,7 +89,6 @@ def show_run(which: str) -> dict[str, Any]:
     with connected() as client:
         run = find_run(client, which)
         (row,) = rows_of(client, [run])
-        child_ids = [UUID(child["flow_run"]) for child in row["child_runs"]]
         heartbeat = last_heartbeats(client, [run.id], datetime.now(UTC) - HEARTBEATS_SINCE).get(run.id)
         parent = parent_of(client, run)
         return {
@@ -98,7 +102,7 @@ def show_run(which: str) -> dict[str, Any]:
             "work_pool": run.work_pool_name,
             "parent": str(parent) if parent else None,
             "steps": _steps(client, run),
-            "warnings": _warnings(client, [run.id, *child_ids]),
+            "warnings": _warnings(client, [row, *row["child_runs"]]),
             "can": _can(run),
         }
 
@@ -116,10 +120,16 @@ def _steps(client: SyncPrefectClient, run: FlowRun) -> list[dict[str, Any]]:
     ]
 
 
-def _warnings(client: SyncPrefectClient, runs: list[UUID]) -> list[dict[str, Any]]:
-    """The last log lines of runs that are warnings or errors, oldest first."""
-    chosen = LogFilter(flow_run_id=LogFilterFlowRunId(any_=runs), level=LogFilterLevel(ge_=logging.WARNING))
-    logs = client.read_logs(chosen, limit=LOG_LINES, sort=LogSort.TIMESTAMP_DESC)
+def _warnings(client: SyncPrefectClient, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last log lines of runs that are warnings or errors, oldest first.
+
+    That a signal ended an attempt is left out, unless the run ended by that: a cancel or a hand-over ends each so.
+    """
+    crashed = {row["flow_run"] for row in rows if row["flow_run_state"] == "Crashed"}
+    ids = LogFilterFlowRunId(any_=[UUID(row["flow_run"]) for row in rows])
+    chosen = LogFilter(flow_run_id=ids, level=LogFilterLevel(ge_=logging.WARNING))
+    logs = client.read_logs(chosen, limit=PAGE, sort=LogSort.TIMESTAMP_DESC)
+    kept = [log for log in logs if log.message not in ENDED_BY_SIGNAL or str(log.flow_run_id) in crashed]
     return [
         {
             "time": log.timestamp.isoformat(),
@@ -127,7 +137,7 @@ def _warnings(client: SyncPrefectClient, runs: list[UUID]) -> list[dict[str, Any
             "flow_run": str(log.flow_run_id),
             "message": log.message,
         }
-        for log in reversed(logs)
+        for log in reversed(kept[:LOG_LINES])
     ]
 
 

@@ -86,6 +86,9 @@ class TrainingProgress:
             "training on %s: %d epochs of %d steps%s", start.device, start.epochs, start.steps_per_epoch,
             "" if resumed is None else f", going on after epoch {resumed}",
         )  # fmt: skip
+        if start.epochs_done < start.epochs:
+            text = f"epoch {start.epochs_done + 1} of {start.epochs} begins"
+            self._bar.show(start.epochs_done, start.epochs, text)
 
     def _show_bar(self, event: StepDone | EpochDone, epochs_done: float) -> None:
         self._bar.show(epochs_done, event.epochs, f"epoch {event.epoch} of {event.epochs}, {_time_left(event)}")

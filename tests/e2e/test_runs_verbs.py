@@ -34,4 +34,5 @@ def test_a_cancelled_run_is_retried_and_goes_on_from_its_checkpoint(stack, expor
     assert find_model(Store.from_environment(), run_key).result.resumed_from_epoch is not None
     done = stack.nasflow("runs", "show", run)
     assert (done["flow_run_state"], done["can"], done["attempts"]) == ("Completed", [], 2)
+    assert [warning for warning in done["warnings"] if "termination signal" in warning["message"]] == []
     assert [child["flow_run_state"] for child in done["child_runs"]][:2] == ["Cancelled", "Completed"]

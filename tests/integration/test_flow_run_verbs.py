@@ -8,6 +8,11 @@ import pytest
 
 from tests.fakes.waiting import wait_for
 
+SIGNALLED = [
+    "Crash detected! Execution was aborted by a termination signal.",
+    "Finished in state Crashed('Execution was aborted by a termination signal.')",
+]
+"""What Prefect logs for a step or run that SIGTERM ends, so also where a person cancels it."""
 SPEC = {
     "snapshot_digest": "a" * 64, "classes": ["cat"], "variant": "s", "epochs": 1, "image_size": 64, "batch_size": 1,
     "learning_rate": 0.001, "patience": 1, "seed": 0,
@@ -86,6 +91,18 @@ def test_people_see_child_runs_with_their_progress_below_a_run_that_goes_on(pref
     assert child[:8] not in prefect_server.run("runs", "list", "--project", project, COLUMNS="200").stdout
 
 
+def test_a_full_bar_is_no_progress_of_a_run_that_goes_on_with_its_next_step(prefect_server, project, asked):
+    run = asked()
+    prefect_server.set_state(run, "RUNNING")
+    child = with_child_run(prefect_server, run)
+    prefect_server.set_state(child, "RUNNING")
+    bar = {"type": "progress", "data": 57.0, "description": "epoch 4 of 7, ended early", "flow_run_id": child}
+    prefect_server.api("/artifacts/", bar)
+    prefect_server.api("/artifacts/", {**bar, "data": 100.0, "description": "14 of 14 images"})
+    (row,) = prefect_server.nasflow("runs", "list", "--project", project)["runs"]
+    assert [one["progress"] for one in (row, *row["child_runs"])] == [None, None]
+
+
 def test_runs_of_other_flows_are_left_out(prefect_server):
     flow = prefect_server.api("/flows/", {"name": "somebody-elses"})["id"]
     other = prefect_server.api("/flow_runs/", {"flow_id": flow, "name": "not-ours", "tags": ["nasflow"]})["id"]
@@ -100,6 +117,51 @@ def test_times_are_of_this_machines_time_zone(prefect_server, project, asked):
     (began,) = [run["began"] for run in prefect_server.nasflow(*arguments)["runs"]]
     assert began[:10] + " " + began[11:19] in shown[0]
     assert began[11:19] not in shown[1]
+
+
+# show --------------------------------------------------------------------------------------------
+
+
+def log(server, run, level, message, minute):
+    time = f"2026-01-01T00:{minute:02d}:00+00:00"
+    entry = {"name": "prefect.task_runs", "level": level, "message": message, "timestamp": time, "flow_run_id": run}
+    server.api("/logs/", [entry])
+
+
+def warnings_of(server, run):
+    return [warning["message"] for warning in server.nasflow("runs", "show", run)["warnings"]]
+
+
+@pytest.mark.parametrize("end", ["COMPLETED", "CANCELLED", "RUNNING"])
+def test_that_a_signal_ended_an_earlier_attempt_is_no_warning_of_a_run(prefect_server, asked, end):
+    run = asked()
+    prefect_server.set_state(run, "RUNNING")
+    child = with_child_run(prefect_server, run)
+    for one in (run, child):
+        for message in SIGNALLED:
+            log(prefect_server, one, 40, message, 1)
+        prefect_server.set_state(one, end)
+    log(prefect_server, child, 30, "the disk is nearly full", 2)
+    log(prefect_server, child, 20, "an epoch", 3)
+    assert warnings_of(prefect_server, run) == ["the disk is nearly full"]
+
+
+def test_a_run_that_a_signal_ended_says_so(prefect_server, asked):
+    run = asked()
+    prefect_server.set_state(run, "RUNNING")
+    prefect_server.set_state(run, "CRASHED")
+    for minute, message in enumerate(SIGNALLED):
+        log(prefect_server, run, 40, message, minute)
+    assert warnings_of(prefect_server, run) == SIGNALLED
+
+
+def test_what_is_left_out_takes_no_place_of_the_last_ten_warnings(prefect_server, asked):
+    run = asked()
+    for minute in range(12):
+        log(prefect_server, run, 30, f"warning {minute}", minute)
+    for minute in range(20, 32):
+        log(prefect_server, run, 40, SIGNALLED[minute % 2], minute)
+    assert warnings_of(prefect_server, run) == [f"warning {minute}" for minute in range(2, 12)]
 
 
 # Naming a run ------------------------------------------------------------------------------------
