@@ -21,6 +21,8 @@ from prefect.settings import get_current_settings
 from deployments.remote.run_queries import (
     child_flow_runs,
     is_running,
+    newest_bar,
+    percent_of,
     progress_bars,
     task_runs,
 )
@@ -127,11 +129,8 @@ def _progress(client: SyncPrefectClient, run: FlowRun) -> tuple[float, float, st
 def _latest_progress(client: SyncPrefectClient, run: FlowRun) -> tuple[float, str] | None:
     """Percent and text of the newest progress bar of running child flow runs."""
     child_runs = child_flow_runs(client, [run]).get(UUID(str(run.id)), [])
-    bars = progress_bars(client, filter(is_running, child_runs))
-    if not bars:
-        return None
-    newest = next(iter(bars.values()))  # the one that was moved last comes first
-    return float(newest.data), newest.description or ""  # type: ignore[arg-type]
+    bar = newest_bar(progress_bars(client, filter(is_running, child_runs)), child_runs)
+    return (percent_of(bar), bar.description or "") if bar else None
 
 
 def outcome_row(run: FlowRun, key: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from deployments.remote.models import describe_link, find_named, save_report
 from deployments.remote.outcome import find_version_of, outcome_document, read_outcome
 from deployments.remote.server import server_url
-from deployments.terminal.console import progress_bar, say
+from deployments.terminal.console import say
+from deployments.terminal.step_lines import followed
 from tasks.errors import BadExport, BadInput
 from tasks.evaluation.comparison_summary import COMPARISON
 from tasks.evaluation.report.gain_tables import gains
@@ -247,8 +248,8 @@ def _follow(run: "FlowRun", *, wait: bool) -> "FlowRun":
     say(f"flow run {run.name}: {flow_runs.describe(run)['url'] or run.id}")
     if not wait:
         return run
-    with progress_bar(run.name) as bar:
-        return flow_runs.follow(run, bar.show, lambda asking: say(how_to_answer(asking)))
+    with followed(run.name) as show:
+        return flow_runs.follow(run, show, lambda asking: say(how_to_answer(asking)))
 
 
 def _send_export(store: Store, export: Path) -> str:

@@ -1,6 +1,6 @@
 """What Prefect's API knows about nasflow's flow runs: which there are, their steps, child flow runs and progress."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -36,6 +36,8 @@ PAGE = 200
 TAG = "nasflow"
 """Tag of all deployments of prefect.yaml, which their flow runs get."""
 FLOWS = [name.partition("/")[0] for name in WATCHED]
+FULL = 100
+"""Percent of a progress bar at its end."""
 AHEAD = timedelta(minutes=5)
 """Runs of a schedule that are due later than this are left out: Prefect makes up to 100 of them."""
 
@@ -151,6 +153,25 @@ def progress_bars(client: SyncPrefectClient, runs: Iterable[FlowRun]) -> dict[UU
         if artifact.flow_run_id is not None and isinstance(artifact.data, int | float):
             bars.setdefault(artifact.flow_run_id, artifact)
     return bars
+
+
+def newest_bar(bars: Mapping[UUID, Artifact], runs: Iterable[FlowRun]) -> Artifact | None:
+    """The bar of these runs that was moved last; a full one belongs to a step that is done, and says nothing more.
+
+    Args:
+        bars: As ``progress_bars`` gives them.
+        runs: The runs.
+
+    Returns:
+        The bar, or None if no step is known to be under way.
+    """
+    ids = {UUID(str(run.id)) for run in runs}
+    return next((bar for run, bar in bars.items() if run in ids and percent_of(bar) < FULL), None)
+
+
+def percent_of(bar: Artifact) -> float:
+    """How far a progress bar is."""
+    return float(bar.data)  # type: ignore[arg-type]
 
 
 def is_running(run: FlowRun | TaskRun) -> bool:

@@ -1,19 +1,16 @@
 """Flow runs as rows of JSON documents: what they are, their state, times and progress."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import Artifact, FlowRun, State
 
 from deployments.remote.flow_runs import describe
-from deployments.remote.run_queries import child_flow_runs, is_running, progress_bars
+from deployments.remote.run_queries import child_flow_runs, is_running, newest_bar, progress_bars
 
 Row = dict[str, Any]
-
-FULL = 100
-"""Percent of a progress bar at its end."""
 
 
 def rows_of(client: SyncPrefectClient, runs: list[FlowRun]) -> list[Row]:
@@ -36,8 +33,8 @@ def rows_of(client: SyncPrefectClient, runs: list[FlowRun]) -> list[Row]:
         project = project_of(run)
         rows.append(
             {
-                **_row(run, flows, project, _newest(bars, [run, *own])),
-                "child_runs": [_row(child, flows, project, _newest(bars, [child])) for child in own],
+                **_row(run, flows, project, newest_bar(bars, [run, *own])),
+                "child_runs": [_row(child, flows, project, newest_bar(bars, [child])) for child in own],
             }
         )
     return rows
@@ -70,9 +67,3 @@ def _row(run: FlowRun, flows: Mapping[UUID, str], project: str | None, bar: Arti
         "seconds": round(run.estimated_run_time.total_seconds(), 1) if run.start_time else None,
         "progress": {"percent": bar.data, "text": bar.description} if bar else None,
     }
-
-
-def _newest(bars: Mapping[UUID, Artifact], runs: Iterable[FlowRun]) -> Artifact | None:
-    """The bar of these runs that was moved last; a full one belongs to a step that is done, and says nothing more."""
-    ids = {UUID(str(run.id)) for run in runs}
-    return next((bar for run, bar in bars.items() if run in ids and cast(float, bar.data) < FULL), None)

@@ -1,12 +1,15 @@
 """``nasflow runs``: list, show, cancel and retry, against a real Prefect server and a real worker."""
 
 import json
+import subprocess
 import uuid
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
 from tests.fakes.waiting import wait_for
+from tests.integration.prefect_server import NASFLOW
 
 SIGNALLED = [
     "Crash detected! Execution was aborted by a termination signal.",
@@ -306,3 +309,35 @@ def test_a_worker_takes_a_retried_run_under_its_id(prefect_server, project):
     shown = prefect_server.run("runs", "show", run)
     assert f"to retry it: nasflow runs retry {run[:8]}" in shown.stderr
     assert "error: " in shown.stderr
+
+
+# Following a run ---------------------------------------------------------------------------------
+
+
+def says(file, words):
+    return words in file.read_text()
+
+
+def test_who_follows_a_run_without_a_terminal_reads_a_line_a_step(prefect_server, project, tmp_path):
+    environment = {
+        **prefect_server.environment, "NASFLOW_STORE_ENDPOINT": "http://127.0.0.1:9", "NASFLOW_STORE_BUCKET": "vision",
+        "NASFLOW_STORE_ACCESS_KEY_ID": "key", "NASFLOW_STORE_SECRET_ACCESS_KEY": "secret",
+    }  # fmt: skip
+    command = [NASFLOW, "retrain", "--workspace", "acme", "--project", project]
+    said = tmp_path / "stderr"
+    with said.open("w") as stderr, subprocess.Popen(command, env=environment, stderr=stderr) as process:
+        run = wait_for(lambda: next(iter(names_of(prefect_server, "--project", project)), None))
+        name = prefect_server.api(f"/flow_runs/{run}")["name"]
+        wait_for(partial(says, said, f"\n{name}: "))
+        prefect_server.set_state(run, "RUNNING")
+        for step in ("export labels", "check labels"):
+            task = {"flow_run_id": run, "task_key": step, "dynamic_key": step, "name": f"{step}-1a2"}
+            prefect_server.api("/task_runs/", {**task, "state": {"type": "RUNNING", "name": "Running"}})
+            wait_for(partial(says, said, step))
+        prefect_server.set_state(run, "FAILED", message="BadExport: no labels")
+        process.wait(60)
+    first, *steps, last = said.read_text().splitlines()
+    assert first.startswith(f"flow run {name}: ")
+    assert [line for line in steps if not line.startswith(f"{name}: ")] == ["export labels", "check labels"]
+    assert last.endswith("ended Failed: BadExport: no labels")
+    assert process.returncode == 1
