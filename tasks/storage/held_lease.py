@@ -42,10 +42,11 @@ class Lease:
     Attributes:
         lost: Set when another took it: stop working, and write nothing more to the run.
         store: The same store for whatever is written to the run: it calls ``confirm`` before each write.
+        previous: State in which the run was before; None if nobody has held its lease yet.
     """
 
     def __init__(self, store: Store, observation: RunObservation, holder: LeaseHolder, seconds: float) -> None:
-        previous = observation.state
+        self.previous = previous = observation.state
         self.lost = threading.Event()
         self.store = store.guarded(self.confirm)
         self._patient, self._quick = store, store.answering_within(seconds * ANSWER_SHARE)

@@ -110,12 +110,29 @@ class RunOnWorker:
         self.store.abort_uploads(keys.run(spec.digest))
         snapshot = fetch_dataset(self.store, spec.snapshot_digest, self.folder.data, BlobCache.of(self.settings))
         self.folder.prepare(self.store, spec)
+        self._warn_of_lost_work()
         splits = self._splits_to_detect(snapshot)
         work = training_work(self.job, self.folder.path, self.folder.data, self.settings, weights, splits)
         with CheckpointUploader(self.store, spec.digest, self.folder.path, self.lease.lost) as uploader:
             self._train_to_the_end(work, uploader)
         # Waited for here: a retry of the step would give the lease back, and start a trainer for a finished run.
         return wait_out(lambda: self._store_model(splits), "the finished model is kept on this machine")
+
+    def _warn_of_lost_work(self) -> None:
+        """Say what of an earlier attempt is trained again, since no checkpoint has it."""
+        before, epochs_done = self.lease.previous, self.folder.epochs_done()
+        if before is None:
+            return
+        if epochs_done < 0:
+            logger.warning(
+                "training begins anew: %s was at work on it before, and left no checkpoint in the store",
+                before.holder.place,
+            )
+        elif epochs_done < before.epochs_done:
+            logger.warning(
+                "training goes on after epoch %d: %s had saved epoch %d on its machine, which is not in the store",
+                epochs_done, before.holder.place, before.epochs_done,
+            )  # fmt: skip
 
     def _splits_to_detect(self, snapshot: DatasetSnapshot) -> tuple[Split, ...]:
         """Splits that the trained model is evaluated on, if that is on the labels that it is trained on."""

@@ -29,6 +29,7 @@ from tasks.settings import RoboflowSettings, WorkSettings
 from tasks.storage import keys
 from tasks.storage.checkpoints import restore_checkpoint, save_checkpoint
 from tasks.storage.documents import put_record
+from tasks.storage.leases import wait_for_lease
 from tasks.storage.runs import find_model
 from tasks.training.contract.events import BatchesDone, CheckpointSaved, EpochDone, Event, Started
 from tasks.training.detection_in_store import detect_in_store
@@ -88,6 +89,42 @@ def assert_detected(store, job, model, detected, machine):
         assert {detection["image_id"] for detection in json.loads(store.get(stored.key)[0])} <= {1, 2}
     assert (detected.speed.file_bytes, detected.speed.batch) == (model.weights.size, 16)
     assert list((machine.settings.work_dir / "detections").iterdir()) == []
+
+
+class Begun(BaseException):
+    """What a test raises when the trainer has begun, which is all that it wants to see."""
+
+
+def warnings_at_begin(store, job, machine, caplog):
+    """Warnings of a training until its trainer has begun."""
+
+    def stop(event):
+        if isinstance(event, Started):
+            raise Begun
+
+    caplog.clear()
+    with pytest.raises(Begun):
+        train_in_store(store, job, holder("later"), machine.settings, stop)
+    return [record.message for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_a_run_that_begins_anew_although_it_was_at_work_says_so(store, job, tmp_path, caplog):
+    job, _ = job
+    assert warnings_at_begin(store, job, Machine(tmp_path / "first"), caplog) == []
+    store.delete(store.list(keys.checkpoints(job.spec.digest)))  # as if it was killed before it wrote one
+    assert warnings_at_begin(store, job, Machine(tmp_path / "second"), caplog) == [
+        "training begins anew: a test was at work on it before, and left no checkpoint in the store"
+    ]
+
+
+def test_a_run_that_goes_on_from_an_older_checkpoint_than_was_saved_says_so(store, job, tmp_path, caplog):
+    job, _ = job
+    warnings_at_begin(store, job, Machine(tmp_path / "first"), caplog)
+    with wait_for_lease(store, job.spec.digest, holder("killed"), 6) as lease:
+        lease.report(2)  # two epochs, on a machine that was lost before they were sent
+    assert warnings_at_begin(store, job, Machine(tmp_path / "second"), caplog) == [
+        "training goes on after epoch 0: a test had saved epoch 2 on its machine, which is not in the store"
+    ]
 
 
 def test_a_stopped_run_goes_on_on_another_machine_survives_a_kill_and_is_measured(store, job, tmp_path, caplog):
