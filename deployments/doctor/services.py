@@ -12,7 +12,7 @@ from tasks.storage.s3 import Store
 
 def store() -> Check:
     """Whether the store reads, writes and keeps conditions."""
-    return attempt("store", _probe_store, "set the NASFLOW_STORE_ variables as the README says")
+    return attempt("store", _probe_store, "set the NASFLOW_STORE_ variables as docs/operating.md says, Your own store")
 
 
 def _probe_store() -> str:

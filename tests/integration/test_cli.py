@@ -681,6 +681,7 @@ def test_doctor_finds_wrong_settings_and_names_remedies(nasflow, tmp_path):
     assert all(check["remedy"] for check in checks.values() if check["status"] != "ok")
     assert "NASFLOW_LEASE_SECONDS" in checks["disk"]["message"]
     assert "NASFLOW_STORE_ENDPOINT" in checks["store"]["message"]
+    assert checks["store"]["remedy"] == "set the NASFLOW_STORE_ variables as docs/operating.md says, Your own store"
     assert checks["roboflow"]["status"] == "warning"
     assert "trains on cpu" in checks["trainer"]["message"] or "cuda" in checks["trainer"]["message"]
 

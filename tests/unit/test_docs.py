@@ -1,5 +1,6 @@
 """Commands, options, variables, paths and links in the docs exist."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -27,6 +28,8 @@ TOP_LEVEL = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"
 PAGES = TOP_LEVEL + sorted((ROOT / "docs").rglob("*.md")) + sorted((ROOT / "examples").rglob("*.md"))
 PRESENT = [page for page in PAGES if page.name != "CHANGELOG.md"]
 """Pages about the present state; the changelog also has names from before."""
+NOTIFY = {"NASFLOW_NOTIFY_URL"}
+"""Of the option --notify of deploy, which is a secret."""
 ROBOFLOW_PACKAGE = {"ROBOFLOW_API_KEY", "ROBOFLOW_REGION", "ROBOFLOW_ENVIRONMENT", "ROBOFLOW_CONFIG_DIR"}
 TEST_VARIABLES = {"NASFLOW_TEST_EXPORTS", "NASFLOW_TEST_STORE_ENDPOINT", "NASFLOW_TEST_SCREENSHOTS"}
 EXAMPLES = "".join(path.read_text() for path in (ROOT / "infra").rglob("*.env.example"))
@@ -158,6 +161,7 @@ def test_every_variable_is_read(page):
         *DEPLOYING,
         *SEVERAL_SERVERS,
         *settings_variables(),
+        *NOTIFY,
     }
     named = set(re.findall(r"\b(?:NASFLOW|ROBOFLOW|PREFECT)_[A-Z_]*\b", page.read_text()))
     prefixes = {name for name in named if name.endswith("_")}
@@ -245,3 +249,32 @@ def test_the_hooks_before_a_commit_are_those_of_make_check():
     assert [hook["entry"] for hook in hooks] == steps
     for hook in hooks:
         assert (hook["language"], hook["pass_filenames"], hook["always_run"]) == ("system", False, True)
+
+
+def checks_made_in(folder: str) -> set[str]:
+    """Names of the checks that the modules of a folder make."""
+    calls = (
+        node
+        for path in (ROOT / folder).glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("check", "check_of_faults", "attempt")
+    )
+    return {str(call.args[0].value) for call in calls if isinstance(call.args[0], ast.Constant)}
+
+
+def names_in_table(section: str) -> set[str]:
+    """Names in the first column of the table with the head ``check`` of a section of operating.md."""
+    text = (ROOT / "docs" / "operating.md").read_text().partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    rows = text.partition("| check |")[2].partition("\n\n")[0].splitlines()[2:]
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
+
+
+def test_doctors_table_has_exactly_the_checks_that_it_makes():
+    made = checks_made_in("deployments/doctor")
+    assert {"store", "slowest step", "clock"} < made
+    assert names_in_table("Doctor") == made
+
+
+def test_the_workers_table_has_the_checks_that_it_alone_makes():
+    made = checks_made_in("deployments/worker")
+    assert {"rights", "pool"} <= made <= names_in_table("GPU workers")
