@@ -1,6 +1,6 @@
 """A rehearsal on one machine: servers and workers in bare Debian roots and networks of their own: make rehearse.
 
-It needs root on Linux, debootstrap, Caddy, and the addresses of packages that apt and pip of this machine know.
+It needs root on Linux, debootstrap, systemd-container, Caddy, and the addresses of packages that apt and pip of this machine know.
 """
 
 import argparse
@@ -23,6 +23,9 @@ from tests.rehearsal.steps import read_steps
 
 SHORT = "0"
 """In place of a release: no roots."""
+PROGRAMS = {"unshare": "util-linux", "nsenter": "util-linux", "ip": "iproute2", "caddy": "caddy"}
+"""What a rehearsal needs, with Debian's packages."""
+OF_ROOTS = {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container"}
 # What is mounted and started in there ends with it. The network is that of this machine, or a new one.
 NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
@@ -51,9 +54,10 @@ def what_is_lacking(*, short):
     """What this machine lacks for a rehearsal, with the remedy, or an empty text."""
     if sys.platform != "linux" or os.getuid() != 0:
         return "a rehearsal makes networks, which only root on Linux can; run it as root"
-    needed = ["unshare", "nsenter", "ip", "caddy", *([] if short else ["debootstrap"])]
+    needed = PROGRAMS if short else PROGRAMS | OF_ROOTS
     missing = [name for name in needed if shutil.which(name) is None]
-    return f"not installed: {', '.join(missing)}; install them with apt-get" if missing else ""
+    packages = " ".join(needed[name] for name in missing)
+    return f"not installed: {', '.join(missing)}; apt-get install {packages}" if missing else ""
 
 
 def parse_options():
@@ -87,6 +91,7 @@ def rehearse(number, roots, *, keep, whole):
         arguments = [number, str(roots.absolute()), name]
         installing = [*NAMESPACES, sys.executable, "-m", "tests.rehearsal.install", *arguments]
         readme = [*NAMESPACES, sys.executable, "-m", "tests.rehearsal.readme", *arguments]
+        docs = [*NAMESPACES, sys.executable, "-m", "tests.rehearsal.by_the_docs", *arguments]
         playing = [
             *NAMESPACES,
             "--net",
@@ -97,7 +102,7 @@ def rehearse(number, roots, *, keep, whole):
             json.dumps(addresses),
         ]
         playing += ["--whole"] if whole else []
-        is_ok = run(playing) if number == SHORT else run(installing) and all([run(playing), run(readme)])
+        is_ok = run(playing) if number == SHORT else run(installing) and run_all(playing, readme, docs)
         steps = read_steps(folder / "steps.jsonl")
     if not keep:
         for root in roots.glob(f"debian-{number}-*/"):
@@ -108,6 +113,11 @@ def rehearse(number, roots, *, keep, whole):
 def run(command):
     """Whether a part of the rehearsal ended well."""
     return subprocess.run(command, cwd=REPOSITORY, check=False).returncode == 0
+
+
+def run_all(*commands):
+    """Whether parts of the rehearsal, one after the other, ended well. Each is run, whatever became of the others."""
+    return [run(command) for command in commands] == [True] * len(commands)
 
 
 def name_of(number):

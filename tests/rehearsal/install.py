@@ -3,6 +3,7 @@
 It runs in a mount namespace of its own, so that what it mounts is gone when it ends.
 """
 
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from tests.rehearsal.root import REPOSITORY, call, copy, debootstrap, enter_to_i
 from tests.rehearsal.steps import Steps, part_parser
 
 SOURCES = "/src"
+OF_A_MACHINE = ("systemd-sysv", "dbus", "curl")
+"""What a bare root lacks of a machine that systemd starts."""
 
 
 def main():
@@ -37,7 +40,10 @@ def install(base, root, role):
     environment = enter_to_install(root)
     call(in_root(root, [f"{SOURCES}/infra/images/install.sh", role]), log, env=environment)
     if role == "control":
-        call(in_root(root, [f"{SOURCES}/infra/images/system.sh", "postgresql"]), log, env=environment)
+        docs = (REPOSITORY / "docs" / "deploying.md").read_text()
+        words = re.search(r"^apt-get (install .+)$", docs, re.MULTILINE)[1].split()
+        command = in_root(root, ["/usr/bin/apt-get", "--quiet", *words, *OF_A_MACHINE])
+        call(command, log, env={**environment, "DEBIAN_FRONTEND": "noninteractive"})
     asked = in_root(root, ["/bin/sh", "-c", "python3 --version; /opt/nasflow/bin/nasflow --version"])
     versions = subprocess.run(asked, capture_output=True, text=True, check=True, env=environment)
     (root / "opt" / "nasflow" / "installed").touch()

@@ -1,0 +1,82 @@
+"""docs/deploying.md, "Without Docker": its lines on a machine that systemd starts, with nasflow installed."""
+
+import json
+import re
+import sys
+
+from tests.fakes.waiting import wait_for
+from tests.rehearsal.container import Container
+from tests.rehearsal.install import SOURCES
+from tests.rehearsal.root import REPOSITORY
+from tests.rehearsal.steps import Steps, part_parser
+
+HOST = "nasflow.example.org"
+MUST = ("store", "links", "server", "version", "leases", "automations", "clock")
+"""Checks of doctor."""
+API = f"https://{HOST}/api/admin/version"
+AUTHORITY = "/var/lib/caddy/.local/share/caddy/pki/authorities/local/root.crt"
+DONE_BEFORE = ("infra/images/install.sh ", "apt-get install ")
+"""Lines that need the network of this machine. `tests.rehearsal.install` has run them in this root."""
+ASKING = f"""set -a; . /etc/nasflow/people.env
+export SSL_CERT_FILE={AUTHORITY} NASFLOW_STORE_CA_BUNDLE={AUTHORITY}
+"""
+
+
+def main():
+    """Run the lines."""
+    given = part_parser(__doc__).parse_args()
+    steps = Steps(given.folder / "steps.jsonl")
+    set_up, back_up, restore = blocks()
+    with Container(given.roots / f"debian-{given.number}-control", given.folder, HOST) as machine:
+        with steps.step("docs/deploying.md: a control plane without Docker") as said:
+            machine.run(set_up, SOURCES)
+            said.append(f"{len(set_up.splitlines())} lines")
+        with steps.step("it answers through Caddy") as said:
+            said.append(doctor(machine))
+        status = machine.run(
+            f"curl --silent --output /dev/null --write-out '%{{http_code}}' --cacert {AUTHORITY} {API}"
+        )
+        steps.refusal("its API without a password", f"HTTP {status}" if status == "401" else None)
+        with steps.step("docs/deploying.md: backup and restore without Docker") as said:
+            machine.run(back_up, SOURCES)
+            said.append(machine.run(restore, SOURCES).strip().splitlines()[-1])
+        with steps.step("after the restore, and when all services were started again") as said:
+            machine.run("systemctl restart nasflow-store nasflow-prefect nasflow-control caddy")
+            said.append(doctor(machine))
+
+
+def blocks():
+    """The blocks of the page: set up, back up, restore."""
+    text = (REPOSITORY / "docs" / "deploying.md").read_text()
+    first = text.partition("\n## Without Docker\n")[2]
+    both = text.partition("\nWithout Docker, both run")[2]
+    found = [
+        *re.findall(r"```sh\n(.*?)```", first, re.DOTALL)[:1],
+        *re.findall(r"```sh\n(.*?)```", both, re.DOTALL)[:2],
+    ]
+    return [
+        "".join(
+            f"{line}\n"
+            for line in block.replace("HOST\n", f"{HOST}\n").splitlines()
+            if not line.startswith(DONE_BEFORE)
+        )
+        for block in found
+    ]
+
+
+def doctor(machine):
+    """What doctor finds once the worker is there, as people ask it from elsewhere."""
+
+    def finds():
+        written = machine.run(f"{ASKING}/opt/nasflow/bin/nasflow doctor --json || true")
+        checks = {check["name"]: check for check in json.loads(written)["checks"]}
+        missing = [name for name in MUST if name not in checks or checks[name]["status"] != "ok"]
+        is_there = "workers" in checks and "pool default" not in checks["workers"]["message"]
+        return not missing and is_there
+
+    wait_for(finds, "all that doctor looks for", seconds=180, pause=5)
+    return f"doctor: {', '.join(MUST)} ok, and a worker in the pool default"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
