@@ -11,6 +11,8 @@ POOL_TYPES: tuple[PoolType, ...] = get_args(PoolType)
 
 GPU_POOL = "gpu"
 IMAGES = {"default": "nasflow-control", "gpu": "nasflow-worker"}
+SECRETS = {"default": "nasflow-control", "gpu": "nasflow-worker"}
+"""Of Kubernetes, by pool."""
 JOB_USER = 10001
 """The user nasflow of the images."""
 CHECKPOINT_SECONDS = 120
@@ -94,7 +96,8 @@ def _kubernetes(pool: str) -> Template:
         "env": _environment({"PREFECT_FLOW_RUN_EXECUTE_SIGTERM_BEHAVIOR": "reschedule"}),
         "namespace": _text("Namespace of the jobs.", "nasflow"),
         "annotations": {"type": "object", "title": "Annotations", "default": {}},
-        "secret": _text("Secret with the variables of the store, NASFLOW_STORE_...", "nasflow-worker"),
+        # Each pool has its own: runs that train may not touch models.
+        "secret": _text("Secret with the variables of the store, NASFLOW_STORE_...", SECRETS[pool]),
         "cpu": _text("Processor cores, such as 4.", "8" if pool == GPU_POOL else "2"),
         "memory": _text("Memory, such as 32Gi; shared memory counts.", "32Gi" if pool == GPU_POOL else "8Gi"),
         "shared_memory": _text("Memory that loader processes share, such as 8Gi.", "8Gi"),

@@ -17,6 +17,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from tests.fakes.waiting import wait_for
 from tests.fleet.history import History, request_of_retrain
 from tests.fleet.many_versions import measure_many_versions
 from tests.fleet.stack import FleetStack
@@ -30,6 +31,8 @@ from tests.fleet.verdict import (
 
 IDLE_SECONDS = 10
 """So long it is measured what workers without runs cost, which is no run's."""
+MAX_BUSY = 0.4
+"""Share of a processor that ten waiting workers may take."""
 VERSIONS = 500
 
 
@@ -120,6 +123,7 @@ def measure(stack: FleetStack, history: History, workers: int, samples: int) -> 
     """Send some more runs through real workers, and measure."""
     point = Point(len(history) + samples)
     with stack.real_workers(workers):
+        wait_for(lambda: busy_share(stack) < MAX_BUSY, "the server to work off the events of the runs before")
         began = time.monotonic()
         server, worker = stack.server_seconds(), stack.worker_seconds()
         time.sleep(IDLE_SECONDS)
@@ -141,6 +145,13 @@ def measure(stack: FleetStack, history: History, workers: int, samples: int) -> 
     _, point.page_seconds = stack.nasflow("models", "page", history.asked[-1][0])
     _, point.clean_seconds = stack.nasflow("clean", "--older-than", "30d")
     return point
+
+
+def busy_share(stack: FleetStack) -> float:
+    """How much of a processor the server and its database take, without runs."""
+    began, before = time.monotonic(), stack.server_seconds()
+    time.sleep(IDLE_SECONDS / 2)
+    return (stack.server_seconds() - before) / (time.monotonic() - began)
 
 
 def look_for_problems(history: History, report: Report) -> None:

@@ -1,6 +1,7 @@
 """A rehearsal on one machine: servers and workers in bare Debian roots and networks of their own: make rehearse.
 
-It needs root on Linux, debootstrap, systemd-container, Caddy, and the addresses of packages that apt and pip of this machine know.
+It needs root on Linux, debootstrap, systemd-container, Caddy, and the addresses of packages that apt and pip of this
+machine know.
 """
 
 import argparse

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +58,13 @@ def test_a_pod_has_shared_memory_and_time_for_a_checkpoint():
     assert mounts[volume["name"]] == "/dev/shm"  # noqa: S108, of the pod
     assert pod["terminationGracePeriodSeconds"] == "{{ grace_seconds }}"
     assert template["variables"]["properties"]["grace_seconds"]["default"] >= 60
+
+
+def test_each_pool_of_kubernetes_has_a_secret_of_its_own_and_the_docs_make_both():
+    """Runs that train may not touch models."""
+    secrets = [
+        template_of(pool, "kubernetes")["variables"]["properties"]["secret"]["default"] for pool in ("default", "gpu")
+    ]
+    docs = (Path(__file__).parents[2] / "docs" / "deploying.md").read_text()
+    made = re.findall(r"^kubectl create secret generic (nasflow-\S+) .*=(\w+)\.env$", docs, re.MULTILINE)
+    assert made == list(zip(secrets, ("control", "worker"), strict=True))
