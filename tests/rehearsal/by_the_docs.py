@@ -66,15 +66,20 @@ def blocks():
 
 def doctor(machine):
     """What doctor finds once the worker is there, as people ask it from elsewhere."""
+    found = {}
 
-    def finds():
+    def is_well():
         written = machine.run(f"{ASKING}/opt/nasflow/bin/nasflow doctor --json || true")
-        checks = {check["name"]: check for check in json.loads(written)["checks"]}
-        missing = [name for name in MUST if name not in checks or checks[name]["status"] != "ok"]
-        is_there = "workers" in checks and "pool default" not in checks["workers"]["message"]
-        return not missing and is_there
+        found.update({check["name"]: check for check in json.loads(written)["checks"]})
+        return all(name in found and found[name]["status"] == "ok" for name in MUST) and (
+            # That there is no worker for training is said, too.
+            "default" not in found["workers"]["message"]
+        )
 
-    wait_for(finds, "all that doctor looks for", seconds=180, pause=5)
+    try:
+        wait_for(is_well, "all that doctor looks for", seconds=180, pause=5)
+    except TimeoutError as error:
+        raise AssertionError(f"{error}: {found}") from None
     return f"doctor: {', '.join(MUST)} ok, and a worker in the pool default"
 
 
