@@ -79,16 +79,25 @@ def _borders(shown: Sequence[Column]) -> int:
 
 def _print_table(shown: Sequence[Column], room: int) -> None:
     """Print a table whose columns share the room that is left when each is as narrow as its words."""
-    wanted = sum(column.widest - column.narrowest for column in shown)
     drawn = Table(header_style="bold")
-    for column in shown:
-        extra = (column.widest - column.narrowest) * min(room, wanted) // max(1, wanted)
+    for column, width in zip(shown, _widths(shown, room), strict=True):
         justify: JustifyMethod = "right" if column.numbers else "left"
-        drawn.add_column(Text(column.name), justify=justify, width=column.narrowest + extra)
+        drawn.add_column(Text(column.name), justify=justify, width=width)
     for row in zip(*(column.cells for column in shown), strict=True):
         drawn.add_row(*map(Text, row))
     drawn.width = _borders(shown) + sum(column.width or 0 for column in drawn.columns)
     out.print(drawn, crop=False)
+
+
+def _widths(shown: Sequence[Column], room: int) -> list[int]:
+    """Widths of columns: those that need least beyond their words get it, so that names stay in one line."""
+    widths = [column.narrowest for column in shown]
+    needs = sorted((column.widest - column.narrowest, index) for index, column in enumerate(shown))
+    for place, (need, index) in enumerate(needs):
+        extra = min(need, room // (len(shown) - place))
+        widths[index] += extra
+        room -= extra
+    return widths
 
 
 def _print_lines(columns: Sequence[Column]) -> None:

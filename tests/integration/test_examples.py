@@ -144,7 +144,7 @@ def test_a_call_that_is_refused_fails_and_shows_the_reason(prefect_api, call, tm
     prefect_api.status = 409
     done = call(tmp_path)
     assert done.returncode != 0
-    assert "the reason" in done.stdout
+    assert "the reason" in done.stderr
 
 
 @needs_curl

@@ -127,3 +127,9 @@ def test_a_model_is_listed_with_its_minute():
     assert lines_with(
         ["cats-and-dogs", "12", "champion", "2026-11-29 12:34"], printed("show_models({'models': [model]})", 100)[0]
     )
+
+
+def test_a_short_column_is_not_wrapped_for_the_sake_of_a_long_one():
+    shown, _ = printed("table(['', 'what'], [['why it matters', 'word ' * 60]])", 80)
+    assert "why it matters" in shown
+    assert max(map(cell_len, shown.splitlines())) <= 80
