@@ -34,6 +34,7 @@ python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || 
 
 build=$(mktemp -d)
 # Named as it is in the end, since scripts name their interpreter.
+rm -rf "$target.removed"
 [ ! -d "$target.old" ] || { rm -rf "$target"; mv "$target.old" "$target"; }  # a call before was killed
 [ ! -d "$target" ] || mv "$target" "$target.old"
 installed=
@@ -65,4 +66,6 @@ find "$target" -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference --dat
 
 "$target/bin/nasflow" --version
 installed=yes
-rm -rf "$target.old"
+# Renamed first, since a part of it must not be taken for what was there before.
+[ ! -d "$target.old" ] || mv "$target.old" "$target.removed"
+rm -rf "$target.removed"
