@@ -39,7 +39,9 @@ def main() -> None:
     folder = given.to or FOLDERS[given.way]
     texts = all_texts(INFRA / given.way, given.host)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(
+            parents=True, exist_ok=True
+        )  # the files are of their owner alone; certificates may lie beside them
         publish(texts, folder)
     except FileExistsError:
         there = ", ".join(name for name in texts if (folder / name).exists())

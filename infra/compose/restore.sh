@@ -25,4 +25,5 @@ else
         store-administrator python -m deployments.remote.store_backup restore /backup
     docker compose exec -T postgres pg_restore "${replace[@]}" --username prefect --dbname prefect <"$dump"
     echo "restored the database from $dump; now: docker compose up --detach"
+    [ ! -f worker.env ] || echo "and where GPU workers ran: docker compose --file worker.yaml --env-file worker.env up --detach"
 fi

@@ -4,6 +4,7 @@
 #   install.sh worker    all of it: training and evaluation, too
 # Everything that pip installs is named with its hash in infra/requirements. What was installed before is kept until it ends.
 set -euo pipefail
+umask 022  # the user nasflow has to read what is installed
 
 case "${1:-}" in
     control) lock=control ;;
@@ -42,11 +43,14 @@ finish() {
     rm -rf "$build"
     if [ -z "$installed" ]; then
         rm -rf "$target"
-        [ ! -d "$target.old" ] || mv "$target.old" "$target"
+        [ ! -d "$target.old" ] || mv --no-target-directory "$target.old" "$target"
         echo "error: nothing was installed; what was in $target is there again" >&2
     fi
 }
 trap finish EXIT
+# Without these, bash goes to finish while pip still writes.
+trap 'exit 143' TERM
+trap 'exit 130' INT
 python3 -m venv "$target"
 pip() { "$target/bin/python" -m pip --disable-pip-version-check --no-cache-dir "$@"; }
 locked() { pip install --quiet --no-compile --no-deps --no-build-isolation --require-hashes -r "$requirements/$1.txt"; }

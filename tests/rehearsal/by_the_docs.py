@@ -20,6 +20,24 @@ DONE_BEFORE = ("infra/images/install.sh ", "apt-get install ")
 ASKING = f"""set -a; . /etc/nasflow/people.env
 export SSL_CERT_FILE={AUTHORITY} NASFLOW_STORE_CA_BUNDLE={AUTHORITY}
 """
+# A variable of Prefect, and an object of the store.
+AS_CONTROL = "set -a; . /etc/nasflow/control.env; cd /run\n"
+IN_STORE = "/opt/nasflow/bin/python -c 'from tasks.storage.s3 import Store; store = Store.from_environment(); {}'\n"
+KEEP = (
+    AS_CONTROL
+    + IN_STORE.format('store.put("datasets/marker", b"kept")')
+    + "/opt/nasflow/bin/prefect variable set marker kept"
+)
+LOSE = (
+    AS_CONTROL
+    + IN_STORE.format('store.delete(["datasets/marker"])')
+    + ("/opt/nasflow/bin/prefect --no-prompt variable unset marker")
+)
+FIND = (
+    AS_CONTROL
+    + IN_STORE.format('print(store.get("datasets/marker")[0].decode())')
+    + ("/opt/nasflow/bin/prefect variable get marker")
+)
 
 
 def main():
@@ -37,9 +55,16 @@ def main():
             f"curl --silent --output /dev/null --write-out '%{{http_code}}' --cacert {AUTHORITY} {API}"
         )
         steps.refusal("its API without a password", f"HTTP {status}" if status == "401" else None)
+        with steps.step("its UI") as said:
+            page = machine.run(f"curl --silent --fail --cacert {AUTHORITY} https://{HOST}/")
+            assert "<html" in page.lower(), page[:500]
+            said.append(f"{len(page)} bytes")
         with steps.step("docs/deploying.md: backup and restore without Docker") as said:
+            machine.run(KEEP)
             machine.run(back_up, SOURCES)
+            machine.run(LOSE)
             said.append(machine.run(restore, SOURCES).strip().splitlines()[-1])
+            wait_for(lambda: machine.run(f"{FIND} || true").split() == ["kept", "kept"], "what was lost", seconds=120)
         with steps.step("after the restore, and when all services were started again") as said:
             machine.run("systemctl restart nasflow-store nasflow-prefect nasflow-control caddy")
             said.append(doctor(machine))

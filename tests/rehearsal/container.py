@@ -10,6 +10,7 @@ from tests.fakes.waiting import wait_for
 from tests.rehearsal.root import PATH
 
 BOOT_SECONDS = 120
+COMMAND_SECONDS = 600
 
 
 class Container:
@@ -65,7 +66,9 @@ class Container:
         first = psutil.Process(self._process.pid).children()[0].pid
         enter = ["nsenter", f"--target={first}", "--mount", "--pid", "--uts", "--ipc", "--net", "--cgroup"]
         environment = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8"}
-        return subprocess.run([*enter, *words], capture_output=True, text=True, check=False, env=environment)
+        return subprocess.run(
+            [*enter, *words], capture_output=True, text=True, check=False, env=environment, timeout=COMMAND_SECONDS
+        )
 
     def _is_up(self):
         assert self._process.poll() is None, self._log.read_text(errors="replace")[-3000:]

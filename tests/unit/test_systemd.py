@@ -64,7 +64,8 @@ def test_prefect_has_the_settings_that_it_has_in_compose():
     here = dict(re.findall(r"(PREFECT_\w+)=(\S+)", text))
     there = COMPOSE["prefect"]["environment"]
     differ = {name for name in there if name.startswith("PREFECT_SERVER_DATABASE_")} | {"HEALTH_URL"}
-    of_the_image = {"PREFECT_HOME", "PREFECT_SERVER_ANALYTICS_ENABLED"}
+    of_the_image = {"PREFECT_HOME", "PREFECT_UI_STATIC_DIRECTORY", "PREFECT_SERVER_ANALYTICS_ENABLED"}
+    assert of_the_image <= set(here)
     assert set(here) - of_the_image - {"PREFECT_SERVER_DATABASE_CONNECTION_URL"} == set(there) - differ
     fixed = {name for name, value in there.items() if "$" not in value} - differ
     assert {name: here[name] for name in fixed} == {name: there[name] for name in fixed}
