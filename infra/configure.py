@@ -23,6 +23,7 @@ INFRA = Path(__file__).parent
 FOLDERS = {"compose": INFRA / "compose", "systemd": Path("/etc/nasflow")}
 IDENTITIES = "identities.json"
 BUCKET = "nasflow"
+NEW = ".new-"
 
 
 def main() -> None:
@@ -39,13 +40,11 @@ def main() -> None:
     folder = given.to or FOLDERS[given.way]
     texts = all_texts(INFRA / given.way, given.host)
     try:
-        folder.mkdir(
-            parents=True, exist_ok=True
-        )  # the files are of their owner alone; certificates may lie beside them
+        # The files are of their owner alone; certificates that others read may lie beside them.
+        folder.mkdir(parents=True, exist_ok=True)
         publish(texts, folder)
     except FileExistsError:
-        there = ", ".join(name for name in texts if (folder / name).exists())
-        parser.error(f"{there}: there already; for new secrets, remove {' '.join(texts)} in {folder}")
+        parser.error(what_is_there(texts, folder))
     except OSError as error:
         parser.error(f"{folder}: {error.strerror}; call it as a user who may write there, or say --to FOLDER")
     sys.stdout.write(f"wrote {', '.join(texts)} in {folder}; they hold all secrets, and no backup has them\n")
@@ -95,7 +94,7 @@ def publish(texts: dict[str, str], folder: Path) -> None:
     """
     if any((folder / name).exists() for name in texts):
         raise FileExistsError
-    with TemporaryDirectory(dir=folder, prefix=".new-") as made:
+    with TemporaryDirectory(dir=folder, prefix=NEW) as made:
         new = Path(made)
         for name, text in texts.items():
             (new / name).touch(0o600)
@@ -105,6 +104,15 @@ def publish(texts: dict[str, str], folder: Path) -> None:
                 os.fsync(file.fileno())
         for name in texts:
             (folder / name).hardlink_to(new / name)  # fails if the name is taken
+
+
+def what_is_there(texts: dict[str, str], folder: Path) -> str:
+    """Why nothing was written, and what to remove."""
+    there = [name for name in texts if (folder / name).exists()]
+    missing = [name for name in texts if name not in there]
+    why = f", but not {', '.join(missing)}: an earlier call was ended midway, or is at work" if missing else ""
+    remove = [*there, *(path.name for path in sorted(folder.glob(f"{NEW}*")))]
+    return f"{', '.join(there)}: there already{why}; for new secrets, remove {' '.join(remove)} in {folder}"
 
 
 if __name__ == "__main__":

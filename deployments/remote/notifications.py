@@ -45,10 +45,15 @@ def receiver_of(url: str) -> Receiver:
         since its host may be a secret.
 
     Raises:
-        BadRequest: nothing can be sent to such an address; the message does not show it.
+        BadRequest: nothing can be sent to such an address, or not to all of it; the message does not show it.
     """
     from apprise import Apprise
 
+    if _is_changed_on_its_way(url):
+        raise BadRequest(
+            "--notify: of this address something else would be asked for: a name stands twice in its query, or its "
+            "path has an encoded or a double slash; give an address without"
+        )
     with _apprise_is_silent():
         for candidate in filter(None, (url, _as_json(url))):
             if (service := Apprise.instantiate(candidate, suppress_exceptions=True)) is not None:
@@ -114,6 +119,15 @@ def _as_json(url: str) -> str | None:
     # Apprise takes the parameters of a query for its own options, and sends those that begin with a dash.
     sent = urlencode([(f"-{name}", value) for name, value in parse_qsl(parts.query, keep_blank_values=True)])
     return urlunsplit((parts.scheme.replace("http", "json"), parts.netloc, parts.path, sent, ""))
+
+
+def _is_changed_on_its_way(url: str) -> bool:
+    """Whether Apprise would ask another http(s) address: it keeps one value of a name, and decodes slashes."""
+    if _site_of(url) is None:
+        return False
+    parts = urlsplit(url)
+    names = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    return len(names) > len(set(names)) or "//" in parts.path or "%2f" in parts.path.lower()
 
 
 def _site_of(url: str) -> str | None:

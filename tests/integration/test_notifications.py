@@ -131,6 +131,13 @@ def test_an_address_that_nothing_can_be_sent_to_is_one_line_that_does_not_show_i
     assert "s3" not in line
 
 
+@pytest.mark.parametrize("rest", ["in?key=S3&key=S4", "in?key=&key=", "a%2FS3", "a%2fS3/", "a//S3"])
+def test_an_address_of_which_something_else_would_be_asked_is_refused(rest):
+    with pytest.raises(BadRequest, match="something else would be asked for") as caught:
+        receiver_of(f"https://hooks.example.org/{rest}")
+    assert "S3" not in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["", "https://[::1", "/in/x", "https:///in/x"])
 def test_an_address_without_a_host_is_refused(url):
     with pytest.raises(BadRequest, match="nothing can be sent to this address"):

@@ -139,6 +139,22 @@ def test_what_is_there_stays(folder, way, there):
     assert names_in(folder) == {there}
 
 
+@pytest.mark.parametrize("way", WRITTEN)
+def test_what_a_killed_call_left_is_named_and_what_is_said_to_be_removed_is_enough(folder, way):
+    configured(way, folder)
+    *_, lost = sorted(WRITTEN[way] - {"identities.json"})
+    (folder / lost).unlink()  # as if the call had been killed before its last link
+    (folder / ".new-x1").mkdir()
+    code, out, errors = ended(start(way, folder))
+    assert (code, out) == (2, "")
+    line = errors.splitlines()[-1]
+    assert f"but not {lost}: an earlier call was ended midway" in line
+    removed = line.rpartition("remove ")[2].removesuffix(f" in {folder}").split()
+    subprocess.run(["rm", "-r", "--", *removed], cwd=folder, check=True)
+    configured(way, folder)
+    assert names_in(folder) == WRITTEN[way]
+
+
 def test_of_two_at_once_one_writes_all(folder):
     codes = sorted(ended(process)[0] for process in [start("compose", folder), start("compose", folder)])
     assert codes == [0, 2]
