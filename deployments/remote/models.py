@@ -1,6 +1,8 @@
 """Published models as the store has them: lists, cards, report pages and weights."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,9 @@ from tasks.records import PROJECT_PATTERN, ModelAlias, ModelVersion
 from tasks.storage.s3 import Store
 from tasks.storage.s3_links import Link
 
+PROJECTS_AT_A_TIME = 4
+"""Each reads up to eight cards at once, and a store's client keeps 32 connections."""
+
 
 def list_models(store: Store, project: str | None) -> list[dict[str, Any]]:
     """List the versions of one project, or of all.
@@ -21,11 +26,14 @@ def list_models(store: Store, project: str | None) -> list[dict[str, Any]]:
     """
     if project is not None:
         _check_name("project", project)
-    lines = []
-    for name in [project] if project else registry.projects(store):
-        champion = aliases.find_alias(store, name, CHAMPION)
-        lines += [_line(card, champion) for card in registry.versions(store, name)]
-    return lines
+    names = [project] if project else registry.projects(store)
+    with ThreadPoolExecutor(PROJECTS_AT_A_TIME) as pool:
+        return [line for lines in pool.map(partial(_lines, store), names) for line in lines]
+
+
+def _lines(store: Store, project: str) -> list[dict[str, Any]]:
+    champion = aliases.find_alias(store, project, CHAMPION)
+    return [_line(card, champion) for card in registry.versions(store, project)]
 
 
 def _line(card: ModelVersion, champion: ModelAlias | None) -> dict[str, Any]:

@@ -12,8 +12,12 @@ cd "$(dirname "$0")"
 dump=$(find "$folder" -maxdepth 1 -name 'prefect-*.dump' | sort | tail -1)
 [ -n "$dump" ] || { echo "error: $folder: has no prefect-....dump; name the folder that backup.sh was given" >&2; exit 2; }
 replace=(--clean --if-exists --no-owner --single-transaction --exit-on-error)
+SESSIONS="select count(*) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
 # The store first: it is what may refuse.
 if [ -n "${PGDATABASE:-}" ]; then
+    open=$(psql --no-psqlrc --tuples-only --no-align --dbname "$PGDATABASE" --command "$SESSIONS")
+    [ "$open" = 0 ] || { echo "error: other programs have $open sessions with the database; stop Prefect's servers and all workers, and say it again" >&2; exit 2; }
     "${NASFLOW_PYTHON:-/opt/nasflow/bin/python}" -m deployments.remote.store_backup restore "$folder/store"
     pg_restore "${replace[@]}" --dbname "$PGDATABASE" "$dump"
     echo "restored the database from $dump; now start Prefect and the workers"

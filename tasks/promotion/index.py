@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 
 THREADS = 8
 """Records that are read at a time: they are small, so most of the time goes by waiting for answers."""
-KEPT_FROM = 10
-"""So many records that were read by themselves are worth writing the index."""
+KEPT_FROM = 2
+"""So many records that were read by themselves are worth writing the index; the page of each run reads two or more."""
 
 Kind = TypeVar("Kind", bound=Record)
 

@@ -14,6 +14,7 @@ from tasks.records import AliasMove, ModelVersion
 from tasks.storage import keys
 from tasks.storage.s3 import Store
 from tests.fakes.counting_proxy import CountingProxy
+from tests.fakes.finished_runs import stored_labels
 from tests.fakes.published import publish_one
 
 VERSIONS = 25
@@ -43,6 +44,18 @@ def test_listing_reads_pointers_and_not_each_version(many, counted):
     cards = versions(store, "fruit")
     assert [card.version for card in cards] == list(range(1, VERSIONS + 1))
     assert (proxy.counted() - before).total() <= FEW < VERSIONS
+
+
+def test_a_run_leaves_an_index_that_lacks_one_version_at_most(store, counted, tmp_path):
+    snapshot = stored_labels(store, tmp_path).snapshot_digest
+    for number in range(5):
+        publish_one(store, tmp_path, weights=b"weights %d" % number, expected=number or None, snapshot=snapshot)
+        update_page(store, "fruit")
+        reader, proxy = counted
+        before = proxy.counted()
+        assert len(versions(reader, "fruit")) == number + 1
+        asked = proxy.counted() - before
+        assert sum(count for path, count in asked.items() if "card.json" in path) <= 1
 
 
 def test_publishing_does_not_read_the_claim_of_each_version(many, counted, tmp_path):

@@ -31,13 +31,14 @@ KEEP = (
 LOSE = (
     AS_CONTROL
     + IN_STORE.format('store.delete(["datasets/marker"])')
-    + ("/opt/nasflow/bin/prefect --no-prompt variable unset marker")
+    + "/opt/nasflow/bin/prefect --no-prompt variable unset marker"
 )
 FIND = (
     AS_CONTROL
     + IN_STORE.format('print(store.get("datasets/marker")[0].decode())')
-    + ("/opt/nasflow/bin/prefect variable get marker")
+    + "/opt/nasflow/bin/prefect variable get marker"
 )
+FOUND = ["kept", '"kept"']
 
 
 def main():
@@ -61,10 +62,13 @@ def main():
             said.append(f"{len(page)} bytes")
         with steps.step("docs/deploying.md: backup and restore without Docker") as said:
             machine.run(KEEP)
+            assert found(machine) == FOUND
             machine.run(back_up, SOURCES)
             machine.run(LOSE)
+            assert "kept" not in " ".join(found(machine))
+            steps.refusal("restore.sh while Prefect runs", refused_restore(machine, restore))
             said.append(machine.run(restore, SOURCES).strip().splitlines()[-1])
-            wait_for(lambda: machine.run(f"{FIND} || true").split() == ["kept", "kept"], "what was lost", seconds=120)
+            wait_for(lambda: found(machine) == FOUND, "what was lost", seconds=120)
         with steps.step("after the restore, and when all services were started again") as said:
             machine.run("systemctl restart nasflow-store nasflow-prefect nasflow-control caddy")
             said.append(doctor(machine))
@@ -87,6 +91,18 @@ def blocks():
         )
         for block in found
     ]
+
+
+def found(machine):
+    """What FIND tells, all words."""
+    return machine.run(f"{{ {FIND}\n}} || true").split()
+
+
+def refused_restore(machine, restore):
+    """The line that says why, when nothing was stopped before; None if it was not refused."""
+    alone = re.sub(r"^systemctl .*\n", "", restore, flags=re.MULTILINE)
+    last = machine.run(f"{{ {alone} }} 2>&1 || true", SOURCES).strip().splitlines()[-1]
+    return last if last.startswith("error: other programs have ") else None
 
 
 def doctor(machine):
