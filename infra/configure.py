@@ -57,7 +57,8 @@ def all_texts(examples: Path, host: str) -> dict[str, str]:
         examples: Folder with the examples of this way; those of both are here.
         host: What ``$HOST`` in them stands for.
     """
-    command = [sys.executable, str(INFRA / "policies" / "render.py"), "seaweedfs", "--bucket", BUCKET]
+    # The examples have no prefix; without the option, render.py takes that of the caller's environment.
+    command = [sys.executable, str(INFRA / "policies" / "render.py"), "seaweedfs", "--bucket", BUCKET, "--prefix="]
     identities = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     values = new_values(host, identities)
     return {IDENTITIES: identities} | {

@@ -110,6 +110,23 @@ def test_keys_are_those_that_the_store_reads(folder, way):
 
 
 @pytest.mark.parametrize("way", WRITTEN)
+def test_a_prefix_of_another_store_does_not_get_into_the_policies(folder, way, monkeypatch):
+    """As after `source people.env`: the files that are written have no prefix, so keys for one would be refused."""
+    monkeypatch.setenv("NASFLOW_STORE_PREFIX", "another/")
+    configured(way, folder)
+    assert [path.name for path in folder.glob("*.env") if "NASFLOW_STORE_PREFIX" in path.read_text()] == []
+    policies = json.loads((folder / "identities.json").read_text())["policies"]
+    statements = [one for policy in policies for one in json.loads(policy["content"])["Statement"]]
+    resources = {
+        resource
+        for one in statements
+        for resource in ([one["Resource"]] if isinstance(one["Resource"], str) else one["Resource"])
+    }
+    assert "arn:aws:s3:::nasflow/runs/*" in resources
+    assert [resource for resource in resources if "another" in resource] == []
+
+
+@pytest.mark.parametrize("way", WRITTEN)
 def test_secrets_differ_from_one_machine_to_the_next(tmp_path, way):
     configured(way, tmp_path / "one")
     configured(way, tmp_path / "other")
