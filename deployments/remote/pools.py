@@ -1,5 +1,6 @@
 """The work pools of nasflow on a Prefect server. A pool that exists keeps what people have set."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from deployments.remote.pool_templates import PoolType, template_of
@@ -12,10 +13,12 @@ POOLS = {
     "default": "Light flow runs: labels, the gate, publishing.",
     "gpu": "Training and evaluation; `nasflow worker` starts a worker for each GPU.",
 }
+FIRST_QUEUE = "supervise"
+"""Of the pool default. A worker takes its runs before others that have waited for longer, which run for hours."""
 
 
 def create_pools(client: "SyncPrefectClient", pool_type: PoolType | None = None) -> None:
-    """Create the work pools that the server does not have yet.
+    """Create the work pools, and the queue that comes first, that the server does not have yet.
 
     Args:
         client: Client of the server.
@@ -38,6 +41,9 @@ def create_pools(client: "SyncPrefectClient", pool_type: PoolType | None = None)
             client.create_work_pool(pool)
         except ObjectAlreadyExists:
             continue
+    with suppress(ObjectAlreadyExists):
+        description = "Runs that look after others. They need a minute, and come first."
+        client.create_work_queue(FIRST_QUEUE, description=description, priority=1, work_pool_name="default")
 
 
 def _refuse_other_types(client: "SyncPrefectClient", pool_type: PoolType) -> None:

@@ -27,6 +27,8 @@ PREFECT_FILE = resources.files("deployments") / "prefect.yaml"
 Registered = dict[str, Any]
 """``deployment``, whether it was ``created``, and what was ``changed`` and ``kept``, in words."""
 
+OF_POOL = (("work_pool_name",), ("work_queue_name",))
+"""Settings that a deployment loses when people delete its pool."""
 CODE_WORDS = {"parameter_openapi_schema": "parameters of the flow", "pull_steps": "pull steps"}
 
 
@@ -90,9 +92,9 @@ def _register_deployment(client: "SyncPrefectClient", entry: dict[str, Any]) -> 
         return {"deployment": name, "created": True, "changed": [], "kept": []}
     written = read_written(client, name)
     if deployment.work_pool_name is None:
-        # Its pool was deleted, which is no wish for a deployment that nothing runs.
-        written = [{key: value for key, value in one.items() if key != ("work_pool_name",)} for one in written]
-    merged = merge(of_server(deployment), file, written)
+        # Its pool was deleted, with its queues, which is no wish for a deployment that nothing runs.
+        written = [{key: value for key, value in one.items() if key not in OF_POOL} for one in written]
+    merged = merge(_set_on_server(deployment), file, written)
     new_code = {field: value for field, value in code.items() if getattr(deployment, field) != value}
     if merged.changed or new_code:
         # Both are remembered meanwhile, so that neither is taken for a person's after a kill.
@@ -102,6 +104,14 @@ def _register_deployment(client: "SyncPrefectClient", entry: dict[str, Any]) -> 
         remember_written(client, name, [file])
     changed = [*merged.changed, *(f"{CODE_WORDS.get(field, field)} changed" for field in new_code)]
     return {"deployment": name, "created": False, "changed": changed, "kept": merged.kept}
+
+
+def _set_on_server(deployment: "DeploymentResponse") -> Settings:
+    """Its settings on the server, which goes on to name a queue of a pool that was deleted."""
+    settings = of_server(deployment)
+    if deployment.work_pool_name is None:
+        return {key: value for key, value in settings.items() if key not in OF_POOL}
+    return settings
 
 
 def _code_of(entry: dict[str, Any]) -> dict[str, Any]:
@@ -137,7 +147,7 @@ def _update(
     """Write only what differs, in one request, so that a pause is not lifted, not even for a moment."""
     from prefect.client.schemas.actions import DeploymentUpdate
 
-    before, after = unflatten(of_server(deployment)), unflatten(settings)
+    before, after = unflatten(_set_on_server(deployment)), unflatten(settings)
     changes = {field: after[field] for field in after if after[field] != before[field] and field != "schedules"}
     if fields := {**_to_send(changes), **code}:
         try:

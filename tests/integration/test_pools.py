@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prefect.client.orchestration import get_client
 
-from deployments.remote.pools import POOLS
+from deployments.remote.pools import FIRST_QUEUE, POOLS
 from deployments.remote.register import register
 from tasks.errors import BadRequest
 from tests.fakes.prefect_server import prefect_server
@@ -64,8 +64,36 @@ def test_after_its_pool_was_deleted_a_deployment_is_in_the_new_one_of_another_ty
     client.request("DELETE", "/work_pools/{name}", path_params={"name": "gpu"})
     client.request("DELETE", "/work_pools/{name}", path_params={"name": "default"})
     registered = register(pool_type="docker")
-    assert {one["deployment"]: one["changed"] for one in registered}["train/train"] == ["work pool added"]
+    changed = {one["deployment"]: one["changed"] for one in registered}
+    assert changed["train/train"] == ["work pool added"]
+    assert sorted(changed["supervise/supervise"]) == ["work pool added", "work queue added"]
     assert client.read_deployment_by_name("train/train").work_pool_name == "gpu"
+    assert client.read_deployment_by_name("supervise/supervise").work_queue_name == FIRST_QUEUE
+
+
+def test_what_looks_after_runs_is_taken_before_runs_that_have_waited_for_longer(client):
+    """A control worker has few places, and retrain runs keep theirs for hours."""
+    register()
+
+    def ask_for(name, parameters):
+        deployment = client.read_deployment_by_name(f"{name}/{name}")
+        return client.create_flow_run_from_deployment(deployment.id, parameters=parameters).id
+
+    retrain = [ask_for("retrain", {"request": {"project": f"pets-{number}"}}) for number in range(3)]
+    supervise = ask_for("supervise", {"job": {"flow_run": str(retrain[0])}})
+    found = client.request(
+        "POST", "/work_pools/{name}/get_scheduled_flow_runs", path_params={"name": "default"}, json={}
+    ).json()
+    assert [one["flow_run"]["id"] for one in found] == [str(supervise), *map(str, retrain)]
+
+
+def test_the_priorities_that_people_set_stay(client):
+    register()
+    path = {"work_pool_name": "default", "name": "default"}
+    client.request("PATCH", "/work_pools/{work_pool_name}/queues/{name}", path_params=path, json={"priority": 1})
+    register()
+    queues = {queue.name: queue.priority for queue in client.read_work_queues(work_pool_name="default")}
+    assert queues == {"default": 1, FIRST_QUEUE: 2}
 
 
 def test_a_template_that_people_changed_stays(client):
