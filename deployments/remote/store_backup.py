@@ -60,7 +60,7 @@ def save(store: Store, folder: Path) -> Path:
 
     def fetch(entry: Entry) -> Saved | None:
         known = earlier.get((entry.key, entry.etag, entry.size))
-        return known or _fetch(store, entry, folder)
+        return known if known and _is_there(folder, known) else _fetch(store, entry, folder)
 
     for _ in range(PASSES):
         new = [entry for entry in store.entries("") if entry.key not in saved and entry.key not in vanished]
@@ -130,6 +130,12 @@ def _indices(folder: Path) -> list[Path]:
 
 def _blob(folder: Path, sha256: str) -> Path:
     return folder / "blobs" / sha256[:2] / sha256
+
+
+def _is_there(folder: Path, line: Saved) -> bool:
+    """Whether a content of an earlier backup has not been removed or cut off since. To read all of them takes long."""
+    blob = _blob(folder, line.sha256)
+    return blob.is_file() and blob.stat().st_size == line.size
 
 
 def _fetch(store: Store, entry: Entry, folder: Path) -> Saved | None:

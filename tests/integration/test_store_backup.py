@@ -98,6 +98,18 @@ def test_a_second_backup_reads_only_what_changed_and_the_newest_is_restored(
     assert other_store.get("models/pets/aliases/champion.json")[0] == b'{"version": 2}'
 
 
+@pytest.mark.parametrize("damage", [lambda blob: blob.unlink(), lambda blob: blob.write_bytes(b"<p>")])
+def test_a_content_that_is_gone_from_the_folder_or_cut_off_is_read_again(store, other_store, tmp_path, damage):
+    """As after a clean-up by age. Else each later backup would say that it is whole, and could not be restored."""
+    fill(store)
+    save(store, tmp_path)
+    (line,) = (one for one in read_index(tmp_path) if one.key == "models/pets/1/index.html")
+    damage(tmp_path / "blobs" / line.sha256[:2] / line.sha256)
+    save(store, tmp_path)
+    restore(other_store, tmp_path)
+    assert contents(other_store) == OBJECTS
+
+
 def test_a_damaged_backup_is_refused_before_anything_is_written(store, other_store, tmp_path):
     fill(store)
     save(store, tmp_path)
