@@ -27,6 +27,17 @@ SECRETS = OF_WORKERS | {
 PREFECT_KEEP_ALIVE_SECONDS = 5
 """What `prefect server start` has by default."""
 IMAGES = {"control.Dockerfile", "worker.Dockerfile"}
+OF_CHARTS = {
+    "HOME", "PREFECT_API_AUTH_STRING", "PREFECT_API_ENABLE_HTTP2", "PREFECT_API_URL", "PREFECT_DEBUG_MODE",
+    "PREFECT_INTEGRATIONS_KUBERNETES_OBSERVER_NAMESPACES",
+    "PREFECT_INTEGRATIONS_KUBERNETES_WORKER_API_AUTH_STRING_SECRET_KEY",
+    "PREFECT_INTEGRATIONS_KUBERNETES_WORKER_API_AUTH_STRING_SECRET_NAME", "PREFECT_KUBERNETES_CLUSTER_UID",
+    "PREFECT_LOGGING_SERVER_LEVEL", "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_SERVER_API_BASE_PATH",
+    "PREFECT_SERVER_API_HOST", "PREFECT_SERVER_API_PORT", "PREFECT_SERVER_DATABASE_CONNECTION_URL",
+    "PREFECT_UI_API_URL", "PREFECT_UI_STATIC_DIRECTORY", "PREFECT_WORKER_PREFETCH_SECONDS",
+    "PREFECT_WORKER_QUERY_SECONDS",
+}  # fmt: skip
+"""Variables that Prefect's charts set by themselves, as of August 2026."""
 
 
 def values_of(name):
@@ -161,6 +172,28 @@ def test_a_script_says_in_one_line_what_it_did_not_understand(script, arguments,
     done = subprocess.run([INFRA / script, *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert said in done.stderr
+
+
+def values_of_chart(name):
+    return yaml.safe_load((INFRA / "kubernetes" / f"{name}-values.yaml").read_text())
+
+
+def test_passwords_reach_kubernetes_by_tls_with_a_secret_that_the_docs_make():
+    """`ingress.tls` of the chart has no effect without an annotation for cert-manager, or `selfSigned`."""
+    ingress = values_of_chart("prefect-server")["ingress"]
+    (tls,) = ingress["extraTls"]
+    assert tls["hosts"] == [ingress["host"]["hostname"]]
+    docs = (INFRA.parent / "docs" / "deploying.md").read_text()
+    assert f"kubectl create secret tls {tls['secretName']} --namespace nasflow " in docs
+
+
+@pytest.mark.parametrize(("chart", "part"), [("prefect-server", "env"), ("prefect-worker", "extraEnvVars")])
+def test_no_variable_of_a_chart_is_given_twice(chart, part):
+    """Helm 4 applies on the server, which refuses two of a name."""
+    values = values_of_chart(chart)[chart.removeprefix("prefect-")]
+    names = [one["name"] for one in values.get(part, [])]
+    assert len(names) == len(set(names))
+    assert OF_CHARTS.isdisjoint(names)
 
 
 def test_the_charts_have_no_secret_and_run_the_locked_prefect():
