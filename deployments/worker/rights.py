@@ -15,8 +15,8 @@ from tasks.storage.s3 import Store
 NO_ETAG = '"00000000000000000000000000000000"'
 TOO_FEW = "give it the rights of infra/policies/{role}.json; see Rights in docs/operating.md"
 TOO_MANY = (
-    "give this worker keys of its own with the rights of infra/policies/worker.json, so that nobody who takes it over "
-    "can replace or delete a model; see Rights in docs/operating.md"
+    "give this worker keys of its own with the rights of infra/policies/worker.json, so that nobody who has them can "
+    "replace or delete a model; see Rights in docs/operating.md"
 )
 
 
