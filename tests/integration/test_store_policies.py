@@ -252,3 +252,15 @@ def test_who_may_not_write_the_index_of_a_project_reads_all_the_same(control, wo
     index.keep()
     assert [one.levelname for one in caplog.records if "read by themselves the next time" in one.message] == ["WARNING"]
     assert keys.project_index("fruit") not in control.list(keys.models("fruit"))
+
+
+def test_keys_of_before_are_refused_once_the_store_was_started_with_new_ones(tmp_path):
+    """As docs/deploying.md makes new secrets: SeaweedFS keeps no identity of an earlier file."""
+    with store_with_roles(tmp_path) as before:
+        Store(before["control"]).put("models/x", b"1")
+    with store_with_roles(tmp_path) as now:
+        for role in ("worker", "control"):
+            old = before[role].model_copy(update={"endpoint": now[role].endpoint})
+            with pytest.raises(BadSettings):
+                Store(old).get("models/x")
+            assert Store(now[role]).get("models/x")[0] == b"1"
