@@ -1,4 +1,4 @@
-"""docs/deploying.md, "Without Docker": its lines on a machine that systemd starts, with nasflow installed."""
+"""docs/deploying.md, "Without Docker", and an upgrade: their lines on a machine that systemd starts, with nasflow."""
 
 import json
 import re
@@ -45,7 +45,7 @@ def main():
     """Run the lines."""
     given = part_parser(__doc__).parse_args()
     steps = Steps(given.folder / "steps.jsonl")
-    set_up, back_up, restore = blocks()
+    set_up, back_up, restore, upgrade = blocks()
     with Container(given.roots / f"debian-{given.number}-control", given.folder, HOST) as machine:
         with steps.step("docs/deploying.md: a control plane without Docker") as said:
             machine.run(set_up, SOURCES)
@@ -60,6 +60,9 @@ def main():
             page = machine.run(f"curl --silent --fail --cacert {AUTHORITY} https://{HOST}/")
             assert "<html" in page.lower(), page[:500]
             said.append(f"{len(page)} bytes")
+        with steps.step("docs/operating.md: the lines of an upgrade, to the same nasflow") as said:
+            machine.run(upgrade, SOURCES)
+            said.append(doctor(machine))
         with steps.step("docs/deploying.md: backup and restore without Docker") as said:
             machine.run(KEEP)
             assert found(machine) == FOUND
@@ -75,13 +78,15 @@ def main():
 
 
 def blocks():
-    """The blocks of the page: set up, back up, restore."""
+    """The blocks of the pages: set up, back up, restore, upgrade."""
     text = (REPOSITORY / "docs" / "deploying.md").read_text()
+    operating = (REPOSITORY / "docs" / "operating.md").read_text()
     first = text.partition("\n## Without Docker\n")[2]
     both = text.partition("\nWithout Docker, both run")[2]
     found = [
         *re.findall(r"```sh\n(.*?)```", first, re.DOTALL)[:1],
         *re.findall(r"```sh\n(.*?)```", both, re.DOTALL)[:2],
+        *re.findall(r"```sh\n(systemctl stop nasflow-control .*?)```", operating, re.DOTALL),
     ]
     return [
         "".join(

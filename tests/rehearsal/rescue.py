@@ -26,6 +26,7 @@ class Rescue:
         with self._steps.step("infra/compose/backup.sh while a run trains") as said:
             ended, models = self._ended(), self._models()
             self._script("backup.sh")
+            assert self._story.training(), "the run ended meanwhile, so that nothing is left to go on"
             said.append(
                 f"{len(ended)} flow runs that ended, {len(self._saved())} objects, {len(models)} of them models"
             )

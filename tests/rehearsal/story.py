@@ -8,8 +8,8 @@ from tasks.storage.runs import find_model
 from tests.e2e.stack import TINY
 from tests.fakes.waiting import wait_for
 
-LONG = 24
-"""Epochs of a run that is interrupted."""
+LONG = 80
+"""Epochs of a run that is interrupted: it must not end while a backup of some seconds is made. Two or three a second."""
 WAIT_SECONDS = 600
 
 
@@ -43,7 +43,7 @@ class Story:
             self._control.nasflow("runs", "cancel", run)
             state = self._state(run)
             assert state == "Cancelled", state
-            wait_for(lambda: not self._training(), "the end of the trainer", seconds=60)
+            wait_for(lambda: not self.training(), "the end of the trainer", seconds=60)
             kept = len([key for key in self._control.store.list(keys.checkpoints(run_key)) if "manifest" in key])
             assert kept, "no checkpoint is kept"
             said.append(f"{state}, no trainer left, checkpoint kept")
@@ -54,7 +54,7 @@ class Story:
             run, worker, run_key = self.train("lost", 3)
             killed = worker.lose()
             others = [other for other in self._workers if other is not worker]
-            again = wait_for(lambda: self._training(others), "the trainer on another machine", seconds=WAIT_SECONDS)
+            again = wait_for(lambda: self.training(others), "the trainer on another machine", seconds=WAIT_SECONDS)
             said += [
                 f"{killed} processes of {worker.name} killed",
                 f"{again.name} went on",
@@ -68,7 +68,7 @@ class Story:
         wait_for(lambda: self._state(run) in ("Completed", "Failed", "Crashed"), "the end", seconds=WAIT_SECONDS)
         assert self._state(run) == "Completed", self._state(run)
         result = find_model(self._control.store, run_key).result
-        assert result.resumed_from_epoch >= 1, result
+        assert result.resumed_from_epoch, f"it was not interrupted, or trained anew: {result}"
         assert result.epochs_done == LONG, result
         return f"Completed, from epoch {result.resumed_from_epoch} of {LONG} on"
 
@@ -85,7 +85,7 @@ class Story:
     def train(self, project, seed):
         """A long run that has a checkpoint: its id, the worker that trains it, and its key."""
         run = self._ask(project, seed, LONG, "--no-wait")["flow_run"]
-        worker = wait_for(self._training, "a trainer", seconds=WAIT_SECONDS)
+        worker = wait_for(self.training, "a trainer", seconds=WAIT_SECONDS)
         command = worker.trainer().cmdline()
         run_key = Path(next(part for part in command if part.startswith("--job="))).parent.name
 
@@ -95,7 +95,8 @@ class Story:
         wait_for(has_checkpoint, "a checkpoint", seconds=WAIT_SECONDS)
         return run, worker, run_key
 
-    def _training(self, workers=None):
+    def training(self, workers=None):
+        """A worker with a trainer, of all or of these; None if none has one."""
         return next((worker for worker in workers or self._workers if worker.trainer()), None)
 
     def _state(self, run):
