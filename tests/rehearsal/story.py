@@ -8,8 +8,8 @@ from tasks.storage.runs import find_model
 from tests.e2e.stack import TINY
 from tests.fakes.waiting import wait_for
 
-LONG = 80
-"""Epochs of a run that is interrupted: it must not end while a backup of some seconds is made. Two or three a second."""
+LONG = 50
+"""Epochs of a run that is interrupted. A backup of some seconds must not outlast it."""
 WAIT_SECONDS = 600
 
 
