@@ -38,6 +38,7 @@ FIND = (
     + IN_STORE.format('print(store.get("datasets/marker")[0].decode())')
     + "/opt/nasflow/bin/prefect variable get marker"
 )
+NEWER = 'store.put("datasets/marker", b"newer")'
 FOUND = ["kept", '"kept"']
 
 
@@ -72,6 +73,11 @@ def main():
             steps.refusal("restore.sh while Prefect runs", refused_restore(machine, restore))
             said.append(machine.run(restore, SOURCES).strip().splitlines()[-1])
             wait_for(lambda: found(machine) == FOUND, "what was lost", seconds=120)
+        with steps.step("restore.sh --database") as said:
+            machine.run(LOSE + f"\n{IN_STORE.format(NEWER)}")
+            machine.run(restore.replace("restore.sh ", "restore.sh --database "), SOURCES)
+            wait_for(lambda: found(machine) == ["newer", '"kept"'], "what was lost", seconds=120)
+            said.append("the variable is there again, and the store is as it was")
         with steps.step("after the restore, and when all services were started again") as said:
             machine.run("systemctl restart nasflow-store nasflow-prefect nasflow-control caddy")
             said.append(doctor(machine))

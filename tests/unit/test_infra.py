@@ -164,6 +164,8 @@ def test_an_image_runs_as_a_user_by_number_has_a_health_check_and_takes_only_the
         ("images/install.sh", ["gpu"], "install.sh gpu: no such role"),
         ("compose/backup.sh", [], "say backup.sh FOLDER"),
         ("compose/restore.sh", [], "say restore.sh FOLDER"),
+        ("compose/restore.sh", ["--database"], "restore.sh --database: not understood"),
+        ("compose/restore.sh", ["--database", "/no/such"], "/no/such: no such folder"),
         ("compose/restore.sh", ["/no/such"], "/no/such: no such folder"),
         ("compose/restore.sh", [str(INFRA)], "has no prefect-....dump"),
     ],
