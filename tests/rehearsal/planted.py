@@ -7,6 +7,11 @@ from pathlib import Path
 
 PAUSE_SECONDS = 0.5
 PAGE = 200
+SHOWN = (
+    "flow_runs", "task_runs", "artifacts", "logs", "deployments", "work_pools", "variables", "automations",
+    "block_documents",
+)  # fmt: skip
+"""What Prefect's API lists, besides events."""
 
 
 class ProcessList:
@@ -69,14 +74,14 @@ def in_files(secrets, files):
 
 
 def in_prefect(secrets, control):
-    """Secrets in what Prefect's API shows, such as parameters, states, artifacts and logs.
+    """Secrets in what Prefect's API shows, such as parameters, states, artifacts, logs and events.
 
     Returns:
         Where they are, and how many things were searched.
     """
     found, count = [], 0
-    for what in ("flow_runs", "task_runs", "artifacts", "logs", "deployments", "work_pools", "variables"):
-        for number, text in enumerate(_all(control, what)):
+    for what in (*SHOWN, "events"):
+        for number, text in enumerate(_events(control) if what == "events" else _all(control, what)):
             count += 1
             found += [f"{name} in {what} {number}" for name, secret in secrets.items() if secret in text]
     return found, count
@@ -102,3 +107,13 @@ def _all(control, what):
     while rows := control.api(f"/{what}/filter", {"limit": PAGE, "offset": offset}):
         yield from map(json.dumps, rows)
         offset += PAGE
+
+
+def _events(control):
+    """All events, as text."""
+    page = control.api("/events/filter", {"limit": 50})
+    while True:
+        yield from map(json.dumps, page["events"])
+        if not page["next_page"]:
+            return
+        page = control.api(page["next_page"].partition("/api")[2])

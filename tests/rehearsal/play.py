@@ -131,7 +131,7 @@ def search(control, process_list, folder, steps):
     for what, (found, searched) in (
         ("the process list", commands),
         ("logs", in_files(control.secrets, logs)),
-        ("what Prefect shows: parameters, artifacts, logs", in_prefect(control.secrets, control)),
+        ("what Prefect shows: parameters, artifacts, logs, events", in_prefect(control.secrets, control)),
         ("records and pages of the store", in_store(control.secrets, control.store)),
     ):
         outcome = "FAILED" if found else "OK"
