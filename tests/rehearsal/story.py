@@ -65,7 +65,8 @@ class Story:
 
     def completed(self, run, run_key):
         """Wait until a run that was interrupted ends; how it went on."""
-        wait_for(lambda: self._state(run) in ("Completed", "Failed", "Crashed"), "the end", seconds=WAIT_SECONDS)
+        # It is Crashed for a moment before it is started again.
+        wait_for(lambda: self._state(run) in ("Completed", "Failed"), "the end", seconds=WAIT_SECONDS)
         assert self._state(run) == "Completed", self._state(run)
         result = find_model(self._control.store, run_key).result
         assert result.resumed_from_epoch, f"it was not interrupted, or trained anew: {result}"
