@@ -66,17 +66,17 @@ def main():
             said.append(doctor(machine))
         with steps.step("docs/deploying.md: backup and restore without Docker") as said:
             machine.run(KEEP)
-            assert found(machine) == FOUND
+            assert words_found(machine) == FOUND
             machine.run(back_up, SOURCES)
             machine.run(LOSE)
-            assert "kept" not in " ".join(found(machine))
+            assert "kept" not in " ".join(words_found(machine))
             steps.refusal("restore.sh while Prefect runs", refused_restore(machine, restore))
             said.append(machine.run(restore, SOURCES).strip().splitlines()[-1])
-            wait_for(lambda: found(machine) == FOUND, "what was lost", seconds=120)
+            wait_for(lambda: words_found(machine) == FOUND, "what was lost", seconds=120)
         with steps.step("restore.sh --database") as said:
             machine.run(LOSE + f"\n{IN_STORE.format(NEWER)}")
             machine.run(restore.replace("restore.sh ", "restore.sh --database "), SOURCES)
-            wait_for(lambda: found(machine) == ["newer", '"kept"'], "what was lost", seconds=120)
+            wait_for(lambda: words_found(machine) == ["newer", '"kept"'], "what was lost", seconds=120)
             said.append("the variable is there again, and the store is as it was")
         with steps.step("after the restore, and when all services were started again") as said:
             machine.run("systemctl restart nasflow-store nasflow-prefect nasflow-control caddy")
@@ -104,7 +104,7 @@ def blocks():
     ]
 
 
-def found(machine):
+def words_found(machine):
     """What FIND tells, all words."""
     return machine.run(f"{{ {FIND}\n}} || true").split()
 

@@ -80,8 +80,9 @@ def in_prefect(secrets, control):
         Where they are, and how many things were searched.
     """
     found, count = [], 0
-    for what in (*SHOWN, "events"):
-        for number, text in enumerate(_events(control) if what == "events" else _all(control, what)):
+    listed = {what: _all(control, what) for what in SHOWN} | {"events": _events(control)}
+    for what, things in listed.items():
+        for number, text in enumerate(things):
             count += 1
             found += [f"{name} in {what} {number}" for name, secret in secrets.items() if secret in text]
     return found, count
