@@ -107,14 +107,15 @@ class PrefectServer:
         return self.api(f"/flow_runs/{flow_run}")["state"]["name"]
 
     @contextmanager
-    def worker(self, pool, queue):
-        """A process worker of a queue of a pool, for the duration of a block; of a new one it takes no other runs."""
-        if queue != "default":
-            self.api(f"/work_pools/{pool}/queues", {"name": queue})
+    def worker(self, pool, queue=None):
+        """A process worker of a pool, for the duration of a block: of all its queues, or only of a new one."""
+        name = queue or pool
         prefect = str(Path(sys.executable).with_name("prefect"))
-        command = [sys.executable, prefect, "worker", "start", "--pool", pool, "--work-queue", queue]
-        command += ["--type", "process", "--name", queue]
-        worker = processes.start(command, self.folder / f"worker-{queue}.log", self.environment)
+        command = [sys.executable, prefect, "worker", "start", "--pool", pool, "--type", "process", "--name", name]
+        if queue:
+            self.api(f"/work_pools/{pool}/queues", {"name": queue})
+            command += ["--work-queue", queue]
+        worker = processes.start(command, self.folder / f"worker-{name}.log", self.environment)
         try:
             yield
         finally:

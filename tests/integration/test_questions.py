@@ -37,7 +37,7 @@ def server(store, seaweed, tmp_path_factory):
     with PrefectServer(folder) as running:
         running.environment |= {**seaweed.environment(), "NASFLOW_STORE_PREFIX": PREFIX}
         running.environment["NASFLOW_WORK_DIR"] = str(folder / "work")
-        with running.worker("default", "default"):
+        with running.worker("default"):
             yield running
 
 
