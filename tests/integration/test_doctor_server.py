@@ -54,6 +54,20 @@ def test_pools_without_an_online_worker_are_found_until_one_starts(prefect_serve
         wait_for(lambda: "work pool gpu has no online worker" not in workers(client)["message"])
 
 
+def test_a_queue_that_no_worker_takes_is_found(prefect_server, client, monkeypatch):
+    """A worker that was started for other queues is online, and runs of this one wait for ever."""
+    monkeypatch.setattr("deployments.doctor.workers.NOT_TAKEN", timedelta(seconds=20))
+    path = "/work_pools/gpu/queues/default"
+    with prefect_server.worker("gpu", "others"):
+        words = "no worker takes queue default of work pool gpu: start one without --work-queue"
+        wait_for(lambda: words in workers(client)["message"])
+        assert "queue others" not in workers(client)["message"]
+        with changed(prefect_server, path, {"is_paused": True}):
+            assert words not in workers(client)["message"]
+    with prefect_server.worker("gpu"):
+        wait_for(lambda: "work pool gpu" not in workers(client)["message"])
+
+
 @pytest.mark.parametrize(
     ("path", "values", "words"),
     [
