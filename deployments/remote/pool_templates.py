@@ -43,6 +43,8 @@ def template_of(pool: str, pool_type: PoolType) -> Template:
 def _docker(pool: str) -> Template:
     # What prefect-docker takes out of these keywords, such as memory and volumes, has fields of its own.
     keywords: dict[str, Any] = {"shm_size": "{{ shared_memory }}", "init": True, "read_only": True}
+    # The check of the images asks a worker, and in the container of a run there is none.
+    keywords["healthcheck"] = {"test": ["NONE"]}
     if pool == GPU_POOL:
         # Each worker has a GPU of its own, which the worker's environment names.
         keywords["device_requests"] = [

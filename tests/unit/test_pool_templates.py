@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
+from docker.models.containers import RUN_CREATE_KWARGS, RUN_HOST_CONFIG_KWARGS
+from docker.types import Healthcheck
 
 from deployments.remote.pool_templates import template_of
 from tasks.settings import StoreSettings
@@ -35,6 +37,17 @@ def test_what_prefect_docker_drops_from_its_keywords_is_in_fields_of_its_own():
     dropped = {"mem_limit", "labels", "name", "volumes", "privileged", "auto_remove", "image", "command", "environment"}
     assert dropped.isdisjoint(configuration["container_create_kwargs"])
     assert {"mem_limit", "volumes"} <= set(configuration)
+
+
+@pytest.mark.parametrize("pool", ["default", "gpu"])
+def test_docker_knows_each_keyword_of_a_container(pool):
+    keywords = template_of(pool, "docker")["job_configuration"]["container_create_kwargs"]
+    assert set(keywords) <= {*RUN_CREATE_KWARGS, *RUN_HOST_CONFIG_KWARGS}
+
+
+def test_the_container_of_a_run_is_not_asked_for_the_health_of_a_worker():
+    keywords = template_of("gpu", "docker")["job_configuration"]["container_create_kwargs"]
+    assert Healthcheck(**keywords["healthcheck"]).test == ["NONE"]  # no check, also where the image has one
 
 
 def test_a_container_gets_the_store_of_its_worker_and_no_path_of_it():
