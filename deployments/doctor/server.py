@@ -16,6 +16,7 @@ from prefect.settings import (
 )
 
 from deployments.doctor.automations import automations
+from deployments.doctor.backup import backup
 from deployments.doctor.check import Check, check
 from deployments.doctor.flow_runs import silent_runs, waiting_runs
 from deployments.doctor.leases import lease_storage
@@ -37,6 +38,7 @@ def server_checks() -> list[Check]:
     """Whether the server answers; if it does, and has our deployments, all that it can be asked."""
     functions: list[ServerCheck] = [
         server, version, workers, schedules, silent_runs, waiting_runs, lease_storage, _automations, slowest_step,
+        backup,
     ]  # fmt: skip
     return ask(functions)
 

@@ -56,6 +56,10 @@ METRICS = (
     ),
     MetricKind("nasflow_workers_online", "Workers that the server takes to be online.", ("pool",)),
     MetricKind(
+        "nasflow_last_backup_timestamp_seconds",
+        "When the newest backup that infra/compose/backup.sh made was begun, Unix time.",
+    ),
+    MetricKind(
         "nasflow_upload_lag_epochs", "Epochs of a running training whose checkpoint is on its worker alone.", ("run",)
     ),
     MetricKind(
@@ -90,6 +94,7 @@ def of_server(figures: ServerFigures) -> Samples:
         "nasflow_waiting_flow_runs": [(labels, float(queue.waiting)) for labels, queue in queues],
         "nasflow_queue_wait_seconds": [(labels, queue.wait_seconds) for labels, queue in queues],
         "nasflow_workers_online": [([pool], float(count)) for pool, count in figures.workers_online.items()],
+        "nasflow_last_backup_timestamp_seconds": [([], one.timestamp()) for one in [figures.backup_begun] if one],
         "nasflow_left_out": _left_out(figures.left_out),
     }
 

@@ -52,6 +52,8 @@ class ServerFigures:
     trainings: Sequence[RunningTraining]
     crashes: Sequence[Crash]
     """Those since the first look, of the last minutes."""
+    backup_begun: datetime | None
+    """When the newest backup was; None if the server knows of none."""
     left_out: Mapping[str, int]
     """What there is more of than is looked at."""
 

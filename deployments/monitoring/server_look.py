@@ -25,6 +25,7 @@ from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RET
 
 from deployments.monitoring.figures import Crash, RunningTraining, ServerFigures
 from deployments.monitoring.queues_look import look_at_pools
+from deployments.remote.last_backup import last_backup
 from deployments.remote.run_queries import AHEAD, FLOWS, TAG
 from deployments.remote.server import connected
 from tasks.orchestration.liveness import run_key_of
@@ -63,6 +64,7 @@ class ServerLook:
             trainings, more_trainings = _trainings(client, now)
             crashes, more_crashes = _crashes(client, max(self._first, now - CRASH_WINDOW))
             pools = look_at_pools(client, now)
+            backup_begun = last_backup(client)
         return ServerFigures(
             flow_runs=runs,
             training_seconds=seconds,
@@ -70,6 +72,7 @@ class ServerLook:
             workers_online=pools.workers_online,
             trainings=trainings,
             crashes=crashes,
+            backup_begun=backup_begun,
             left_out={"trainings": more_trainings, "crashes": more_crashes, "queues": pools.queues_left_out},
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import flows
 import tasks
+from deployments.remote.variables import set_variable
 from tasks.metrics.scoring_number import SCORING
 from tasks.training.spec import RECIPE
 
@@ -33,14 +34,7 @@ def code_version() -> CodeVersion:
 
 def remember_version(client: "SyncPrefectClient") -> None:
     """Have the server know that it was deployed with this nasflow."""
-    from prefect.client.schemas.actions import VariableCreate, VariableUpdate
-    from prefect.exceptions import ObjectAlreadyExists
-
-    value = code_version()
-    try:
-        client.create_variable(VariableCreate(name=VARIABLE, value=value, tags=["nasflow"]))
-    except ObjectAlreadyExists:
-        client.update_variable(VariableUpdate(name=VARIABLE, value=value))
+    set_variable(client, VARIABLE, code_version())
 
 
 def deployed_version(client: "SyncPrefectClient") -> CodeVersion | None:

@@ -10,8 +10,10 @@ mkdir -p "$1/store"
 folder=$(cd "$1" && pwd)
 cd "$(dirname "$0")"
 
-dump=$folder/prefect-$(date --utc +%Y%m%dT%H%M%SZ).dump
-trap 'rm -f "$dump.tmp"' EXIT
+begun=$(date --utc +%Y-%m-%dT%H:%M:%SZ)
+dump=$folder/prefect-${begun//[-:]/}.dump
+home=$(mktemp -d)
+trap 'rm -rf "$dump.tmp" "$home"' EXIT
 if [ -n "${PGDATABASE:-}" ]; then
     pg_dump --format custom --file "$dump.tmp"
     "${NASFLOW_PYTHON:-/opt/nasflow/bin/python}" -m deployments.remote.store_backup save "$folder/store"
@@ -23,3 +25,10 @@ fi
 sync "$dump.tmp"
 mv "$dump.tmp" "$dump"
 echo "saved the database in $dump"
+# Whoever watches wants to know; but a backup is one, too, while the server is away.
+if [ -n "${PGDATABASE:-}" ]; then
+    # Prefect looks for its settings at home, which may be another user's here.
+    PREFECT_HOME=$home "${NASFLOW_PYTHON:-/opt/nasflow/bin/python}" -m deployments.remote.last_backup "$begun"
+else
+    docker compose run --rm --no-deps -T control-worker python -m deployments.remote.last_backup "$begun"
+fi || echo "warning: Prefect was not told, and takes the backup before for the newest one" >&2

@@ -13,6 +13,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.doctor.automations import automations
+from deployments.doctor.backup import backup
 from deployments.doctor.clock import clock, verdict
 from deployments.doctor.flow_runs import silent_runs, waiting_runs
 from deployments.doctor.leases import lease_storage
@@ -21,7 +22,11 @@ from deployments.doctor.server import server_checks
 from deployments.doctor.slowest_step import slowest_step
 from deployments.doctor.version import compared, version
 from deployments.doctor.workers import workers
+from deployments.remote import last_backup
 from deployments.remote.code_version import VARIABLE, code_version
+from deployments.remote.last_backup import VARIABLE as VARIABLE_OF_BACKUP
+from deployments.remote.last_backup import remember_backup
+from deployments.remote.variables import set_variable
 from tests.fakes.waiting import wait_for
 
 
@@ -81,6 +86,32 @@ def test_what_is_paused_is_found(prefect_server, client, path, values, words):
     with changed(prefect_server, path.replace("{train/train}", deployment), values):
         assert words in workers(client)["message"]
     assert words not in workers(client)["message"]
+
+
+# Backups -----------------------------------------------------------------------------------------
+
+
+def test_a_backup_that_is_more_than_two_days_old_is_a_warning(client):
+    assert backup(client)["status"] == "ok"
+    assert "has made none" in backup(client)["message"]
+    try:
+        remember_backup(client, datetime.now(UTC) - timedelta(hours=47))
+        assert (backup(client)["status"], backup(client)["message"][-11:]) == ("ok", "3 hours ago")
+        begun = datetime.now(UTC) - timedelta(days=2, hours=1, minutes=1)
+        remember_backup(client, begun)
+        found = backup(client)
+        assert (found["status"], bool(found["remedy"])) == ("warning", True)
+        assert found["message"] == f"the newest one is of {begun:%Y-%m-%d %H:%M} UTC, 2 days and 1 hours ago"
+        set_variable(client, VARIABLE_OF_BACKUP, "yesterday")  # as people may
+        assert backup(client)["status"] == "ok"
+    finally:
+        client.delete_variable_by_name(VARIABLE_OF_BACKUP)
+
+
+@pytest.mark.parametrize("arguments", [[], ["yesterday"], ["2026-01-01"], ["2026-01-01T00:00:00"], ["a", "b"]])
+def test_a_backup_without_a_time_is_refused(arguments, capsys):
+    assert last_backup.main(arguments) == 2
+    assert capsys.readouterr().err.startswith("error: ")
 
 
 # Version -----------------------------------------------------------------------------------------

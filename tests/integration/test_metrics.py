@@ -20,6 +20,7 @@ import deployments
 from deployments.local_stack import processes
 from deployments.monitoring.server_look import COUNTED, ServerLook, begin_of_attempt
 from deployments.monitoring.store_look import StoreLook
+from deployments.remote import last_backup
 from tasks.promotion.registry import CHAMPION
 from tasks.records import AliasMove, CheckpointManifest, ModelAlias, RunState, TrainJob
 from tasks.storage import keys
@@ -208,6 +209,16 @@ def test_champions_have_version_and_time(running):
     assert scrape.value("nasflow_champion_promoted_timestamp_seconds", project="fruit") == 20_454.5 * 86_400
     assert scrape.value("nasflow_champion_version", project="pets") == 3
     assert len(scrape.series("nasflow_champion_version")) == 2
+
+
+def test_the_newest_backup_that_the_server_was_told_of(prefect_server, running, monkeypatch):
+    assert running.next("server").value("nasflow_last_backup_timestamp_seconds") is None
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server.url)
+    with temporary_settings({PREFECT_API_URL: prefect_server.url}):
+        assert last_backup.main(["2026-01-01T00:00:00Z"]) == 0
+        assert last_backup.main(["2026-01-02T03:00:00+03:00"]) == 0
+    # Midnight of 2 January 2026 is 20,455 days after the epoch.
+    assert running.next("server").value("nasflow_last_backup_timestamp_seconds") == 20_455 * 86_400
 
 
 def test_all_flows_of_the_deployments_are_counted():

@@ -68,6 +68,7 @@ def main():
             machine.run(KEEP)
             assert words_found(machine) == FOUND
             machine.run(back_up, SOURCES)
+            assert "0 days and 0 hours ago" in checks(machine)["backup"]["message"]
             machine.run(LOSE)
             assert "kept" not in " ".join(words_found(machine))
             steps.refusal("restore.sh while Prefect runs", refused_restore(machine, restore))
@@ -121,8 +122,7 @@ def doctor(machine):
     found = {}
 
     def is_well():
-        written = machine.run(f"{ASKING}/opt/nasflow/bin/nasflow doctor --json || true")
-        found.update({check["name"]: check for check in json.loads(written)["checks"]})
+        found.update(checks(machine))
         return all(name in found and found[name]["status"] == "ok" for name in MUST) and (
             # That there is no worker for training is said, too.
             "default" not in found["workers"]["message"]
@@ -133,6 +133,12 @@ def doctor(machine):
     except TimeoutError as error:
         raise AssertionError(f"{error}: {found}") from None
     return f"doctor: {', '.join(MUST)} ok, and a worker in the pool default"
+
+
+def checks(machine):
+    """The checks of doctor, by name."""
+    written = machine.run(f"{ASKING}/opt/nasflow/bin/nasflow doctor --json || true")
+    return {check["name"]: check for check in json.loads(written)["checks"]}
 
 
 if __name__ == "__main__":

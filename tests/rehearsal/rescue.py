@@ -25,7 +25,7 @@ class Rescue:
         run, _, run_key = self._story.train("restored", 4)
         with self._steps.step("infra/compose/backup.sh while a run trains") as said:
             ended, models = self._ended(), self._models()
-            self._script("backup.sh")
+            assert "warning: " not in self._script("backup.sh"), "Prefect was not told"
             assert self._story.training(), "the run ended meanwhile, so that nothing is left to go on"
             said.append(
                 f"{len(ended)} flow runs that ended, {len(self._saved())} objects, {len(models)} of them models"
@@ -62,6 +62,7 @@ class Rescue:
     def _script(self, name):
         done = self._run(name)
         assert done.returncode == 0, done.stderr
+        return done.stderr
 
     def _run(self, name):
         variables = {**self._control.client("control"), **self._control.postgres.variables}

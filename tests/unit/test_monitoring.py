@@ -36,6 +36,7 @@ SERVER = ServerFigures(
     workers_online={"gpu": 4},
     trainings=[],
     crashes=[],
+    backup_begun=None,
     left_out={"trainings": 1},
 )
 STORE = StoreFigures(
