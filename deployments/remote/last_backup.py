@@ -46,9 +46,7 @@ def main(arguments: list[str]) -> int:
     from deployments.terminal.console import say
 
     try:
-        if len(arguments) != 1:
-            raise BadRequest(f"last_backup {' '.join(arguments)}: not understood; give the time when it was begun")
-        begun = _time_of(arguments[0])
+        begun = _time_of(" ".join(arguments))
         with connected() as client:
             remember_backup(client, begun)
     except NasflowError as error:

@@ -8,7 +8,13 @@ if TYPE_CHECKING:
 
 
 def set_variable(client: "SyncPrefectClient", name: str, value: "StrictVariableValue") -> None:
-    """Set a variable, which may be there already."""
+    """Set a variable, which may be there already.
+
+    Args:
+        client: Client of the server.
+        name: Name of the variable.
+        value: What it is then; anything that JSON has.
+    """
     from prefect.client.schemas.actions import VariableCreate, VariableUpdate
     from prefect.exceptions import ObjectAlreadyExists
 

@@ -95,7 +95,7 @@ def test_a_backup_that_is_more_than_two_days_old_is_a_warning(client):
     assert backup(client)["status"] == "ok"
     assert "has made none" in backup(client)["message"]
     try:
-        remember_backup(client, datetime.now(UTC) - timedelta(hours=47))
+        remember_backup(client, datetime.now(UTC) - timedelta(hours=47, minutes=1))
         assert (backup(client)["status"], backup(client)["message"][-11:]) == ("ok", "3 hours ago")
         begun = datetime.now(UTC) - timedelta(days=2, hours=1, minutes=1)
         remember_backup(client, begun)
@@ -287,7 +287,7 @@ def test_a_server_that_takes_connections_and_never_answers_is_one_error():
 def test_all_checks_of_a_server_that_answers(prefect_server):
     checks = {check["name"]: check for check in prefect_server.nasflow("doctor", code=1)["checks"]}
     of_server = ["server", "version", "workers", "schedules", "running", "waiting", "leases", "automations"]
-    assert list(checks)[5:] == [*of_server, "slowest step", "clock", "roboflow"]
+    assert list(checks)[5:] == [*of_server, "slowest step", "backup", "clock", "roboflow"]
     assert checks["server"]["status"] == "ok"
     assert checks["clock"]["message"] == "agrees with the Prefect server"
     assert all(check["remedy"] for check in checks.values() if check["status"] != "ok")

@@ -211,14 +211,16 @@ def test_champions_have_version_and_time(running):
     assert len(scrape.series("nasflow_champion_version")) == 2
 
 
-def test_the_newest_backup_that_the_server_was_told_of(prefect_server, running, monkeypatch):
+def test_the_newest_backup_that_the_server_was_told_of(prefect_server, running):
     assert running.next("server").value("nasflow_last_backup_timestamp_seconds") is None
-    monkeypatch.setenv("PREFECT_API_URL", prefect_server.url)
-    with temporary_settings({PREFECT_API_URL: prefect_server.url}):
-        assert last_backup.main(["2026-01-01T00:00:00Z"]) == 0
-        assert last_backup.main(["2026-01-02T03:00:00+03:00"]) == 0
-    # Midnight of 2 January 2026 is 20,455 days after the epoch.
-    assert running.next("server").value("nasflow_last_backup_timestamp_seconds") == 20_455 * 86_400
+    try:
+        with temporary_settings({PREFECT_API_URL: prefect_server.url}):
+            assert last_backup.main(["2026-01-01T00:00:00Z"]) == 0
+            assert last_backup.main(["2026-01-02T03:00:00+03:00"]) == 0
+        # Midnight of 2 January 2026 is 20,455 days after the epoch.
+        assert running.next("server").value("nasflow_last_backup_timestamp_seconds") == 20_455 * 86_400
+    finally:
+        prefect_server.api(f"/variables/name/{last_backup.VARIABLE}", method="DELETE")
 
 
 def test_all_flows_of_the_deployments_are_counted():
