@@ -45,6 +45,19 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
         yield server
 
 
+@pytest.fixture
+def kernel_kills_alone(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[None]:
+    """Of the tests that have this, one at a time.
+
+    The kernel counts whom it killed for want of memory, for the whole machine. A trainer that a test kills meanwhile
+    is taken for another one of them.
+    """
+    base = tmp_path_factory.getbasetemp()
+    with (base if worker_id == "master" else base.parent).joinpath("kernel-kills.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Exported:
     """A network after 48 steps, which detects some of the drawn discs and squares, in all formats.

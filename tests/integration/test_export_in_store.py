@@ -111,6 +111,7 @@ def test_weights_that_cannot_be_exported_are_a_reason_and_no_error(store, tmp_pa
     assert find_formats(store, report) == formats
 
 
+@pytest.mark.usefixtures("kernel_kills_alone")
 def test_an_exporter_that_crashes_is_a_reason_and_one_that_is_killed_is_not(store, measured, tmp_path):
     _, report = measured
     export = partial(export_in_store, store, report, WorkSettings(work_dir=tmp_path / "work"))

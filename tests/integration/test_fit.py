@@ -95,7 +95,7 @@ MEMORY_GROUPS = Path("/sys/fs/cgroup/memory")
 
 
 @pytest.fixture
-def small_group() -> Iterator[Path]:
+def small_group(kernel_kills_alone: None) -> Iterator[Path]:
     """A control group whose processes may take 300 MB from now on."""
     group = MEMORY_GROUPS / f"nasflow-test-{os.getpid()}"
     try:

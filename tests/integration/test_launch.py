@@ -133,6 +133,7 @@ def test_success_raises_nothing(start):
         trainer.result()
 
 
+@pytest.mark.usefixtures("kernel_kills_alone")
 @pytest.mark.parametrize(
     ("number", "words"),
     [

@@ -71,6 +71,7 @@ def test_a_trainer_that_ended_while_it_waited_is_replaced(detect: Detect, number
         assert detect("after") != first
 
 
+@pytest.mark.usefixtures("kernel_kills_alone")
 def test_a_trainer_that_is_killed_in_its_second_job_is_lost_as_one_in_its_first(
     exported: Exported, tmp_path: Path, detect: Detect
 ) -> None:

@@ -127,6 +127,7 @@ def test_a_run_that_goes_on_from_an_older_checkpoint_than_was_saved_says_so(stor
     ]
 
 
+@pytest.mark.usefixtures("kernel_kills_alone")
 def test_a_stopped_run_goes_on_on_another_machine_survives_a_kill_and_is_measured(store, job, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     job, reference = job
@@ -281,6 +282,7 @@ def test_a_run_ends_when_the_checkpoints_of_machine_and_store_are_refused(store,
     assert find_model(store, job.spec.digest) is None
 
 
+@pytest.mark.usefixtures("kernel_kills_alone")
 def test_a_trainer_that_is_killed_several_times_in_a_row_is_not_started_again(store, job, tmp_path):
     job, _ = job
     machine = Machine(tmp_path / "machine")
