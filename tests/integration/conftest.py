@@ -16,12 +16,14 @@ from tests.fakes.store_roles import store_variables
 from tests.integration.prefect_server import PrefectServer
 
 LONGEST_FIRST = (
-    "test_trainer_resume", "test_trainer", "test_devices", "test_cli", "test_training_in_store", "test_memory_safety",
-    "test_fit", "test_warm_starts", "test_weights", "test_model_formats", "test_export_in_store", "test_roboflow",
-    "test_coco_weights", "test_upgrade", "test_settings_study", "test_metrics",
-    "test_half_precision_parity", "test_trainer_parity", "test_validation_equals_evaluation",
+    "test_worker", "test_questions", "test_cli", "test_devices", "test_training_in_store",
+    "test_trainer_jobs", "test_trainer_resume", "test_flow_run_verbs", "test_store_policies", "test_trainer",
+    "test_serve", "test_recovery", "test_clean", "test_judging", "test_relabel", "test_half_precision_parity",
+    "test_notifications", "test_upgrade", "test_detect", "test_settings_study", "test_leases",
+    "test_memory_safety", "test_fit", "test_suggest", "test_metrics", "test_model_formats", "test_weights",
+    "test_deploy", "test_proxy", "test_bad_store", "test_store", "test_threads_in_flow_runs",
 )  # fmt: skip
-"""Files that take half a minute or more come first, so that parallel test processes end together."""
+"""Files that take a minute or more on a busy machine come first, so that parallel test processes end together."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
