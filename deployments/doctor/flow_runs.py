@@ -6,11 +6,12 @@ from uuid import UUID
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
+    FlowRunFilterNextScheduledStartTime,
     FlowRunFilterState,
     FlowRunFilterStateName,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 
 from deployments.doctor.check import Check, check_of_faults
@@ -57,12 +58,26 @@ def silent_runs(client: SyncPrefectClient, now: datetime | None = None) -> Check
 
 
 def waiting_runs(client: SyncPrefectClient) -> Check:
-    """Whether flow runs wait to be tried again, as they do while the store or the server is away."""
+    """Whether flow runs wait to be tried again, as while the store or the server is away, or where no worker looks."""
     state = FlowRunFilterState(name=FlowRunFilterStateName(any_=["AwaitingRetry"]))
     runs = all_runs(client, FlowRunFilter(state=state), 1)
     faults = [f"{run.name} ({run.id}): {message_of(run.state) or 'no reason given'}" for run in runs]
     remedy = "mend what the message names; the run is tried again by itself once a worker is free"
-    return check_of_faults("waiting", "no flow run waits to be tried again", faults, remedy)
+    if orphans := _orphans(client):
+        faults += [
+            f"{run.name} ({run.id}): its work pool or queue was deleted, so that no worker takes it" for run in orphans
+        ]
+        remedy += "; `nasflow runs cancel` ends one that no worker takes, and ask for it again"
+    return check_of_faults("waiting", "no flow run waits to be tried again, or for what was deleted", faults, remedy)
+
+
+def _orphans(client: SyncPrefectClient) -> list[FlowRun]:
+    """Runs that are due in no work pool. A pool or queue of the same name does not get them back."""
+    chosen = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+        next_scheduled_start_time=FlowRunFilterNextScheduledStartTime.model_validate({"before_": server_time(client)}),
+    )
+    return [run for run in all_runs(client, chosen, 1) if run.deployment_id and run.work_pool_name is None]
 
 
 def _frequency(client: SyncPrefectClient, deployment: UUID | None) -> int | None:

@@ -42,6 +42,8 @@ def _deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse | No
 def _faults_of_deployment(name: str, deployment: DeploymentResponse | None) -> Iterator[str]:
     if deployment is None:
         yield f"deployment {name} is missing"
+    elif deployment.work_pool_name is None:
+        yield f"deployment {name} is missing a work pool: its pool or its queue was deleted"
     elif deployment.paused:
         yield f"deployment {name} is paused"
 

@@ -88,6 +88,32 @@ def test_what_is_paused_is_found(prefect_server, client, path, values, words):
     assert words not in workers(client)["message"]
 
 
+def test_a_deployment_whose_queue_was_deleted_has_no_pool_until_it_is_deployed_again(prefect_server, client):
+    words = "deployment supervise/supervise is missing a work pool: its pool or its queue was deleted"
+    assert words not in workers(client)["message"]
+    prefect_server.api("/work_pools/default/queues/supervise", method="DELETE")
+    assert words in workers(client)["message"]
+    prefect_server.nasflow("deploy")
+    assert words not in workers(client)["message"]
+
+
+def test_a_run_that_waits_for_a_queue_that_was_deleted_is_found(prefect_server, client):
+    prefect_server.api("/work_pools/gpu/queues", {"name": "gone"})
+    options = {"work_queue_name": "gone", "enforce_parameter_schema": False}
+    run = prefect_server.ask_for("evaluate/evaluate", {}, **options)
+    assert str(run) not in waiting_runs(client)["message"]
+    prefect_server.api("/work_pools/gpu/queues/gone", method="DELETE")
+    prefect_server.api("/work_pools/gpu/queues", {"name": "gone"})  # which does not get it back
+    try:
+        found = waiting_runs(client)
+        assert found["status"] == "warning"
+        assert f"({run}): its work pool or queue was deleted, so that no worker takes it" in found["message"]
+        assert "nasflow runs cancel" in found["remedy"]
+    finally:
+        prefect_server.nasflow("runs", "cancel", run)
+    assert waiting_runs(client)["status"] == "ok"
+
+
 # Backups -----------------------------------------------------------------------------------------
 
 
