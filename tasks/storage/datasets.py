@@ -87,9 +87,13 @@ def save_export(store: Store, archive: Path) -> StoredFile:
     """Save the zip of an export by its content. It is kept for as long as housekeeping keeps what nothing refers to."""
 
     def save() -> StoredFile:
-        stored = store.upload(archive, keys.blob, content_type="application/zip")
-        store.renew(stored.key)
-        return stored
+        while True:
+            stored = store.upload(archive, keys.blob, content_type="application/zip")
+            try:
+                store.renew(stored.key)
+            except NotInStore:
+                continue  # housekeeping has removed it since it was found
+            return stored
 
     return undisturbed(store, save)
 

@@ -30,6 +30,7 @@ from tasks.storage.documents import put_record
 from tasks.storage.lease_watch import RunObservation
 from tasks.storage.leases import hold_lease, wait_for_lease
 from tasks.storage.runs import find_model, reuse_model
+from tasks.storage.s3 import Store
 from tasks.storage.sweeps import housekeeper, take_for_removal, undisturbed
 from tests.fakes.cleaner import after, cleaned, counted
 from tests.fakes.finished_runs import evaluated, finished_run, stored_labels
@@ -210,6 +211,24 @@ def test_an_export_that_is_found_again_is_as_good_as_new(store, tmp_path, size, 
     time.sleep(1.1)  # the store's times have whole seconds
     reuse_export(store, stored.key)
     assert store.entries(keys.blobs()) == before
+
+
+def test_an_export_that_is_removed_just_when_it_was_found_is_written_again(store, store_settings, tmp_path):
+    class Removed(Store):
+        """Of which housekeeping removes an object the moment before it is renewed for the first time."""
+
+        def renew(self, key):
+            if not removed:
+                removed.append(key)
+                self.delete([key])
+            super().renew(key)
+
+    removed: list[str] = []
+    (tmp_path / "export.zip").write_bytes(b"labels")
+    stored = save_export(store, tmp_path / "export.zip")
+    assert save_export(Removed(store_settings), tmp_path / "export.zip") == stored
+    assert removed == [stored.key]
+    store.download(stored, tmp_path / "read")
 
 
 # Real processes -------------------------------------------------------------------------------------
