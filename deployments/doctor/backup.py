@@ -1,12 +1,14 @@
 """Check of backups: whether the newest one that the server was told of is old."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 from prefect.client.orchestration import SyncPrefectClient
 
 from deployments.doctor.check import Check, check
 from deployments.remote.last_backup import MAX_AGE, last_backup
 from tasks.orchestration.server_time import time_of_server
+
+HOUR = timedelta(hours=1)
 
 
 def backup(client: SyncPrefectClient) -> Check:
@@ -15,7 +17,7 @@ def backup(client: SyncPrefectClient) -> Check:
     if begun is None:
         return check("backup", "ok", "infra/compose/backup.sh has made none of this server")
     age = max(time_of_server(client) - begun, timedelta(0))
-    message = f"the newest one is of {begun:%Y-%m-%d %H:%M} UTC, {age.days} days and {age.seconds // 3600} hours ago"
+    message = f"the newest one was begun at {begun.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {age // HOUR} hours ago"
     if age <= MAX_AGE:
         return check("backup", "ok", message)
     return check("backup", "warning", message, "see what became of the timer that calls infra/compose/backup.sh")
