@@ -5,8 +5,8 @@ from datetime import UTC, timedelta
 from prefect.client.orchestration import SyncPrefectClient
 
 from deployments.doctor.check import Check, check
+from deployments.doctor.clock import server_time
 from deployments.remote.last_backup import MAX_AGE, last_backup
-from tasks.orchestration.server_time import time_of_server
 
 HOUR = timedelta(hours=1)
 
@@ -16,7 +16,7 @@ def backup(client: SyncPrefectClient) -> Check:
     begun = last_backup(client)
     if begun is None:
         return check("backup", "ok", "infra/compose/backup.sh has made none of this server")
-    age = max(time_of_server(client) - begun, timedelta(0))
+    age = max(server_time(client) - begun, timedelta(0))
     message = f"the newest one was begun at {begun.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {age // HOUR} hours ago"
     if age <= MAX_AGE:
         return check("backup", "ok", message)

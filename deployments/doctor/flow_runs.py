@@ -1,4 +1,4 @@
-"""Checks of flow runs that do not get on: without a heartbeat, or waiting to be tried again."""
+"""Checks of flow runs that do not get on: without a heartbeat, or waiting."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -58,7 +58,7 @@ def silent_runs(client: SyncPrefectClient, now: datetime | None = None) -> Check
 
 
 def waiting_runs(client: SyncPrefectClient) -> Check:
-    """Whether flow runs wait to be tried again, as while the store or the server is away, or where no worker looks."""
+    """Whether flow runs wait to be tried again, as while the store is away, or for a pool or queue that was deleted."""
     state = FlowRunFilterState(name=FlowRunFilterStateName(any_=["AwaitingRetry"]))
     runs = all_runs(client, FlowRunFilter(state=state), 1)
     faults = [f"{run.name} ({run.id}): {message_of(run.state) or 'no reason given'}" for run in runs]

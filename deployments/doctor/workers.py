@@ -9,16 +9,16 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 
 from deployments.doctor.check import Check, check_of_faults
+from deployments.doctor.clock import server_time
 from deployments.remote.automations import SUPERVISE, WATCHED
 from deployments.remote.pools import POOLS
-from tasks.orchestration.server_time import time_of_server
 
 NOT_TAKEN = timedelta(minutes=1)
 """Workers ask for the runs of a queue every 10 seconds or more often."""
 
 
 def workers(client: SyncPrefectClient) -> Check:
-    """Whether each pool has an online worker that takes what deployments ask for; what is paused or missing."""
+    """Whether workers take what each deployment asks for, and no pool, queue or deployment is paused or missing."""
     deployments = {name: _deployment(client, name) for name in (*WATCHED, SUPERVISE)}
     used = {(one.work_pool_name, one.work_queue_name) for one in deployments.values() if one}
     faults = [
@@ -62,7 +62,7 @@ def _faults_of_pool(client: SyncPrefectClient, name: str, used: set[tuple[str | 
     if not any(worker.status == "ONLINE" for worker in client.read_workers_for_work_pool(name)):
         yield f"work pool {name} has no online worker"
         return
-    now = time_of_server(client)
+    now = server_time(client)
     for queue in queues:
         if (name, queue.name) in used and not _is_taken(queue, now):
             yield f"no worker takes queue {queue.name} of work pool {name}: start one without --work-queue"

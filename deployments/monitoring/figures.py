@@ -53,7 +53,7 @@ class ServerFigures:
     crashes: Sequence[Crash]
     """Those since the first look, of the last minutes."""
     backup_begun: datetime | None
-    """When the newest backup was; None if the server knows of none."""
+    """When the newest backup was begun; None if the server knows of none."""
     left_out: Mapping[str, int]
     """What there is more of than is looked at."""
 

@@ -1,4 +1,4 @@
-"""Variables on the Prefect server that nasflow keeps what it says of itself in."""
+"""Setting variables of the Prefect server, such as the version that it was deployed with."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ def set_variable(client: "SyncPrefectClient", name: str, value: "StrictVariableV
     Args:
         client: Client of the server.
         name: Name of the variable.
-        value: What it is then; anything that JSON has.
+        value: Its new value, as JSON.
     """
     from prefect.client.schemas.actions import VariableCreate, VariableUpdate
     from prefect.exceptions import ObjectAlreadyExists

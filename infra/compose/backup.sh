@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Backs up the database of Prefect and the store in a folder: backup.sh FOLDER
 # Runs may work meanwhile. Contents of the store are kept once for all backups in a folder, which so grows by what is new.
-# With docker compose; or without Docker where PGDATABASE (and PGHOST, PGUSER, PGPASSWORD as needed) and NASFLOW_STORE_*
-# are set, and NASFLOW_PYTHON is the Python that nasflow is installed in, if not /opt/nasflow/bin/python.
+# With docker compose; or without Docker where PGDATABASE (and PGHOST, PGUSER, PGPASSWORD as needed), NASFLOW_STORE_* and
+# PREFECT_API_* are set, and NASFLOW_PYTHON is the Python that nasflow is installed in, if not /opt/nasflow/bin/python.
 set -euo pipefail
 [ $# = 1 ] || { echo "error: backup.sh $*: not understood; say backup.sh FOLDER" >&2; exit 2; }
 umask 077
